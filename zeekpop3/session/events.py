@@ -1,0 +1,116 @@
+"""What goes into the session machine and what comes out of it. Data only: no behaviour, no I/O.
+
+Times are integers, microseconds since the epoch (UTC). Texts from the wire are bytes until a record is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class ConnId(NamedTuple):
+    """The four-tuple of a connection, as in Zeek's `conn_id`: the client is the originator."""
+
+    orig_h: str
+    orig_p: int
+    resp_h: str
+    resp_p: int
+
+
+class Rows(NamedTuple):
+    """Rows of the event log that belong to one connection, in order, as parallel columns.
+
+    `data` is decoded and empty where it was unset; it is shorter than `length` says where the log lost a part
+    of the field. Numbers that were unset are -1, strings that were unset are None.
+    """
+
+    ts: Sequence[int]
+    seq: Sequence[int]
+    kind: Sequence[str]
+    command: Sequence[str | None]
+    offset: Sequence[int]
+    length: Sequence[int]
+    data: Sequence[bytes]
+    conn_id: ConnId | None = None
+
+
+@dataclass(slots=True)
+class Command:
+    """A request and its reply (RFC 1939, section 3); a row of `commands`.
+
+    `seq` counts the connection's commands from 0. A reply that nobody asked for has `command` None.
+    `lines` and `octets` are those of a multi-line response as sent, without status line and terminator;
+    None where the response had none. `status` is "OK", "ERR" or None (not seen).
+    """
+
+    uid: str
+    seq: int
+    ts: int
+    command: str | None
+    argument: str | None = None
+    status: str | None = None
+    message: str | None = None
+    lines: int | None = None
+    octets: int | None = None
+    reply_ts: int | None = None
+
+
+@dataclass(slots=True)
+class Transfer:
+    """A message as it crossed the wire: the response to a RETR or TOP; a row of `emails` before it is parsed.
+
+    `raw` is the message as the mailbox holds it: CRLF lines, dots unstuffed, terminator off; where bytes are
+    missing, what there is of it. `trans_depth` counts the connection's transfers from 1. `fidelity` is
+    "exact" or "trimmed"; `complete` is True only if the end was seen and no byte is missing.
+    """
+
+    uid: str
+    ts: int
+    conn_id: ConnId | None
+    user: str | None
+    trans_depth: int
+    command: str
+    msg_num: int | None
+    uidl: str | None
+    octets_declared: int | None
+    fidelity: str
+    complete: bool
+    missing_bytes: int
+    raw: bytes
+    defects: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Session:
+    """A connection, from its first row to its close; a row of `sessions`.
+
+    `duration` is in microseconds. `closed` is how it ended: "closed" (Zeek removed the connection), "idle"
+    (given up) or "open" (the log ended first).
+    """
+
+    uid: str
+    ts: int
+    conn_id: ConnId | None
+    duration: int = 0
+    user: str | None = None
+    auth_mechanism: str | None = None
+    auth_result: str | None = None
+    logins_failed: int = 0
+    capabilities: list[str] = field(default_factory=list)
+    stat_messages: int | None = None
+    stat_octets: int | None = None
+    listed: int | None = None
+    retrieved: int = 0
+    deleted: int = 0
+    tls: bool = False
+    quit: bool = False
+    closed: str = "open"
+    commands: int = 0
+    errors: int = 0
+    unknown: int = 0
+    greeting: str | None = None
+    fidelity: str = "trimmed"
+    missing_bytes: int = 0
+    defects: list[str] = field(default_factory=list)
