@@ -1,0 +1,63 @@
+"""What all tests share: where things are, and which tests need a Zeek."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))  # for `import traffic`
+
+_skipped: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """The folder of captures, their truth and their recorded logs."""
+    return ROOT / "fixtures"
+
+
+@pytest.fixture(scope="session")
+def scripts() -> Path:
+    """The Zeek package."""
+    return ROOT / "zeek-scripts"
+
+
+@pytest.fixture(scope="session")
+def secrets(fixtures: Path) -> list[bytes]:
+    """Every password of the fixtures, in clear and as it crossed the wire: none may be in a log or a table."""
+    lines = (fixtures / "secrets.txt").read_text().splitlines()
+    return [line.encode() for line in lines if line and not line.startswith("#")]
+
+
+@pytest.fixture(scope="session")
+def zeek() -> str:
+    """The zeek on PATH."""
+    path = shutil.which("zeek")
+    if path is None:
+        pytest.skip("no zeek on PATH")
+    return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if shutil.which("zeek") is not None:
+        return
+    skip = pytest.mark.skip(reason="no zeek on PATH")
+    for item in items:
+        if item.get_closest_marker("zeek"):
+            item.add_marker(skip)
+            _skipped.append(item.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _skipped:
+        terminalreporter.write_line(f"{len(_skipped)} tests skipped: they need a zeek on PATH", yellow=True)
