@@ -1,0 +1,71 @@
+"""Python values, a column at a time, to Arrow arrays: never fails for what a mail or a server may have said.
+
+A number that the column cannot hold becomes null, a lone surrogate U+FFFD. Both are seen only after the fast
+way has failed, so that they cost nothing otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_RANGES = {
+    "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint16": (0, 2**16 - 1),
+    "timestamp[us, tz=UTC]": (-(2**63) + 1, 2**63 - 1),
+}
+
+
+def flat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """An array of a type that is neither list nor struct; None is null."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        return pa.array([None if value is None else _encodable(value) for value in values], kind)
+    except (OverflowError, pa.ArrowInvalid):
+        bounds = _RANGES.get(str(kind))
+        if bounds is None:
+            raise
+        low, high = bounds
+        return pa.array([v if v is not None and low <= v <= high else None for v in values], kind)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def offsets(lengths: Iterable[int]) -> list[int]:
+    """Where each list starts in the flat values, and where the last one ends."""
+    return list(accumulate(lengths, initial=0))
+
+
+def list_of(column: Sequence[Sequence[Any] | None], values: Callable[[Iterable[Any]], pa.Array]) -> pa.Array:
+    """A list array of a column of Python lists (None is null); `values` makes the array of their items."""
+    import pyarrow as pa
+
+    if None in column:
+        present = [entry or () for entry in column]
+        ends: list[int | None] = list(offsets(map(len, present)))
+        # Arrow's convention: a null among the offsets makes the list that starts there null.
+        starts = [None if entry is None else end for entry, end in zip(column, ends, strict=False)]
+        places = pa.array([*starts, ends[-1]], pa.int32())
+    else:
+        present = column  # type: ignore[assignment]
+        places = pa.array(offsets(map(len, present)), pa.int32())
+    return pa.ListArray.from_arrays(places, values(chain.from_iterable(present)))
+
+
+def struct_of(columns: Sequence[Sequence[Any]], kind: pa.StructType) -> pa.Array:
+    """A struct array of its members' columns."""
+    import pyarrow as pa
+
+    fields = [kind.field(i) for i in range(kind.num_fields)]
+    arrays = [flat(column, field.type) for column, field in zip(columns, fields, strict=True)]
+    return pa.StructArray.from_arrays(arrays, fields=fields)
