@@ -34,7 +34,7 @@ def scripts() -> Path:
 
 @pytest.fixture(scope="session")
 def secrets(fixtures: Path) -> list[bytes]:
-    """Every password of the fixtures, in clear and as it crossed the wire: none may be in a log or a table."""
+    """Every password of the fixtures, in clear and as sent: none may be in a log or a table."""
     lines = (fixtures / "secrets.txt").read_text().splitlines()
     return [line.encode() for line in lines if line and not line.startswith("#")]
 

@@ -1,7 +1,8 @@
-"""What taps and networks do to packets: loss, retransmission, reordering, a capture that starts late or stops.
+"""What taps and networks do to packets: loss, retransmission, reordering, a capture that starts late or
+stops.
 
-Each function takes a list of packets and gives a new one; the input is left alone. Loss is the tap's: the packet is
-missing in the capture only, the other end's acknowledgements cover it.
+Each function takes a list of packets and gives a new one; the input is left alone. Loss is the tap's: the
+packet is missing in the capture only, the other end's acknowledgements cover it.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ def drop(packets: list[Packet], lost: Iterable[int] | Callable[[Packet], bool]) 
     return [packet for index, packet in enumerate(packets) if index not in gone]
 
 
-def lose(packets: list[Packet], rate: float, rng: random.Random, *, server_only: bool = False) -> list[Packet]:
-    """Loses each packet but those of the handshake with this probability (Zeek says nothing about a connection
-    without one)."""
+def lose(
+    packets: list[Packet], rate: float, rng: random.Random, *, server_only: bool = False
+) -> list[Packet]:
+    """Loses each packet but those of the handshake with this probability (Zeek says nothing about a
+    connection without one)."""
     return [
         packet
         for packet in packets
@@ -59,8 +62,8 @@ def retransmit(packets: list[Packet], indices: Iterable[int], *, after: int = 3)
 
 
 def delay(packets: list[Packet], indices: Iterable[int], *, by: int = 2) -> list[Packet]:
-    """Reorders: the packets at these places arrive `by` packets later, but never after a packet that acknowledges
-    them (the tap would have seen them on their way)."""
+    """Reorders: the packets at these places arrive `by` packets later, but never after a packet that
+    acknowledges them (the tap would have seen them on their way)."""
     out = list(packets)
     for index in sorted(set(indices), reverse=True):
         packet = out[index]

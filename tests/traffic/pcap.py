@@ -43,7 +43,8 @@ class Flow:
 
 
 class Packet(NamedTuple):
-    """A TCP packet. `ts` is in microseconds; `seq` and `ack` count from the SYN (0) of the side they belong to."""
+    """A TCP packet. `ts` is in microseconds; `seq` and `ack` count from the SYN (0) of the side they belong
+    to."""
 
     ts: int
     flow: Flow
@@ -86,7 +87,14 @@ def frame(packet: Packet) -> bytes:
     payload = packet.payload
     tcp_len = 20 + len(options) + len(payload)
     ack = (packet.ack + end.peer_isn) & 0xFFFFFFFF if packet.flags & ACK else 0
-    words = (end.sport, end.dport, (packet.seq + end.isn) & 0xFFFFFFFF, ack, (20 + len(options)) << 2, packet.flags)
+    words = (
+        end.sport,
+        end.dport,
+        (packet.seq + end.isn) & 0xFFFFFFFF,
+        ack,
+        (20 + len(options)) << 2,
+        packet.flags,
+    )
     # A one's complement sum of 16-bit words is the number modulo 65535.
     body = int.from_bytes(payload, "big") << (8 if len(payload) & 1 else 0)
     head = struct.pack("!HHIIBBHHH", *words, 64240, 0, 0) + options
@@ -96,7 +104,9 @@ def frame(packet: Packet) -> bytes:
         ip = struct.pack("!IHBB", 0x60000000, tcp_len, 6, 64) + end.src + end.dst
     else:
         end.ident = (end.ident + 1) & 0xFFFF
-        bare = struct.pack("!BBHHHBBH", 0x45, 0, 20 + tcp_len, end.ident, 0x4000, 64, 6, 0) + end.src + end.dst
+        bare = (
+            struct.pack("!BBHHHBBH", 0x45, 0, 20 + tcp_len, end.ident, 0x4000, 64, 6, 0) + end.src + end.dst
+        )
         check = -int.from_bytes(bare, "big") % 0xFFFF
         ip = bare[:10] + check.to_bytes(2, "big") + bare[12:]
     return end.ethernet + ip + tcp + payload
@@ -108,7 +118,8 @@ def write(path: Path | str, packets: Iterable[Packet]) -> int:
 
 
 def write_frames(path: Path | str, frames: Iterable[tuple[int, bytes]]) -> int:
-    """Write (time in microseconds, Ethernet frame) pairs, in the order given; gives the file's size in bytes."""
+    """Write (time in microseconds, Ethernet frame) pairs, in the order given; gives the file's size in
+    bytes."""
     size = 24
     opener = gzip.open if str(path).endswith(".gz") else open
     pack = struct.Struct("<IIII").pack
@@ -139,7 +150,8 @@ def read_frames(path: Path | str) -> Iterator[tuple[int, int, bytes]]:
 
 
 def read(path: Path | str) -> list[Packet]:
-    """The TCP packets of a capture. The side that sends the first SYN (or uses the higher port) is the client."""
+    """The TCP packets of a capture. The side that sends the first SYN (or uses the higher port) is the
+    client."""
     flows: dict[tuple[object, ...], Flow] = {}
     packets = []
     for ts, link, data in read_frames(path):

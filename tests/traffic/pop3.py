@@ -1,7 +1,8 @@
-"""A mailbox behind a POP3 server that answers commands (RFC 1939, 2449, 5034), and clients that wait or pipeline.
+"""A mailbox behind a POP3 server that answers commands (RFC 1939, 2449, 5034), and clients that wait or
+pipeline.
 
-The server is told what it says by a `Flavour`, for servers differ in where they declare a mail's octets. A dialogue
-is a list of `Turn`s; `steps` puts the two ends' bytes into the order in which a tap sees them.
+The server is told what it says by a `Flavour`, for servers differ in where they declare a mail's octets. A
+dialogue is a list of `Turn`s; `steps` puts the two ends' bytes into the order in which a tap sees them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ PASSWORD = "s3same-Offen!"  # also in fixtures/secrets.txt
 
 @dataclass(frozen=True)
 class Flavour:
-    """A server's way of talking. In texts, `{n}` is a message number, `{octets}` its size, `{count}` the mails."""
+    """A server's way of talking. In texts, `{n}` is a message number, `{octets}` its size, `{count}` the
+    mails."""
 
     greeting: str = "+OK Dovecot ready."
     capabilities: tuple[str, ...] = (
@@ -48,7 +50,9 @@ FOLLOWS = Flavour(
     uidl="+OK unique-id listing follows",
     deleted="+OK message {n} deleted",
 )
-CURLY = Flavour("+OK Hi", retr="+OK Message {n}: ({octets} octets)", scan="+OK {count} messages ({total} octets)")
+CURLY = Flavour(
+    "+OK Hi", retr="+OK Message {n}: ({octets} octets)", scan="+OK {count} messages ({total} octets)"
+)
 FLAVOURS = {"dovecot": DOVECOT, "bare": BARE, "follows": FOLLOWS, "curly": CURLY}
 
 
@@ -64,7 +68,9 @@ class Mailbox:
     def __post_init__(self) -> None:
         self.messages = [m if m.endswith(b"\r\n") or not m else m + b"\r\n" for m in self.messages]
         if not self.uids:
-            self.uids = [f"{number:08x}{hashlib.md5(m).hexdigest()[:8]}" for number, m in enumerate(self.messages, 1)]
+            self.uids = [
+                f"{number:08x}{hashlib.md5(m).hexdigest()[:8]}" for number, m in enumerate(self.messages, 1)
+            ]
 
 
 def crlf(text: bytes) -> bytes:
@@ -137,7 +143,9 @@ class Server:
             return Turn(request, b"-ERR Unknown command.\r\n", verb)
         result = answer(argument.strip())
         if isinstance(result, Turn):
-            return Turn(request, result.response, verb, result.number, result.message, result.octets, result.uid)
+            return Turn(
+                request, result.response, verb, result.number, result.message, result.octets, result.uid
+            )
         return Turn(request, result.encode() + b"\r\n", verb)
 
     def _say(self, text: str, number: int = 0) -> str:
@@ -258,7 +266,8 @@ def dialogue(mailbox: Mailbox, lines: Iterable[str | bytes], flavour: Flavour = 
 
 
 def login(mailbox: Mailbox, how: str = "USER") -> list[str]:
-    """The lines by which a client logs in: USER, PLAIN (with initial response), PLAIN+ (on a challenge) or LOGIN."""
+    """The lines by which a client logs in: USER, PLAIN (with initial response), PLAIN+ (on a challenge) or
+    LOGIN."""
     plain = base64.b64encode(f"\0{mailbox.user}\0{mailbox.password}".encode()).decode()
     if how == "USER":
         return [f"USER {mailbox.user}", f"PASS {mailbox.password}"]
@@ -277,12 +286,14 @@ def fetch_all(mailbox: Mailbox, how: str = "USER", *, capa: bool = True, delete:
     return [*(["CAPA"] if capa else []), *login(mailbox, how), "STAT", "LIST", "UIDL", *retrieve, "QUIT"]
 
 
-def steps(turns: Iterable[Turn], *, batch: int = 1, window: int = 1, rng: random.Random | None = None) -> Iterator[Step]:
+def steps(
+    turns: Iterable[Turn], *, batch: int = 1, window: int = 1, rng: random.Random | None = None
+) -> Iterator[Step]:
     """The bytes of both ends in a tap's order.
 
-    By default the client waits for each response. With `batch` it sends that many commands at once (from STAT on)
-    and then waits for all the responses, which flow without a break. With `window` it keeps that many commands under
-    way and sends the next one somewhere in the middle of a response that still flows.
+    By default the client waits for each response. With `batch` it sends that many commands at once (from
+    STAT on) and then waits for all the responses, which flow without a break. With `window` it keeps that
+    many commands under way and sends the next one somewhere in the middle of a response that still flows.
     """
     head: list[Turn] = []
     rest: list[Turn] = []

@@ -1,14 +1,14 @@
 """What two ends say to each other, as the packets that a tap would see.
 
-`Connection` keeps the sequence numbers and a clock of its own; several connections are interleaved by merging their
-packets by time.
+`Connection` keeps the sequence numbers and a clock of its own; several connections are interleaved by
+merging their packets by time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge as _merge
-from itertools import count
+from itertools import count, pairwise
 from operator import itemgetter
 
 from traffic.pcap import ACK, FIN, PSH, RST, SYN, Flow, Packet
@@ -39,7 +39,7 @@ def at_positions(positions: Iterable[int]) -> Cut:
 
     def cut(data: bytes) -> Iterator[bytes]:
         marks = [0, *(at for at in wanted if 0 < at < len(data)), len(data)]
-        for start, end in zip(marks, marks[1:], strict=False):
+        for start, end in pairwise(marks):
             yield data[start:end]
 
     return cut
@@ -52,7 +52,13 @@ class Connection:
     """
 
     def __init__(
-        self, flow: Flow | None = None, *, start: int = START, turn: int = 800, gap: int = 15, cut: Cut | None = None
+        self,
+        flow: Flow | None = None,
+        *,
+        start: int = START,
+        turn: int = 800,
+        gap: int = 15,
+        cut: Cut | None = None,
     ) -> None:
         self.flow = flow or Flow(client_p=32768 + next(_ports) % 28000)
         self.packets: list[Packet] = []
@@ -65,7 +71,9 @@ class Connection:
 
     def _emit(self, from_client: bool, flags: int, payload: bytes = b"") -> None:
         mine, peer = self.sent if from_client else self.sent[::-1]
-        self.packets.append(Packet(self.now, self.flow, from_client, flags, mine, peer if flags & ACK else 0, payload))
+        self.packets.append(
+            Packet(self.now, self.flow, from_client, flags, mine, peer if flags & ACK else 0, payload)
+        )
         self.now += self.gap
         self.sent[0 if from_client else 1] += len(payload) + bool(flags & SYN) + bool(flags & FIN)
 
@@ -79,7 +87,8 @@ class Connection:
         return self
 
     def send(self, from_client: bool, data: bytes, cut: Cut | None = None) -> Connection:
-        """One end sends; the other acknowledges every second segment, and the last one before it talks itself."""
+        """One end sends; the other acknowledges every second segment, and the last one before it talks
+        itself."""
         if self._talking is not from_client:
             self.now += self.turn
             self._talking = from_client

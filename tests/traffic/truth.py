@@ -1,7 +1,7 @@
 """Which mails a capture holds: number, hash, place in the server's stream, and what of each was lost.
 
-The truth about a session comes from what was said, not from packets; `lost` then finds the bytes that a damaged
-capture no longer has.
+The truth about a session comes from what was said, not from packets; `lost` then finds the bytes that a
+damaged capture no longer has.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Span = tuple[int, int]
 class Truth:
     """A RETR or TOP that the server answered +OK.
 
-    Spans are positions in the server's stream, from 0. `response` covers status line, message and terminator,
-    `body` the message as sent. `missing_bytes` counts lost bytes of the message itself (without stuffing dots),
-    `missing_wire` those of `body`. `complete`: nothing of the response is missing. `body_whole`: nothing of the
-    message is, though its status line or terminator may.
+    Spans are positions in the server's stream, from 0. `response` covers status line, message and
+    terminator, `body` the message as sent. `missing_bytes` counts lost bytes of the message itself (without
+    stuffing dots), `missing_wire` those of `body`. `complete`: nothing of the response is missing.
+    `body_whole`: nothing of the message is, though its status line or terminator may.
     """
 
     flow: tuple[str, int, str, int]
@@ -57,13 +57,11 @@ def of_turns(turns: Iterable[Turn], flow: Flow) -> list[Truth]:
         end = at + len(turn.response)
         if turn.message is not None and turn.number is not None:
             start = at + turn.response.index(b"\r\n") + 2
-            found.append(
-                Truth(
-                    flow.key, len(found) + 1, turn.command, turn.number, len(turn.message),
-                    hashlib.sha256(turn.message).hexdigest(), turn.octets, turn.uid, (at, end), (start, end - 3),
-                    message=turn.message, wire=turn.response[start - at : -3],
-                )
-            )  # fmt: skip
+            message, digest = turn.message, hashlib.sha256(turn.message).hexdigest()
+            spans = ((at, end), (start, end - 3))
+            what = (len(found) + 1, turn.command, turn.number, len(message), digest, turn.octets, turn.uid)
+            wire = turn.response[start - at : -3]
+            found.append(Truth(flow.key, *what, *spans, message=message, wire=wire))
         at = end
     return found
 
@@ -142,8 +140,11 @@ def streams(packets: Iterable[Packet]) -> dict[Flow, tuple[bytes, bytes]]:
     return {flow: (bytes(client), bytes(server)) for flow, (client, server) in held.items()}
 
 
-def holes(packets: Iterable[Packet], ends: dict[Flow, tuple[int, int]]) -> dict[Flow, tuple[list[Span], list[Span]]]:
-    """The spans of each side's stream (client, server) that no packet carries; `ends` are the streams' lengths."""
+def holes(
+    packets: Iterable[Packet], ends: dict[Flow, tuple[int, int]]
+) -> dict[Flow, tuple[list[Span], list[Span]]]:
+    """The spans of each side's stream (client, server) that no packet carries; `ends` are the streams'
+    lengths."""
     seen: dict[Flow, tuple[list[Span], list[Span]]] = {flow: ([], []) for flow in ends}
     for packet in packets:
         if packet.payload:
