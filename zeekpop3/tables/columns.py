@@ -114,7 +114,7 @@ class EmailColumns(_Columns):
                 transfer.fidelity,
                 transfer.complete,
                 transfer.missing_bytes,
-                _defects(transfer, mail),
+                _defects(transfer.defects, mail.defects),
                 sha256,
                 *fields,
                 headers,
@@ -188,13 +188,11 @@ class CommandColumns(_Columns):
         self.nbytes += _ROW_BYTES
 
 
-def _defects(transfer: Transfer, mail: Mail) -> list[str]:
+def _defects(of_transfer: list[str], of_mail: list[str]) -> list[str]:
     """Defects of the transfer, then of the mail, each name once."""
-    if not mail.defects:
-        return transfer.defects
-    if not transfer.defects:
-        return mail.defects
-    return list(dict.fromkeys([*transfer.defects, *mail.defects]))
+    if not of_mail:
+        return of_transfer
+    return list(dict.fromkeys([*of_transfer, *of_mail]))
 
 
 def _private_mail(
