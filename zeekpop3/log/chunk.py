@@ -1,0 +1,178 @@
+"""A log file cut into pieces of whole lines, each of a bounded size, with what is needed to read it alone.
+
+Only lines that begin with `#` are understood here: they end a piece, and a new header (logs that were
+concatenated) holds for the rows below it. A data field never begins a line with `#`, as `ts` comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zeekpop3.errors import LogError
+from zeekpop3.log.header import Header, parse_header
+from zeekpop3.log.stream import ByteStream
+
+OnError = Callable[[LogError], None]
+
+DEFAULT_SIZE = 32 << 20
+_MAX_LINE = 1 << 28
+_HEAD = 1 << 16
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines of rows of one log: bytes `offset` to `offset + size` of its (decompressed) text.
+
+    `line` is the 1-based number of the first of them. A chunk of a plain file is pickled without its bytes:
+    they are read again where it arrives.
+    """
+
+    header: Header
+    offset: int
+    size: int
+    line: int
+    data: bytes | None = None
+    is_gzip: bool = False
+
+    @property
+    def path(self) -> Path:
+        return self.header.path
+
+    def text(self) -> bytes:
+        """The bytes; raises LogError if the file is gone, or was cut, since."""
+        if self.data is not None:
+            return self.data
+        with ByteStream(self.path, self.offset) as stream:
+            data = stream.read(self.size)
+        if len(data) != self.size:
+            raise LogError(self.path, "became shorter while it was read", self.line)
+        return data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        data = self.data if self.is_gzip else None
+        return Chunk, (self.header, self.offset, self.size, self.line, data, self.is_gzip)
+
+
+def chunks(path: str | Path, *, size: int = DEFAULT_SIZE, on_error: OnError) -> Iterator[Chunk]:
+    """The rows of one log, in pieces of about `size` bytes.
+
+    What is wrong with the file goes to `on_error`, and what stands before that place is used; memory is
+    bounded by `size` and the longest line.
+    """
+    path = Path(path)
+    try:
+        with ByteStream(path) as stream:
+            yield from _Cutter(path, stream, size, on_error).run()
+    except LogError as error:
+        on_error(error)
+
+
+class _Cutter:
+    """Reads a stream piece by piece; `offset` and `line` are the place of the bytes that are not yet given
+    away."""
+
+    def __init__(self, path: Path, stream: ByteStream, size: int, on_error: OnError) -> None:
+        self.path = path
+        self.stream = stream
+        self.size = max(size, 1)
+        self.on_error = on_error
+        self.offset = 0
+        self.line = 1
+        self.header: Header | None = None
+        self.told_headless = False
+
+    def run(self) -> Iterator[Chunk]:
+        rest = self.stream.read(_HEAD)
+        if not rest:
+            raise LogError(self.path, self.stream.problem or "is empty")
+        self.header, _ = parse_header(_whole(rest), self.path)
+        while True:
+            new = self.stream.read(self.size)
+            if not new:
+                break
+            text = rest + new
+            end = _before_meta(text, text.rfind(b"\n") + 1)
+            if end == 0 and len(text) > _MAX_LINE:
+                raise LogError(
+                    self.path, f"a line is longer than {_MAX_LINE >> 20} MiB: reading ends here", self.line
+                )
+            yield from self._lines(text[:end])
+            rest = text[end:]
+        # Only a last row whose data is cut can still say something; whatever else is cut off is no row.
+        yield from self._lines(rest if self._is_row(rest) else rest[: rest.rfind(b"\n") + 1])
+        if self.stream.problem:
+            self.on_error(LogError(self.path, self.stream.problem, self.line))
+        elif not self._is_row(rest):
+            self.on_error(LogError(self.path, "ends in the middle of a row", self.line))
+
+    def _is_row(self, rest: bytes) -> bool:
+        """Whether the last line of `rest` is whole, or has as many fields as a row."""
+        last = rest[rest.rfind(b"\n") + 1 :]
+        if not last or last.startswith(b"#") or self.header is None:
+            return True
+        return last.count(self.header.separator.encode()) == len(self.header.fields) - 1
+
+    def _lines(self, text: bytes) -> Iterator[Chunk]:
+        """Chunks from lines, which `#` lines part."""
+        begin = 0
+        while begin < len(text):
+            if text[begin] == 0x23:
+                begin += self._meta(text, begin)
+                continue
+            end = _next_meta(text, begin)
+            if end - begin > self.size:
+                end = min(end, text.find(b"\n", begin + self.size - 1) + 1 or end)
+            piece = text if end - begin == len(text) else text[begin:end]
+            if self.header is not None:
+                chunk = Chunk(self.header, self.offset, len(piece), self.line, piece, self.stream.is_gzip)
+                self._pass(piece)
+                yield chunk
+            else:
+                self._pass(piece)
+            begin = end
+
+    def _meta(self, text: bytes, begin: int) -> int:
+        """Takes the `#` lines at `begin`; their size."""
+        end = begin
+        while end < len(text) and text[end] == 0x23:
+            end = text.find(b"\n", end) + 1 or len(text)
+        block = text[begin:end]
+        if any(line.startswith((b"#separator", b"#fields")) for line in block.split(b"\n")):
+            # A file closed and opened again has #close before the next header's lines.
+            try:
+                self.header, _ = parse_header(block, self.path, self.line)
+            except LogError as error:
+                self.header = None
+                self.on_error(error)
+        self._pass(block)
+        return end - begin
+
+    def _pass(self, piece: bytes) -> None:
+        self.offset += len(piece)
+        self.line += piece.count(b"\n")
+
+
+def _whole(head: bytes) -> bytes:
+    """`head` without a line that is cut at its end, unless it has no other."""
+    return head[: head.rfind(b"\n") + 1] or head
+
+
+def _before_meta(text: bytes, end: int) -> int:
+    """`end`, or where the `#` lines before it begin: a header must not be parted."""
+    while end > 0:
+        begin = text.rfind(b"\n", 0, end - 1) + 1
+        if text[begin] != 0x23:
+            break
+        end = begin
+    return end
+
+
+def _next_meta(text: bytes, begin: int) -> int:
+    """Where the next line that begins with `#` begins, or the end of `text`."""
+    at = text.find(b"#", begin)  # one byte: memchr, far faster than b"\n#"
+    while at > 0 and text[at - 1] != 0x0A:
+        at = text.find(b"#", at + 1)
+    return at if at > 0 else len(text)

@@ -1,0 +1,81 @@
+"""The rows of a batch by connection: each uid's rows together, in the order of `seq`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from zeekpop3.log.rows import Batch
+from zeekpop3.session.events import ConnId, Rows
+
+if TYPE_CHECKING:
+    from zeekpop3.log.rows import Ints
+
+
+def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
+    """The uids of `batch` in order of first appearance, each with its rows."""
+    import numpy as np
+
+    if not len(batch):
+        return
+    order = _order(batch)
+    codes = batch.uid_code[order]
+    begins = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1))
+    ends = np.append(begins[1:], len(codes)).tolist()
+    ids = _conn_ids(batch, order, codes)
+    ts = batch.ts[order].tolist()
+    seq = batch.seq[order].tolist()
+    kind = batch.kind[order].tolist()
+    command = batch.command[order].tolist()
+    offset = batch.offset[order].tolist()
+    length = batch.length[order].tolist()
+    data = batch.payload.slices(order)
+    for begin, end, code in zip(begins.tolist(), ends, codes[begins].tolist(), strict=True):
+        rows = slice(begin, end)
+        yield (
+            batch.uids[code],
+            Rows(
+                ts[rows],
+                seq[rows],
+                kind[rows],
+                command[rows],
+                offset[rows],
+                length[rows],
+                data[rows],
+                ids.get(code),
+            ),
+        )
+
+
+def _order(batch: Batch) -> Ints:
+    """The rows by uid, then by seq. Zeek writes a connection's rows in order, so the second rarely has work
+    to do."""
+    import numpy as np
+
+    codes = batch.uid_code
+    order = np.argsort(codes, kind="stable")
+    by_uid, seq = codes[order], batch.seq[order]
+    if ((np.diff(seq) < 0) & (np.diff(by_uid) == 0)).any():
+        order = np.lexsort((batch.seq, codes))
+    return order
+
+
+def _conn_ids(batch: Batch, order: Ints, codes: Ints) -> dict[int, ConnId]:
+    """For each uid (by its code) the four-tuple of its first row that has one."""
+    import numpy as np
+
+    having = np.flatnonzero(batch.orig_p[order] >= 0)
+    uids, first = np.unique(codes[having], return_index=True)
+    rows = order[having[first]]
+    return {
+        code: ConnId(orig_h, orig_p, resp_h, resp_p)
+        for code, orig_h, orig_p, resp_h, resp_p in zip(
+            uids.tolist(),
+            batch.orig_h[rows].tolist(),
+            batch.orig_p[rows].tolist(),
+            batch.resp_h[rows].tolist(),
+            batch.resp_p[rows].tolist(),
+            strict=True,
+        )
+        if orig_h is not None and resp_h is not None
+    }

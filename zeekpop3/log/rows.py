@@ -1,0 +1,230 @@
+"""A chunk of the log → a batch of columns: times exact, data decoded, bad rows dropped and named.
+
+Rows are read all at once; only when that fails are they looked at one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeekpop3.errors import LogError
+from zeekpop3.log.base64 import DataColumn, decode_column
+from zeekpop3.log.chunk import Chunk, OnError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Ints = npt.NDArray[np.int64]
+    Objects = npt.NDArray[np.object_]
+
+MAX_TOLD = 10
+"""So many bad rows of a chunk are told one by one; of the rest only the number."""
+
+_NUMBERS = ("seq", "offset", "length", "id.orig_p", "id.resp_p")
+_NUMBER = re.compile(rb"\d{1,19}")
+_TIME = re.compile(rb"\d+(\.\d+)?")
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|\\)")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one log as parallel columns, in the log's order.
+
+    `uids` are the different uids in order of first appearance, `uid_code` the index into it for each row.
+    `ts` is in microseconds since the epoch (UTC). Numbers that were unset are -1, texts None, `data` empty.
+    """
+
+    path: Path
+    uids: list[str]
+    uid_code: Ints
+    ts: Ints
+    seq: Ints
+    kind: Objects
+    command: Objects
+    offset: Ints
+    length: Ints
+    payload: DataColumn
+    orig_h: Objects
+    orig_p: Ints
+    resp_h: Objects
+    resp_p: Ints
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    @cached_property
+    def uid(self) -> list[str]:
+        uids = self.uids
+        return [uids[code] for code in self.uid_code.tolist()]
+
+    @cached_property
+    def data(self) -> list[bytes]:
+        return self.payload.slices()
+
+
+def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
+    """The rows of `chunk`; each that cannot be used is dropped, and `on_error` is told file and line.
+
+    Data that is broken or cut is kept as far as it decodes; `length` still says what it should be. Raises
+    LogError only if the file is not what it was when it was cut into chunks.
+    """
+    from zeekpop3.log.frame import BadRows, EventLogToDataFrame
+
+    text = chunk.text()
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    reader = EventLogToDataFrame(chunk.header)
+    tell = _Teller(chunk, on_error)
+    lines: list[int] | None = None
+    try:
+        batch = _batch(chunk, reader.frame(text)) if b"\r" not in text else None
+    except BadRows:
+        batch = None
+    if batch is None or _has_holes(batch):
+        text, lines = _usable(chunk, text, tell)
+        batch = _batch(chunk, reader.frame(text))
+    for row in batch.payload.broken:
+        tell(lines[row] if lines else row, "the data is no base64, or cut; what decodes of it is used")
+    for row in _cut(batch):
+        tell(
+            lines[row] if lines else row,
+            f"the data has {len(batch.data[row])} bytes, not the {batch.length[row]} that length says",
+        )
+    tell.end()
+    return batch
+
+
+def _batch(chunk: Chunk, frame: pd.DataFrame) -> Batch:
+    import numpy as np
+
+    def arrow(name: str) -> Any:
+        column = frame[name].array._pa_array
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+    def number(name: str) -> Ints:
+        column = arrow(name)
+        if column.null_count == len(column):
+            return np.full(len(column), -1, np.int64)
+        # Zeek's count is a uint64; a stream offset never comes near its upper half.
+        numbers = column.cast("int64", safe=False)
+        result: Ints = (numbers.fill_null(-1) if column.null_count else numbers).to_numpy()
+        return result
+
+    def text(name: str) -> tuple[list[str], Ints]:
+        column = arrow(name)
+        names = [_text(value, chunk.header.empty_field.encode()) for value in column.dictionary.to_pylist()]
+        indices = column.indices
+        codes = (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
+        return names, codes
+
+    def objects(name: str) -> Objects:
+        names, codes = text(name)
+        table = np.empty(len(names) + 1, object)
+        table[:-1] = names  # the last, index -1, stays None: unset
+        return table[codes]
+
+    uids, uid_code = text("uid")
+    nanoseconds = frame["ts"].to_numpy("datetime64[ns]").astype(np.int64)
+    return Batch(
+        path=chunk.path,
+        uids=uids,
+        uid_code=uid_code,
+        # From a float64 it comes at most 240 ns off (until 2106): rounding gives Zeek's microseconds exactly.
+        ts=(nanoseconds + 500) // 1000,
+        seq=number("seq"),
+        kind=objects("kind"),
+        command=objects("command"),
+        offset=number("offset"),
+        length=number("length"),
+        payload=decode_column(arrow("data"), chunk.header.empty_field.encode()),
+        orig_h=objects("id.orig_h"),
+        orig_p=number("id.orig_p"),
+        resp_h=objects("id.resp_h"),
+        resp_p=number("id.resp_p"),
+    )
+
+
+def _text(value: bytes, empty: bytes) -> str:
+    """A text of Zeek's ASCII writer: `\\xNN` and `\\\\` undone; bytes that are no UTF-8 stay written as
+    `\\xNN`."""
+    if value == empty:
+        return ""
+    if b"\\" in value:
+        value = _ESCAPE.sub(lambda m: bytes([int(m[1], 16)]) if m[1] else b"\\", value)
+    return value.decode("utf-8", "backslashreplace")
+
+
+def _has_holes(batch: Batch) -> bool:
+    """Whether a row lacks what every row has: time, uid, seq, kind."""
+    return bool(
+        len(batch)
+        and (batch.uid_code.min() < 0 or batch.seq.min() < 0 or batch.ts.min() < 0 or not batch.kind.all())
+    )
+
+
+def _cut(batch: Batch) -> list[int]:
+    """The rows whose data is shorter (or longer) than `length` says; in a `gap` row it counts what is
+    missing."""
+    import numpy as np
+
+    differ = np.flatnonzero((batch.length >= 0) & (batch.payload.sizes != batch.length)).tolist()
+    broken = set(batch.payload.broken)
+    return [row for row in differ if batch.kind[row] != "gap" and row not in broken]
+
+
+def _usable(chunk: Chunk, text: bytes, tell: _Teller) -> tuple[bytes, list[int]]:
+    """The lines that are rows, one by one, and the index of each in the chunk."""
+    fields = chunk.header.fields
+    separator, unset = chunk.header.separator.encode(), chunk.header.unset_field.encode()
+    place = {name: fields.index(name) for name in (*_NUMBERS, "ts", "uid", "kind")}
+    kept, indices = [], []
+    rows = text.split(b"\n")
+    if not rows[-1]:
+        rows.pop()
+    for index, row in enumerate(rows):
+        values = row.split(separator)
+        if len(values) != len(fields):
+            tell(index, f"the row has {len(values)} fields, not {len(fields)}; it is left out")
+            continue
+        wrong = next(
+            (n for n in _NUMBERS if (v := values[place[n]]) != unset and not _NUMBER.fullmatch(v)), None
+        )
+        if wrong is None and not _TIME.fullmatch(values[place["ts"]]):
+            wrong = "ts"
+        if wrong is None:
+            wrong = next((n for n in ("uid", "seq", "kind") if values[place[n]] == unset), None)
+        if wrong is None and b"\r" in row:
+            wrong = "the line"
+        if wrong:
+            tell(index, f"{wrong} is not what it must be; the row is left out")
+            continue
+        kept.append(row)
+        indices.append(index)
+    return b"\n".join(kept) + b"\n" if kept else b"", indices
+
+
+class _Teller:
+    """Tells of bad rows by their line; after the first ones only counts them."""
+
+    def __init__(self, chunk: Chunk, on_error: OnError) -> None:
+        self._chunk = chunk
+        self._on_error = on_error
+        self._count = 0
+
+    def __call__(self, row: int, reason: str) -> None:
+        self._count += 1
+        if self._count <= MAX_TOLD:
+            self._on_error(LogError(self._chunk.path, reason, self._chunk.line + row))
+
+    def end(self) -> None:
+        more = self._count - MAX_TOLD
+        if more > 0:
+            self._on_error(
+                LogError(self._chunk.path, f"{more} more bad rows below that line", self._chunk.line)
+            )
