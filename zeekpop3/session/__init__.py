@@ -1,0 +1,16 @@
+"""One POP3 connection as a sans-IO state machine: rows of the event log in, finished transfers out.
+
+    connection = Connection("CHhAvVGS1DHFjwGM9")
+    for event in connection.receive(rows):      # Transfer | Command | Session
+        ...
+    connection.finish("open")                   # the log ended before the connection
+
+No file, clock or thread is in it; batch, live and Spark are three ways to feed the same machine.
+"""
+
+from __future__ import annotations
+
+from zeekpop3.session.events import Command, ConnId, Rows, Session, Transfer
+from zeekpop3.session.machine import DEFECTS, Connection
+
+__all__ = ["DEFECTS", "Command", "ConnId", "Connection", "Rows", "Session", "Transfer"]

@@ -1,0 +1,239 @@
+"""What was said in a connection, put together: exchanges in, commands, transfers and the session out.
+
+Both forms of the log end here. An exchange is a request and its response; whoever reads the form has already
+found where the response starts and ends, and how much of it is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from zeekpop3.session.events import Command, ConnId, Session, Transfer
+from zeekpop3.session.protocol import (
+    MESSAGE_COMMANDS,
+    declared_octets,
+    parse_listing,
+    to_text,
+)
+
+Event = Transfer | Command | Session
+
+_STAT = re.compile(r"\s*(\d{1,18})\s+(\d{1,18})")
+_NUMBER = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and its response. `body` is what the lines of a multi-line response hold, unstuffed, CRLF.
+
+    `ended` is True if the response's end was seen; `missing` counts the bytes that the body lacks.
+    """
+
+    command: str | None
+    argument: str | None
+    ts: int
+    status: str | None = None
+    message: str | None = None
+    reply_ts: int | None = None
+    body: bytes | None = None
+    ended: bool = True
+    missing: int = 0
+    wire_octets: int | None = None
+    lines: int | None = None
+    defects: list[str] = field(default_factory=list)
+
+
+class Dialogue:
+    """Turns the exchanges of one connection, in order, into events; keeps what later ones need to know."""
+
+    def __init__(self, uid: str, fidelity: str) -> None:
+        self.uid = uid
+        self.session = Session(uid=uid, ts=0, conn_id=None, fidelity=fidelity)
+        self.sizes: dict[int, int] = {}
+        self.unique_ids: dict[int, str] = {}
+        self.out: list[Event] = []
+        self.user_typed: str | None = None
+        self.trans_depth = 0
+        self.last_number: int | None = None
+        self.arguments: dict[str, deque[str]] = {}
+        self._greeted = False
+        self._failures_told = 0
+        self._failures_seen = 0
+
+    @property
+    def conn_id(self) -> ConnId | None:
+        return self.session.conn_id
+
+    def greeting(self, status: str, message: str) -> None:
+        """The server's first line (RFC 1939, section 4)."""
+        self._greeted = True
+        self.session.greeting = message
+        if status == "ERR":
+            self.session.errors += 1
+
+    @property
+    def expects_greeting(self) -> bool:
+        return not self._greeted
+
+    def no_greeting(self) -> None:
+        """The connection's beginning was not seen: what comes is no greeting."""
+        self._greeted = True
+
+    def note_argument(self, command: str, argument: str) -> None:
+        """An argument that the event log gives apart from the command (exact form: `request` rows)."""
+        self.arguments.setdefault(command, deque(maxlen=1000)).append(argument)
+        if command == "USER":
+            self.user_typed = argument or None
+
+    def login(self, result: str, user: str | None) -> None:
+        """Zeek's login event: `result` is "success" or "failure"."""
+        session = self.session
+        if result == "success":
+            session.auth_result = "success"
+            session.user = user or session.user
+        else:
+            # Zeek tells of a failure only where it knows the user; the replies tell the others.
+            self._failures_told += 1
+            session.logins_failed = max(session.logins_failed, self._failures_told)
+            session.auth_result = session.auth_result or "failure"
+            session.user = session.user or user
+
+    def add(self, exchange: Exchange) -> None:
+        """Take the next exchange: a command, perhaps a transfer, and what they say of the session."""
+        session = self.session
+        command, argument = exchange.command, exchange.argument
+        if command is not None and argument is None and command in self.arguments:
+            waiting = self.arguments[command]
+            argument = waiting.popleft() if waiting else None
+        lines, octets = exchange.lines, exchange.wire_octets
+        if exchange.body is not None and lines is None:
+            lines = exchange.body.count(b"\n")
+        seq = session.commands
+        session.commands += 1
+        if command is None:
+            session.unknown += 1
+        if exchange.status == "ERR":
+            session.errors += 1
+        self.out.append(
+            Command(
+                self.uid,
+                seq,
+                exchange.ts,
+                command,
+                argument,
+                exchange.status,
+                exchange.message,
+                lines,
+                octets,
+                exchange.reply_ts,
+            )
+        )
+        if command in MESSAGE_COMMANDS:
+            if exchange.status == "OK" or (exchange.status is None and exchange.body):
+                self._transfer(exchange, command, argument)
+        elif command is not None:
+            self._learn(command, argument, exchange)
+
+    def _transfer(self, exchange: Exchange, command: str, argument: str | None) -> None:
+        session = self.session
+        self.trans_depth += 1
+        if command == "RETR":
+            session.retrieved += 1
+        number = _NUMBER.match(argument or "")
+        msg_num = int(number[1]) if number else None
+        self.last_number = msg_num if msg_num is not None else self.last_number
+        octets = declared_octets(exchange.message) if command == "RETR" else None
+        if octets is None and msg_num is not None:
+            octets = self.sizes.get(msg_num)
+        session.missing_bytes += exchange.missing
+        self.out.append(
+            Transfer(
+                uid=self.uid,
+                ts=exchange.ts,
+                conn_id=session.conn_id,
+                user=session.user or self.user_typed,
+                trans_depth=self.trans_depth,
+                command=command,
+                msg_num=msg_num,
+                uidl=self.unique_ids.get(msg_num) if msg_num is not None else None,
+                octets_declared=octets,
+                fidelity=session.fidelity,
+                complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
+                missing_bytes=exchange.missing,
+                raw=exchange.body or b"",
+                defects=exchange.defects,
+            )
+        )
+
+    def _learn(self, command: str, argument: str | None, exchange: Exchange) -> None:
+        session, ok = self.session, exchange.status == "OK"
+        message = exchange.message or ""
+        if command == "USER":
+            self.user_typed = argument or self.user_typed
+        elif command in ("PASS", "APOP", "AUTH"):
+            self._authentication(command, argument, exchange)
+        elif command == "QUIT":
+            session.quit = True
+        elif not ok:
+            return
+        elif command == "STAT":
+            if found := _STAT.match(message):
+                session.stat_messages, session.stat_octets = int(found[1]), int(found[2])
+        elif command == "LIST":
+            session.listed = self._listing(exchange, self._size)
+        elif command == "UIDL":
+            session.listed = self._listing(exchange, self._unique_id)
+        elif command == "DELE":
+            session.deleted += 1
+        elif command == "RSET":
+            session.deleted = 0
+        elif command == "STLS":
+            session.tls = True
+        elif command == "CAPA" and exchange.body is not None:
+            session.capabilities = [
+                to_text(line).strip() for line in exchange.body.splitlines() if line.strip()
+            ]
+
+    def _authentication(self, command: str, argument: str | None, exchange: Exchange) -> None:
+        session = self.session
+        if command == "AUTH" and (not argument or exchange.body is not None):
+            if exchange.body is not None or exchange.status != "OK":
+                return  # it asked for the mechanisms only
+            argument = argument or ""
+        words = (argument or "").split()
+        mechanism = "USER" if command == "PASS" else command
+        if command == "AUTH" and words:
+            mechanism = words[0].upper()
+        session.auth_mechanism = mechanism
+        claimed = self.user_typed if command == "PASS" else words[0] if command == "APOP" and words else None
+        if command == "AUTH" and len(words) > 1:
+            claimed = words[1]
+        if exchange.status == "OK":
+            session.auth_result = "success"
+            session.user = session.user or claimed
+        elif exchange.status == "ERR":
+            self._failures_seen += 1
+            session.logins_failed = max(session.logins_failed, self._failures_seen)
+            session.auth_result = session.auth_result or "failure"
+
+    def _listing(self, exchange: Exchange, take: Callable[[int, bytes], None]) -> int | None:
+        if exchange.body is None:  # LIST n, UIDL n: one line, in the status line itself
+            if found := parse_listing((exchange.message or "").encode()):
+                take(*found)
+            return self.session.listed
+        count = 0
+        for line in exchange.body.splitlines():
+            if found := parse_listing(line):
+                take(*found)
+                count += 1
+        return count
+
+    def _size(self, number: int, size: bytes) -> None:
+        if size.isdigit():
+            self.sizes[number] = int(size[:18])
+
+    def _unique_id(self, number: int, unique_id: bytes) -> None:
+        self.unique_ids[number] = to_text(unique_id)

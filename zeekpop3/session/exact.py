@@ -1,0 +1,401 @@
+"""The exact form: responses are found by their position in the server's stream, not by Zeek's own order.
+
+The k-th command's response starts where the one before ended, or at its own offset if that is later (the
+offset is where the server's stream stood when the client sent the command, so no response starts before it).
+While nothing is missing, the bytes alone say where each response ends. Where a loss lies in a response, the
+next command's offset bounds it if the client waits for each response; where it does not, `align` decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from zeekpop3.session.align import Sent, Span, align, only
+from zeekpop3.session.dialogue import Dialogue, Exchange
+from zeekpop3.session.inference import lost_commands
+from zeekpop3.session.protocol import (
+    MULTILINE_BY_LOOKS,
+    MULTILINE_WITHOUT_ARGUMENT,
+    is_multiline,
+    parse_status,
+    to_text,
+    unstuff,
+)
+from zeekpop3.session.stream import ServerStream
+
+_STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
+_FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:|From ")
+_MAX_STATUS_LINE = 64 * 1024
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Where the search for the present response's end goes on when more bytes come."""
+
+    start: int = -1
+    search_from: int = 0
+    body_start: int = 0
+    status: str = ""
+    message: str = ""
+
+
+class ExactReader:
+    """Reads `sent`, `contents` and `gap` rows; hands exchanges to the dialogue as they end."""
+
+    def __init__(self, dialogue: Dialogue, max_message: int) -> None:
+        self.dialogue = dialogue
+        self.stream = ServerStream()
+        self.pending: deque[Sent] = deque()
+        self.pipelined = False
+        self.finished = False
+        self.max_message = max_message
+        self._lost = 0  # client bytes missing since the last command
+        self._waiting = _Waiting()
+        self._last_sent: Sent | None = None
+        self._last_offset = -1
+        self._skipped = 0
+
+    # -- rows ------------------------------------------------------------------------------------------
+
+    def sent(self, command: str | None, argument: bytes, offset: int, ts: int) -> None:
+        """A `sent` row: the client sent a command when the server's stream stood at `offset`."""
+        here = max(self.stream.place(offset), 0)
+        if here == self._last_offset:
+            self.pipelined = True  # two commands at one offset: it did not wait
+        self._last_offset = here
+        sent = Sent(command, to_text(argument) if argument else "", here, ts)
+        if self._lost:
+            # In a batch the loss cuts lines at both its ends.
+            inferred = lost_commands(self._last_sent, sent, self._lost, 32 if self.pipelined else 0)
+            self._lost = 0
+            self.pending.extend(inferred)
+        self._last_sent = sent
+        self.pending.append(sent)
+
+    def contents(self, offset: int, length: int, data: bytes, ts: int) -> None:
+        """A `contents` row: bytes of the server's stream."""
+        if not self.finished:
+            self.stream.append(offset, length, data, ts)
+
+    def gap(self, side: str | None, offset: int, length: int) -> None:
+        """A `gap` row: bytes of either side that the capture lacks."""
+        if side == "client":
+            self._lost += length
+        elif not self.finished:
+            self.stream.lose(offset, length)
+
+    def advance(self) -> None:
+        """Read what can be read for certain with the rows so far."""
+        while not self.finished and self._step(final=False):
+            pass
+        self._bound_memory()
+        self.stream.release()
+
+    def finish(self) -> None:
+        """The connection is over: read the rest as well as it can be read."""
+        while not self.finished and self._step(final=True):
+            pass
+        for left in self.pending:
+            self._emit(left, None)
+        self.pending.clear()
+
+    # -- one response ----------------------------------------------------------------------------------
+
+    def _step(self, final: bool) -> bool:
+        """Read one response at the present position; False if more rows are needed for it."""
+        stream = self.stream
+        start = stream.position
+        sent = self.pending[0] if self.pending and self.pending[0].offset <= start else None
+        if start >= stream.end:
+            return False
+        if sent is None:
+            return self._unasked(start, final)
+        done = self._clean(sent, start)
+        if done is not None:
+            return done
+        return self._damaged(sent, start, final)
+
+    def _clean(self, sent: Sent, start: int) -> bool | None:
+        """Read a response without a loss in it. None: a loss lies in it, or it is not all there yet."""
+        stream, waiting = self.stream, self._waiting
+        hole = stream.first_hole(start)
+        if waiting.start != start:
+            line_start = start
+            while True:
+                newline = stream.find(b"\n", line_start, min(hole, line_start + _MAX_STATUS_LINE))
+                if newline < 0:
+                    return None
+                line = stream.bytes_at(line_start, newline + 1)
+                if not line.startswith((b"+ ", b"+\r", b"+\n")):
+                    break
+                line_start = newline + 1  # a SASL challenge (RFC 5034): the answer to AUTH is still to come
+            parsed = parse_status(line)
+            if parsed is None:
+                self._note("reply_malformed")
+                stream.position = newline + 1
+                return True
+            waiting.status, waiting.message = parsed
+            waiting.body_start = newline + 1
+            waiting.search_from = newline - 1
+            if not self._has_lines(sent, parsed[0], newline + 1, hole):
+                self._emit(sent, self._exchange(sent, start, parsed[0], parsed[1]))
+                self._end_at(newline + 1)
+                return True
+            waiting.start = start
+        found = self._terminator(waiting.search_from, waiting.body_start, hole)
+        if found is None:
+            waiting.search_from = max(waiting.search_from, min(hole, stream.end) - 4)
+            return None
+        body_end, end = found
+        body = stream.bytes_at(waiting.body_start, body_end)
+        self._emit(sent, self._exchange(sent, start, waiting.status, waiting.message, body))
+        self._end_at(end)
+        return True
+
+    def _has_lines(self, sent: Sent, status: str, after: int, hole: int) -> bool:
+        """Tell whether lines follow the status line that ends at `after`."""
+        if sent.command in MULTILINE_BY_LOOKS and status == "OK":
+            return after < hole and not _STATUS_START.match(self.stream.bytes_at(after, after + 5))
+        if not is_multiline(sent.command, sent.argument, status):
+            return False
+        if sent.command in MULTILINE_WITHOUT_ARGUMENT:
+            # An argument that is no message number (AUTH PLAIN, LANG de) is not in the `sent` row.
+            if sent.command == "AUTH" and self._argument_of(sent):
+                return False
+            following = self._next_offset()
+            if following == after and not self.pipelined:
+                return False
+        return True
+
+    def _terminator(self, start: int, body_start: int, stop: int) -> tuple[int, int] | None:
+        """The end of the lines and of the response, if a terminator lies before `stop` (RFC 1939, section 3).
+
+        A server that ends its status line with a bare LF is taken to end all its lines so.
+        """
+        stream = self.stream
+        if body_start - stream.base >= 2 and stream.bytes_at(body_start - 2, body_start) != b"\r\n":
+            found = stream.find(b"\n.\n", max(start, body_start - 1), stop)
+            return (found + 1, found + 3) if found >= 0 else None
+        found = stream.find(b"\r\n.\r\n", start, stop)
+        return (found + 2, found + 5) if found >= 0 else None
+
+    def _end_at(self, end: int) -> None:
+        """A response ended: where the next starts, and whether the client had waited for it."""
+        following = self._next_offset()
+        if following is not None and following < end:
+            self.pipelined = True
+        self.pending.popleft()
+        self.stream.position = end
+
+    def _next_offset(self) -> int | None:
+        return self.pending[1].offset if len(self.pending) > 1 else None
+
+    # -- losses ----------------------------------------------------------------------------------------
+
+    def _damaged(self, sent: Sent, start: int, final: bool) -> bool:
+        stream = self.stream
+        if stream.first_hole(start) >= stream.end and not final:
+            return False  # nothing is missing: the rest of it is still to come
+        following = self._next_offset()
+        if not self.pipelined and following is not None and following > start:
+            if stream.end < following:
+                return self._align() if final else False
+            if stream.end == following and not final:
+                return False
+            if self._may_end_at(following):
+                self._take([only(stream, start, following, sent, self.dialogue.sizes)])
+                return True
+            self.pipelined = True
+        return self._align() if final else False
+
+    def _may_end_at(self, offset: int) -> bool:
+        """Tell whether what is known around an offset allows a response to end there."""
+        stream = self.stream
+        hole = stream.first_hole(max(stream.position, offset - 2))
+        if hole >= offset and stream.bytes_at(offset - 1, offset) != b"\n":
+            return False
+        after = stream.bytes_at(offset, offset + 1)
+        return not after or stream.first_hole(offset) == offset or after in b"+-"
+
+    def _align(self) -> bool:
+        stream = self.stream
+        spans = align(stream, stream.position, stream.end, list(self.pending), self.dialogue.sizes)
+        if not spans:
+            return False
+        self._take(spans)
+        return True
+
+    def _take(self, spans: list[Span]) -> None:
+        """Hand on what `align` has found, a span a command."""
+        stream = self.stream
+        for span in spans:
+            sent = self.pending[0]
+            body = unstuffed = None
+            if span.body_start is not None:
+                body = stream.known(span.body_start, span.body_stop)
+                unstuffed = unstuff(body)
+            exchange = Exchange(
+                sent.command,
+                sent.argument or None,
+                sent.ts,
+                span.status,
+                span.message,
+                stream.time_at(span.start) if span.status else None,
+                unstuffed,
+                span.ended,
+                span.missing,
+                len(body) if body is not None else None,
+                defects=list(span.defects),
+            )
+            self._emit(sent, exchange)
+            self.pending.popleft()
+            stream.position = max(stream.position, span.stop)
+
+    # -- responses that nobody asked for ---------------------------------------------------------------
+
+    def _unasked(self, start: int, final: bool) -> bool:
+        """Read the greeting, or the reply to a command that the log does not have."""
+        stream = self.stream
+        if self._lost and not self.pending and not final:
+            return False  # the next command may tell which one was lost
+        limit = self.pending[0].offset if self.pending else None
+        stop = stream.end if limit is None else min(limit, stream.end)
+        hole = stream.first_hole(start)
+        if hole < stop:
+            return self._unasked_damaged(start, stop, limit, final)
+        newline = stream.find(b"\n", start, stop)
+        if newline < 0:
+            if limit is not None and stream.end >= limit:
+                self._note("reply_malformed")
+                stream.position = stop
+                return True
+            return False
+        after = newline + 1
+        parsed = parse_status(stream.bytes_at(start, after))
+        if self.dialogue.expects_greeting and start == 0:
+            self.dialogue.greeting(*(parsed or ("", to_text(stream.bytes_at(start, newline)).rstrip("\r"))))
+            stream.position = after
+            return True
+        if parsed is None:
+            if not stream.bytes_at(start, after).startswith(b"+"):  # else a challenge whose AUTH was lost
+                self._note("reply_malformed")
+            stream.position = after
+            return True
+        if after == stop and limit is None and not final:
+            return False  # whether lines follow is not yet known
+        status, message = parsed
+        ts = stream.time_at(start) or 0
+        following = stream.bytes_at(after, min(after + 80, stop))
+        if status != "OK" or not following or _STATUS_START.match(following):
+            self._emit(None, Exchange(None, None, ts, status, message, ts))
+            stream.position = after
+            return True
+        found = self._terminator(newline - 1, after, stop)
+        if found is None:
+            if limit is None and not final:
+                return False
+            found = (stop, stop)
+        body_end, end = found
+        body = stream.bytes_at(after, body_end)
+        is_mail = bool(_FIELD_START.match(following))
+        exchange = Exchange(None, None, ts, status, message, ts, unstuff(body), body_end != end)
+        exchange.wire_octets = len(body)
+        if is_mail:
+            exchange.command = "RETR"
+            exchange.argument = self._lost_number(len(exchange.body or b""))
+            exchange.defects.append("request_missing")
+        self._emit(None, exchange)
+        stream.position = end
+        return True
+
+    def _unasked_damaged(self, start: int, stop: int, limit: int | None, final: bool) -> bool:
+        if limit is None and not final:
+            return False
+        stream = self.stream
+        if limit is not None and stream.end < limit and not final:
+            return False
+        newline = stream.find(b"\n", start, stream.first_hole(start))
+        parsed = parse_status(stream.bytes_at(start, newline + 1)) if newline >= 0 else None
+        if self.dialogue.expects_greeting:
+            self.dialogue.no_greeting()
+        elif parsed is not None:
+            body_start = newline + 1
+            found = self._terminator(newline - 1, body_start, stop)
+            body_end, end = found if found else (stop, stop)
+            body = stream.known(body_start, body_end)
+            if _FIELD_START.match(body):
+                exchange = Exchange("RETR", None, stream.time_at(start) or 0, parsed[0], parsed[1])
+                exchange.body, exchange.ended = unstuff(body), found is not None
+                exchange.missing = max(1, stream.missing(body_start, body_end))
+                exchange.wire_octets = len(body)
+                exchange.defects.append("request_missing")
+                self._emit(None, exchange)
+                stream.position = end
+                return True
+            stop = max(stream.first_hole(start), newline + 1)
+        else:
+            stop = next(b for a, b in stream.holes if b > start)
+        self.dialogue.session.missing_bytes += stream.missing(start, stop)
+        stream.position = stop
+        return True
+
+    def _lost_number(self, size: int) -> str | None:
+        """The number of a message whose RETR the log does not have, if LIST gave its size to one only."""
+        fits = [number for number, octets in self.dialogue.sizes.items() if octets == size]
+        previous = self.dialogue.last_number
+        if previous is not None and previous + 1 in fits:
+            return str(previous + 1)
+        return str(fits[0]) if len(fits) == 1 else None
+
+    # -- handing on ------------------------------------------------------------------------------------
+
+    def _argument_of(self, sent: Sent) -> str | None:
+        waiting = self.dialogue.arguments.get(sent.command or "")
+        return sent.argument or (waiting[0] if waiting else None)
+
+    def _exchange(
+        self, sent: Sent, start: int, status: str, message: str, body: bytes | None = None
+    ) -> Exchange:
+        exchange = Exchange(
+            sent.command, sent.argument or None, sent.ts, status, message, self.stream.time_at(start)
+        )
+        if body is not None:
+            exchange.body = unstuff(body)
+            exchange.wire_octets = len(body)
+        if self._skipped:
+            exchange.missing, self._skipped = self._skipped, 0
+            exchange.defects.append("message_too_large")
+        return exchange
+
+    def _emit(self, sent: Sent | None, exchange: Exchange | None) -> None:
+        if exchange is None:
+            assert sent is not None
+            exchange = Exchange(sent.command, sent.argument or None, sent.ts)
+        if sent is not None and sent.inferred:
+            exchange.defects.append("request_missing")
+        self.dialogue.add(exchange)
+        if exchange.command == "STLS" and exchange.status == "OK":
+            self.finished = True  # what follows is TLS
+
+    def _note(self, defect: str) -> None:
+        defects = self.dialogue.session.defects
+        if defect not in defects:
+            defects.append(defect)
+
+    def _bound_memory(self) -> None:
+        """Hold no more of a message than `max_message` bytes: what is over is counted and dropped."""
+        stream = self.stream
+        held = stream.end - stream.position
+        if held <= self.max_message or not self.pending:
+            return
+        if self._waiting.start == stream.position and stream.first_hole(stream.position) >= stream.end:
+            count = stream.skip(stream.position + self.max_message, stream.end - 8)
+            self._skipped += count
+            self._waiting.search_from = stream.end - 8
+            for sent in self.pending:
+                if sent.offset > stream.position:
+                    sent.offset = max(sent.offset - count, stream.position)
+        elif not self._align():
+            stream.position = stream.end

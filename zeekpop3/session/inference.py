@@ -1,0 +1,58 @@
+"""Commands that the capture lost, inferred from their neighbours and from how many bytes the client sent.
+
+A client walks through a mailbox in order. Between RETR 4 and RETR 6, eight lost bytes are "RETR 5" and its
+CRLF, and nothing else. What is inferred is marked (`request_missing`), and nothing is where nothing fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zeekpop3.session.align import Sent
+
+_NUMBERED = frozenset({"RETR", "DELE", "LIST", "UIDL", "TOP"})
+_MOST = 1000
+
+
+def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: int) -> list[Sent]:
+    """The commands that fit between two others into `missing` client bytes (up to `slack` more).
+
+    A loss may cut into the neighbours' lines, which the log then does not have: that is what `slack` is for.
+    Returns [] where no walk through the mailbox fits.
+    """
+    for walk in _walks(previous, following):
+        total = sum(len(command) + len(argument) + 3 for command, argument in walk)
+        if walk and missing <= total <= missing + slack:
+            offset = previous.offset if previous is not None else 0
+            return [Sent(command, argument, offset, following.ts, True) for command, argument in walk]
+    return []
+
+
+def _walks(previous: Sent | None, following: Sent) -> Iterator[list[tuple[str, str]]]:
+    before, last, rest = _numbered(previous)
+    after, next_, rest_after = _numbered(following)
+    if before is not None and before == after and rest == rest_after and last + 1 < next_ < last + _MOST:
+        yield [(before, f"{number}{rest}") for number in range(last + 1, next_)]
+    if before == "RETR" and after == "RETR" and next_ == last + 1:
+        yield [("DELE", str(last))]
+    if before == "DELE" and after == "DELE" and next_ == last + 1:
+        yield [("RETR", str(next_))]
+    if before == "RETR" and after == "DELE" and next_ == last + 1:
+        yield [("DELE", str(last)), ("RETR", str(next_))]
+    if before == "DELE" and after == "RETR" and next_ == last + 2:
+        yield [("RETR", str(last + 1)), ("DELE", str(last + 1))]
+    if before not in ("RETR", "DELE") and after in ("RETR", "DELE") and 1 <= next_ < _MOST:
+        yield [("RETR", str(number)) for number in range(1, next_ + (after == "DELE"))]
+    if before == "RETR" and after == "DELE" and next_ == 1:  # it fetches all, then deletes all
+        yield from ([("RETR", str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
+    if before in ("RETR", "DELE") and after is None:
+        yield from ([(before, str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
+
+
+def _numbered(sent: Sent | None) -> tuple[str | None, int, str]:
+    if sent is None or sent.command not in _NUMBERED:
+        return None, 0, ""
+    number, space, rest = sent.argument.partition(" ")
+    if not number.isdigit() or len(number) > 9:
+        return None, 0, ""
+    return sent.command, int(number), space + rest

@@ -1,0 +1,200 @@
+"""The connection: keeps the rows' order, finds out which form they have, and feeds the reader of that form.
+
+A connection is in the exact form as soon as one `sent` or `contents` row is seen. Zeek writes those only once
+it has confirmed POP3, so the first rows wait until a row tells the forms apart.
+"""
+
+from __future__ import annotations
+
+from zeekpop3.session.dialogue import Dialogue, Event
+from zeekpop3.session.events import Rows
+from zeekpop3.session.exact import ExactReader
+from zeekpop3.session.plain import PlainReader
+from zeekpop3.session.protocol import to_text
+
+DEFECTS = {
+    "desynchronized": "plain form: after a loss Zeek was a response late; which message this is, is not known",
+    "message_too_large": "more than the limit was transferred: what is over was dropped and counted",
+    "request_missing": "the request was not seen; the command, and the number if given, are inferred",
+    "reply_malformed": "session: the server sent a line that is no reply",
+    "rows_missing": "rows of the event log are missing (a hole in seq)",
+    "status_missing": "the status line of the response was not seen",
+    "idle": "session: given up after a time without rows",
+}
+"""The defects that the session machine gives to transfers and sessions, and what each means."""
+
+MAX_MESSAGE = 64 * 1024 * 1024
+_UNDECIDED_ROWS = 10_000
+_EXACT = frozenset({"contents", "sent"})
+_PLAIN = frozenset({"data", "header", "end", "close", "starttls"})
+
+
+class Connection:
+    """One connection of the event log, from its first row to `close`.
+
+    `max_message` bounds, in bytes, what is held of one response. `done` is True after the `close` row (or
+    `finish`): the session has been handed out.
+    """
+
+    def __init__(self, uid: str, max_message: int = MAX_MESSAGE) -> None:
+        self.uid = uid
+        self.done = False
+        self.last_ts = 0
+        self._max_message = max_message
+        self._dialogue = Dialogue(uid, "trimmed")
+        self._exact: ExactReader | None = None
+        self._plain: PlainReader | None = None
+        self._early: list[Rows] = []
+        self._early_count = 0
+        self._next_seq = 0
+        self._begun = False
+
+    @property
+    def held_bytes(self) -> int:
+        """About how many bytes of the connection are held in memory."""
+        if self._exact is not None:
+            return len(self._exact.stream.buffer)
+        return self._plain.held if self._plain is not None else 0
+
+    def receive(self, rows: Rows) -> list[Event]:
+        """Take further rows, in order; return what they finished (possibly nothing)."""
+        if self.done or not rows.ts:
+            return []
+        session = self._dialogue.session
+        if not self._begun:
+            self._begun = True
+            session.ts = rows.ts[0]
+        if session.conn_id is None and rows.conn_id is not None:
+            session.conn_id = rows.conn_id
+        self.last_ts = max(self.last_ts, rows.ts[-1])
+        if self._exact is None and self._plain is None:
+            self._decide(rows)
+        else:
+            self._feed(rows)
+        return self._take()
+
+    def finish(self, reason: str) -> list[Event]:
+        """End the connection without a `close` row: "open" (the log ended) or "idle" (given up)."""
+        if self.done:
+            return []
+        if reason == "idle":
+            self._dialogue.session.defects.append("idle")
+        if self._exact is None and self._plain is None:
+            self._begin_plain()
+        self._end(reason)
+        return self._take()
+
+    def _take(self) -> list[Event]:
+        out, self._dialogue.out = self._dialogue.out, []
+        return out
+
+    # -- which form ------------------------------------------------------------------------------------
+
+    def _decide(self, rows: Rows) -> None:
+        self._early.append(rows)
+        self._early_count += len(rows.ts)
+        for kind in rows.kind:
+            if kind in _EXACT:
+                self._exact = ExactReader(self._dialogue, self._max_message)
+                self._dialogue.session.fidelity = "exact"
+                break
+            if kind in _PLAIN:
+                self._begin_plain()
+                return
+        else:
+            if self._early_count > _UNDECIDED_ROWS:
+                self._begin_plain()
+            return
+        self._replay()
+
+    def _begin_plain(self) -> None:
+        self._plain = PlainReader(self._dialogue, self._max_message)
+        self._replay()
+
+    def _replay(self) -> None:
+        early, self._early = self._early, []
+        for rows in early:
+            self._feed(rows)
+
+    # -- rows ------------------------------------------------------------------------------------------
+
+    def _feed(self, rows: Rows) -> None:
+        start, count = 0, len(rows.ts)
+        while start < count and not self.done:
+            stop = self._in_order(rows, start, count)
+            if stop > start:
+                self._run(rows, start, stop)
+            start = max(stop, start + 1) if stop == start else stop
+        if self._exact is not None and not self.done:
+            self._exact.advance()
+
+    def _in_order(self, rows: Rows, start: int, count: int) -> int:
+        """How far the rows follow each other; says a hole in `seq`, skips rows that were seen before."""
+        seq = rows.seq
+        if seq[start] < self._next_seq:
+            return start  # a row of a log that was given twice
+        if seq[start] > self._next_seq:
+            lost = seq[start] - self._next_seq
+            self._note("rows_missing")
+            if self._plain is not None:
+                self._plain.lose_rows(lost)
+        stop = start + 1
+        if seq[count - 1] - seq[start] == count - 1 - start:
+            stop = count  # seq only grows within sorted rows: no hole, no row twice
+        else:
+            while stop < count and seq[stop] == seq[stop - 1] + 1:
+                stop += 1
+        self._next_seq = seq[stop - 1] + 1
+        return stop
+
+    def _run(self, rows: Rows, start: int, stop: int) -> None:
+        kinds = rows.kind
+        exact, plain = self._exact, self._plain
+        begun = start
+        for index in range(start, stop):
+            kind = kinds[index]
+            if exact is not None:
+                if kind == "contents":
+                    exact.contents(rows.offset[index], rows.length[index], rows.data[index], rows.ts[index])
+                    continue
+                if kind == "sent":
+                    exact.sent(rows.command[index], rows.data[index], rows.offset[index], rows.ts[index])
+                    continue
+                if kind == "gap":
+                    exact.gap(rows.command[index], rows.offset[index], rows.length[index])
+                    continue
+                if kind == "request":
+                    self._dialogue.note_argument(rows.command[index] or "", to_text(rows.data[index]))
+                    continue
+            elif kind != "login" and kind != "starttls" and kind != "close":
+                continue  # the plain reader takes such rows a run at a time
+            if plain is not None:
+                plain.receive(rows, begun, index)
+                begun = index + 1
+            if kind == "login":
+                user = to_text(rows.data[index]) if rows.length[index] >= 0 else None
+                self._dialogue.login(rows.command[index] or "", user or None)
+            elif kind == "starttls":
+                self._dialogue.session.tls = True
+            elif kind == "close":
+                if exact is not None:
+                    exact.advance()
+                self._end("closed", rows.ts[index])
+                return
+        if plain is not None:
+            plain.receive(rows, begun, stop)
+
+    def _note(self, defect: str) -> None:
+        defects = self._dialogue.session.defects
+        if defect not in defects:
+            defects.append(defect)
+
+    def _end(self, reason: str, ts: int | None = None) -> None:
+        reader = self._exact or self._plain
+        assert reader is not None
+        reader.finish()
+        session = self._dialogue.session
+        session.closed = reason
+        session.duration = max(0, (self.last_ts if ts is None else ts) - session.ts)
+        self._dialogue.out.append(session)
+        self.done = True

@@ -1,0 +1,63 @@
+"""What RFC 1939 and its extensions say of commands and responses, as tables and small pure functions.
+
+Which response has more than one line is a property of the command, its argument and the status: RFC 1939,
+sections 5 to 7; CAPA and AUTH: RFC 2449, RFC 5034; LANG: RFC 6856; STLS: RFC 2595.
+"""
+
+from __future__ import annotations
+
+import re
+
+ALWAYS_MULTILINE = frozenset({"RETR", "TOP", "CAPA"})
+MULTILINE_WITHOUT_ARGUMENT = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
+# XTND's subcommands differ in this (RFC 1082), and the event log has no argument for it.
+MULTILINE_BY_LOOKS = frozenset({"XTND"})
+MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
+
+_STATUS = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
+_OCTETS = re.compile(r"(?:^|[\s(])(\d{1,18})\s+(?:octets|bytes)\b", re.IGNORECASE)
+_LISTING = re.compile(rb"\s*(\d{1,10})[ \t]+(\S+)")
+
+
+def is_multiline(command: str | None, argument: str | None, status: str | None) -> bool:
+    """Tell whether the response to a command goes on after its status line (RFC 1939, section 3)."""
+    if status != "OK" or command is None:
+        return False
+    if command in ALWAYS_MULTILINE:
+        return True
+    return command in MULTILINE_WITHOUT_ARGUMENT and not argument
+
+
+def parse_status(line: bytes) -> tuple[str, str] | None:
+    """Split a status line into ("OK" or "ERR", text); None if it is none (RFC 1939, section 3)."""
+    found = _STATUS.match(line.rstrip(b"\r\n"))
+    if found is None:
+        return None
+    return ("OK" if found[1] else "ERR"), to_text(found[3])
+
+
+def declared_octets(message: str | None) -> int | None:
+    """The size in octets that a reply to RETR announces ("+OK 760 octets"); None if it does not."""
+    found = _OCTETS.search(message) if message else None
+    return int(found[1]) if found else None
+
+
+def parse_listing(line: bytes) -> tuple[int, bytes] | None:
+    """A line of LIST or UIDL as (message number, size or unique id); None if it is none (sections 5, 7)."""
+    found = _LISTING.match(line)
+    return (int(found[1]), found[2]) if found else None
+
+
+def unstuff(body: bytes) -> bytes:
+    """Undo the dot-stuffing of a multi-line response's lines (RFC 1939, section 3).
+
+    Only a doubled dot is undone: a server that does not stuff sends single ones, and means them.
+    """
+    if body.startswith(b".."):
+        body = body[1:]
+    return body.replace(b"\n..", b"\n.") if b"\n.." in body else body
+
+
+def to_text(data: bytes) -> str:
+    """Bytes of the dialogue as text: UTF-8 (RFC 6856), with U+FFFD for what is not."""
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,132 @@
+"""The server's bytes of one connection, by position: what came, what is missing, when.
+
+Offsets count from 0, the first byte that the server sent. A hole is a run of bytes that is known to be
+missing (a capture loss, a lost or cut row of the log); it is held as zero bytes, so that positions stay true.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+_HOLE_LIMIT = 1 << 20  # a longer hole is held as one of this length, and later offsets are moved
+
+
+class ServerStream:
+    """A window on the server's stream; `position` is the first byte that nobody has read yet."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.base = 0
+        self.position = 0
+        self.holes: list[tuple[int, int]] = []
+        self.moved = 0
+        self._moves: list[tuple[int, int]] = []  # (where, bytes left out there)
+        self._clock_at: list[int] = []
+        self._clock: list[int] = []
+
+    @property
+    def end(self) -> int:
+        return self.base + len(self.buffer)
+
+    def place(self, offset: int) -> int:
+        """Zeek's stream offset as an offset here (they differ after a hole that was too long to hold)."""
+        return offset - self.moved
+
+    def append(self, offset: int, length: int, data: bytes, ts: int) -> None:
+        """Take a `contents` row: `length` bytes at `offset`, of which the log has kept `data`."""
+        here = self.place(offset)
+        end = self.base + len(self.buffer)
+        if here > end:
+            self.lose(offset, -1)
+            here = end = self.end
+        elif here < end:  # said twice
+            data = data[end - here :]
+            length -= end - here
+            here = end
+            if length <= 0:
+                return
+        self._clock_at.append(here)
+        self._clock.append(ts)
+        self.buffer += data
+        if len(data) < length:
+            self._hole(self.end, length - len(data))
+
+    def lose(self, offset: int, length: int) -> None:
+        """Take a gap: `length` bytes at `offset` are missing; -1: all up to `offset` are."""
+        here, end = self.place(offset), self.end
+        stop = here if length < 0 else here + length
+        if stop > end:
+            self._hole(end, stop - end)
+
+    def _hole(self, start: int, length: int) -> None:
+        held = min(length, _HOLE_LIMIT)
+        if held < length:
+            self.moved += length - held
+            self._moves.append((start, length - held))
+        if self.holes and self.holes[-1][1] == start:
+            self.holes[-1] = (self.holes[-1][0], start + held)
+        else:
+            self.holes.append((start, start + held))
+        self.buffer += bytes(held)
+
+    def skip(self, start: int, stop: int) -> int:
+        """Drop the bytes from `start` to `stop` for good, without a hole; return how many."""
+        count = stop - start
+        del self.buffer[start - self.base : stop - self.base]
+        self.moved += count
+        return count
+
+    def missing(self, start: int, stop: int) -> int:
+        """How many bytes between two offsets are missing."""
+        count = sum(min(b, stop) - max(a, start) for a, b in self.holes if a < stop and b > start)
+        return count + sum(n for at, n in self._moves if start <= at < stop)
+
+    def first_hole(self, start: int) -> int:
+        """The offset of the first missing byte at or after `start`; the end if there is none."""
+        for a, b in self.holes:
+            if b > start:
+                return max(a, start)
+        return self.end
+
+    def known(self, start: int, stop: int) -> bytes:
+        """What there is between two offsets, the holes left out."""
+        base, parts = self.base, []
+        for a, b in self.holes:
+            if a >= stop:
+                break
+            if b > start:
+                parts.append(self.buffer[start - base : max(a, start) - base])
+                start = b
+        if start < stop:
+            parts.append(self.buffer[start - base : stop - base])
+        return b"".join(parts)
+
+    def bytes_at(self, start: int, stop: int) -> bytes:
+        """The bytes between two offsets, with zeros where they are missing."""
+        return bytes(self.buffer[start - self.base : stop - self.base])
+
+    def find(self, needle: bytes, start: int, stop: int | None = None) -> int:
+        """The offset of `needle` at or after `start` (and wholly before `stop`); -1 if it is not there."""
+        base = self.base
+        found = self.buffer.find(needle, start - base, None if stop is None else stop - base)
+        return found if found < 0 else found + base
+
+    def time_at(self, offset: int) -> int | None:
+        """When the byte at an offset came: the time of the row that holds it."""
+        index = bisect_right(self._clock_at, offset) - 1
+        if index < 0:
+            return self._clock[0] if self._clock else None
+        return self._clock[index]
+
+    def release(self) -> None:
+        """Forget what lies before `position`."""
+        count = self.position - self.base
+        if count <= 0:
+            return
+        del self.buffer[:count]
+        self.base = self.position
+        if self.holes and self.holes[0][1] <= self.position:
+            self.holes = [hole for hole in self.holes if hole[1] > self.position]
+        index = bisect_right(self._clock_at, self.position) - 1
+        if index > 0:
+            del self._clock_at[:index], self._clock[:index]
