@@ -41,9 +41,9 @@ class EventLogToDataFrame(LogToDataFrame):  # type: ignore[misc]
     def __init__(self, header: Header) -> None:
         super().__init__()
         self._header = header
-        self._rows = b""
+        self._rows: bytes | bytearray = b""
 
-    def frame(self, rows: bytes) -> pd.DataFrame:
+    def frame(self, rows: bytes | bytearray) -> pd.DataFrame:
         """The columns of `COLUMNS` as a DataFrame, one row for each line of `rows`.
 
         `ts` is datetime64; numbers are nullable; texts are dictionaries of bytes; `data` is bytes, still

@@ -27,8 +27,9 @@ MAX_TOLD = 10
 """So many bad rows of a chunk are told one by one; of the rest only the number."""
 
 _NUMBERS = ("seq", "offset", "length", "id.orig_p", "id.resp_p")
-_NUMBER = re.compile(rb"\d{1,19}")
-_TIME = re.compile(rb"\d+(\.\d+)?")
+_PORTS = ("id.orig_p", "id.resp_p")
+_NUMBER = {name: re.compile(rb"\d{1,5}" if name.endswith("_p") else rb"\d{1,18}") for name in _NUMBERS}
+_TIME = re.compile(rb"[1-8]?\d{1,9}(\.\d+)?")  # until 2255, where pandas' nanoseconds end
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|\\)")
 
 
@@ -83,10 +84,11 @@ def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
     tell = _Teller(chunk, on_error)
     lines: list[int] | None = None
     try:
-        batch = _batch(chunk, reader.frame(text)) if b"\r" not in text else None
+        batch = _batch(chunk, reader.frame(text))
+        good = b"\r" not in text and not _has_holes(batch)
     except BadRows:
-        batch = None
-    if batch is None or _has_holes(batch):
+        good = False
+    if not good:
         text, lines = _usable(chunk, text, tell)
         batch = _batch(chunk, reader.frame(text))
     for row in batch.payload.broken:
@@ -161,11 +163,13 @@ def _text(value: bytes, empty: bytes) -> str:
 
 
 def _has_holes(batch: Batch) -> bool:
-    """Whether a row lacks what every row has: time, uid, seq, kind."""
-    return bool(
-        len(batch)
-        and (batch.uid_code.min() < 0 or batch.seq.min() < 0 or batch.ts.min() < 0 or not batch.kind.all())
+    """Whether a row lacks what every row has (time, uid, seq, kind), or a number is beyond reason."""
+    if not len(batch):
+        return False
+    least = min(
+        batch.uid_code.min(), batch.seq.min(), batch.ts.min(), batch.offset.min() + 1, batch.length.min() + 1
     )
+    return bool(must < 0 or may < -1 or not batch.kind.all())
 
 
 def _cut(batch: Batch) -> list[int]:
@@ -178,7 +182,7 @@ def _cut(batch: Batch) -> list[int]:
     return [row for row in differ if batch.kind[row] != "gap" and row not in broken]
 
 
-def _usable(chunk: Chunk, text: bytes, tell: _Teller) -> tuple[bytes, list[int]]:
+def _usable(chunk: Chunk, text: bytes | bytearray, tell: _Teller) -> tuple[bytes, list[int]]:
     """The lines that are rows, one by one, and the index of each in the chunk."""
     fields = chunk.header.fields
     separator, unset = chunk.header.separator.encode(), chunk.header.unset_field.encode()
@@ -193,10 +197,14 @@ def _usable(chunk: Chunk, text: bytes, tell: _Teller) -> tuple[bytes, list[int]]
             tell(index, f"the row has {len(values)} fields, not {len(fields)}; it is left out")
             continue
         wrong = next(
-            (n for n in _NUMBERS if (v := values[place[n]]) != unset and not _NUMBER.fullmatch(v)), None
+            (n for n in _NUMBERS if (v := values[place[n]]) != unset and not _NUMBER[n].fullmatch(v)), None
         )
         if wrong is None and not _TIME.fullmatch(values[place["ts"]]):
             wrong = "ts"
+        if wrong is None:
+            wrong = next(
+                (n for n in _PORTS if values[place[n]] != unset and int(values[place[n]]) > 0xFFFF), None
+            )
         if wrong is None:
             wrong = next((n for n in ("uid", "seq", "kind") if values[place[n]] == unset), None)
         if wrong is None and b"\r" in row:

@@ -51,31 +51,47 @@ class ByteStream:
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; exactly so many unless the end is near; b"" at the end."""
-        pieces: list[bytes] = []
-        missing = size
-        while missing > 0 and not self._ended:
-            piece = self._inflated(missing) if self.is_gzip else self._raw(missing)
-            missing -= len(piece)
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        data = bytearray(size)
+        del data[self.readinto(memoryview(data)) :]
+        return bytes(data)
 
-    def _raw(self, size: int) -> bytes:
+    def readinto(self, room: memoryview) -> int:
+        """Fills `room`, or what of it the rest of the stream fills; the number of bytes."""
+        have = 0
+        while have < len(room) and not self._ended:
+            if self.is_gzip:
+                piece = self._inflated(len(room) - have)
+                room[have : have + len(piece)] = piece
+                have += len(piece)
+            else:
+                size = self._from_file(room[have:])
+                have += size
+                self._ended = not size
+        return have
+
+    def _from_file(self, room: memoryview) -> int:
         try:
-            piece = self._file.read(size)
+            return self._file.readinto(room) or 0
         except OSError as error:
             self.problem = f"cannot be read any further: {error.strerror or error}"
-            piece = b""
-        if not piece:
-            self._ended = True
-        return piece
+            return 0
 
     def _inflated(self, size: int) -> bytes:
+        """Some bytes, at most `size`; none does not mean that it is the end."""
         if not self._input:
-            self._input = self._raw(_PIECE)
+            room = bytearray(_PIECE)
+            del room[self._from_file(memoryview(room)) :]
+            self._input = bytes(room)
         if not self._input:
-            if self._inflate is not None and self.problem is None:
+            self._ended = True
+            if self._inflate is None:
+                return b""
+            if self.problem is None:
                 self.problem = "the gzip file is cut off in the middle; what was readable is used"
-            return b""
+            try:
+                return self._inflate.flush()
+            except zlib.error:
+                return b""
         if self._inflate is None:
             # Some programs pad the last member with zeros (gzip itself accepts that).
             self._input = self._input.lstrip(b"\0")
