@@ -89,7 +89,7 @@ def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
     except BadRows:
         good = False
     if not good:
-        text, lines = _usable(chunk, text, tell)
+        text, lines = _usable(chunk, bytes(text), tell)
         batch = _batch(chunk, reader.frame(text))
     for row in batch.payload.broken:
         tell(lines[row] if lines else row, "the data is no base64, or cut; what decodes of it is used")
@@ -166,9 +166,8 @@ def _has_holes(batch: Batch) -> bool:
     """Whether a row lacks what every row has (time, uid, seq, kind), or a number is beyond reason."""
     if not len(batch):
         return False
-    least = min(
-        batch.uid_code.min(), batch.seq.min(), batch.ts.min(), batch.offset.min() + 1, batch.length.min() + 1
-    )
+    must = min(batch.uid_code.min(), batch.seq.min(), batch.ts.min())
+    may = min(batch.offset.min(), batch.length.min())
     return bool(must < 0 or may < -1 or not batch.kind.all())
 
 
@@ -182,7 +181,7 @@ def _cut(batch: Batch) -> list[int]:
     return [row for row in differ if batch.kind[row] != "gap" and row not in broken]
 
 
-def _usable(chunk: Chunk, text: bytes | bytearray, tell: _Teller) -> tuple[bytes, list[int]]:
+def _usable(chunk: Chunk, text: bytes, tell: _Teller) -> tuple[bytes, list[int]]:
     """The lines that are rows, one by one, and the index of each in the chunk."""
     fields = chunk.header.fields
     separator, unset = chunk.header.separator.encode(), chunk.header.unset_field.encode()
