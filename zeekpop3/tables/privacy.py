@@ -26,7 +26,9 @@ import hmac
 import re
 from dataclasses import dataclass, field
 
-_ADDRESS = re.compile(r"""[^\s<>()\[\]",:;@\\]{1,255}@[^\s<>()",:;@\\]{1,255}""")
+_ADDRESS = re.compile(
+    r"""(?:"[^"\n]{1,255}"|[^\s<>()\[\]",:;@\\']{1,255})@(?:\[[^\]\s]{1,255}\]|[\w.-]{0,255}\w)"""
+)
 _NUMBERS = re.compile(r"[0-9 ]*")
 
 
