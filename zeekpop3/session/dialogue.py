@@ -49,8 +49,9 @@ class Exchange:
 class Dialogue:
     """Turns the exchanges of one connection, in order, into events; keeps what later ones need to know."""
 
-    def __init__(self, uid: str, fidelity: str) -> None:
+    def __init__(self, uid: str, fidelity: str, heard: Callable[[Exchange], None] | None = None) -> None:
         self.uid = uid
+        self._heard = heard
         self.session = Session(uid=uid, ts=0, conn_id=None, fidelity=fidelity)
         self.sizes: dict[int, int] = {}
         self.unique_ids: dict[int, str] = {}
@@ -73,6 +74,8 @@ class Dialogue:
         self.session.greeting = message
         if status == "ERR":
             self.session.errors += 1
+        if self._heard is not None:
+            self._heard(Exchange(None, None, 0, status, message))
 
     @property
     def expects_greeting(self) -> bool:
@@ -107,7 +110,9 @@ class Dialogue:
         command, argument = exchange.command, exchange.argument
         if command is not None and argument is None and command in self.arguments:
             waiting = self.arguments[command]
-            argument = waiting.popleft() if waiting else None
+            argument = exchange.argument = waiting.popleft() if waiting else None
+        if self._heard is not None:
+            self._heard(exchange)
         lines, octets = exchange.lines, exchange.wire_octets
         if exchange.body is not None and lines is None:
             lines = exchange.body.count(b"\n")

@@ -6,14 +6,16 @@ it has confirmed POP3, so the first rows wait until a row tells the forms apart.
 
 from __future__ import annotations
 
-from zeekpop3.session.dialogue import Dialogue, Event
-from zeekpop3.session.events import Rows
+from collections.abc import Callable
+
+from zeekpop3.session.dialogue import Dialogue, Event, Exchange
+from zeekpop3.session.events import ConnId, Rows
 from zeekpop3.session.exact import ExactReader
 from zeekpop3.session.plain import PlainReader
 from zeekpop3.session.protocol import to_text
 
 DEFECTS = {
-    "desynchronized": "plain form: after a loss Zeek was a response late; which message this is, is not known",
+    "desynchronized": "plain form: after a loss Zeek was a response late; which message this is is not known",
     "message_too_large": "more than the limit was transferred: what is over was dropped and counted",
     "request_missing": "the request was not seen; the command, and the number if given, are inferred",
     "reply_malformed": "session: the server sent a line that is no reply",
@@ -32,22 +34,38 @@ _PLAIN = frozenset({"data", "header", "end", "close", "starttls"})
 class Connection:
     """One connection of the event log, from its first row to `close`.
 
-    `max_message` bounds, in bytes, what is held of one response. `done` is True after the `close` row (or
+    `max_message` bounds, in bytes, what is held of one response. `heard` is called with each exchange, the
+    greeting included (without a command). `done` is True after the `close` row (or
     `finish`): the session has been handed out.
     """
 
-    def __init__(self, uid: str, max_message: int = MAX_MESSAGE) -> None:
+    def __init__(
+        self,
+        uid: str,
+        max_message: int = MAX_MESSAGE,
+        heard: Callable[[Exchange], None] | None = None,
+    ) -> None:
         self.uid = uid
         self.done = False
         self.last_ts = 0
         self._max_message = max_message
-        self._dialogue = Dialogue(uid, "trimmed")
+        self._dialogue = Dialogue(uid, "trimmed", heard)
         self._exact: ExactReader | None = None
         self._plain: PlainReader | None = None
         self._early: list[Rows] = []
         self._early_count = 0
         self._next_seq = 0
         self._begun = False
+
+    @property
+    def fidelity(self) -> str:
+        """The form that the connection has turned out to have: "exact" or "trimmed"."""
+        return self._dialogue.session.fidelity
+
+    @property
+    def conn_id(self) -> ConnId | None:
+        """The connection's four-tuple, once a row has told it."""
+        return self._dialogue.session.conn_id
 
     @property
     def held_bytes(self) -> int:

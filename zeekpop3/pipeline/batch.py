@@ -1,0 +1,254 @@
+"""Logs that are there → the four tables, on any number of cores, with the same rows in the same parts.
+
+The logs are cut into tasks of some megabytes. A connection that lies within one task is finished there; the
+rows of the others come back and go, in order, through the one `Regrouper`. What that finishes makes up tasks
+of its own. So memory depends on the size of a task and on the connections that are open, not on the logs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeekpop3.errors import LogError
+from zeekpop3.log import Chunk, chunks, find_logs, group, read_chunk
+from zeekpop3.pipeline.records import Records
+from zeekpop3.pipeline.regroup import Regrouper
+from zeekpop3.pipeline.summary import Summary
+from zeekpop3.session import Connection, Rows
+from zeekpop3.session.dialogue import Event
+from zeekpop3.session.machine import MAX_MESSAGE
+from zeekpop3.tables import Privacy
+
+if TYPE_CHECKING:
+    from zeekpop3.sink import Mode, PartWriter
+
+TASK_BYTES = 24 << 20
+_EVENTS_BYTES = 24 << 20
+_EVENT_COST = 500
+_BYTES_PER_JOB = 48 << 20
+
+Progress = Callable[[int, int, int], None]
+"""Called with bytes of log done, bytes in all, and mails found so far."""
+
+
+@dataclass(frozen=True)
+class _Settings:
+    writer: PartWriter
+    privacy: Privacy | None
+    attachment_content: bool
+    max_message: int
+
+
+@dataclass
+class _Task:
+    """A piece of the work: chunks of logs, or events that wait to become rows."""
+
+    number: int
+    chunks: list[Chunk] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass
+class _Done:
+    counts: Summary
+    unfinished: list[tuple[str, list[Rows]]]
+    errors: list[LogError]
+
+
+def run(
+    logs: Iterable[str | Path],
+    out: str | Path,
+    *,
+    mode: Mode = "new",
+    jobs: int | None = None,
+    privacy: Privacy | None = None,
+    attachment_content: bool = False,
+    max_message: int = MAX_MESSAGE,
+    on_error: Callable[[LogError], None] | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Read event logs, and write the tables `emails`, `attachments`, `sessions`, `commands` to `out`.
+
+    `logs`: files, folders or globs. `mode`: "new" (refuses a folder that holds tables), "append" or
+    "overwrite". `jobs`: processes; None for as many as there are cores and work. What cannot be read is told
+    to `on_error` and listed in the summary's `problems`; the rest is used. Raises LogError where there is
+    nothing to read at all, OutputError where `out` cannot be used.
+    """
+    from zeekpop3.sink import Sink, new_token
+
+    paths = find_logs(logs)
+    total = sum(path.stat().st_size for path in paths if path.exists())
+    summary = Summary(logs=len(paths))
+
+    def tell(error: LogError) -> None:
+        summary.problems.append(str(error))
+        if on_error is not None:
+            on_error(error)
+
+    workers = _jobs(jobs, total)
+    with Sink(out, mode) as sink:
+        settings = _Settings(sink.writer(new_token()), privacy, attachment_content, max_message)
+        regrouper = Regrouper(max_message)
+        with _executor(workers) as executor:
+            work = _Work(executor, settings, 2 * workers, summary, regrouper, tell)
+            for task_chunks in _tasks(paths, tell, summary):
+                work.read(task_chunks)
+                if progress is not None:
+                    progress(min(summary.log_bytes, total), total, summary.mails)
+            work.finish()
+        if progress is not None:
+            progress(total, total, summary.mails)
+    return summary
+
+
+def _jobs(jobs: int | None, total: int) -> int:
+    if jobs is not None:
+        return max(1, jobs)
+    return max(1, min(len(os.sched_getaffinity(0)), total // _BYTES_PER_JOB))
+
+
+def _tasks(paths: list[Path], tell: Callable[[LogError], None], summary: Summary) -> Iterator[list[Chunk]]:
+    """The chunks of all logs, several small ones together."""
+    waiting: list[Chunk] = []
+    size = 0
+    for path in paths:
+        for chunk in chunks(path, size=TASK_BYTES, on_error=tell):
+            if waiting and size + chunk.size > TASK_BYTES:
+                yield waiting
+                waiting, size = [], 0
+            waiting.append(chunk)
+            size += chunk.size
+            summary.log_bytes += chunk.size
+    if waiting:
+        yield waiting
+
+
+class _Work:
+    """Hands out tasks, and takes their results in the order in which they were handed out."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        settings: _Settings,
+        ahead: int,
+        summary: Summary,
+        regrouper: Regrouper,
+        tell: Callable[[LogError], None],
+    ) -> None:
+        self._executor = executor
+        self._settings = settings
+        self._ahead = ahead
+        self._summary = summary
+        self._regrouper = regrouper
+        self._tell = tell
+        self._running: deque[Future[_Done]] = deque()
+        self._events: list[Event] = []
+        self._events_bytes = 0
+        self._number = 0
+
+    def read(self, task_chunks: list[Chunk]) -> None:
+        """Have chunks of logs read."""
+        self._submit(_Task(self._next_number(), chunks=task_chunks))
+        self._collect(self._ahead)
+
+    def finish(self) -> None:
+        """Wait for all that was handed out, then end the connections that are still open."""
+        self._collect(0)
+        for events in self._regrouper.finish():
+            self._keep(events)
+        self._submit_events()
+        self._collect(0)
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _submit(self, task: _Task) -> None:
+        self._running.append(self._executor.submit(_perform, task, self._settings))
+
+    def _collect(self, leave: int) -> None:
+        while len(self._running) > leave:
+            done = self._running.popleft().result()
+            self._summary.add(done.counts)
+            for error in done.errors:
+                self._tell(error)
+            for uid, parts in done.unfinished:
+                for rows in parts:
+                    self._keep(self._regrouper.feed(uid, rows))
+
+    def _keep(self, events: list[Event]) -> None:
+        self._events += events
+        self._events_bytes += sum(_EVENT_COST + len(getattr(event, "raw", b"")) for event in events)
+        if self._events_bytes >= _EVENTS_BYTES:
+            self._submit_events()
+
+    def _submit_events(self) -> None:
+        if self._events:
+            self._submit(_Task(self._next_number(), events=self._events))
+            self._events, self._events_bytes = [], 0
+
+
+def _perform(task: _Task, settings: _Settings) -> _Done:
+    """Do one task; runs in a worker process, or in this one."""
+    records = Records(settings.privacy, attachment_content=settings.attachment_content)
+    errors: list[LogError] = []
+    unfinished: list[tuple[str, list[Rows]]] = []
+    connections: dict[str, list[Rows]] = {}
+    for chunk in task.chunks:
+        try:
+            batch = read_chunk(chunk, errors.append)
+        except LogError as error:
+            errors.append(error)
+            continue
+        records.counts.rows += len(batch)
+        for uid, rows in group(batch):
+            connections.setdefault(uid, []).append(rows)
+    for uid, parts in connections.items():
+        if _is_whole(parts):
+            connection = Connection(uid, settings.max_message)
+            for rows in parts:
+                records.add(connection.receive(rows))
+        else:
+            unfinished.append((uid, parts))
+    connections.clear()
+    records.add(task.events)
+    parts_written = 0
+    for name, table in records.take():
+        parts_written += len(settings.writer.write(name, table, task.number))
+    counts = records.take_counts()
+    counts.parts = parts_written
+    return _Done(counts, unfinished, errors)
+
+
+def _is_whole(parts: list[Rows]) -> bool:
+    """Tell whether these are all rows of a connection, from the first to `close`."""
+    count = 0
+    for rows in parts:
+        if rows.seq[0] != count or rows.seq[-1] - rows.seq[0] != len(rows.seq) - 1:
+            return False
+        count += len(rows.seq)
+    return parts[-1].kind[-1] == "close"
+
+
+class _Here(Executor):
+    """An executor that does the work at once, in this process."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        future: Future[object] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def _executor(workers: int) -> Executor:
+    if workers == 1:
+        return _Here()
+    import multiprocessing
+
+    # Not fork: Arrow's threads would not survive it.
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
