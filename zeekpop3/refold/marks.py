@@ -1,0 +1,64 @@
+"""Folds by evidence: a `header` row stands between the last line of a field and the line after it.
+
+Zeek's MIME analyzer sees the lines untrimmed and raises `mime_one_header` when a field has ended
+(src/analyzer/protocol/mime/MIME.cc, `FinishHeader`), so what lies between two marks is one field, but for
+lines before it that are no field at all (no colon), of which Zeek says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from zeekpop3.refold.looks import fold_by_looks, fold_header
+
+_DELIMITER = b"--"
+
+
+def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
+    """Puts a blank in front of each continuation line of `lines`; whether some of them had to be guessed."""
+    guessed = False
+    count = len(lines)
+    begin = 0  # the first line after the field or header before
+    in_body = False
+    for end, name in marks:
+        if end > count:
+            break
+        if begin < end:
+            if not in_body and lines[begin].startswith(name + b":"):
+                first = begin
+            else:
+                first = _field_line(lines, begin, end, name, in_body)
+            if first >= 0:
+                for index in range(first + 1, end):
+                    lines[index] = b" " + lines[index]
+            elif not in_body:
+                guessed |= fold_header(lines, begin, end) > 0
+        if end < count and not lines[end]:
+            # An empty line where a field ends is the end of the header. (One within a field was a line of
+            # blanks.)
+            in_body = True
+            begin = end + 1
+        else:
+            in_body = False
+            begin = end
+    if not in_body and begin < count and lines[begin]:
+        guessed |= fold_by_looks(lines, begin)
+    return guessed
+
+
+def _field_line(lines: list[bytes], begin: int, end: int, name: bytes, in_body: bool) -> int:
+    """The line of lines[begin:end] in which the field `name` begins, or -1."""
+    starts = re.compile(
+        rb"(?:\(.*\))?[^!-9;-~]*" + re.escape(name) + rb"[ \t]*(?:\(.*\)[ \t]*)?:", re.IGNORECASE
+    ).match
+    if not in_body:
+        # A field that looks like this and stands higher would have a mark of its own.
+        return next((index for index in range(begin, end) if starts(lines[index])), -1)
+    nearest = -1
+    for index in range(end - 1, begin - 1, -1):
+        if starts(lines[index]):
+            if index == begin or lines[index - 1].startswith(_DELIMITER):
+                return index
+            if nearest < 0:
+                nearest = index
+    return nearest
