@@ -1,4 +1,4 @@
-"""What was said in each connection, as lines of text: the log's rows in the plain form, the bytes in the exact.
+"""What was said in each connection, as text: the log's rows in the plain form, the bytes in the exact one.
 
 reply: cmd: OK, msg: Dovecot ready.
 request: cmd: RETR, arg: 2
@@ -42,7 +42,7 @@ class _Speech:
             lines.append(_line("reply", exchange.status, exchange.message or ""))
         if exchange.body:
             body = exchange.body.removesuffix(b"\n").removesuffix(b"\r")
-            lines += (f"data: {to_text(line.removesuffix(b'\r'))}" for line in body.split(b"\n"))
+            lines += ("data: " + to_text(line.removesuffix(b"\r")) for line in body.split(b"\n"))
 
     def lines(self) -> list[str]:
         self.connection.finish("open")

@@ -1,4 +1,4 @@
-"""Runs Zeek over a capture with the bundled package; everything that knows about the `zeek` program is here."""
+"""Runs Zeek over a capture with the bundled package; all that knows of the `zeek` program is here."""
 
 from __future__ import annotations
 
