@@ -1,0 +1,12 @@
+"""Bytes of one mail in, its record out: linear in time, bounded in memory, whatever comes.
+
+Offsets into the bytes, no tree of objects: fields, structure, transfer, bodies, attachments are rooms with one rule
+each; `record` goes through them.
+"""
+
+from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.defects import DEFECTS
+from zeekpop3.message.received import Received
+from zeekpop3.message.record import Mail, parse
+
+__all__ = ["DEFECTS", "Attachment", "Mail", "Received", "parse"]

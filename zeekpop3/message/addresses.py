@@ -1,0 +1,106 @@
+"""Address fields (RFC 5322, section 3.4) to a list: one entry per mailbox, as written, decoded.
+
+A field is split before it is decoded, since an encoded word may hold a comma. Group names are left out, their
+members are kept; a group without members (`undisclosed-recipients:;`) gives no entry.
+"""
+
+from __future__ import annotations
+
+import re
+
+from zeekpop3.message.defects import Defects
+from zeekpop3.message.words import decoded
+
+MAX_ADDRESSES = 100_000
+
+_SIMPLE = re.compile(r"[^\s\",;:()<>@]++@[^\s\",;:()<>@]++")
+_TOKEN = re.compile(
+    r"[^\",;:()<]++|\"(?:[^\"\\]++|\\.)*+\"|<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>|.", re.DOTALL
+)
+_UNQUOTED_TOKEN = re.compile(r"[^,;:]++|.", re.DOTALL)
+_MAX_FAILURES = 32
+_PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
+_TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
+
+
+def mailboxes(values: list[str], defects: Defects) -> list[str]:
+    """The mailboxes of all fields of one name (unfolded, not decoded), in order."""
+    out: list[str] = []
+    for value in values:
+        if _SIMPLE.fullmatch(value):
+            out.append(value)
+            continue
+        if '"' in value or "(" in value or ";" in value or ":" in value:
+            entries = _split(value, defects)
+        else:
+            entries = value.split(",")
+        for entry in entries:
+            entry = entry.strip()
+            if not entry:
+                continue
+            if "=?" in entry:
+                entry = decoded(entry, defects).strip()
+            elif entry.count("@") > 1 and "<" not in entry and _TWO.fullmatch(entry):
+                defects["address_malformed"] = None
+                out.extend(entry.split())
+                continue
+            out.append(entry)
+    if len(out) > MAX_ADDRESSES:
+        defects["addresses_cut"] = None
+        del out[MAX_ADDRESSES:]
+    return out
+
+
+def _split(value: str, defects: Defects) -> list[str]:
+    """Pieces between the commas that are not in quotes, comments or angle brackets; group names left out."""
+    out: list[str] = []
+    current: list[str] = []
+    at = 0
+    failures = 0
+    comments = True
+    has_at = False
+    next_token = _TOKEN.match
+    while (match := next_token(value, at)) is not None:
+        token = match[0]
+        at = match.end()
+        if token == "," or token == ";":
+            out.append("".join(current))
+            current = []
+            has_at = False
+            continue
+        if token == ":" and not has_at:
+            current = []
+            continue
+        if token == "(" and comments:
+            end = _comment_end(value, at)
+            if end < 0:
+                comments = False
+                failures += 1
+            else:
+                token = value[at - 1 : end]
+                at = end
+        elif token == '"' or token == "<":
+            # What opens and does not close; after some of them only commas count, so that time stays linear.
+            failures += 1
+            if token == '"' or failures > _MAX_FAILURES:
+                next_token = _UNQUOTED_TOKEN.match
+        elif "@" in token:
+            has_at = True
+        current.append(token)
+    if failures:
+        defects["address_malformed"] = None
+    out.append("".join(current))
+    return out
+
+
+def _comment_end(value: str, at: int) -> int:
+    """Offset after the comment whose text begins at `at`, or -1 if it is not closed."""
+    depth = 1
+    for match in _PARENTHESIS.finditer(value, at):
+        if match[0] == "(":
+            depth += 1
+        elif match[0] == ")":
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    return -1

@@ -1,0 +1,143 @@
+"""The text and the HTML that a mail program would show, as Unicode.
+
+Chosen as `email.message.EmailMessage.get_body` does: the first text/plain and the first text/html, attachments left
+out, of a multipart/related its root only. Where that finds neither, any text that is there, also in a message inside.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from zeekpop3.message import transfer
+from zeekpop3.message.charsets import decode
+from zeekpop3.message.defects import Defects
+from zeekpop3.message.structure import Part
+
+_META_WITHIN = 4_096
+_META = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+_BASE64_BODY = re.compile(rb"[A-Za-z0-9+/=\s]*+")
+_QUOTES = re.compile(r">*")
+_PROBE_BYTES = 400
+
+
+class Bodies(NamedTuple):
+    """The parts that hold a mail's text and its HTML."""
+
+    text: Part | None
+    html: Part | None
+
+
+def choose(root: Part) -> Bodies:
+    """Which parts to show."""
+    text, html = _first(root, strict=True)
+    if text is None and html is None:
+        text, html = _first(root, strict=False)
+    return Bodies(text, html)
+
+
+def _first(root: Part, *, strict: bool) -> tuple[Part | None, Part | None]:
+    text = html = other = None
+    stack = [root]
+    while stack:
+        part = stack.pop()
+        kind = part.kind
+        if part.children:
+            if kind.startswith("message/"):
+                if not strict and part.disposition != "attachment":
+                    stack.extend(part.children)
+            elif strict and kind == "multipart/related":
+                stack.append(_related_root(part))
+            else:
+                stack.extend(reversed(part.children))
+        elif part.disposition != "attachment" and kind.startswith("text/"):
+            if kind == "text/plain":
+                text = text or part
+            elif kind == "text/html":
+                html = html or part
+            elif other is None and (part.filename is None):
+                other = part
+            if text is not None and html is not None:
+                break
+    if not strict and text is None and html is None:
+        # RFC 2046, section 4.1.4: a subtype that is not known is shown as plain text.
+        text = other
+    return text, html
+
+
+def _related_root(part: Part) -> Part:
+    children = part.children or [part]
+    start = part.params.get("start")
+    if start:
+        for child in children:
+            if child.content_id == start:
+                return child
+    return children[0]
+
+
+def text_of(part: Part, defects: Defects) -> str:
+    """A text part's content: lines end with LF, flowed paragraphs (RFC 3676) are put together."""
+    data = content_of(part, defects)
+    label = part.params.get("charset")
+    if not label and part.kind == "text/html" and not data.isascii():
+        meta = _META.search(data, 0, _META_WITHIN)
+        if meta is not None:
+            try:
+                data.decode("utf-8")
+            except UnicodeDecodeError:
+                label = meta[1].decode("ascii")
+    text = decode(data, label, defects)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    if part.params.get("format", "").lower() == "flowed":
+        text = unflowed(text, part.params.get("delsp", "").lower() == "yes")
+    return text
+
+
+def content_of(part: Part, defects: Defects) -> bytes:
+    """A part's content with its transfer encoding undone, unless it plainly is not in that encoding."""
+    encoding = part.encoding
+    if encoding == "base64" and part.kind.startswith("text/"):
+        probe = part.src[part.start : min(part.end, part.start + _PROBE_BYTES)].lstrip()
+        first = probe.partition(b"\n")[0].strip()
+        if b" " in first or (first and _BASE64_BODY.fullmatch(first) is None):
+            defects["encoding_wrong"] = None
+            encoding = ""
+    return transfer.decoded(part.src, part.start, part.end, encoding, defects)
+
+
+def unflowed(text: str, delete_space: bool) -> str:
+    """format=flowed undone (RFC 3676): a line that ends with a space goes on in the next one."""
+    if " \n" not in text and "\n " not in text and not text.startswith(" "):
+        return text
+    out: list[str] = []
+    paragraph: list[str] = []
+    depth = 0
+    for line in text.split("\n"):
+        quotes = 0
+        if line.startswith(">"):
+            quotes = len(_QUOTES.match(line)[0])  # type: ignore[index]
+            line = line[quotes:]
+        if line.startswith(" "):
+            line = line[1:]
+        if paragraph and quotes != depth:
+            out.append(_paragraph(paragraph, depth))
+            paragraph = []
+        depth = quotes
+        if line.endswith(" ") and line != "-- ":
+            paragraph.append(line[:-1] if delete_space else line)
+            continue
+        if line == "-- " and paragraph:
+            out.append(_paragraph(paragraph, depth))
+            paragraph = []
+        paragraph.append(line)
+        out.append(_paragraph(paragraph, depth))
+        paragraph = []
+    if paragraph:
+        out.append(_paragraph(paragraph, depth))
+    return "\n".join(out)
+
+
+def _paragraph(lines: list[str], depth: int) -> str:
+    text = "".join(lines)
+    return f"{'>' * depth} {text}" if depth else text

@@ -1,0 +1,89 @@
+"""`Date` and the dates of `Received` to an instant: microseconds since the epoch, UTC.
+
+The usual form is read by one expression; the rest by `email.utils`, on a bounded length. A zone that is unknown means
+UTC (RFC 5322, section 4.3), unless its name can mean one thing only.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date as day_of
+from email.utils import parsedate_tz
+from functools import lru_cache
+
+from zeekpop3.message.defects import Defects
+
+_MAX_LENGTH = 200
+_EPOCH = day_of(1970, 1, 1).toordinal()
+_MONTHS = {
+    name: i for i, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
+}
+_USUAL = re.compile(
+    r"\s*+(?:[A-Z][a-z][a-z],?\s++)?(\d\d?) ([A-Z][a-z][a-z]) (\d\d\d\d) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60) ([-+]\d\d)(\d\d)(?:\s*\([^()]*\))?\s*",
+)
+_COMMENT = re.compile(r"\([^()]*+\)")
+_ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
+# Minutes east of UTC, for names that mail programs write and that can mean one thing only.
+_ZONES = {
+    "cet": 60, "mez": 60, "met": 60, "mewt": 60, "cest": 120, "mest": 120, "mesz": 120, "eet": 120, "eest": 180,
+    "wet": 0, "west": 60, "msk": 180, "msd": 240, "jst": 540, "kst": 540, "aest": 600, "aedt": 660, "nzst": 720,
+    "nzdt": 780, "akst": -540, "akdt": -480, "hst": -600, "sgt": 480, "hkt": 480,
+}  # fmt: skip
+_KNOWN = frozenset("ut utc gmt z ast adt est edt cst cdt mst mdt pst pdt".split())
+
+
+@lru_cache(maxsize=4096)
+def _midnight(day: str, month: str, year: str) -> int:
+    """Seconds from the epoch to a day's start; raises KeyError or ValueError if there is no such day."""
+    return (day_of(int(year), _MONTHS[month], int(day)).toordinal() - _EPOCH) * 86_400
+
+
+def instant(value: str, defects: Defects | None) -> int | None:
+    """Microseconds since the epoch, or None if it cannot be read."""
+    match = _USUAL.fullmatch(value)
+    if match is not None:
+        day, month, year, hour, minute, second, zone_hour, zone_minute = match.groups()
+        try:
+            offset = int(zone_hour) * 60
+            offset += -int(zone_minute) if zone_hour[0] == "-" else int(zone_minute)
+            clock = int(hour) * 3600 + int(minute) * 60 + int(second)
+            if -1440 < offset < 1440:
+                return (_midnight(day, month, year) + clock - offset * 60) * 1_000_000
+        except (KeyError, ValueError):
+            pass
+    result = _unusual(value[:_MAX_LENGTH], defects)
+    if result is None and defects is not None:
+        defects["date_malformed"] = None
+    return result
+
+
+def _unusual(value: str, defects: Defects | None) -> int | None:
+    bare = value
+    while "(" in bare:
+        shorter = _COMMENT.sub(" ", bare)
+        if shorter == bare:
+            bare = bare.partition("(")[0]
+            break
+        bare = shorter
+    bare = " ".join(bare.split())
+    try:
+        parsed = parsedate_tz(bare)
+        if parsed is None:
+            return None
+        year, month, day, hour, minute, second, _, _, _, offset = parsed
+        if year < 1 or second > 60 or minute > 59 or hour > 23:
+            return None
+        seconds = (day_of(year, month, day).toordinal() - _EPOCH) * 86_400
+        seconds += hour * 3600 + minute * 60 + second
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
+        return None
+    zone = _ZONE.search(bare)
+    if zone is not None and zone[1].lower() not in _KNOWN:
+        east = _ZONES.get(zone[1].lower())
+        if east is not None:
+            offset = east * 60
+        elif zone[1].lower() not in ("am", "pm") and defects is not None:
+            defects["date_zone_unknown"] = None
+    if offset is not None and -86_400 < offset < 86_400:
+        seconds -= offset
+    return seconds * 1_000_000

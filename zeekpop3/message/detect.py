@@ -1,0 +1,57 @@
+"""A guess at the charset of 8-bit bytes that nobody labelled: cheap signs first, a detector for the rest.
+
+Western text has a few high bytes, each among ASCII letters: it needs no detector. What has many is given to
+charset-normalizer, in bounded pieces, with the charsets that mail is really written in.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+_HIGH = bytes(range(128, 256))
+_ASCII_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LOOK_AT_BYTES = 32_768
+_SAMPLE_BYTES = 2_048
+_CANDIDATES = [
+    "cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874",
+    "gb18030", "big5", "shift_jis", "euc_jp", "cp949",
+]  # fmt: skip
+
+
+def guess(data: bytes) -> str:
+    """Name of a codec for `data`, which is 8-bit and not UTF-8. "cp1252" where nothing else is likelier."""
+    head = data[:_LOOK_AT_BYTES]
+    if head.isascii():
+        at = len(data) - len(data.lstrip(bytes(range(128))))
+        head = data[at : at + _LOOK_AT_BYTES]
+    high = len(head) - len(head.translate(None, _HIGH))
+    letters = len(head) - len(head.translate(None, _ASCII_LETTERS))
+    if high < 4 or high * 20 < letters:
+        return "cp1252"
+    return _detected(_dense(head))
+
+
+def _dense(head: bytes) -> bytes:
+    """The lines with high bytes, up to a bound: what a detector learns from."""
+    if len(head) <= _SAMPLE_BYTES:
+        return head
+    lines: list[bytes] = []
+    size = 0
+    for line in head.split(b"\n"):
+        if not line.isascii():
+            lines.append(line)
+            size += len(line) + 1
+            if size >= _SAMPLE_BYTES:
+                break
+    return b"\n".join(lines)[: 2 * _SAMPLE_BYTES]
+
+
+@lru_cache(maxsize=256)
+def _detected(sample: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    try:
+        best = from_bytes(sample, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
+    except Exception:  # a detector's fault is no mail's fault
+        best = None
+    return "cp1252" if best is None or best.encoding not in _CANDIDATES else best.encoding

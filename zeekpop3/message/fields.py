@@ -1,0 +1,138 @@
+"""A header block to its fields: one pass, names and values as text, nothing decoded but the bytes.
+
+Folds are undone as RFC 5322 (section 2.2.3) says: the line end goes, the white space stays. A block that is no
+UTF-8 is decoded value by value. Lines that are no fields are left out where fields follow, and end the header where
+the mail's text seems to have begun.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from zeekpop3.message.charsets import eight_bit
+from zeekpop3.message.defects import Defects
+
+MAX_HEADER_BYTES = 1 << 20
+MAX_FIELDS = 5_000
+
+_FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FIRST_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
+_KNOWN = frozenset(
+    "from to cc bcc subject date sender reply-to message-id in-reply-to references received return-path "
+    "delivered-to mime-version lines status precedence organization organisation user-agent priority importance "
+    "sensitivity errors-to comments keywords errors-to newsgroups path approved dkim-signature "
+    "authentication-results received-spf return-receipt-to disposition-notification-to thread-index thread-topic "
+    "mailing-list autocrypt feedback-id domainkey-signature".split()
+)
+_FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
+
+
+class Header(NamedTuple):
+    """The fields of one header block, as parallel lists, and where the body starts (offset into the mail)."""
+
+    names: list[str]
+    lowered: list[str]
+    values: list[str]
+    body: int
+
+    def first(self) -> dict[str, str]:
+        """Value by lower-cased name; of several fields of one name the first."""
+        return dict(zip(self.lowered[::-1], self.values[::-1], strict=True))
+
+
+def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
+    """The header block that begins at `start`; values are unfolded, but encoded words are left as they are."""
+    stop, body = _bounds(raw, start, end)
+    if stop <= start:
+        return Header([], [], [], body)
+    if stop - start > MAX_HEADER_BYTES:
+        defects["header_cut"] = None
+        stop = start + MAX_HEADER_BYTES
+    block = raw[start:stop]
+    if 13 in block and b"\n" not in block:
+        block = block.replace(b"\r", b"\n")
+    whole = True
+    try:
+        text = block.decode("utf-8")
+    except UnicodeDecodeError:
+        text = block.decode("latin-1")
+        whole = False
+    found = _FIELD.findall(text)
+    if len(found) > MAX_FIELDS:
+        defects["header_cut"] = None
+        del found[MAX_FIELDS:]
+    names = [name for name, _ in found]
+    if "" in names:
+        found, line = _mend(found, text, defects)
+        if line is not None:
+            body = start + (
+                line if text.isascii() else len(text[:line].encode("utf-8" if whole else "latin-1"))
+            )
+        if not found:
+            return Header([], [], [], body)
+        names = [name for name, _ in found]
+    values = [
+        (value.replace("\r\n", "").replace("\n", "") if "\n" in value else value).rstrip()
+        for _, value in found
+    ]
+    if not whole:
+        values = [
+            value if value.isascii() else eight_bit(value.encode("latin-1"), defects) for value in values
+        ]
+    return Header(names, "\n".join(names).lower().split("\n"), values, body)
+
+
+def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the header's last line ends (without its line end), and where the body starts."""
+    head = raw[start : start + 2]
+    if head[:1] == b"\n":
+        return start, start + 1
+    if head == b"\r\n":
+        return start, start + 2
+    plain = raw.find(b"\n\n", start, end)
+    crlf = raw.find(b"\n\r\n", start, end if plain < 0 else plain)
+    if crlf >= 0:
+        return crlf, crlf + 3
+    if plain >= 0:
+        return plain, plain + 2
+    if raw.find(b"\n", start, min(end, start + MAX_HEADER_BYTES)) < 0:
+        # Line ends of the old Macintosh
+        cr = raw.find(b"\r\r", start, end)
+        if cr >= 0:
+            return cr, cr + 2
+    # A line end at the very end belongs to the last field.
+    return end - (raw[end - 1 : end] == b"\n"), end
+
+
+def _mend(
+    found: list[tuple[str, str]], text: str, defects: Defects
+) -> tuple[list[tuple[str, str]], int | None]:
+    """Fields without the lines that are none, and the offset in `text` where the body starts if not at its end."""
+    last_known = -1
+    for i in range(len(found) - 1, -1, -1):
+        name = found[i][0].lower()
+        if name in _KNOWN or name.startswith(_FAMILIES):
+            last_known = i
+            break
+    kept: list[tuple[str, str]] = []
+    for i, (name, value) in enumerate(found):
+        if name:
+            kept.append((name, value))
+        elif i == 0 and value.startswith("From "):
+            continue  # an mbox's separator
+        elif not value.strip():
+            continue
+        elif i < last_known or value.startswith((">From ", "From ", ":")):
+            defects["header_malformed"] = None
+        else:
+            defects["header_malformed"] = None
+            return kept, _offset(text, i)
+    return kept, None
+
+
+def _offset(text: str, index: int) -> int:
+    for i, match in enumerate(_FIELD.finditer(text)):
+        if i == index:
+            return match.start()
+    return len(text)

@@ -1,0 +1,156 @@
+"""`Received` fields (RFC 5321, section 4.4) to hops, and the path of a mail as Zeek's smtp.log has it.
+
+A clause is what stands between its keyword and the next one, comments included; keywords inside comments are none.
+The path follows Zeek's scripts/base/protocols/smtp/main.zeek and scripts/base/utils/addrs.zeek: of each field the
+second address that stands in brackets or between blanks, else the first; an address is not repeated at once.
+"""
+
+from __future__ import annotations
+
+import re
+
+from zeekpop3.message.dates import instant
+
+MAX_RECEIVED = 1_000
+_MAX_CLAUSES_LENGTH = 65_536
+
+_COMMENT = r"\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.|\([^()]*+\))*+\))*+\)"
+_CLAUSE = rf"[^\s();]++(?:\s*+{_COMMENT})*+"
+# with: "Microsoft SMTPSVC(5.0)", "local (Exim 3.36)": words up to the next keyword
+_WORDS = rf"(?:{_CLAUSE}|{_COMMENT})(?:\s++(?!(?:id|for|from|by|via)\s){_CLAUSE})*+"
+_USUAL = re.compile(
+    rf"(?:from\s++({_CLAUSE}|{_COMMENT})\s*+)?+(?:by\s++({_CLAUSE})\s*+)?+(?:{_COMMENT}\s*+)*+(?:via\s++{_CLAUSE}\s*+)?+"
+    rf"(?:with\s++({_WORDS})\s*+)?+(?:id\s++({_CLAUSE})\s*+)?+(?:for\s++({_CLAUSE})\s*+)?+(?:{_COMMENT}\s*+)*+;([^;]*+)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_PIECE = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
+_KEYWORDS = frozenset(("from", "by", "via", "with", "id", "for"))
+
+_OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
+_IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_ANY_IPV4 = re.compile(_IPV4)
+_WRAPPED_IPV4 = re.compile(
+    rf"(?<=\[){_IPV4}(?=\])|(?<=\(){_IPV4}(?=\))|(?<= ){_IPV4}(?= )|(?<=\{{){_IPV4}(?=\}})"
+)
+_IPV6_CANDIDATE = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+
+
+class Received:
+    """One hop. Strings as written (raw: the field without its folds), `date` in microseconds since the epoch, UTC."""
+
+    __slots__ = ("by", "date", "for_", "from_", "id", "raw", "with_")
+
+    def __init__(
+        self,
+        raw: str,
+        from_: str | None,
+        by: str | None,
+        with_: str | None,
+        id: str | None,
+        for_: str | None,
+        date: int | None,
+    ) -> None:
+        self.raw = raw
+        self.from_ = from_
+        self.by = by
+        self.with_ = with_
+        self.id = id
+        self.for_ = for_
+        self.date = date
+
+    def __repr__(self) -> str:
+        return f"Received(from_={self.from_!r}, by={self.by!r}, id={self.id!r}, date={self.date!r})"
+
+
+def hop(raw: str) -> Received:
+    """A `Received` field's value, taken apart as far as that goes."""
+    match = _USUAL.match(raw)
+    if match is None:
+        return _unusual(raw)
+    from_, by, with_, id_, for_, when = match.groups()
+    if for_ is not None and for_[0] == "<" and for_[-1] == ">":
+        for_ = for_[1:-1]
+    return Received(raw, from_, by, with_, id_, for_, instant(when, None))
+
+
+def _unusual(raw: str) -> Received:
+    head, semicolon, when = raw[:_MAX_CLAUSES_LENGTH].rpartition(";")
+    if not semicolon:
+        head, when = when, ""
+    clauses: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for piece in _PIECE.findall(head):
+        low = piece.lower()
+        if low in _KEYWORDS and low not in clauses and current != []:
+            current = clauses[low] = []
+        elif current is not None:
+            current.append(piece)
+    date = instant(when, None) if when.strip() else None
+    return Received(raw, *(" ".join(clauses[name]) or None if name in clauses else None
+                           for name in ("from", "by", "with", "id")),
+                    _bare(clauses.get("for")), date)  # fmt: skip
+
+
+def _bare(pieces: list[str] | None) -> str | None:
+    if not pieces:
+        return None
+    text = " ".join(pieces)
+    return text[1:-1] if text[0] == "<" and text[-1] == ">" else text
+
+
+def path(values: list[str]) -> list[str]:
+    """Addresses of the hosts that a mail went through, from its `Received` fields in order (the last host first)."""
+    out: list[str] = []
+    for value in values:
+        found = _WRAPPED_IPV4.findall(value)
+        if "::" in value or value.count(":") > 6:
+            found = _wrapped(value)
+        if found:
+            address = found[1] if len(found) > 1 else found[0]
+            if not out or out[-1] != address:
+                out.append(address)
+    return out
+
+
+def first_address(value: str) -> str | None:
+    """The first IP address anywhere in a value (X-Originating-IP), or None."""
+    if "." in value:
+        match = _ANY_IPV4.search(value[:_MAX_CLAUSES_LENGTH])
+        if match is not None and ":" not in value:
+            return match[0]
+    found = _addresses(value)
+    return found[0][1] if found else None
+
+
+def _wrapped(value: str) -> list[str]:
+    pairs = {"[": "]", "(": ")", "{": "}", " ": " "}
+    out = []
+    for before, address, after in _addresses(value):
+        if pairs.get(before) == after or before == after == "":
+            out.append(address)
+    return out
+
+
+def _addresses(value: str) -> list[tuple[str, str, str]]:
+    """IP addresses of both kinds with the characters around them, in order."""
+    from ipaddress import IPv6Address
+
+    value = value[:_MAX_CLAUSES_LENGTH]
+    out: list[tuple[int, str, str, str]] = []
+    taken: list[tuple[int, int]] = []
+    for match in _IPV6_CANDIDATE.finditer(value):
+        text = match[0].rstrip(".")
+        try:
+            if len(text) > 45:
+                continue
+            IPv6Address(text)
+        except ValueError:
+            continue
+        start, end = match.start(), match.start() + len(text)
+        taken.append((start, end))
+        out.append((start, value[start - 1 : start] if start else "", text, value[end : end + 1]))
+    for match in _ANY_IPV4.finditer(value):
+        start, end = match.span()
+        if not any(a <= start < b for a, b in taken):
+            out.append((start, value[start - 1 : start] if start else "", match[0], value[end : end + 1]))
+    return [item[1:] for item in sorted(out)]

@@ -1,0 +1,184 @@
+"""Transfer encodings (RFC 2045, section 6) undone: whole for text, in pieces for what is only hashed.
+
+Base64 goes through pybase64 with its line ends left in. Where that finds characters that it does not know, the lines
+are looked at: what stands after the last line of Base64 (a list's footer) is none; junk between is skipped.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import pybase64
+
+from zeekpop3.message.defects import Defects
+
+CHUNK_BYTES = 1 << 17
+
+_IDENTITY = frozenset(("", "7bit", "8bit", "binary"))
+_UU = frozenset(("uuencode", "x-uuencode", "uue", "x-uue"))
+_TOKEN = re.compile(r"[a-z0-9-]+")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BLANKS = b"\r\n \t"
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_SOFT_BREAK = re.compile(rb"=[ \t]++(\r?\n)")
+_BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
+
+
+@lru_cache(maxsize=256)
+def name_of(value: str) -> str:
+    """The encoding's name in lower case: "", "base64", "quoted-printable", "uuencode", or an unknown one."""
+    match = _TOKEN.search(value[:200].lower())
+    name = match[0] if match else ""
+    if name in _IDENTITY or name in (
+        "7-bit",
+        "8-bit",
+        "7bits",
+        "8bits",
+        "none",
+        "7",
+        "8",
+        "7bit-ascii",
+        "us-ascii",
+    ):
+        return ""
+    if name in ("quoted", "quotedprintable", "qp", "quoted-printable"):
+        return "quoted-printable"
+    if name in ("base-64", "b64", "x-base64"):
+        return "base64"
+    return "uuencode" if name in _UU else name
+
+
+def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -> bytes:
+    """The content of `src[start:end]`, whole."""
+    if encoding == "":
+        return src[start:end]
+    if encoding == "quoted-printable":
+        data = src[start:end]
+        if b"= " in data or b"=\t" in data:
+            data = _SOFT_BREAK.sub(rb"=\1", data)
+        return binascii.a2b_qp(data)
+    if encoding == "base64":
+        return b"".join(_base64(src, start, end, defects))
+    if encoding == "uuencode":
+        return uudecoded(src[start:end], defects)
+    defects["encoding_unknown"] = None
+    return src[start:end]
+
+
+def pieces(src: bytes, start: int, end: int, encoding: str, defects: Defects) -> Iterator[bytes]:
+    """The content of `src[start:end]` in pieces that need not be held together."""
+    if encoding == "base64":
+        yield from _base64(src, start, end, defects)
+    elif encoding == "" or end - start <= CHUNK_BYTES:
+        yield decoded(src, start, end, encoding, defects)
+    elif encoding == "quoted-printable":
+        while start < end:
+            stop = _line_end(src, start, end)
+            yield decoded(src, start, stop, encoding, defects)
+            start = stop
+    else:
+        yield decoded(src, start, end, encoding, defects)
+
+
+def _line_end(src: bytes, start: int, end: int) -> int:
+    """End of the last line that begins before `start + CHUNK_BYTES`."""
+    if end - start <= CHUNK_BYTES:
+        return end
+    stop = src.find(b"\n", start + CHUNK_BYTES - 1, end)
+    return end if stop < 0 else stop + 1
+
+
+def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
+    while start < end:
+        stop = _line_end(src, start, end)
+        piece = src[start:stop]
+        last = stop == end
+        try:
+            data = pybase64.b64decode(piece)
+        except (binascii.Error, ValueError):
+            yield _slow_base64(src[start:end], defects)
+            return
+        # What the text should give: every character counts but line ends (and padding, at the very end).
+        count = len(piece) - piece.count(b"\n") - piece.count(b"\r")
+        if count != len(data) // 3 * 4 + (4 if len(data) % 3 else 0) or (not last and len(data) % 3):
+            yield _slow_base64(src[start:end], defects)
+            return
+        yield data
+        if len(data) % 3:
+            return
+        start = stop
+
+
+def _slow_base64(text: bytes, defects: Defects) -> bytes:
+    """Base64 with junk in it, with a footer, or cut off. Decodes up to the padding, as the standard library does."""
+    bad = _NOT_BASE64.search(text)
+    if bad is not None:
+        line = text.rfind(b"\n", 0, bad.start()) + 1
+        if line and not _base64_after(text, bad.end()):
+            defects["base64_trailing_text"] = None
+            text = text[:line]
+        else:
+            defects["base64_broken"] = None
+    try:
+        return binascii.a2b_base64(text)
+    except (binascii.Error, ValueError):
+        defects["base64_broken"] = None
+    clean = text.translate(None, _DELETE)
+    over = len(clean) % 4
+    if over == 1:
+        clean = clean[:-1]
+    elif over:
+        clean += b"=" * (4 - over)
+    return pybase64.b64decode(clean)
+
+
+_DELETE = bytes(set(range(256)) - set(_ALPHABET))
+
+
+def _base64_after(text: bytes, at: int) -> bool:
+    """Whether whole lines of Base64 follow: then what came before was junk and no footer."""
+    at = text.find(b"\n", at) + 1
+    while at:
+        match = _BASE64_LINE.match(text, at)
+        if match is not None and len(match[0].strip()) >= 40:
+            return True
+        at = text.find(b"\n", at) + 1
+    return False
+
+
+def uudecoded(text: bytes, defects: Defects) -> bytes:
+    """A uuencoded block; the lines before `begin` and after `end` are left out."""
+    out: list[bytes] = []
+    inside = False
+    ended = False
+    for line in text.split(b"\n"):
+        line = line.rstrip(b"\r")
+        if not inside:
+            inside = line.startswith(b"begin ")
+        elif line == b"end":
+            ended = True
+            break
+        else:
+            out.append(uu_line(line, defects))
+    if not ended:
+        defects["uuencode_broken"] = None
+    return b"".join(out)
+
+
+def uu_line(line: bytes, defects: Defects) -> bytes:
+    """One line of uuencode; a line that is broken gives what its length says, or nothing."""
+    if not line:
+        return b""
+    try:
+        return binascii.a2b_uu(line)
+    except (binascii.Error, ValueError):
+        # Too long a line: some encoders write more than the length says (as uu.decode has it)
+        size = (((line[0] - 32) & 63) * 4 + 5) // 3
+        try:
+            return binascii.a2b_uu(line[:size])
+        except (binascii.Error, ValueError):
+            defects["uuencode_broken"] = None
+            return b""

@@ -1,0 +1,123 @@
+"""Files inside other files that only mail programs know: winmail.dat (TNEF, [MS-OXTNEF]) and uuencoded blocks in text.
+
+The container stays an attachment; what it holds follows it. TNEF needs the library of the extra `attachments`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from zeekpop3.message import transfer
+from zeekpop3.message.charsets import eight_bit
+from zeekpop3.message.defects import Defects
+
+if TYPE_CHECKING:
+    from zeekpop3.message.attachments import Attachment
+    from zeekpop3.message.structure import Part
+
+MAX_UNPACKED = 1_000
+_MAX_TNEF_BYTES = 64 << 20
+_TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
+_BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n")
+_UU_LINE = re.compile(rb"[ -`]{1,100}\r?\Z")
+
+
+@cache
+def _tnef() -> Any:
+    try:
+        import logging
+
+        import tnefparse
+    except ImportError:
+        return None
+    logging.getLogger("tnef-decode").setLevel(logging.CRITICAL + 1)
+    return tnefparse
+
+
+def is_tnef(part: Part) -> bool:
+    """Whether a part is a TNEF container, by its declared type or the name that Outlook gives it."""
+    return part.kind in _TNEF_KINDS or (part.filename or "").lower() == "winmail.dat"
+
+
+def add_tnef(data: bytes, part: Part, out: list[Attachment], defects: Defects, content: bool) -> None:
+    """The files in a TNEF container, after the container itself."""
+    from zeekpop3.message.attachments import Attachment, fill
+
+    library = _tnef()
+    if library is None:
+        return
+    try:
+        if len(data) > _MAX_TNEF_BYTES:
+            raise ValueError
+        files = [
+            (file.long_filename() or file.name, bytes(file.data or b""))
+            for file in library.TNEF(data).attachments
+        ]
+    except Exception:  # the library raises nearly anything for broken input
+        defects["attachment_unpack_failed"] = None
+        return
+    for number, (name, file) in enumerate(files[:MAX_UNPACKED], start=1):
+        if isinstance(name, bytes):
+            name = eight_bit(name, defects)
+        name = str(name).rstrip("\0").encode("utf-8", "replace").decode() if name is not None else None
+        inner = Attachment(f"{part.section}#{number}", name, None, None, None)
+        fill(inner, iter((file,)), content)
+        out.append(inner)
+
+
+def add_uuencode(part: Part, out: list[Attachment], defects: Defects, content: bool) -> None:
+    """The uuencoded files in a text part."""
+    from zeekpop3.message.attachments import Attachment, fill
+
+    text = transfer.decoded(part.src, part.start, part.end, part.encoding, {})
+    number = 0
+    at = 0
+    while number < MAX_UNPACKED and (begin := _BEGIN.search(text, at)) is not None:
+        at = begin.end()
+        first = text[at : at + 120].partition(b"\n")[0]
+        if not _plausible(first):
+            continue
+        number += 1
+        lines, at = _block(text, at)
+        inner = Attachment(f"{part.section}#{number}", eight_bit(begin[1].strip(), defects), None, None, None)
+        fill(inner, _decoded(lines, defects), content)
+        out.append(inner)
+        if text[at : at + 3] != b"end":
+            defects["uuencode_broken"] = None
+
+
+def _plausible(line: bytes) -> bool:
+    """Whether a line can be uuencode: its length is what its first character says (or "end" follows at once)."""
+    line = line.rstrip(b"\r")
+    if _UU_LINE.match(line) is None:
+        return False
+    wanted = (((line[0] - 32) & 63) + 2) // 3 * 4
+    return wanted - 2 <= len(line) - 1 <= wanted + 2
+
+
+def _block(text: bytes, at: int) -> tuple[list[bytes], int]:
+    """The lines of a uuencoded block, and where it ends."""
+    lines: list[bytes] = []
+    while at < len(text):
+        stop = text.find(b"\n", at)
+        if stop < 0:
+            stop = len(text)
+        line = text[at:stop].rstrip(b"\r")
+        if line == b"end" or _UU_LINE.match(line) is None:
+            return lines, at
+        lines.append(line)
+        at = stop + 1
+    return lines, len(text)
+
+
+def _decoded(lines: list[bytes], defects: Defects) -> Iterator[bytes]:
+    batch: list[bytes] = []
+    for line in lines:
+        batch.append(transfer.uu_line(line, defects))
+        if len(batch) >= 2_048:
+            yield b"".join(batch)
+            batch = []
+    yield b"".join(batch)

@@ -1,0 +1,89 @@
+"""URLs in a mail: those written in its text, and those that its HTML leads to (href, src, action). Each once, in order.
+
+Defanged forms (hxxp, [.]) are left alone: they are what somebody wrote so that nobody follows them.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+from zeekpop3.message.defects import Defects
+
+MAX_URLS = 10_000
+_MAX_LENGTH = 8_192
+
+_SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
+_REST = re.compile(r"[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
+_ATTRIBUTE = re.compile(
+    r"=(?:(?<=[hH][rR][eE][fF]=)|(?<=[sS][rR][cC]=)|(?<=[aA][cC][tT][iI][oO][nN]=)|(?<=[ \t\r\n]=))"
+    r"\s*+(?:\"([^\"]{0,8192})|'([^']{0,8192})|([^\s\"'<>]{1,8192}))"
+)
+_NAMED = re.compile(r"(?:href|src|action)\s*\Z", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]{1,20}:|//)[^\s]", re.IGNORECASE)
+_NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
+_BREAKS = re.compile(r"[\r\n\t]+")
+_TRAILING = ".,;:!?'*_"
+
+
+def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
+    """URLs of a mail's text, then of its HTML."""
+    found: dict[str, None] = {}
+    if text is not None and "://" in text:
+        _from_text(text, found)
+    if html is not None:
+        _from_html(html, found)
+    if not found:
+        return []
+    if len(found) > MAX_URLS:
+        defects["urls_cut"] = None
+        return list(found)[:MAX_URLS]
+    return list(found)
+
+
+def _from_text(text: str, found: dict[str, None]) -> None:
+    at = text.find("://")
+    while at >= 0:
+        scheme = _SCHEME.search(text, max(0, at - 6), at)
+        rest = _REST.match(text, at + 3)
+        if scheme is not None and rest is not None:
+            url = _trimmed(text[scheme.start() : rest.end()])
+            if len(url) > at + 3 - scheme.start():
+                found[url] = None
+                if len(found) > MAX_URLS:
+                    return
+            at = text.find("://", rest.end())
+        else:
+            at = text.find("://", at + 3)
+
+
+def _trimmed(url: str) -> str:
+    """Without the punctuation of the sentence that the URL stands in."""
+    while True:
+        last = url[-1:]
+        if last and last in _TRAILING:
+            url = url.rstrip(_TRAILING)
+        elif (last == ")" and "(" not in url) or (last == "]" and "[" not in url) or last in ("}", "|"):
+            url = url[:-1]
+        else:
+            return url
+
+
+def _from_html(html: str, found: dict[str, None]) -> None:
+    for match in _ATTRIBUTE.finditer(html):
+        start = match.start()
+        if html[start - 1 : start] in " \t\r\n" and _NAMED.search(html, max(0, start - 20), start) is None:
+            continue
+        double, single, bare = match.groups()
+        value = (double or single or bare or "").strip()
+        if _ABSOLUTE.match(value) is None:
+            continue
+        if "&" in value:
+            value = unescape(value)
+        if "\n" in value or "\r" in value or "\t" in value:
+            value = _BREAKS.sub("", value)
+        if value[:11].lower().startswith(_NOT_LINKS):
+            continue
+        found[value] = None
+        if len(found) > MAX_URLS:
+            return
