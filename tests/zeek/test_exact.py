@@ -1,0 +1,269 @@
+"""The exact form: the server's bytes, what is promised of their order, and where they begin and end."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+from running import Result, Zeek
+from traffic import damage, tcp, truth
+from traffic import pop3 as server
+from traffic.pcap import Flow
+
+pytestmark = pytest.mark.zeek
+
+MAILS = [
+    b"Subject: %d\r\n\r\n.dot\r\n" % n + bytes(range(33, 127)) * (n % 40 * 10) + b"\r\n" for n in range(300)
+]
+
+
+def session(number: int = 300, how: str = "USER", port: int = 110, **kw: int) -> tcp.Connection:
+    box = server.Mailbox(MAILS[:number])
+    turns = server.dialogue(box, server.fetch_all(box, how))
+    flow = Flow(server_p=port)
+    return tcp.Connection(flow).play(server.steps(turns, **kw))
+
+
+def stream(connection: tcp.Connection) -> bytes:
+    return truth.streams(connection.packets)[connection.flow][1]
+
+
+def sent(result: Result) -> list[tuple[str | None, bytes | None, int | None]]:
+    return [(row.command, row.data, row.offset) for row in result.of("sent")]
+
+
+@pytest.mark.parametrize("kw", [{}, {"batch": 1000}, {"window": 7}])
+@pytest.mark.parametrize("how", ["USER", "PLAIN", "PLAIN+", "LOGIN"])
+def test_every_byte_is_there(pop3: Zeek, how: str, kw: dict[str, int]) -> None:
+    """Contents rows join to the server's stream; sent rows name each command with the stream's offset then;
+    300 RETR at once are all there; nothing is written twice over, by lines."""
+    connection = session(how=how, **kw)
+    result = pop3.run(connection.packets, "exact.zeek")
+    assert result.server_bytes() == stream(connection)
+    assert [row.data for row in result.of("sent") if row.command == "RETR"] == [
+        b"%d" % n for n in range(1, 301)
+    ]
+    expected, at = [], 0
+    for from_client, data in server.steps(
+        server.dialogue(server.Mailbox(MAILS), server.fetch_all(server.Mailbox(MAILS), how)), **kw
+    ):
+        if from_client:
+            expected += [at] * data.count(b"\r\n")
+        else:
+            at += len(data)
+    if how in ("USER", "PLAIN"):
+        assert [row.offset for row in result.of("sent")] == expected
+    assert not result.of("data", "header", "end", "reply")
+    assert [row.seq for row in result.rows] == list(range(len(result.rows)))
+    assert [row.kind for row in result.of("close")] == ["close"]
+
+
+def test_bytes_are_gathered(pop3: Zeek) -> None:
+    """A contents row is written for many segments: at a size, or when bytes have waited for max_hold."""
+    connection = session()
+    result = pop3.run(connection.packets, "exact.zeek", more=["Pop3Events::max_hold=1hr"])
+    assert all(row.length >= 32768 for row in result.of("contents")[:-1] if row.length)
+    few = pop3.run(connection.packets, "exact.zeek", more=["Pop3Events::contents_bytes=1"])
+    assert len(few.of("contents")) > 10 * len(result.of("contents"))
+    assert few.server_bytes() == result.server_bytes()
+
+
+def test_bytes_do_not_wait_long(pop3: Zeek) -> None:
+    """A row's ts is its first byte's, and on a slow connection no row spans more than max_hold."""
+    connection = tcp.Connection(turn=100_000)
+    box = server.Mailbox(MAILS[:60])
+    connection.play(server.steps(server.dialogue(box, server.fetch_all(box))))
+    times = {p.offset: p.ts / 1e6 for p in connection.packets if not p.from_client and p.payload}
+    result = pop3.run(connection.packets, "exact.zeek")
+    rows = result.of("contents")
+    assert len(rows) > 5
+    for row in rows:
+        assert row.offset is not None and row.length is not None
+        assert times[row.offset] == pytest.approx(row.ts, abs=2e-6)
+        within = [ts for at, ts in times.items() if row.offset <= at < row.offset + row.length]
+        assert max(within) - min(within) <= 1.0
+
+
+def test_a_quiet_connection_does_not_keep_its_last_bytes(pop3: Zeek) -> None:
+    """Bytes are written when max_hold is over, though the connection says no more for long: seen by the
+    order of the rows of two connections."""
+    quiet = session(3)
+    close = quiet.packets[-3:]
+    for at, packet in enumerate(close):
+        quiet.packets[len(quiet.packets) - 3 + at] = packet._replace(ts=packet.ts + 60_000_000)
+    other = tcp.Connection(Flow(client_p=41000), start=quiet.packets[0].ts, turn=50_000)
+    box = server.Mailbox(MAILS[:60])
+    other.play(server.steps(server.dialogue(box, server.fetch_all(box))))
+    result = pop3.run(tcp.interleave(quiet, other), "exact.zeek")
+    uid = result.rows[0].uid
+    uids = [row.uid for row in result.rows]
+    last = max(n for n, row in enumerate(result.rows) if row.uid == uid and row.kind == "contents")
+    assert any(other != uid for other in uids[last + 1 :])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_cut_gives_the_same_stream(pop3: Zeek, seed: int) -> None:
+    """Segments of any size, both ways: same bytes, same commands."""
+    rng = random.Random(seed)
+    box = server.Mailbox(MAILS[:20])
+    turns = server.dialogue(box, server.fetch_all(box, "LOGIN"))
+
+    def cut(data: bytes) -> list[bytes]:
+        marks = sorted({0, len(data), *(rng.randrange(len(data)) for _ in range(rng.randint(0, 9)))})
+        return [data[a:b] for a, b in pairwise(marks)]
+
+    whole = tcp.Connection().play(server.steps(turns))
+    pieces = tcp.Connection().play(server.steps(turns), cut)
+    one, other = pop3.run(whole.packets, "exact.zeek"), pop3.run(pieces.packets, "exact.zeek")
+    assert one.server_bytes() == other.server_bytes() == stream(whole)
+    assert sent(one) == sent(other)
+
+
+def test_gaps_say_where_and_how_much(pop3: Zeek) -> None:
+    """Lost packets of both sides: a gap row each, in its place between the contents rows."""
+    connection = session(20)
+    both = [
+        damage.data_indices(connection.packets, from_client=side)[30 if not side else 10]
+        for side in (False, True)
+    ]
+    lost = [connection.packets[index] for index in both]
+    result = pop3.run(damage.drop(connection.packets, both), "exact.zeek")
+    gaps = {(row.command, row.offset, row.length) for row in result.of("gap")}
+    assert gaps == {
+        ("client" if packet.from_client else "server", packet.offset, len(packet.payload)) for packet in lost
+    }
+    at, whole = 0, stream(connection)
+    for row in result.rows:
+        if row.kind == "gap" and row.command == "server":
+            assert row.offset == at
+            at += row.length or 0
+        elif row.kind == "contents":
+            assert row.offset == at and row.data == whole[at : at + (row.length or 0)]
+            at += row.length or 0
+    assert at == len(whole)
+
+
+def test_a_command_after_a_loss_is_not_lost_with_it(pop3: Zeek) -> None:
+    """One lost command costs no other: the next one starts at the next segment."""
+    connection = session(20)
+    index = damage.data_indices(connection.packets, from_client=True)[10]
+    result = pop3.run(damage.drop(connection.packets, [index]), "exact.zeek")
+    whole = pop3.run(connection.packets, "exact.zeek")
+    assert len(result.of("sent")) == len(whole.of("sent")) - 1
+
+
+@pytest.mark.parametrize("analyzer", [True, False])
+def test_nothing_after_stls(pop3: Zeek, analyzer: bool) -> None:
+    """Rows stop at STLS, with a starttls row, though bytes go on; also where Zeek's analyzer has gone."""
+    tls = b"\x16\x03\x01" + bytes(range(256)) * 40
+    connection = tcp.Connection().open().server(b"+OK ready\r\n")
+    connection.client(b"CAPA\r\n").server(b"+OK\r\nSTLS\r\n.\r\n")
+    if not analyzer:
+        connection.client(b"NOOP\r\n").server(b"not pop3\r\n")
+    connection.client(b"STLS\r\n").server(b"+OK begin\r\n")
+    connection.client(tls).server(tls).client(b"USER x\r\n" + tls).server(tls).close()
+    result = pop3.run(connection.packets, "exact.zeek")
+    assert result.server_bytes() == stream(connection).split(b"\x16")[0]
+    assert [row.command for row in result.of("sent")][-1] == "STLS"
+    assert [row.kind for row in result.rows][-2:] == ["starttls", "close"]
+
+
+def test_a_refused_stls_stops_nothing(pop3: Zeek) -> None:
+    """After -ERR to STLS the session goes on in clear, and so do the rows."""
+    connection = tcp.Connection().open().server(b"+OK ready\r\n")
+    connection.client(b"STLS\r\n").server(b"-ERR no\r\n").client(b"CAPA\r\n").server(b"+OK\r\nTOP\r\n.\r\n")
+    connection.client(b"QUIT\r\n").server(b"+OK\r\n").close()
+    result = pop3.run(connection.packets, "exact.zeek")
+    assert result.server_bytes() == stream(connection)
+    assert [row.command for row in result.of("sent")] == ["STLS", "CAPA", "QUIT"]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(True, b"GET / HTTP/1.1\r\n\r\n"), (False, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000)],
+        [(False, b"220 mx ESMTP\r\n"), (True, b"QUIT\r\nUSER x\r\n"), (False, b"221 bye\r\n")],
+        [(False, b"+OK hello\r\n"), (True, b"whatever\r\n" * 5000), (False, b"-ERR\r\n")],
+        [(True, b"USER\r\n" * 5000), (False, b"what?\r\n" * 5000)],
+        [(True, b"\x00" * 300_000), (False, bytes(range(256)) * 3000)],
+    ],
+)
+def test_what_is_not_pop3_leaves_no_row(pop3: Zeek, steps: list[tuple[bool, bytes]]) -> None:
+    """Other traffic on port 110 gives no log at all."""
+    assert pop3.run(tcp.Connection().play(steps).packets, "exact.zeek").raw == b""
+
+
+def test_a_session_without_handshake_leaves_no_row(pop3: Zeek) -> None:
+    """A capture that starts late: Zeek's analyzer says nothing, and so does the log."""
+    packets = damage.start_late(session(20).packets, 30)
+    assert pop3.run(packets, "exact.zeek").raw == b""
+
+
+def test_what_was_dropped_is_said(pop3: Zeek) -> None:
+    """A session that proves to be POP3 only after the bound: gap rows for what was not kept."""
+    connection = session(60)
+    bound = ["Pop3Events::max_unconfirmed_bytes=60"]
+    result = pop3.run(connection.packets, "exact.zeek", more=bound)
+    first = result.of("gap")
+    assert [(row.command, row.offset) for row in first] == [("server", 0), ("client", 0)]
+    at = first[0].length
+    assert at is not None and at >= 1
+    contents = result.of("contents")
+    assert contents[0].offset == at
+    assert b"".join(row.data or b"" for row in contents) == stream(connection)[at:]
+
+
+@pytest.mark.parametrize("how", ["APOP", "PLAIN", "XOAUTH2"])
+def test_a_session_that_zeek_never_confirms(pop3: Zeek, how: str) -> None:
+    """Zeek confirms POP3 by USER, CAPA or STLS only; an answered APOP or AUTH does as well here."""
+    line = {"APOP": b"APOP u d", "PLAIN": b"AUTH PLAIN AHUAcA==", "XOAUTH2": b"AUTH XOAUTH2 eA=="}[how]
+    connection = tcp.Connection().open().server(b"+OK <1@x>\r\n").client(line + b"\r\n")
+    connection.server(b"+OK\r\n").client(b"RETR 1\r\n").server(b"+OK\r\nX: y\r\n\r\nz\r\n.\r\n").close()
+    result = pop3.run(connection.packets, "exact.zeek")
+    assert result.server_bytes() == stream(connection)
+    assert [row.command for row in result.of("sent")] == [line.split()[0].decode(), "RETR"]
+
+
+def test_other_ports_have_the_plain_form(pop3: Zeek) -> None:
+    """Off the exact ports lines are logged, also while exact sessions run beside; and only there."""
+    plain, exact = session(20, port=10110), session(20)
+    result = pop3.run(tcp.interleave(plain, exact), "exact.zeek")
+    alone = pop3.run(plain.packets, ".")
+    uid = next(row.uid for row in result.rows if row.kind == "data")
+    assert [row[3:] for row in map(_cells, result.rows) if row[1] == uid] == [
+        row[3:] for row in map(_cells, alone.rows)
+    ]
+    assert {row.kind for row in result.rows if row.uid != uid} == {
+        *("sent", "request", "login", "contents", "close")
+    }
+
+
+def _cells(row: object) -> tuple[object, ...]:
+    return tuple(getattr(row, name) for name in row.__dataclass_fields__)  # type: ignore[attr-defined]
+
+
+def test_the_ports_can_be_chosen(pop3: Zeek) -> None:
+    """exact_ports is redefinable from the command line."""
+    connection = session(5, port=2110)
+    more = ["Pop3Events::exact_ports+={2110/tcp}"]
+    assert pop3.run(connection.packets, "exact.zeek", more=more).server_bytes() == stream(connection)
+
+
+def test_zeek_gives_up_but_the_bytes_go_on(pop3: Zeek) -> None:
+    """Pipelining with Zeek's default limit makes its analyzer lose step; the exact form does not care."""
+    connection = session(batch=1000)
+    more = ["POP3::max_pending_commands=10"]
+    result = pop3.run(connection.packets, "exact.zeek", more=more)
+    assert result.server_bytes() == stream(connection)
+    assert len([row for row in result.of("sent") if row.command == "RETR"]) == 300
+
+
+def test_long_lines_leave_no_trace(pop3: Zeek) -> None:
+    """A client's line beyond the bound is dropped up to its end, also when it comes in pieces; the next
+    command is there."""
+    connection = session(2)
+    connection = tcp.Connection().open().server(b"+OK ready\r\n").client(b"USER x\r\n").server(b"+OK\r\n")
+    connection.client(b"RETR " + b"1" * 20_000 + b"\r\nSTAT\r\n").server(b"-ERR\r\n-ERR\r\n").close()
+    sent_rows = pop3.run(connection.packets, "exact.zeek").brief("sent")
+    assert sent_rows == [("USER", None), ("STAT", None)]

@@ -1,0 +1,179 @@
+"""No secret gets into the log, in clear or in base64, whatever the client's way of sending it."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from running import Result, Zeek
+from traffic import damage, tcp
+from traffic.pcap import Packet
+
+pytestmark = pytest.mark.zeek
+
+SECRET = "Sesam_41!x"
+FORMS = ["plain", "exact"]
+SCRIPT = {"plain": ".", "exact": "exact.zeek"}
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def talk(*turns: tuple[str, str], greeting: str = "+OK ready <1.2@x>") -> list[Packet]:
+    """A session: each client line with the server's answer; STAT and QUIT at the end."""
+    steps = [(False, greeting.encode() + b"\r\n")]
+    for line, answer in (*turns, ("STAT", "+OK 1 2"), ("QUIT", "+OK bye")):
+        steps += [(True, line.encode() + b"\r\n"), (False, answer.encode() + b"\r\n")]
+    return tcp.Connection().play(steps).packets
+
+
+LOGINS = {
+    "pass": [("USER lisi", "+OK"), (f"PASS {SECRET}", "+OK in")],
+    "pass, lower case": [("user lisi", "+OK"), (f"pass  {SECRET}", "+OK in")],
+    "pass, refused": [("USER lisi", "+OK"), (f"PASS {SECRET}", "-ERR no"), (f"PASS {SECRET}", "-ERR no")],
+    "pass, unasked": [(f"PASS {SECRET}", "-ERR no"), ("USER lisi", "+OK"), (f"PASS {SECRET}", "+OK in")],
+    "apop": [(f"APOP lisi {SECRET}", "+OK in")],
+    "apop, no name": [(f"APOP {SECRET}", "-ERR no")],
+    "plain": [("AUTH PLAIN", "+ "), (b64(f"\0lisi\0{SECRET}"), "+OK in")],
+    "plain, initial": [(f"AUTH PLAIN {b64('x' + chr(0) + 'lisi' + chr(0) + SECRET)}", "+OK in")],
+    "plain, lower case": [(f"auth plain {b64(chr(0) + 'lisi' + chr(0) + SECRET)}", "+OK in")],
+    "plain, empty initial": [("AUTH PLAIN =", "+ "), (b64(f"\0lisi\0{SECRET}"), "+OK in")],
+    "plain, no base64": [(f"AUTH PLAIN {SECRET}", "-ERR no")],
+    "plain, no name": [(f"AUTH PLAIN {b64(SECRET)}", "-ERR no")],
+    "login": [("AUTH LOGIN", "+ VXNlcm5hbWU6"), (b64("lisi"), "+ UGFzc3dvcmQ6"), (b64(SECRET), "+OK in")],
+    "login, initial": [(f"AUTH LOGIN {b64('lisi')}", "+ UGFzc3dvcmQ6"), (b64(SECRET), "+OK in")],
+    "login, empty name": [("AUTH LOGIN", "+ VXNlcm5hbWU6"), ("", "+ UGFzc3dvcmQ6"), (b64(SECRET), "-ERR no")],
+    "login, refused": [
+        ("AUTH LOGIN", "+ VXNlcm5hbWU6"),
+        (b64("lisi"), "+ UGFzc3dvcmQ6"),
+        (b64(SECRET), "-ERR no"),
+        (f"AUTH LOGIN {b64('lisi')}", "+ UGFzc3dvcmQ6"),
+        (b64(SECRET), "-ERR no"),
+    ],
+    "xoauth2": [(f"AUTH XOAUTH2 {b64('user=lisi' + chr(1) + 'auth=Bearer ' + SECRET)}", "+OK in")],
+    "xoauth2, login inside": [(f"AUTH XOAUTH2 LOGIN{b64(SECRET)}", "+OK in")],
+    "unknown mechanism": [(f"AUTH {SECRET}", "-ERR no")],
+    "token as mechanism": [(f"AUTH PLAIN{SECRET} x", "-ERR no")],
+    "line of its own": [("USER lisi", "+OK"), (SECRET, "-ERR what?"), (f"PASS {SECRET}", "+OK in")],
+}
+
+
+def assert_kept(result: Result, secret: str = SECRET) -> None:
+    """The secret is nowhere in the log: not in its text, not in its data, not in any base64 of it."""
+    data = b"\n".join([result.raw, *(row.data for row in result.rows if row.data)])
+    forms = [secret.encode(), b64(secret).encode().rstrip(b"=")]
+    forms += [b64(shift + secret).encode()[4:-4] for shift in ("x", "xx")]
+    assert [form for form in forms if form in data] == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("login", LOGINS)
+def test_no_secret_in_the_log(pop3: Zeek, form: str, login: str) -> None:
+    """However a client logs in, and whether it succeeds, the log has no trace of the secret."""
+    result = pop3.run(talk(*LOGINS[login]), SCRIPT[form])
+    assert result.rows
+    assert_kept(result)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("login", "row"),
+    [
+        ("pass", ("USER", b"lisi")),
+        ("apop", ("APOP", b"lisi")),
+        ("plain", ("AUTH", b"PLAIN")),
+        ("plain, initial", ("AUTH", b"PLAIN lisi")),
+        ("plain, lower case", ("AUTH", b"PLAIN lisi")),
+        ("login, initial", ("AUTH", b"LOGIN lisi")),
+        ("xoauth2", ("AUTH", b"XOAUTH2")),
+    ],
+)
+def test_the_name_is_kept(pop3: Zeek, form: str, login: str, row: tuple[str, bytes]) -> None:
+    """The user's name and the mechanism are in the request row."""
+    assert row in pop3.run(talk(*LOGINS[login]), SCRIPT[form]).brief("request")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("login", ["pass", "apop", "plain", "login", "login, refused"])
+def test_the_name_is_in_the_login_row(pop3: Zeek, form: str, login: str) -> None:
+    """Zeek's login events keep the user's name, never the password."""
+    rows = pop3.run(talk(*LOGINS[login]), SCRIPT[form]).brief("login")
+    assert rows
+    assert {data for _, data in rows} == {b"lisi"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_unexpected_token_is_not_quoted(pop3: Zeek, form: str) -> None:
+    """Zeek quotes an AUTH that it does not know; the row keeps the mechanism."""
+    rows = pop3.run(talk(*LOGINS["xoauth2"]), SCRIPT[form]).brief("unexpected")
+    assert rows == [("AUTH", b"unknown AUTH method XOAUTH2")]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("login", LOGINS)
+def test_a_loss_lets_no_secret_slip(pop3: Zeek, form: str, login: str) -> None:
+    """Any one packet of the login lost, also when lines are cut in two: still no secret."""
+    packets = talk(*LOGINS[login])
+    for index in damage.data_indices(packets)[1:8]:
+        assert_kept(pop3.run(damage.drop(packets, [index]), SCRIPT[form]))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_spliced_line_lets_no_secret_slip(pop3: Zeek, form: str) -> None:
+    """A loss inside a line makes Zeek join what stands before and after it."""
+    connection = tcp.Connection().open().server(b"+OK ready\r\n")
+    connection.client(b"CAPA\r\n").server(b"+OK\r\nUSER\r\n.\r\n")
+    connection.client(b"USER li\r\nPASS " + SECRET.encode() + b"\r\n", tcp.by_size(8))
+    connection.server(b"+OK\r\n+OK in\r\n").client(b"STAT\r\n").server(b"+OK 0 0\r\n").close()
+    packets = connection.packets
+    for index in damage.data_indices(packets, from_client=True)[1:5]:
+        assert_kept(pop3.run(damage.drop(packets, [index]), SCRIPT[form]), SECRET[4:])
+
+
+def test_no_trace_of_a_line_that_is_no_command(pop3: Zeek) -> None:
+    """In the exact form a client's line that is no known command leaves no sent row."""
+    sent = pop3.run(talk(*LOGINS["line of its own"]), "exact.zeek").brief("sent")
+    assert sent == [("USER", None), ("PASS", None), ("STAT", None), ("QUIT", None)]
+
+
+def test_numbers_only_in_sent_rows(pop3: Zeek) -> None:
+    """An all-digit password is a password: sent rows keep message numbers and nothing else."""
+    turns = [
+        ("USER 4711", "+OK"),
+        ("PASS 4711", "+OK in"),
+        ("4711", "-ERR"),
+        ("LIST 1", "+OK 1 5"),
+        ("uidl 1", "+OK 1 x"),
+        ("TOP 1 0", "-ERR"),
+        ("DELE x1", "-ERR"),
+        ("RETR 1 2", "-ERR"),
+        ("DELE  2 ", "+OK"),
+    ]
+    sent = pop3.run(talk(*turns), "exact.zeek").brief("sent")
+    assert sent == [
+        ("USER", None),
+        ("PASS", None),
+        ("LIST", b"1"),
+        ("UIDL", b"1"),
+        ("TOP", b"1 0"),
+        ("DELE", None),
+        ("RETR", None),
+        ("DELE", b"2"),
+        ("STAT", None),
+        ("QUIT", None),
+    ]
+
+
+def test_an_answer_to_a_challenge_is_no_command(pop3: Zeek) -> None:
+    """A SASL response that looks like a command leaves no trace; commands after it do."""
+    turns = [("AUTH LOGIN", "+ VXNlcm5hbWU6"), ("QUIT", "+ UGFzc3dvcmQ6"), ("STAT", "+OK in")]
+    sent = pop3.run(talk(*turns), "exact.zeek").brief("sent")
+    assert sent == [("AUTH", None), ("STAT", None), ("QUIT", None)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_secrets_on_demand(pop3: Zeek, form: str) -> None:
+    """With log_secrets the arguments are there."""
+    rows = pop3.run(talk(*LOGINS["pass"]), SCRIPT[form], more=["Pop3Events::log_secrets=T"])
+    assert ("PASS", SECRET.encode()) in rows.brief("request")
