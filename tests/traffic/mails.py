@@ -72,7 +72,7 @@ def small(number: int, seed: int = 0) -> bytes:
     rng = random.Random(f"{seed}/{number}")
     head = _header(rng, number)
     text = [_line(rng, rng.randint(0, 14)) for _ in range(rng.randint(3, 120))]
-    for at in range(rng.randint(0, 4)):
+    for _ in range(rng.randint(0, 4)):
         text.insert(
             rng.randint(0, len(text)),
             rng.choice(_ODD),
@@ -117,3 +117,8 @@ def all_small(seed: int = 0) -> Iterator[bytes]:
     while True:
         yield small(number, seed)
         number += 1
+
+
+def attachment_lines(size: int) -> bytes:
+    """Base64 lines of so many bytes."""
+    return base64.encodebytes(_pool(size))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from traffic.tcp import Step
 
-PASSWORD = "s3same-Offen!"  # also in fixtures/secrets.txt
+PASSWORD = "s3same-Offen!"
 
 
 @dataclass(frozen=True)

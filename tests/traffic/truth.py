@@ -43,6 +43,7 @@ class Truth:
     body: Span
     complete: bool = True
     body_whole: bool = True
+    seen: bool = True
     missing_bytes: int = 0
     missing_wire: int = 0
     message: bytes = field(default=b"", repr=False)
@@ -179,6 +180,7 @@ def lost(transfers: Iterable[Truth], gaps: list[Span]) -> list[Truth]:
                 break
             hit.append((max(start, truth.response[0]), min(stop, truth.response[1])))
         truth.complete = not hit
+        truth.seen = sum(b - a for a, b in hit) < truth.response[1] - truth.response[0]
         first, last = truth.body
         inside = [(max(a, first), min(b, last)) for a, b in hit if a < last and b > first]
         truth.missing_wire = sum(b - a for a, b in inside)
