@@ -12,6 +12,7 @@ import re
 from zeekpop3.refold.looks import fold_by_looks, fold_header
 
 _DELIMITER = b"--"
+_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
 
 
 def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
@@ -28,11 +29,13 @@ def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
                 first = begin
             else:
                 first = _field_line(lines, begin, end, name, in_body)
+                if not in_body:
+                    _fold_before(lines, begin, first)
             if first >= 0:
                 for index in range(first + 1, end):
                     lines[index] = b" " + lines[index]
             elif not in_body:
-                guessed |= fold_header(lines, begin, end) > 0
+                guessed |= fold_header(lines, begin, end)
         if end < count and not lines[end]:
             # An empty line where a field ends is the end of the header. (One within a field was a line of
             # blanks.)
@@ -44,6 +47,14 @@ def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
     if not in_body and begin < count and lines[begin]:
         guessed |= fold_by_looks(lines, begin)
     return guessed
+
+
+def _fold_before(lines: list[bytes], begin: int, first: int) -> None:
+    """Lines above a field that are no field: one with a name and a colon would have a mark, did it not
+    continue."""
+    for index in range(begin, first):
+        if _NAME.match(lines[index]):
+            lines[index] = b" " + lines[index]
 
 
 def _field_line(lines: list[bytes], begin: int, end: int, name: bytes, in_body: bool) -> int:
