@@ -13,6 +13,8 @@ from zeekpop3.refold.looks import fold_by_looks, fold_header
 
 _DELIMITER = b"--"
 _NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
+# `MIME_get_field_name`: comments before and after the name are skipped, and before it whatever is no name.
+_FIELD = re.compile(rb"(?:\([^()]*\)|[^!-9;-~])*+([!-9;-~]++)(?:[ \t]|\([^()]*\))*+:")
 
 
 def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
@@ -44,7 +46,8 @@ def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
         else:
             in_body = False
             begin = end
-    if not in_body and begin < count and lines[begin]:
+    if not in_body and begin < count and _NAME.match(lines[begin]):
+        # Its mark is not there: the log, or the mail, was cut off.
         guessed |= fold_by_looks(lines, begin)
     return guessed
 
@@ -59,17 +62,21 @@ def _fold_before(lines: list[bytes], begin: int, first: int) -> None:
 
 def _field_line(lines: list[bytes], begin: int, end: int, name: bytes, in_body: bool) -> int:
     """The line of lines[begin:end] in which the field `name` begins, or -1."""
-    starts = re.compile(
-        rb"(?:\(.*\))?[^!-9;-~]*" + re.escape(name) + rb"[ \t]*(?:\(.*\)[ \t]*)?:", re.IGNORECASE
-    ).match
+    name = name.lower()
     if not in_body:
         # A field that looks like this and stands higher would have a mark of its own.
-        return next((index for index in range(begin, end) if starts(lines[index])), -1)
+        return next((index for index in range(begin, end) if _starts(lines[index], name)), -1)
     nearest = -1
     for index in range(end - 1, begin - 1, -1):
-        if starts(lines[index]):
+        if _starts(lines[index], name):
             if index == begin or lines[index - 1].startswith(_DELIMITER):
                 return index
             if nearest < 0:
                 nearest = index
     return nearest
+
+
+def _starts(line: bytes, name: bytes) -> bool:
+    """Whether the field `name` (in lower case) begins in `line`, by the rules of MIME.cc."""
+    match = _FIELD.match(line)
+    return match is not None and match[1].lower() == name

@@ -56,4 +56,4 @@ return-path sender subject to user-agent x-mailer
 """
 
 ONCE = frozenset(name.encode() for name in _ONCE.split())
-"""Fields that a header has once (RFC 5322, section 3.6), and that a quoted header in a body begins with."""
+"""Fields that a header has once (RFC 5322, section 3.6); a header quoted in a body has them, too."""
