@@ -30,7 +30,7 @@ Mode = Literal["new", "append", "overwrite"]
 
 #: Where a table without rows has its one, empty part, so that it can be read all the same.
 EMPTY_DAY = "1970-01-01"
-_EMPTY_PART = "part-empty.parquet"
+EMPTY_PART = "part-empty.parquet"
 _STAGING = ".zeekpop3-staging"
 _RETIRED = ".zeekpop3-retired"
 _READY = "READY"
@@ -99,7 +99,7 @@ class Sink:
         self.mode = mode
         self._token = token or new_token()
         _make_folder(self.out)
-        with _locked(self.out):
+        with locked(self.out):
             _recover(self.out)
             for name in TABLES:
                 sweep(self.out / name)
@@ -115,7 +115,7 @@ class Sink:
         self.root = self.out / f"{_STAGING}-{self._token}" if mode == "overwrite" else self.out
         self._staging_lock: int | None = None
         if mode == "overwrite":
-            with _locked(self.out):
+            with locked(self.out):
                 _make_folder(self.root)
                 self._staging_lock = _lock(self.root)
         self._writer = PartWriter(self.root, self._token)
@@ -133,14 +133,9 @@ class Sink:
 
     def close(self) -> None:
         """All is written: tables without rows get an empty part; an overwrite takes the old tables' place."""
-        for name in TABLES:
-            if not _parts(self.root / name):
-                path = self.root / name / f"day={EMPTY_DAY}" / _EMPTY_PART
-                _make_folder(path.parent)
-                publish(write_parquet(schema(name).empty_table(), path), path)
-                sync_folder(path.parent)
+        fill_empty(self.root)
         if self.mode == "overwrite":
-            with _locked(self.out):
+            with locked(self.out):
                 _write_marker(self.root / _READY)
                 _swap(self.out, self.root)
             self._release()
@@ -171,6 +166,16 @@ class Sink:
 def new_token() -> str:
     """A token for part names that no other writer has, and that sorts by the time it was made."""
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+
+
+def fill_empty(root: Path) -> None:
+    """Give each table that has no part at all an empty one, so that it can be read. Raises OutputError."""
+    for name in TABLES:
+        if not _parts(root / name):
+            path = root / name / f"day={EMPTY_DAY}" / EMPTY_PART
+            _make_folder(path.parent)
+            publish(write_parquet(schema(name).empty_table(), path), path)
+            sync_folder(path.parent)
 
 
 def split_by_day(table: pa.Table) -> list[tuple[str, pa.Table]]:
@@ -286,7 +291,7 @@ def _lock(folder: Path, *, wait: bool = True) -> int | None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Alone while the tables are put in place, or put in order."""
     descriptor = _lock(folder)
     try:

@@ -26,7 +26,8 @@ from zeekpop3.tables import (
 EMAILS = """ts uid id_orig_h id_orig_p id_resp_h id_resp_p user trans_depth command msg_num uidl
 octets_declared size fidelity complete missing_bytes defects sha256 date date_raw from to cc bcc reply_to
 sender return_path delivered_to subject msg_id in_reply_to references user_agent x_originating_ip
-first_received second_received received path mime_version content_type charset text html urls headers attachments raw"""
+first_received second_received received path mime_version content_type charset text html urls headers
+attachments raw"""
 
 
 def row(transfer_: Any, mail_: Any, privacy: Privacy | None = None) -> dict[str, Any]:

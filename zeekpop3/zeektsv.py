@@ -1,0 +1,168 @@
+"""Zeek's other logs (conn.log, smtp.log …) as Arrow tables, to be joined with ours: TSV or JSON lines,
+plain or .gz.
+
+Columns keep Zeek's names with `_` for `.`; times are instants, counts integers, sets and vectors lists,
+unset is null. Made for joins on one machine: a log is held in memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeekpop3.errors import LogError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_NUMBERS = {"count", "int"}
+_SECONDS = {"double", "interval"}
+
+
+def read_zeek_log(path: str | Path) -> pa.Table:
+    """One log, or all logs of a folder or glob, as one table. Raises LogError if it cannot be read."""
+    import pyarrow as pa
+
+    tables = [_read(file) for file in _files(Path(path))]
+    tables = [table for table in tables if table.num_columns] or tables
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise LogError(path, f"its files differ in their columns: {_first_line(error)}") from error
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.name.endswith((".log", ".log.gz")))
+    else:
+        found = sorted(p for p in path.parent.glob(path.name) if p.is_file()) if path.name else []
+    if not found:
+        raise LogError(path, "no such log")
+    return found
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow as pa
+
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise LogError(path, f"cannot be read: {_first_line(error)}") from error
+    try:
+        return _json(content) if content[:1] == b"{" else _tsv(path, content)
+    except (pa.ArrowException, ValueError) as error:
+        raise LogError(path, f"cannot be read as a Zeek log: {_first_line(error)}") from error
+
+
+def _json(content: bytes) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.json as json
+
+    options = json.ReadOptions(block_size=max(1 << 20, min(len(content) + 1, 1 << 30)))
+    table = json.read_json(io.BytesIO(content), read_options=options)
+    table = table.rename_columns([name.replace(".", "_") for name in table.column_names])
+    if "ts" in table.column_names and pa.types.is_floating(table.schema.field("ts").type):
+        place = table.column_names.index("ts")
+        table = table.set_column(place, "ts", _instants(table.column("ts")))
+    return table
+
+
+def _tsv(path: Path, content: bytes) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.csv as csv
+
+    fields: list[str] = []
+    types: list[str] = []
+    words = {"unset_field": "-", "empty_field": "(empty)", "set_separator": ","}
+    body: list[bytes] = []
+    for line in content.splitlines():
+        if not line.startswith(b"#"):
+            body.append(line)
+            continue
+        name, _, rest = line[1:].decode("utf-8", "replace").partition("\t")
+        if name == "fields":
+            if fields and rest.split("\t") != fields:
+                raise LogError(path, "changes its columns in the middle")
+            fields = rest.split("\t")
+        elif name == "types":
+            types = rest.split("\t")
+        elif name in words:
+            words[name] = rest
+    if not fields or len(fields) != len(types):
+        raise LogError(path, "is no Zeek log: it has no #fields and #types")
+    names = [field.replace(".", "_") for field in fields]
+    table = csv.read_csv(
+        io.BytesIO(b"\n".join(body)) if body else io.BytesIO(b"\t".join([b"-"] * len(names))),
+        csv.ReadOptions(column_names=names),
+        csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=True),
+        csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[words["unset_field"]],
+            strings_can_be_null=True,
+        ),
+    )
+    if not body:
+        table = table.slice(0, 0)
+    columns = [_typed(table.column(name), kind, words) for name, kind in zip(names, types, strict=True)]
+    return pa.table(columns, names=names)
+
+
+def _typed(column: pa.ChunkedArray, kind: str, words: dict[str, str]) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if kind == "time":
+        return _instants(column.cast(pa.float64()))
+    if kind in _SECONDS:
+        return column.cast(pa.float64())
+    if kind in _NUMBERS:
+        return column.cast(pa.int64())
+    if kind == "port":
+        return column.cast(pa.int32())
+    if kind == "bool":
+        return pc.equal(column, "T")
+    if kind.startswith(("set[", "vector[")):
+        entries = [None if v is None else _entries(v, words) for v in column.to_pylist()]
+        return pa.array(entries, pa.list_(pa.string()))
+    empty = pc.equal(column, words["empty_field"])
+    column = pc.if_else(empty, "", column)
+    if pc.any(pc.match_substring(column, "\\x")).as_py():
+        return pa.array([None if v is None else _unescape(v) for v in column.to_pylist()], pa.string())
+    return column
+
+
+def _entries(text: str, words: dict[str, str]) -> list[str]:
+    if text == words["empty_field"]:
+        return []
+    return [_unescape(entry) for entry in text.split(words["set_separator"])]
+
+
+def _unescape(text: str) -> str:
+    if "\\" not in text:
+        return text
+    raw = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text.replace("\\\\", "\\x5c"))
+    try:
+        return raw.encode("latin-1").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return raw  # It had both escapes and characters beyond them: those stay as they are.
+
+
+def _instants(seconds: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    micros = pc.round(pc.multiply(seconds, 1_000_000.0)).cast(pa.int64())
+    return micros.cast(pa.timestamp("us", tz="UTC"))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
