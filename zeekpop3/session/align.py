@@ -18,6 +18,19 @@ from zeekpop3.session.stream import ServerStream
 
 _TERMINATOR = b"\r\n.\r\n"
 _STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
+# The first line of a response, by command. A mail may begin with anything, but not with a listing.
+_LOOKS = {
+    "LIST": re.compile(rb"\d+[ \t]+\d+\s*$|\.\r\n", re.MULTILINE),
+    "UIDL": re.compile(rb"\d+[ \t]+\S+\s*$|\.\r\n", re.MULTILINE),
+    "RETR": re.compile(rb"(?!\d+[ \t]+\S+\r\n)"),
+    "TOP": re.compile(rb"(?!\d+[ \t]+\S+\r\n)"),
+}
+_TAIL_LOOKS = {
+    "LIST": re.compile(rb"\d+[ \t]+\d+\s*$"),
+    "UIDL": re.compile(rb"\d+[ \t]+\S+\s*$"),
+    "CAPA": re.compile(rb"[A-Z0-9]"),
+}
+_NEVER_SIZED = frozenset({"UIDL", "CAPA", "DELE", "QUIT", "NOOP", "RSET", "USER", "PASS"})
 _STATUS_LENGTH = 20  # of a status line that was not seen: "+OK 12345 octets" and its CRLF, about
 _MOST_STATES = 20_000
 _MOST_SWALLOWED = 400
@@ -37,7 +50,10 @@ class Sent:
 
 @dataclass(slots=True)
 class Span:
-    """Where one command's response lies. `body_start` is None where it has no lines, or none are left."""
+    """Where one command's response lies. `body_start` is None where it has no lines, or none are left.
+
+    `missing` is -1 where a part is missing, and how much of it cannot be told.
+    """
 
     start: int
     stop: int
@@ -153,7 +169,10 @@ def _count_headless(
             if span.missing == 0 and span.ended and not stream.missing(span.body_start, span.body_stop):
                 span.status = "OK"
             return
-    before = span.body_start - start - _STATUS_LENGTH if start is not None else 1
+    if start is None:
+        span.missing = -1
+        return
+    before = span.body_start - start - _STATUS_LENGTH
     span.missing = max(1, before) + stream.missing(span.body_start, span.body_stop)
 
 
@@ -268,8 +287,7 @@ class _Search:
                 span.body_start = after
                 found = stream.find(_TERMINATOR, after - 2, hole)
                 score += self._identity(sent, message)
-                if _STATUS_START.match(stream.bytes_at(after, after + 5)):
-                    score -= 20.0
+                score += self._looks(sent, after, hole, message)
                 if found < 0:
                     octets = expected_octets(sent, message, self.sizes)
                     span.ended = False
@@ -284,6 +302,8 @@ class _Search:
                 score += self._size_fits(sent, span, message)
             elif sent.command == "RETR":
                 score -= 2.0
+            elif sent.command in _NEVER_SIZED and declared_octets(message) is not None:
+                score += _UNEXPECTED
             spans = (spans, span)
             at = span.stop
             index += 1
@@ -297,6 +317,25 @@ class _Search:
         if listed is None:
             return 0.0
         return _EXPECTED if listed == declared else _UNEXPECTED
+
+    def _looks(self, sent: Sent, body_start: int, stop: int, message: str) -> float:
+        """Does what follows the status line look like what the command asks for?"""
+        first = self.stream.bytes_at(body_start, min(body_start + 100, stop))
+        if _STATUS_START.match(first):
+            return -20.0
+        if sent.command in _NEVER_SIZED and declared_octets(message) is not None:
+            return _UNEXPECTED
+        if len(first) < 100 and b"\n" not in first:
+            return 0.0
+        looks = _LOOKS.get(sent.command or "")
+        return 0.0 if looks is None or looks.match(first) else _UNEXPECTED
+
+    def _tail_looks(self, sent: Sent, shown: int, end: int) -> float:
+        """Does the last line of a response whose beginning is lost look like what the command asks for?"""
+        lines = self.stream.bytes_at(max(shown, end - 200), end - 5).split(b"\n")
+        if len(lines) < 2 or sent.command not in _TAIL_LOOKS:
+            return 0.0
+        return 0.0 if _TAIL_LOOKS[sent.command].match(lines[-1]) else _UNEXPECTED
 
     def _size_fits(self, sent: Sent, span: Span, message: str) -> float:
         """Has a whole message the size that LIST gave, where the reply does not say?"""
@@ -352,8 +391,12 @@ class _Search:
                 ends.append(terminator_end)
             if not many and newline >= 0 and newline + 1 != boundary:
                 ends.append(newline + 1)
+                if sent.command == "AUTH":
+                    ends += self._after_challenges(newline + 1, next_hole)
             for end in ends:
                 score = state.score + self._length_fits(expected, slack, end, swallowed)
+                if end == terminator_end:
+                    score += self._tail_looks(sent, hole_stop, end)
                 spans = self._close(state, head, swallowed, start, hole_stop, end, end != boundary)
                 self._push(_State(score, index + 1, end, spans))
             if many and terminator_end < 0:
@@ -400,6 +443,14 @@ class _Search:
             ):
                 return at
         return -1
+
+    def _after_challenges(self, start: int, stop: int) -> list[int]:
+        """Where the answer to AUTH may end behind a hole that took one of its challenges (RFC 5034)."""
+        ends: list[int] = []
+        while len(ends) < 4 and (newline := self.stream.find(b"\n", start, stop)) >= 0:
+            start = newline + 1
+            ends.append(start)
+        return ends
 
     def _length_fits(self, expected: int | None, slack: int, end: int, swallowed: int) -> float:
         if expected is None:

@@ -29,7 +29,8 @@ _NUMBER = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
 class Exchange:
     """A request and its response. `body` is what the lines of a multi-line response hold, unstuffed, CRLF.
 
-    `ended` is True if the response's end was seen; `missing` counts the bytes that the body lacks.
+    `ended` is True if the response's end was seen; `missing` counts the bytes that the body lacks;
+    -1: it lacks some, nobody knows how many.
     """
 
     command: str | None
@@ -153,7 +154,7 @@ class Dialogue:
         octets = declared_octets(exchange.message) if command == "RETR" else None
         if octets is None and msg_num is not None:
             octets = self.sizes.get(msg_num)
-        session.missing_bytes += exchange.missing
+        session.missing_bytes += max(exchange.missing, 0)
         self.out.append(
             Transfer(
                 uid=self.uid,
@@ -167,7 +168,7 @@ class Dialogue:
                 octets_declared=octets,
                 fidelity=session.fidelity,
                 complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
-                missing_bytes=exchange.missing,
+                missing_bytes=exchange.missing if exchange.missing >= 0 else None,
                 raw=exchange.body or b"",
                 defects=exchange.defects,
             )

@@ -63,7 +63,8 @@ class Transfer:
 
     `raw` is the message as the mailbox holds it: CRLF lines, dots unstuffed, terminator off; where bytes are
     missing, what there is of it. `trans_depth` counts the connection's transfers from 1. `fidelity` is
-    "exact" or "trimmed"; `complete` is True only if the end was seen and no byte is missing.
+    "exact" or "trimmed"; `complete` is True only if the end was seen and no byte is missing;
+    `missing_bytes` is None where some are and their number cannot be known.
     """
 
     uid: str
@@ -77,7 +78,7 @@ class Transfer:
     octets_declared: int | None
     fidelity: str
     complete: bool
-    missing_bytes: int
+    missing_bytes: int | None
     raw: bytes
     defects: list[str] = field(default_factory=list)
 

@@ -27,6 +27,7 @@ from zeekpop3.session.stream import ServerStream
 
 _STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
 _FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:|From ")
+_NEVER = 1 << 62
 _MAX_STATUS_LINE = 64 * 1024
 
 
@@ -48,10 +49,13 @@ class ExactReader:
         self.dialogue = dialogue
         self.stream = ServerStream()
         self.pending: deque[Sent] = deque()
-        self.pipelined = False
+        # From this offset on the client has been seen not to wait; before it, it waits for each response.
+        self.pipelined_from = _NEVER
         self.finished = False
         self.max_message = max_message
-        self._lost = 0  # client bytes missing since the last command
+        self._lost: list[int] = []  # client bytes missing since the last command, a number a gap
+        self._sizes_hold = 0  # how often a message had the size that LIST gave; -1 once it had not
+        self._damage_seen = False
         self._waiting = _Waiting()
         self._last_sent: Sent | None = None
         self._last_offset = -1
@@ -63,13 +67,14 @@ class ExactReader:
         """A `sent` row: the client sent a command when the server's stream stood at `offset`."""
         here = max(self.stream.place(offset), 0)
         if here == self._last_offset:
-            self.pipelined = True  # two commands at one offset: it did not wait
+            self.pipelined_from = min(self.pipelined_from, here)  # two commands at one offset
         self._last_offset = here
         sent = Sent(command, to_text(argument) if argument else "", here, ts)
         if self._lost:
             # In a batch the loss cuts lines at both its ends.
-            inferred = lost_commands(self._last_sent, sent, self._lost, 32 if self.pipelined else 0)
-            self._lost = 0
+            lost = sum(self._lost)
+            inferred = lost_commands(self._last_sent, sent, lost, 32 if self.pipelined_from <= here else 0)
+            self._lost = []
             self.pending.extend(inferred)
         self._last_sent = sent
         self.pending.append(sent)
@@ -82,9 +87,14 @@ class ExactReader:
     def gap(self, side: str | None, offset: int, length: int) -> None:
         """A `gap` row: bytes of either side that the capture lacks."""
         if side == "client":
-            self._lost += length
+            self._lost.append(length)
         elif not self.finished:
             self.stream.lose(offset, length)
+        self._damage_seen = True
+
+    def lose_rows(self) -> None:
+        """Rows of the log are missing here; what bytes they held shows in the offsets."""
+        self._damage_seen = True
 
     def advance(self) -> None:
         """Read what can be read for certain with the rows so far."""
@@ -150,7 +160,10 @@ class ExactReader:
             return None
         body_end, end = found
         body = stream.bytes_at(waiting.body_start, body_end)
-        self._emit(sent, self._exchange(sent, start, waiting.status, waiting.message, body))
+        exchange = self._exchange(sent, start, waiting.status, waiting.message, body)
+        if sent.command == "RETR" and not self._is_asked_for(sent, len(exchange.body or b"")):
+            return self._out_of_step(start, exchange, end)
+        self._emit(sent, exchange)
         self._end_at(end)
         return True
 
@@ -165,7 +178,9 @@ class ExactReader:
             if sent.command == "AUTH" and self._argument_of(sent):
                 return False
             following = self._next_offset()
-            if following == after and not self.pipelined:
+            if following == after <= self.pipelined_from:
+                return False
+            if after < hole and _STATUS_START.match(self.stream.bytes_at(after, after + 5)):
                 return False
         return True
 
@@ -185,7 +200,7 @@ class ExactReader:
         """A response ended: where the next starts, and whether the client had waited for it."""
         following = self._next_offset()
         if following is not None and following < end:
-            self.pipelined = True
+            self.pipelined_from = min(self.pipelined_from, self.stream.position)
         self.pending.popleft()
         self.stream.position = end
 
@@ -199,7 +214,7 @@ class ExactReader:
         if stream.first_hole(start) >= stream.end and not final:
             return False  # nothing is missing: the rest of it is still to come
         following = self._next_offset()
-        if not self.pipelined and following is not None and following > start:
+        if following is not None and start < following <= self.pipelined_from:
             if stream.end < following:
                 return self._align() if final else False
             if stream.end == following and not final:
@@ -207,7 +222,7 @@ class ExactReader:
             if self._may_end_at(following):
                 self._take([only(stream, start, following, sent, self.dialogue.sizes)])
                 return True
-            self.pipelined = True
+            self.pipelined_from = start
         return self._align() if final else False
 
     def _may_end_at(self, offset: int) -> bool:
@@ -263,10 +278,10 @@ class ExactReader:
         limit = self.pending[0].offset if self.pending else None
         stop = stream.end if limit is None else min(limit, stream.end)
         hole = stream.first_hole(start)
-        if hole < stop:
-            return self._unasked_damaged(start, stop, limit, final)
-        newline = stream.find(b"\n", start, stop)
+        newline = stream.find(b"\n", start, min(hole, stop))
         if newline < 0:
+            if hole < stop:
+                return self._unasked_damaged(start, stop, limit, final)
             if limit is not None and stream.end >= limit:
                 self._note("reply_malformed")
                 stream.position = stop
@@ -292,8 +307,10 @@ class ExactReader:
             self._emit(None, Exchange(None, None, ts, status, message, ts))
             stream.position = after
             return True
-        found = self._terminator(newline - 1, after, stop)
+        found = self._terminator(newline - 1, after, min(hole, stop))
         if found is None:
+            if hole < stop:
+                return self._unasked_damaged(start, stop, limit, final)
             if limit is None and not final:
                 return False
             found = (stop, stop)
@@ -302,6 +319,7 @@ class ExactReader:
         is_mail = bool(_FIELD_START.match(following))
         exchange = Exchange(None, None, ts, status, message, ts, unstuff(body), body_end != end)
         exchange.wire_octets = len(body)
+        self._damage_seen = True
         if is_mail:
             exchange.command = "RETR"
             exchange.argument = self._lost_number(len(exchange.body or b""))
@@ -341,12 +359,60 @@ class ExactReader:
         stream.position = stop
         return True
 
+    def _is_asked_for(self, sent: Sent, size: int) -> bool:
+        """False if a whole message has another size than LIST gave, where so far all sizes held."""
+        listed = self._listed(sent)
+        if listed is None or self._sizes_hold < 0:
+            return True
+        if size == listed:
+            self._sizes_hold += 1
+            return True
+        if self._damage_seen and (self._sizes_hold or size in self.dialogue.sizes.values()):
+            return False
+        self._sizes_hold = -1  # this server's sizes are not those of the messages
+        return True
+
+    def _listed(self, sent: Sent) -> int | None:
+        number = sent.argument
+        return self.dialogue.sizes.get(int(number)) if number.isdigit() and len(number) < 10 else None
+
+    def _out_of_step(self, start: int, exchange: Exchange, end: int) -> bool:
+        """A message came that is not the one asked for: its request, or others' responses, were lost."""
+        stream, size = self.stream, len(exchange.body or b"")
+        for ahead, sent in enumerate(self.pending):
+            if sent.command == "RETR" and self._listed(sent) == size and sent.offset <= start:
+                for _ in range(ahead):
+                    self._emit(self.pending.popleft(), None)
+                exchange.argument, exchange.ts = sent.argument, sent.ts
+                self._emit(sent, exchange)
+                self._end_at(end)
+                return True
+        number = self._lost_number(size)
+        if number is None:
+            exchange.defects.append("number_doubtful")
+            self._emit(self.pending[0], exchange)
+            self._end_at(end)
+            return True
+        exchange.argument = number
+        exchange.defects.append("request_missing")
+        self._emit(None, exchange)
+        stream.position = end
+        return True
+
     def _lost_number(self, size: int) -> str | None:
-        """The number of a message whose RETR the log does not have, if LIST gave its size to one only."""
-        fits = [number for number, octets in self.dialogue.sizes.items() if octets == size]
-        previous = self.dialogue.last_number
-        if previous is not None and previous + 1 in fits:
-            return str(previous + 1)
+        """The number of a message whose RETR the log does not have.
+
+        It is the next one, if LIST gave it this size, or, without a LIST, if RETR and it make up a client
+        gap; or the only one that LIST gave this size.
+        """
+        sizes, previous = self.dialogue.sizes, self.dialogue.last_number
+        following = None if previous is None else previous + 1
+        if not sizes:
+            lost = len(f"RETR {following}\r\n")
+            return str(following) if following is not None and lost in self._lost else None
+        fits = [number for number, octets in sizes.items() if octets == size]
+        if following in fits:
+            return str(following)
         return str(fits[0]) if len(fits) == 1 else None
 
     # -- handing on ------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zeekpop3.session.align import Sent
+from zeekpop3.session.protocol import NUMBERED_COMMANDS
 
-_NUMBERED = frozenset({"RETR", "DELE", "LIST", "UIDL", "TOP"})
 _MOST = 1000
 
 
@@ -50,7 +50,7 @@ def _walks(previous: Sent | None, following: Sent) -> Iterator[list[tuple[str, s
 
 
 def _numbered(sent: Sent | None) -> tuple[str | None, int, str]:
-    if sent is None or sent.command not in _NUMBERED:
+    if sent is None or sent.command not in NUMBERED_COMMANDS:
         return None, 0, ""
     number, space, rest = sent.argument.partition(" ")
     if not number.isdigit() or len(number) > 9:

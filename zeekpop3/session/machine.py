@@ -12,11 +12,12 @@ from zeekpop3.session.dialogue import Dialogue, Event, Exchange
 from zeekpop3.session.events import ConnId, Rows
 from zeekpop3.session.exact import ExactReader
 from zeekpop3.session.plain import PlainReader
-from zeekpop3.session.protocol import to_text
+from zeekpop3.session.protocol import NUMBERED_COMMANDS, to_text
 
 DEFECTS = {
     "desynchronized": "plain form: after a loss Zeek was a response late; which message this is is not known",
     "message_too_large": "more than the limit was transferred: what is over was dropped and counted",
+    "number_doubtful": "after a loss: the message has not the size that LIST gave for its number",
     "request_missing": "the request was not seen; the command, and the number if given, are inferred",
     "reply_malformed": "session: the server sent a line that is no reply",
     "rows_missing": "rows of the event log are missing (a hole in seq)",
@@ -156,6 +157,8 @@ class Connection:
             self._note("rows_missing")
             if self._plain is not None:
                 self._plain.lose_rows(lost)
+            elif self._exact is not None:
+                self._exact.lose_rows()
         stop = start + 1
         if seq[count - 1] - seq[start] == count - 1 - start:
             stop = count  # seq only grows within sorted rows: no hole, no row twice
@@ -182,6 +185,8 @@ class Connection:
                     exact.gap(rows.command[index], rows.offset[index], rows.length[index])
                     continue
                 if kind == "request":
+                    if rows.command[index] in NUMBERED_COMMANDS:
+                        continue  # the `sent` row has the argument
                     self._dialogue.note_argument(rows.command[index] or "", to_text(rows.data[index]))
                     continue
             elif kind != "login" and kind != "starttls" and kind != "close":

@@ -12,6 +12,7 @@ ALWAYS_MULTILINE = frozenset({"RETR", "TOP", "CAPA"})
 MULTILINE_WITHOUT_ARGUMENT = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
 # XTND's subcommands differ in this (RFC 1082), and the event log has no argument for it.
 MULTILINE_BY_LOOKS = frozenset({"XTND"})
+NUMBERED_COMMANDS = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
 MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
 
 _STATUS = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
