@@ -101,7 +101,7 @@ class Tap:
         self._confirmed = False
         self._kept: list[Row] = []
         self._buffer, self._buffer_at = b"", 0
-        self._line, self._spoilt = b"", False
+        self._line = b""
         self._lines = (Lines(), Lines())
         self._pop3 = Pop3(self._event, confirmed=self._confirm)
         self._client = _Side(self._client_data, lambda at, n: self._gap("client", at, n))
@@ -156,7 +156,7 @@ class Tap:
         if side == "server":
             self._flush()
         else:
-            self._spoilt, self._line = True, b""
+            self._line = b""
         self._write(Row(self._now, "gap", side, offset, length))
 
     def _client_data(self, offset: int, data: bytes) -> None:
@@ -164,9 +164,7 @@ class Tap:
             self._line += data
             while (match := re.search(rb"\r\n|\r(?=.)|\n", self._line, re.S)) is not None:
                 line, self._line = self._line[: match.start()], self._line[match.end() :]
-                if not self._spoilt:
-                    self._sent(line)
-                self._spoilt = False
+                self._sent(line)
         for line in self._lines[0].feed(data):
             self._pop3.client_line(line)
 
