@@ -67,7 +67,6 @@ _SHIFTING = frozenset(
     name for name in _CODECS if name.startswith(("iso2022", "hz", "utf_7", "utf_16", "utf_32"))
 )
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
-_C1 = re.compile("[\x80-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FLEXIBLE_BYTES = 1 << 20
 
@@ -141,9 +140,16 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
             defects["charset_wrong"] = None
         return eight_bit(data, defects)
     if codec in _C1_OF:
-        text = data.decode("latin-1") if codec != "iso8859_9" else data.decode(codec)
-        return text.translate(_C1_OF[codec]) if _C1.search(text) else text
+        return _windows(data, codec)
     return _strict(data, codec, defects)
+
+
+def _windows(data: bytes, codec: str) -> str:
+    try:
+        return data.decode("cp1254" if codec == "iso8859_9" else "cp1252")
+    except UnicodeDecodeError:
+        # Windows has no character for a few of the controls
+        return data.decode(codec).translate(_C1_OF[codec])
 
 
 def eight_bit(data: bytes, defects: Defects) -> str:
@@ -158,7 +164,7 @@ def eight_bit(data: bytes, defects: Defects) -> str:
     defects["charset_guessed"] = None
     codec = guess(data)
     if codec == "cp1252":
-        return data.decode("latin-1").translate(_C1_OF["latin_1"])
+        return _windows(data, "latin_1")
     try:
         return data.decode(codec)
     except UnicodeDecodeError:

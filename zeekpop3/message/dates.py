@@ -18,9 +18,12 @@ _EPOCH = day_of(1970, 1, 1).toordinal()
 _MONTHS = {
     name: i for i, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
 }
-_USUAL = re.compile(
-    r"\s*+(?:[A-Z][a-z][a-z],?\s++)?(\d\d?) ([A-Z][a-z][a-z]) (\d\d\d\d) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60) ([-+]\d\d)(\d\d)(?:\s*\([^()]*\))?\s*",
+USUAL = (
+    r"\s*+(?:[A-Z][a-z][a-z],?\s++)?+(\d\d?\s++[A-Z][a-z][a-z]\s++\d{4})\s++"
+    r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)\s++([-+]\d{4})(?:\s*+\([^()]*+\))?+\s*+"
 )
+"""The usual form, as a regular expression: day, hour, minute, second and zone are its groups."""
+_USUAL = re.compile(USUAL)
 _COMMENT = re.compile(r"\([^()]*+\)")
 _ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
 # Minutes east of UTC, for names that mail programs write and that can mean one thing only.
@@ -33,24 +36,40 @@ _KNOWN = frozenset("ut utc gmt z ast adt est edt cst cdt mst mdt pst pdt".split(
 
 
 @lru_cache(maxsize=4096)
-def _midnight(day: str, month: str, year: str) -> int:
-    """Seconds from the epoch to a day's start; raises KeyError or ValueError if there is no such day."""
-    return (day_of(int(year), _MONTHS[month], int(day)).toordinal() - _EPOCH) * 86_400
+def _midnight(day: str) -> int | None:
+    """Seconds from the epoch to the start of a day like "29 Jul 2002"; None if there is no such day."""
+    number, month, year = day.split()
+    try:
+        return (day_of(int(year), _MONTHS[month], int(number)).toordinal() - _EPOCH) * 86_400
+    except (KeyError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _east(zone: str) -> int | None:
+    """Seconds east of UTC for a zone like "+0530"; None if there is none such."""
+    seconds = int(zone[1:3]) * 3600 + int(zone[3:]) * 60
+    if seconds >= 86_400:
+        return None
+    return -seconds if zone[0] == "-" else seconds
+
+
+def since_epoch(day: str, hour: str, minute: str, second: str, zone: str) -> int | None:
+    """Microseconds since the epoch of what `USUAL` found; None if there is no such day or zone."""
+    midnight = _midnight(day)
+    east = _east(zone)
+    if midnight is None or east is None:
+        return None
+    return (midnight + int(hour) * 3600 + int(minute) * 60 + int(second) - east) * 1_000_000
 
 
 def instant(value: str, defects: Defects | None) -> int | None:
     """Microseconds since the epoch, or None if it cannot be read."""
     match = _USUAL.fullmatch(value)
     if match is not None:
-        day, month, year, hour, minute, second, zone_hour, zone_minute = match.groups()
-        try:
-            offset = int(zone_hour) * 60
-            offset += -int(zone_minute) if zone_hour[0] == "-" else int(zone_minute)
-            clock = int(hour) * 3600 + int(minute) * 60 + int(second)
-            if -1440 < offset < 1440:
-                return (_midnight(day, month, year) + clock - offset * 60) * 1_000_000
-        except (KeyError, ValueError):
-            pass
+        found = since_epoch(*match.groups())
+        if found is not None:
+            return found
     result = _unusual(value[:_MAX_LENGTH], defects)
     if result is None and defects is not None:
         defects["date_malformed"] = None

@@ -29,16 +29,20 @@ _FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
 
 
 class Header(NamedTuple):
-    """The fields of one header block, as parallel lists, and where the body starts (offset into the mail)."""
+    """The fields of one header block, as parallel lists, and where the body starts (offset into the mail).
+
+    `words`: whether there may be encoded words in it.
+    """
 
     names: list[str]
     lowered: list[str]
     values: list[str]
     body: int
+    words: bool = False
 
     def first(self) -> dict[str, str]:
         """Value by lower-cased name; of several fields of one name the first."""
-        return dict(zip(self.lowered[::-1], self.values[::-1], strict=True))
+        return dict(zip(self.lowered[::-1], self.values[::-1], strict=False))
 
 
 def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
@@ -50,8 +54,6 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         defects["header_cut"] = None
         stop = start + MAX_HEADER_BYTES
     block = raw[start:stop]
-    if 13 in block and b"\n" not in block:
-        block = block.replace(b"\r", b"\n")
     whole = True
     try:
         text = block.decode("utf-8")
@@ -80,7 +82,7 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         values = [
             value if value.isascii() else eight_bit(value.encode("latin-1"), defects) for value in values
         ]
-    return Header(names, "\n".join(names).lower().split("\n"), values, body)
+    return Header(names, "\n".join(names).lower().split("\n"), values, body, "=?" in text)
 
 
 def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
@@ -90,17 +92,20 @@ def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
         return start, start + 1
     if head == b"\r\n":
         return start, start + 2
-    plain = raw.find(b"\n\n", start, end)
-    crlf = raw.find(b"\n\r\n", start, end if plain < 0 else plain)
+    # Looking for the other kind of blank line only as far as the likely kind was found keeps this off the body.
+    first = raw.find(b"\n", start, end)
+    if first > start and raw[first - 1] == 13:
+        crlf = raw.find(b"\n\r\n", first, end)
+        plain = raw.find(b"\n\n", first, end if crlf < 0 else crlf)
+        if plain >= 0:
+            crlf = -1
+    else:
+        plain = raw.find(b"\n\n", start, end)
+        crlf = raw.find(b"\n\r\n", start, end if plain < 0 else plain)
     if crlf >= 0:
         return crlf, crlf + 3
     if plain >= 0:
         return plain, plain + 2
-    if raw.find(b"\n", start, min(end, start + MAX_HEADER_BYTES)) < 0:
-        # Line ends of the old Macintosh
-        cr = raw.find(b"\r\r", start, end)
-        if cr >= 0:
-            return cr, cr + 2
     # A line end at the very end belongs to the last field.
     return end - (raw[end - 1 : end] == b"\n"), end
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from zeekpop3.message.dates import instant
+from zeekpop3.message.dates import USUAL, instant, since_epoch
 
 MAX_RECEIVED = 1_000
 _MAX_CLAUSES_LENGTH = 65_536
@@ -18,9 +18,11 @@ _COMMENT = r"\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.|\([^()]*+\))*+\))*+\)"
 _CLAUSE = rf"[^\s();]++(?:\s*+{_COMMENT})*+"
 # with: "Microsoft SMTPSVC(5.0)", "local (Exim 3.36)": words up to the next keyword
 _WORDS = rf"(?:{_CLAUSE}|{_COMMENT})(?:\s++(?!(?:id|for|from|by|via)\s){_CLAUSE})*+"
+_HOST = rf"[^\s();]++(?:\s++\[[^\s\]]*+\])?+(?:\s*+{_COMMENT})*+"
 _USUAL = re.compile(
-    rf"(?:from\s++({_CLAUSE}|{_COMMENT})\s*+)?+(?:by\s++({_CLAUSE})\s*+)?+(?:{_COMMENT}\s*+)*+(?:via\s++{_CLAUSE}\s*+)?+"
-    rf"(?:with\s++({_WORDS})\s*+)?+(?:id\s++({_CLAUSE})\s*+)?+(?:for\s++({_CLAUSE})\s*+)?+(?:{_COMMENT}\s*+)*+;([^;]*+)$",
+    rf"(?:{_COMMENT}\s*+)?+(?:from\s++({_HOST}|{_COMMENT})\s*+)?+(?:by\s++({_HOST})\s*+)?+(?:{_COMMENT}\s*+)*+"
+    rf"(?:via\s++{_CLAUSE}\s*+)?+(?:with\s++({_WORDS})\s*+)?+(?:id\s++({_CLAUSE})\s*+)?+"
+    rf"(?:for\s++({_CLAUSE})\s*+)?+(?:{_COMMENT}\s*+)*+;(?:{USUAL}\Z|[^;]*+\Z)",
     re.IGNORECASE | re.DOTALL,
 )
 _PIECE = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
@@ -29,9 +31,11 @@ _KEYWORDS = frozenset(("from", "by", "via", "with", "id", "for"))
 _OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _ANY_IPV4 = re.compile(_IPV4)
-_WRAPPED_IPV4 = re.compile(
-    rf"(?<=\[){_IPV4}(?=\])|(?<=\(){_IPV4}(?=\))|(?<= ){_IPV4}(?= )|(?<=\{{){_IPV4}(?=\}})"
-)
+_IN_BRACKETS = re.compile(rf"\[({_IPV4})\]")
+_IN_PARENTHESES = re.compile(r"\(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\)")
+_IN_BLANKS = re.compile(r" \d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3} ")
+_WRAPPED_IPV4 = re.compile(rf"([\[({{ ])({_IPV4})(?=([\])}} ]))")
+_PAIRS = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
 _IPV6_CANDIDATE = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 
 
@@ -67,10 +71,13 @@ def hop(raw: str) -> Received:
     match = _USUAL.match(raw)
     if match is None:
         return _unusual(raw)
-    from_, by, with_, id_, for_, when = match.groups()
+    from_, by, with_, id_, for_, day, hour, minute, second, zone = match.groups()
+    date = since_epoch(day, hour, minute, second, zone) if day is not None else None
+    if date is None:
+        date = instant(raw.rpartition(";")[2], None)
     if for_ is not None and for_[0] == "<" and for_[-1] == ">":
         for_ = for_[1:-1]
-    return Received(raw, from_, by, with_, id_, for_, instant(when, None))
+    return Received(raw, from_, by, with_, id_, for_, date)
 
 
 def _unusual(raw: str) -> Received:
@@ -100,11 +107,18 @@ def _bare(pieces: list[str] | None) -> str | None:
 
 def path(values: list[str]) -> list[str]:
     """Addresses of the hosts that a mail went through, from its `Received` fields in order (the last host first)."""
+    joined = "\n".join(values)
+    only_brackets = (
+        "::" not in joined
+        and "{" not in joined
+        and joined.count(":") < 2 * len(values) + 6
+        and _IN_PARENTHESES.search(joined) is None
+        and _IN_BLANKS.search(joined) is None
+    )
+    find = _IN_BRACKETS.findall if only_brackets else _wrapped
     out: list[str] = []
     for value in values:
-        found = _WRAPPED_IPV4.findall(value)
-        if "::" in value or value.count(":") > 6:
-            found = _wrapped(value)
+        found = find(value)
         if found:
             address = found[1] if len(found) > 1 else found[0]
             if not out or out[-1] != address:
@@ -123,12 +137,13 @@ def first_address(value: str) -> str | None:
 
 
 def _wrapped(value: str) -> list[str]:
-    pairs = {"[": "]", "(": ")", "{": "}", " ": " "}
-    out = []
-    for before, address, after in _addresses(value):
-        if pairs.get(before) == after or before == after == "":
-            out.append(address)
-    return out
+    if "::" in value or value.count(":") > 6:
+        found = _addresses(value)
+    else:
+        if _IN_PARENTHESES.search(value) is None and _IN_BLANKS.search(value) is None and "{" not in value:
+            return _IN_BRACKETS.findall(value)
+        found = _WRAPPED_IPV4.findall(value)
+    return [address for before, address, after in found if _PAIRS.get(before) == after]
 
 
 def _addresses(value: str) -> list[tuple[str, str, str]]:
@@ -137,7 +152,7 @@ def _addresses(value: str) -> list[tuple[str, str, str]]:
 
     value = value[:_MAX_CLAUSES_LENGTH]
     out: list[tuple[int, str, str, str]] = []
-    taken: list[tuple[int, int]] = []
+    rest = value
     for match in _IPV6_CANDIDATE.finditer(value):
         text = match[0].rstrip(".")
         try:
@@ -147,10 +162,10 @@ def _addresses(value: str) -> list[tuple[str, str, str]]:
         except ValueError:
             continue
         start, end = match.start(), match.start() + len(text)
-        taken.append((start, end))
         out.append((start, value[start - 1 : start] if start else "", text, value[end : end + 1]))
-    for match in _ANY_IPV4.finditer(value):
+    if out:
+        rest = _IPV6_CANDIDATE.sub(lambda found: "x" * len(found[0]), value)
+    for match in _ANY_IPV4.finditer(rest):
         start, end = match.span()
-        if not any(a <= start < b for a, b in taken):
-            out.append((start, value[start - 1 : start] if start else "", match[0], value[end : end + 1]))
+        out.append((start, value[start - 1 : start] if start else "", match[0], value[end : end + 1]))
     return [item[1:] for item in sorted(out)]

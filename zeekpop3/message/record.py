@@ -79,9 +79,11 @@ def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
     """
     mail = Mail()
     defects: Defects = {}
-    start = 3 if raw[:3] == b"\xef\xbb\xbf" else 0
     if b"\n" not in raw and b"\r" in raw:
-        raw = raw.replace(b"\r", b"\n")
+        raw = raw.replace(b"\r", b"\n")  # the old Macintosh
+    start = 3 if raw[:3] == b"\xef\xbb\xbf" else 0
+    if raw.startswith(b"From ", start):
+        start = raw.find(b"\n", start) + 1 or len(raw)  # an mbox's separator
     header = fields.split(raw, start, len(raw), defects)
     head = header.first()
     _header_columns(mail, header, head, defects)
@@ -93,18 +95,13 @@ def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
 
 
 def _header_columns(mail: Mail, header: fields.Header, head: dict[str, str], defects: Defects) -> None:
-    names, lowered, values, _ = header
+    names, lowered, values, _, words = header
     if not names:
         defects["header_missing"] = None
     get = head.get
-    words = False
-    for value in values:
-        if "=?" in value:
-            words = True
-            break
     if words:
         shown = [decoded(value, defects) if "=?" in value else value for value in values]
-        shown_head = dict(zip(lowered[::-1], shown[::-1], strict=True))
+        shown_head = dict(zip(lowered[::-1], shown[::-1], strict=False))
         show = shown_head.get
     else:
         shown, show = values, get
@@ -178,7 +175,7 @@ def _body_columns(mail: Mail, root: structure.Part, defects: Defects, content: b
 
 
 def _all(name: str, lowered: list[str], values: list[str]) -> list[str]:
-    return [value for low, value in zip(lowered, values, strict=True) if low == name]
+    return [value for low, value in zip(lowered, values, strict=False) if low == name]
 
 
 def _people(name: str, lowered: list[str], values: list[str], defects: Defects) -> list[str]:
@@ -186,7 +183,7 @@ def _people(name: str, lowered: list[str], values: list[str], defects: Defects) 
 
 
 def _last_agent(lowered: list[str], values: list[str]) -> str | None:
-    for low, value in zip(reversed(lowered), reversed(values), strict=True):
+    for low, value in zip(reversed(lowered), reversed(values), strict=False):
         if low in _AGENTS:
             return value
     return None

@@ -15,10 +15,12 @@ _MAX_LENGTH = 8_192
 
 _SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
 _REST = re.compile(r"[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
+_VALUE = r"\s*+(?:\"([^\"]{0,8192})|'([^']{0,8192})|([^\s\"'<>]{1,8192}))"
+# Looking for the equals sign first is what makes this quick.
 _ATTRIBUTE = re.compile(
-    r"=(?:(?<=[hH][rR][eE][fF]=)|(?<=[sS][rR][cC]=)|(?<=[aA][cC][tT][iI][oO][nN]=)|(?<=[ \t\r\n]=))"
-    r"\s*+(?:\"([^\"]{0,8192})|'([^']{0,8192})|([^\s\"'<>]{1,8192}))"
+    r"=(?:(?<=[hH][rR][eE][fF]=)|(?<=[sS][rR][cC]=)|(?<=[aA][cC][tT][iI][oO][nN]=))" + _VALUE
 )
+_SPACED = re.compile(_ATTRIBUTE.pattern.replace("=(?:(?<=", r"=(?:(?<=[ \t\r\n]=)|(?<=", 1))
 _NAMED = re.compile(r"(?:href|src|action)\s*\Z", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]{1,20}:|//)[^\s]", re.IGNORECASE)
 _NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
@@ -70,12 +72,17 @@ def _trimmed(url: str) -> str:
 
 
 def _from_html(html: str, found: dict[str, None]) -> None:
-    for match in _ATTRIBUTE.finditer(html):
-        start = match.start()
-        if html[start - 1 : start] in " \t\r\n" and _NAMED.search(html, max(0, start - 20), start) is None:
+    if " =" in html or "\n=" in html:
+        values = [match.groups() for match in _SPACED.finditer(html) if _is_link(html, match.start())]
+    else:
+        values = _ATTRIBUTE.findall(html)
+    seen: set[str] = set()
+    for double, single, bare in values:
+        value = double or single or bare
+        if not value or value in seen:
             continue
-        double, single, bare = match.groups()
-        value = (double or single or bare or "").strip()
+        seen.add(value)
+        value = value.strip()
         if _ABSOLUTE.match(value) is None:
             continue
         if "&" in value:
@@ -87,3 +94,8 @@ def _from_html(html: str, found: dict[str, None]) -> None:
         found[value] = None
         if len(found) > MAX_URLS:
             return
+
+
+def _is_link(html: str, at: int) -> bool:
+    """Whether what stands before the equals sign at `at` is one of the three names."""
+    return html[at - 1 : at] not in " \t\r\n" or _NAMED.search(html, max(0, at - 24), at) is not None
