@@ -127,7 +127,7 @@ def boxes() -> dict[str, Mailbox]:
     held = {
         "zhangsan": [ARTICLE_FIRST, ARTICLE],
         "lisi": odd(),
-        "wangwu": [*varied, mails.with_attachment(1, 30_000, seed=7)],
+        "wangwu": [*varied, mails.with_attachment(1, 9_000, seed=7)],
         "zhaoliu": many(320),
     }
     return {user: Mailbox(messages, user=user, password=USERS[user]) for user, messages in held.items()}

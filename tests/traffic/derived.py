@@ -122,7 +122,7 @@ def flavours() -> Made:
 
 
 def interleaved() -> Made:
-    """Eight connections at once, waiting and pipelining clients mixed, sequence numbers that wrap."""
+    """Six connections at once, waiting and pipelining clients mixed, sequence numbers that wrap."""
     made = [
         session(
             20 + n,
@@ -132,7 +132,7 @@ def interleaved() -> Made:
             batch=(1, 50)[n == 5],
             flavour=list(pop3.FLAVOURS.values())[n % 4],
         )
-        for n in range(8)
+        for n in range(6)
     ]
     return tcp.interleave(*(m for m, _ in made)), [t for _, found in made for t in found]
 
@@ -243,6 +243,20 @@ def _digests() -> tuple[str, str]:
     return right, wrong
 
 
+def rotated() -> Made:
+    """Sessions over some ten minutes, one of them longer than the time after which logs are rotated."""
+    slow = tcp.Connection(flow(60), start=tcp.START, turn=25_000_000)
+    turns = pop3.dialogue(BOXES["zhangsan"], pop3.fetch_all(BOXES["zhangsan"]))
+    slow.play(pop3.steps(turns), tcp.by_size(400))
+    truths = truth.of_turns(turns, slow.flow)
+    others = []
+    for n in range(5):
+        other, found = session(61 + n, BOXES["lisi"], start=tcp.START + n * 100_000_000)
+        others.append(other)
+        truths += found
+    return tcp.interleave(slow, *others), truths
+
+
 def made(folder: Path) -> dict[str, Callable[[], Made]]:
     """Name → what makes it, from the recorded captures in `folder`."""
     return {
@@ -260,6 +274,7 @@ def made(folder: Path) -> dict[str, Callable[[], Made]]:
         "apop": apop,
         "odd-logins": odd_logins,
         "torn": torn,
+        "rotated": rotated,
     }
 
 
