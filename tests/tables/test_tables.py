@@ -223,6 +223,13 @@ def test_null_lists_keep_their_neighbours() -> None:
     assert got.to_pylist() == [["a"], None, [], ["b", "c"], None]
 
 
+def test_hashing_a_mail_without_fields() -> None:
+    """What is not there stays null."""
+    got = row(transfer(user=None), mail(to=None, cc=[], bcc=None, delivered_to=None), KEY)
+    assert got["to"] is got["bcc"] is got["from"] is got["user"] is got["subject"] is None
+    assert got["cc"] == []
+
+
 def test_without_body_and_without_raw() -> None:
     """no_body leaves out text, html, urls and raw; no_raw only raw; header fields stay."""
     parsed = mail(text="t", html="h", urls=["u"], subject="s", header_names=["A"], header_values=["1"])

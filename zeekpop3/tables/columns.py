@@ -210,7 +210,8 @@ def _private_mail(
         for name in ("from_", "sender", "reply_to", "return_path"):
             out[_AT[name]] = privacy.addresses(out[_AT[name]])
         for name in ("to", "cc", "bcc", "delivered_to"):
-            out[_AT[name]] = [privacy.addresses(address) for address in out[_AT[name]]]
+            people = out[_AT[name]]
+            out[_AT[name]] = None if people is None else [privacy.addresses(person) for person in people]
         out[_AT["subject"]] = privacy.text(out[_AT["subject"]])
         headers, raw = None, None
     return out, headers, raw

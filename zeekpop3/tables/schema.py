@@ -1,8 +1,9 @@
 """The columns of the four tables: name, type and description of each, as plain data; no pyarrow until asked.
 
-Names are Zeek's where Zeek has one (smtp.log, files.log, conn.log) with `_` for `.`. Unknown is null. A list
-is empty where the mail has none of it, and null where it was left out on purpose (see `privacy`). The hive
-partition column `day` (UTC day of `ts`) is in the folder names, never in the files.
+Names are Zeek's where Zeek has one (smtp.log, files.log, conn.log) with `_` for `.`. Unknown is null. The
+list of a header field is null where the field is not there, and empty where it names nothing; what was left
+out on purpose (see `privacy`) is null. The hive partition column `day` (UTC day of `ts`) is in the folder
+names, never in the files.
 """
 
 from __future__ import annotations
