@@ -123,6 +123,8 @@ class Dialogue:
             session.unknown += 1
         if exchange.status == "ERR":
             session.errors += 1
+        if "request_missing" in exchange.defects and "request_missing" not in session.defects:
+            session.defects.append("request_missing")
         self.out.append(
             Command(
                 self.uid,

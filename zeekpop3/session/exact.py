@@ -18,15 +18,16 @@ from zeekpop3.session.inference import lost_commands
 from zeekpop3.session.protocol import (
     MULTILINE_BY_LOOKS,
     MULTILINE_WITHOUT_ARGUMENT,
+    declared_octets,
     is_multiline,
     parse_status,
     to_text,
     unstuff,
 )
+from zeekpop3.session.stray import Strays
 from zeekpop3.session.stream import ServerStream
 
 _STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
-_FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:|From ")
 _NEVER = 1 << 62
 _MAX_STATUS_LINE = 64 * 1024
 
@@ -53,9 +54,7 @@ class ExactReader:
         self.pipelined_from = _NEVER
         self.finished = False
         self.max_message = max_message
-        self._lost: list[int] = []  # client bytes missing since the last command, a number a gap
-        self._sizes_hold = 0  # how often a message had the size that LIST gave; -1 once it had not
-        self._damage_seen = False
+        self.strays = Strays(dialogue)
         self._waiting = _Waiting()
         self._last_sent: Sent | None = None
         self._last_offset = -1
@@ -70,11 +69,11 @@ class ExactReader:
             self.pipelined_from = min(self.pipelined_from, here)  # two commands at one offset
         self._last_offset = here
         sent = Sent(command, to_text(argument) if argument else "", here, ts)
-        if self._lost:
+        if self.strays.lost:
             # In a batch the loss cuts lines at both its ends.
-            lost = sum(self._lost)
-            inferred = lost_commands(self._last_sent, sent, lost, 32 if self.pipelined_from <= here else 0)
-            self._lost = []
+            lost, slack = sum(self.strays.lost), 32 if self.pipelined_from <= here else 0
+            inferred = lost_commands(self._last_sent, sent, lost, slack)
+            self.strays.found(inferred)
             self.pending.extend(inferred)
         self._last_sent = sent
         self.pending.append(sent)
@@ -87,14 +86,14 @@ class ExactReader:
     def gap(self, side: str | None, offset: int, length: int) -> None:
         """A `gap` row: bytes of either side that the capture lacks."""
         if side == "client":
-            self._lost.append(length)
+            self.strays.lose(length)
         elif not self.finished:
             self.stream.lose(offset, length)
-        self._damage_seen = True
+        self.strays.damage_seen = True
 
     def lose_rows(self) -> None:
         """Rows of the log are missing here; what bytes they held shows in the offsets."""
-        self._damage_seen = True
+        self.strays.damage_seen = True
 
     def advance(self) -> None:
         """Read what can be read for certain with the rows so far."""
@@ -161,7 +160,7 @@ class ExactReader:
         body_end, end = found
         body = stream.bytes_at(waiting.body_start, body_end)
         exchange = self._exchange(sent, start, waiting.status, waiting.message, body)
-        if sent.command == "RETR" and not self._is_asked_for(sent, len(exchange.body or b"")):
+        if sent.command == "RETR" and not self.strays.is_asked_for(sent, exchange.body or b""):
             return self._out_of_step(start, exchange, end)
         self._emit(sent, exchange)
         self._end_at(end)
@@ -273,7 +272,7 @@ class ExactReader:
     def _unasked(self, start: int, final: bool) -> bool:
         """Read the greeting, or the reply to a command that the log does not have."""
         stream = self.stream
-        if self._lost and not self.pending and not final:
+        if self.strays.lost and not self.pending and not final:
             return False  # the next command may tell which one was lost
         limit = self.pending[0].offset if self.pending else None
         stop = stream.end if limit is None else min(limit, stream.end)
@@ -301,119 +300,88 @@ class ExactReader:
         if after == stop and limit is None and not final:
             return False  # whether lines follow is not yet known
         status, message = parsed
-        ts = stream.time_at(start) or 0
-        following = stream.bytes_at(after, min(after + 80, stop))
-        if status != "OK" or not following or _STATUS_START.match(following):
-            self._emit(None, Exchange(None, None, ts, status, message, ts))
-            stream.position = after
-            return True
-        found = self._terminator(newline - 1, after, min(hole, stop))
-        if found is None:
-            if hole < stop:
-                return self._unasked_damaged(start, stop, limit, final)
-            if limit is None and not final:
-                return False
-            found = (stop, stop)
-        body_end, end = found
-        body = stream.bytes_at(after, body_end)
-        is_mail = bool(_FIELD_START.match(following))
-        exchange = Exchange(None, None, ts, status, message, ts, unstuff(body), body_end != end)
-        exchange.wire_octets = len(body)
-        self._damage_seen = True
-        if is_mail:
-            exchange.command = "RETR"
-            exchange.argument = self._lost_number(len(exchange.body or b""))
-            exchange.defects.append("request_missing")
+        exchange = Exchange(None, None, stream.time_at(start) or 0, status, message, stream.time_at(start))
+        following = stream.bytes_at(after, min(after + 5, stop))
+        end = after
+        if status == "OK" and following and not _STATUS_START.match(following):
+            found = self._terminator(newline - 1, after, min(hole, stop))
+            if found is None:
+                if hole < stop:
+                    return self._unasked_damaged(start, stop, limit, final)
+                if limit is None and not final:
+                    return False
+                found = (stop, stop)
+            body_end, end = found
+            body = stream.bytes_at(after, body_end)
+            exchange.body, exchange.ended, exchange.wire_octets = unstuff(body), body_end != end, len(body)
+        if status == "OK":
+            exchange.command, exchange.argument = self.strays.guess(message, exchange.body)
+        self.strays.damage_seen = True
+        exchange.defects.append("request_missing")
         self._emit(None, exchange)
         stream.position = end
         return True
 
     def _unasked_damaged(self, start: int, stop: int, limit: int | None, final: bool) -> bool:
-        if limit is None and not final:
-            return False
+        """The same where bytes are missing: a message that has begun is kept as far as it goes."""
         stream = self.stream
-        if limit is not None and stream.end < limit and not final:
+        if not final and (limit is None or stream.end < limit):
             return False
-        newline = stream.find(b"\n", start, stream.first_hole(start))
+        hole = stream.first_hole(start)
+        hole_end = next(b for a, b in stream.holes if b > start)
+        newline = stream.find(b"\n", start, hole)
         parsed = parse_status(stream.bytes_at(start, newline + 1)) if newline >= 0 else None
+        end = min(hole_end, stop)
         if self.dialogue.expects_greeting:
             self.dialogue.no_greeting()
-        elif parsed is not None:
-            body_start = newline + 1
-            found = self._terminator(newline - 1, body_start, stop)
-            body_end, end = found if found else (stop, stop)
-            body = stream.known(body_start, body_end)
-            if _FIELD_START.match(body):
-                exchange = Exchange("RETR", None, stream.time_at(start) or 0, parsed[0], parsed[1])
-                exchange.body, exchange.ended = unstuff(body), found is not None
-                exchange.missing = max(1, stream.missing(body_start, body_end))
-                exchange.wire_octets = len(body)
-                exchange.defects.append("request_missing")
-                self._emit(None, exchange)
-                stream.position = end
-                return True
-            stop = max(stream.first_hole(start), newline + 1)
-        else:
-            stop = next(b for a, b in stream.holes if b > start)
-        self.dialogue.session.missing_bytes += stream.missing(start, stop)
-        stream.position = stop
-        return True
-
-    def _is_asked_for(self, sent: Sent, size: int) -> bool:
-        """False if a whole message has another size than LIST gave, where so far all sizes held."""
-        listed = self._listed(sent)
-        if listed is None or self._sizes_hold < 0:
+        elif (
+            parsed is not None
+            and self.strays.guess(parsed[1], stream.bytes_at(newline + 1, hole))[0] == "RETR"
+        ):
+            after = newline + 1
+            exchange = Exchange("RETR", None, stream.time_at(start) or 0, *parsed, stream.time_at(start))
+            exchange.defects.append("request_missing")
+            found = self._terminator(newline - 1, after, stop)
+            body_end, end = found or (stop, stop)
+            octets = declared_octets(parsed[1])
+            if octets is not None and body_end - after > octets + (octets >> 6) + 64:
+                # The end of this message lies in the hole, and with it the beginning of another.
+                body_end, found = hole, None
+            body = stream.known(after, body_end)
+            exchange.body, exchange.ended, exchange.wire_octets = unstuff(body), found is not None, len(body)
+            if octets is None:
+                exchange.missing = stream.missing(after, body_end) if found else -1
+            else:
+                exchange.missing = max(1, octets - len(exchange.body))
+            self._emit(None, exchange)
+            stream.position = end
             return True
-        if size == listed:
-            self._sizes_hold += 1
-            return True
-        if self._damage_seen and (self._sizes_hold or size in self.dialogue.sizes.values()):
-            return False
-        self._sizes_hold = -1  # this server's sizes are not those of the messages
+        self.dialogue.session.missing_bytes += stream.missing(start, end)
+        stream.position = end
         return True
-
-    def _listed(self, sent: Sent) -> int | None:
-        number = sent.argument
-        return self.dialogue.sizes.get(int(number)) if number.isdigit() and len(number) < 10 else None
 
     def _out_of_step(self, start: int, exchange: Exchange, end: int) -> bool:
-        """A message came that is not the one asked for: its request, or others' responses, were lost."""
-        stream, size = self.stream, len(exchange.body or b"")
+        """What came is not what was asked for: the request for it, or the response to others, was lost."""
+        body = exchange.body or b""
         for ahead, sent in enumerate(self.pending):
-            if sent.command == "RETR" and self._listed(sent) == size and sent.offset <= start:
+            if sent.command == "RETR" and self.strays.listed_size(sent) == len(body) and sent.offset <= start:
                 for _ in range(ahead):
                     self._emit(self.pending.popleft(), None)
                 exchange.argument, exchange.ts = sent.argument, sent.ts
                 self._emit(sent, exchange)
                 self._end_at(end)
                 return True
-        number = self._lost_number(size)
-        if number is None:
+        exchange.command, exchange.argument = self.strays.guess(exchange.message or "", body)
+        if exchange.command == "RETR" and exchange.argument is None:
+            exchange.argument = self.pending[0].argument
             exchange.defects.append("number_doubtful")
             self._emit(self.pending[0], exchange)
             self._end_at(end)
             return True
-        exchange.argument = number
         exchange.defects.append("request_missing")
         self._emit(None, exchange)
-        stream.position = end
+        self.stream.position = end
         return True
-
-    def _lost_number(self, size: int) -> str | None:
-        """The number of a message whose RETR the log does not have.
-
-        It is the next one, if LIST gave it this size, or, without a LIST, if RETR and it make up a client
-        gap; or the only one that LIST gave this size.
-        """
-        sizes, previous = self.dialogue.sizes, self.dialogue.last_number
-        following = None if previous is None else previous + 1
-        if not sizes:
-            lost = len(f"RETR {following}\r\n")
-            return str(following) if following is not None and lost in self._lost else None
-        fits = [number for number, octets in sizes.items() if octets == size]
-        if following in fits:
-            return str(following)
-        return str(fits[0]) if len(fits) == 1 else None
 
     # -- handing on ------------------------------------------------------------------------------------
 
