@@ -148,7 +148,10 @@ class ExactReader:
             waiting.status, waiting.message = parsed
             waiting.body_start = newline + 1
             waiting.search_from = newline - 1
-            if not self._has_lines(sent, parsed[0], newline + 1, hole):
+            has_lines = self._has_lines(sent, parsed[0], newline + 1, hole)
+            if has_lines is None:
+                return None
+            if not has_lines:
                 self._emit(sent, self._exchange(sent, start, parsed[0], parsed[1]))
                 self._end_at(newline + 1)
                 return True
@@ -166,22 +169,18 @@ class ExactReader:
         self._end_at(end)
         return True
 
-    def _has_lines(self, sent: Sent, status: str, after: int, hole: int) -> bool:
-        """Tell whether lines follow the status line that ends at `after`."""
-        if sent.command in MULTILINE_BY_LOOKS and status == "OK":
-            return after < hole and not _STATUS_START.match(self.stream.bytes_at(after, after + 5))
-        if not is_multiline(sent.command, sent.argument, status):
+    def _has_lines(self, sent: Sent, status: str, after: int, hole: int) -> bool | None:
+        """Tell whether lines follow the status line that ends at `after`; None: the next bytes will tell."""
+        by_looks = sent.command in MULTILINE_BY_LOOKS and not self._argument_of(sent)
+        if status != "OK" or not (by_looks or is_multiline(sent.command, self._argument_of(sent), status)):
             return False
-        if sent.command in MULTILINE_WITHOUT_ARGUMENT:
-            # An argument that is no message number (AUTH PLAIN, LANG de) is not in the `sent` row.
-            if sent.command == "AUTH" and self._argument_of(sent):
-                return False
-            following = self._next_offset()
-            if following == after <= self.pipelined_from:
-                return False
-            if after < hole and _STATUS_START.match(self.stream.bytes_at(after, after + 5)):
-                return False
-        return True
+        if not by_looks and sent.command not in MULTILINE_WITHOUT_ARGUMENT:
+            return True
+        if self._next_offset() == after <= self.pipelined_from:
+            return False
+        if after < hole:
+            return not _STATUS_START.match(self.stream.bytes_at(after, after + 5))
+        return None if by_looks else True
 
     def _terminator(self, start: int, body_start: int, stop: int) -> tuple[int, int] | None:
         """The end of the lines and of the response, if a terminator lies before `stop` (RFC 1939, section 3).
@@ -210,6 +209,7 @@ class ExactReader:
 
     def _damaged(self, sent: Sent, start: int, final: bool) -> bool:
         stream = self.stream
+        sent.argument = self._argument_of(sent) or ""
         if stream.first_hole(start) >= stream.end and not final:
             return False  # nothing is missing: the rest of it is still to come
         following = self._next_offset()

@@ -92,6 +92,16 @@ class Connection:
             self._feed(rows)
         return self._take()
 
+    def bound(self, max_message: int) -> list[Event]:
+        """Hold at most so many bytes of one response from now on; what is over is dropped and counted."""
+        self._max_message = max_message
+        if self._exact is not None:
+            self._exact.max_message = max_message
+            self._exact.advance()
+        elif self._plain is not None:
+            self._plain.bound(max_message)
+        return self._take()
+
     def finish(self, reason: str) -> list[Event]:
         """End the connection without a `close` row: "open" (the log ended) or "idle" (given up)."""
         if self.done:
@@ -144,8 +154,6 @@ class Connection:
             if stop > start:
                 self._run(rows, start, stop)
             start = max(stop, start + 1) if stop == start else stop
-        if self._exact is not None and not self.done:
-            self._exact.advance()
 
     def _in_order(self, rows: Rows, start: int, count: int) -> int:
         """How far the rows follow each other; says a hole in `seq`, skips rows that were seen before."""
@@ -177,35 +185,41 @@ class Connection:
             if exact is not None:
                 if kind == "contents":
                     exact.contents(rows.offset[index], rows.length[index], rows.data[index], rows.ts[index])
-                    continue
-                if kind == "sent":
+                elif kind == "sent":
                     exact.sent(rows.command[index], rows.data[index], rows.offset[index], rows.ts[index])
-                    continue
-                if kind == "gap":
+                elif kind == "gap":
                     exact.gap(rows.command[index], rows.offset[index], rows.length[index])
-                    continue
-                if kind == "request":
-                    if rows.command[index] in NUMBERED_COMMANDS:
-                        continue  # the `sent` row has the argument
+                elif kind == "request" and rows.command[index] not in NUMBERED_COMMANDS:
                     self._dialogue.note_argument(rows.command[index] or "", to_text(rows.data[index]))
+                else:
+                    self._other(rows, index)
+                    if self.done:
+                        return
                     continue
-            elif kind != "login" and kind != "starttls" and kind != "close":
+                # After each row, so that how the rows are cut into batches makes no difference.
+                exact.advance()
+                continue
+            if kind != "login" and kind != "starttls" and kind != "close":
                 continue  # the plain reader takes such rows a run at a time
-            if plain is not None:
-                plain.receive(rows, begun, index)
-                begun = index + 1
-            if kind == "login":
-                user = to_text(rows.data[index]) if rows.length[index] >= 0 else None
-                self._dialogue.login(rows.command[index] or "", user or None)
-            elif kind == "starttls":
-                self._dialogue.session.tls = True
-            elif kind == "close":
-                if exact is not None:
-                    exact.advance()
-                self._end("closed", rows.ts[index])
+            assert plain is not None
+            plain.receive(rows, begun, index)
+            begun = index + 1
+            self._other(rows, index)
+            if self.done:
                 return
         if plain is not None:
             plain.receive(rows, begun, stop)
+
+    def _other(self, rows: Rows, index: int) -> None:
+        """A row that both forms have."""
+        kind = rows.kind[index]
+        if kind == "login":
+            user = to_text(rows.data[index]) if rows.length[index] >= 0 else None
+            self._dialogue.login(rows.command[index] or "", user or None)
+        elif kind == "starttls":
+            self._dialogue.session.tls = True
+        elif kind == "close":
+            self._end("closed", rows.ts[index])
 
     def _note(self, defect: str) -> None:
         defects = self._dialogue.session.defects

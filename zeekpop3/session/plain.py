@@ -78,6 +78,14 @@ class PlainReader:
         """Rows of the log are missing here (a hole in `seq`)."""
         self.lost_rows += count
 
+    def bound(self, max_message: int) -> None:
+        """Hold at most so many bytes of one response from now on."""
+        self.max_message = max_message
+        while self.lines and self.held > max_message:
+            size = len(self.lines.pop()) + 2
+            self.held -= size
+            self.over += size
+
     def finish(self) -> None:
         """The connection is over, or given up."""
         # Without a further command, `end` may only say that the connection ended (Zeek's MIME analyzer is

@@ -10,8 +10,9 @@ import re
 
 ALWAYS_MULTILINE = frozenset({"RETR", "TOP", "CAPA"})
 MULTILINE_WITHOUT_ARGUMENT = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
-# XTND's subcommands differ in this (RFC 1082), and the event log has no argument for it.
-MULTILINE_BY_LOOKS = frozenset({"XTND"})
+# The `sent` row has no argument for these: AUTH's is known from elsewhere, if at all; XTND's subcommands
+# (RFC 1082) differ in what they answer.
+MULTILINE_BY_LOOKS = frozenset({"AUTH", "LANG", "XTND"})
 NUMBERED_COMMANDS = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
 MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
 

@@ -1,7 +1,7 @@
 """Responses whose request the log does not have, and messages that are not the one asked for.
 
-Requests get lost where the capture lost packets of the client. What such a response is shows in its looks,
-and which message it is in its size, in the order of the mailbox, and in how many bytes of the client are missing.
+Requests get lost where the capture lost packets of the client. What such a response is shows in its looks;
+which message it is shows in its size, in the order of the mailbox, and in how many client bytes are missing.
 """
 
 from __future__ import annotations
