@@ -151,6 +151,10 @@ class ExactReader:
             has_lines = self._has_lines(sent, parsed[0], newline + 1, hole)
             if has_lines is None:
                 return None
+            if self.strays.damage_seen and self._refuted(newline + 1, has_lines, hole):
+                if sent.inferred:
+                    self.pending.popleft()
+                return self._unasked(start, False)
             if not has_lines:
                 self._emit(sent, self._exchange(sent, start, parsed[0], parsed[1]))
                 self._end_at(newline + 1)
@@ -181,6 +185,14 @@ class ExactReader:
         if after < hole:
             return not _STATUS_START.match(self.stream.bytes_at(after, after + 5))
         return None if by_looks else True
+
+    def _refuted(self, after: int, has_lines: bool, hole: int) -> bool:
+        """Tell whether lines follow a status line where the command has none, or the other way round."""
+        if self._next_offset() == after <= self.pipelined_from:
+            return has_lines
+        return (
+            not has_lines and after < hole and not _STATUS_START.match(self.stream.bytes_at(after, after + 5))
+        )
 
     def _terminator(self, start: int, body_start: int, stop: int) -> tuple[int, int] | None:
         """The end of the lines and of the response, if a terminator lies before `stop` (RFC 1939, section 3).
@@ -274,7 +286,7 @@ class ExactReader:
         stream = self.stream
         if self.strays.lost and not self.pending and not final:
             return False  # the next command may tell which one was lost
-        limit = self.pending[0].offset if self.pending else None
+        limit = next((sent.offset for sent in self.pending if sent.offset > start), None)
         stop = stream.end if limit is None else min(limit, stream.end)
         hole = stream.first_hole(start)
         newline = stream.find(b"\n", start, min(hole, stop))
@@ -297,7 +309,8 @@ class ExactReader:
                 self._note("reply_malformed")
             stream.position = after
             return True
-        if after == stop and limit is None and not final:
+        more = not final and (limit is None or stream.end < limit)
+        if after == stop and more:
             return False  # whether lines follow is not yet known
         status, message = parsed
         exchange = Exchange(None, None, stream.time_at(start) or 0, status, message, stream.time_at(start))
@@ -308,7 +321,7 @@ class ExactReader:
             if found is None:
                 if hole < stop:
                     return self._unasked_damaged(start, stop, limit, final)
-                if limit is None and not final:
+                if more:
                     return False
                 found = (stop, stop)
             body_end, end = found

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from zeekpop3.session.align import Sent
 from zeekpop3.session.protocol import NUMBERED_COMMANDS
 
+_FETCH_THEN_DELETE = ("RETR", "DELE")
 _MOST = 1000
 
 
@@ -33,20 +34,17 @@ def _walks(previous: Sent | None, following: Sent) -> Iterator[list[tuple[str, s
     after, next_, rest_after = _numbered(following)
     if before is not None and before == after and rest == rest_after and last + 1 < next_ < last + _MOST:
         yield [(before, f"{number}{rest}") for number in range(last + 1, next_)]
-    if before == "RETR" and after == "RETR" and next_ == last + 1:
-        yield [("DELE", str(last))]
-    if before == "DELE" and after == "DELE" and next_ == last + 1:
-        yield [("RETR", str(next_))]
-    if before == "RETR" and after == "DELE" and next_ == last + 1:
-        yield [("DELE", str(last)), ("RETR", str(next_))]
-    if before == "DELE" and after == "RETR" and next_ == last + 2:
-        yield [("RETR", str(last + 1)), ("DELE", str(last + 1))]
-    if before not in ("RETR", "DELE") and after in ("RETR", "DELE") and 1 <= next_ < _MOST:
-        yield [("RETR", str(number)) for number in range(1, next_ + (after == "DELE"))]
-    if before == "RETR" and after == "DELE" and next_ == 1:  # it fetches all, then deletes all
+    if after in _FETCH_THEN_DELETE and next_ < last + _MOST:
+        # It deletes each message after it has fetched it: RETR 1, DELE 1, RETR 2, ...
+        start = 2 * last + _FETCH_THEN_DELETE.index(before) + 1 if before in _FETCH_THEN_DELETE else 2
+        stop = 2 * next_ + _FETCH_THEN_DELETE.index(after)
+        yield [(_FETCH_THEN_DELETE[step % 2], str(step // 2)) for step in range(start, stop)]
+    if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ < _MOST:
+        yield [("RETR", str(number)) for number in range(1, next_)]
+    if before == "RETR" and (after is None or (after == "DELE" and next_ == 1)):  # fetches all, then deletes
         yield from ([("RETR", str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
-    if before in ("RETR", "DELE") and after is None:
-        yield from ([(before, str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
+    if before == "DELE" and after is None:
+        yield from ([("DELE", str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
 
 
 def _numbered(sent: Sent | None) -> tuple[str | None, int, str]:
