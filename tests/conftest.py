@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # for `import traffic`
+sys.path.append(str(ROOT))  # an installed package goes first
 
 _skipped: list[str] = []
 

@@ -10,24 +10,18 @@ from __future__ import annotations
 import base64
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from traffic.pcap import ACK, FIN, SYN, Flow, Packet
 from traffic.zeek import VERBS, Lines, Pop3
 from zeekpop3.session.events import ConnId, Rows
 
-COLUMNS = (
-    *("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p"),
-    *("seq", "kind", "command", "offset", "length", "data"),
-)
-TYPES = (
-    *("time", "string", "addr", "port", "addr", "port"),
-    *("count", "string", "string", "count", "count", "string"),
-)
 NUMBERED = ("RETR", "TOP", "LIST", "UIDL", "DELE")
 KNOWN = {*VERBS} - {"OK", "ERR"}
+LOGGED = {*KNOWN, "LANG", "UTF8", "XOIP", "XTND"}
+MECHANISMS = {"PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER", "NTLM", "GSSAPI", "EXTERNAL"}
+MAX_HOLD = 1_000_000  # microseconds
 UNSET = -1
 
 
@@ -78,37 +72,92 @@ class _Side:
                 self._deliver(start, piece)
 
 
+class _Login:
+    """What the package remembers of a login, so that the user's name is logged and no secret is."""
+
+    def __init__(self) -> None:
+        self.mechanism, self.user = "", b""
+        self.initial = self.doubtful = self.done = False
+
+    def command(self, verb: str, argument: bytes) -> None:
+        if verb in ("USER", "APOP"):
+            self.mechanism, self.initial, self.user = "", False, b""
+        elif verb == "AUTH":
+            words = argument.split()
+            self.mechanism = words[0].upper().decode("latin-1") if words else ""
+            self.initial = len(words) > 1
+            self.user = _user_of(self.mechanism, words[1]) if self.initial else b""
+        elif verb in ("STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "LAST", "TOP", "UIDL"):
+            self.done = True
+
+    def gap(self, client: bool) -> None:
+        if not self.done and (client or self.mechanism):
+            self.doubtful = True
+
+    def public(self, verb: str, argument: bytes) -> bytes:
+        """What of a command's argument is logged."""
+        words = argument.split()
+        if verb == "PASS" or not words or (self.doubtful and not self.done):
+            return b""
+        if verb == "APOP":
+            return words[0] if len(words) > 1 else b""
+        if verb == "AUTH":
+            known = self.mechanism in MECHANISMS
+            return b" ".join([self.mechanism.encode(), self.user]).strip() if known else b""
+        return argument
+
+    def name(self, user: bytes) -> bytes:
+        return b"" if self.doubtful else self.user if self.initial else user
+
+
+def _user_of(mechanism: str, response: bytes) -> bytes:
+    try:
+        parts = base64.b64decode(response, validate=True).split(b"\0")
+    except ValueError:
+        return b""
+    if mechanism == "PLAIN" and len(parts) == 3:
+        return parts[1]
+    return parts[0] if mechanism == "LOGIN" and len(parts) == 1 else b""
+
+
 class Tap:
     """Packets of one connection in, rows out.
 
-    `exact` chooses the form. In the exact form server bytes are gathered up to `row_bytes`; they are
-    written out before a `sent` row if `flush_before_sent`, else whenever `rng` likes (positions make their
-    order free).
+    `exact` chooses the form. In the exact form server bytes are held up to `row_bytes` or a second; they
+    are written as well before a `sent` row if `flush_before_sent`, and whenever `rng` likes: positions make
+    the order free. Requests and replies are not written in it, but for names (USER, APOP, AUTH), unless
+    `all_control`.
     """
 
     def __init__(
         self,
         *,
         exact: bool,
-        row_bytes: int = 65536,
-        flush_before_sent: bool = True,
+        row_bytes: int = 32768,
+        flush_before_sent: bool = False,
+        all_control: bool = False,
         rng: random.Random | None = None,
     ) -> None:
         self.rows: list[Row] = []
         self.exact = exact
         self._row_bytes, self._before_sent, self._rng = row_bytes, flush_before_sent, rng
+        self._all_control = all_control
         self._now = 0
-        self._confirmed = False
+        self._begun, self._asked, self._confirmed = False, False, not exact
+        self._server_next = 0
         self._kept: list[Row] = []
-        self._buffer, self._buffer_at = b"", 0
-        self._line = b""
+        self._buffer, self._buffer_at, self._since = b"", 0, 0
+        self._line, self._challenge, self._sasl, self._challenged = b"", b"", False, False
         self._lines = (Lines(), Lines())
-        self._pop3 = Pop3(self._event, confirmed=self._confirm)
+        self._login = _Login()
+        self._pop3 = Pop3(self._event)
         self._client = _Side(self._client_data, lambda at, n: self._gap("client", at, n))
         self._server = _Side(self._server_data, lambda at, n: self._gap("server", at, n))
 
     def packet(self, packet: Packet) -> None:
         self._now = packet.ts
+        if self._confirmed and self._now - self._since >= MAX_HOLD:
+            self._flush()
         side, peer = (self._client, self._server) if packet.from_client else (self._server, self._client)
         if packet.flags & ACK:
             peer.acknowledged(packet.ack - 1)
@@ -119,20 +168,20 @@ class Tap:
 
     def close(self) -> list[Row]:
         """The capture or the connection has ended."""
-        for line in self._lines[0].end():
-            self._pop3.client_line(line)
-        for line in self._lines[1].end():
-            self._pop3.server_line(line)
-        self._flush()
+        if self._client.fin is not None:
+            for line in self._lines[0].end():
+                self._pop3.client_line(line)
+        if self._server.fin is not None:
+            for line in self._lines[1].end():
+                self._pop3.server_line(line)
         self._pop3.end()
-        self._write(Row(self._now, "close", data=b"ShADadFf", length=8))
+        self._flush()
+        if self._confirmed:
+            self._write(Row(self._now, "close", data=b"ShADadFf", length=8))
         return self.rows
 
     def _write(self, row: Row) -> None:
-        if row.kind in ("contents", "sent") and not self._confirmed:
-            self._kept.append(row)
-        elif not (self.exact and row.kind in ("data", "header", "end")):
-            self.rows.append(row)
+        (self.rows if self._confirmed else self._kept).append(row)
 
     def _confirm(self) -> None:
         if not self._confirmed:
@@ -142,88 +191,134 @@ class Tap:
 
     def _flush(self) -> None:
         if self._buffer:
-            self._write(Row(self._now, "contents", None, self._buffer_at, len(self._buffer), self._buffer))
+            self._write(Row(self._since, "contents", None, self._buffer_at, len(self._buffer), self._buffer))
             self._buffer = b""
 
     def _event(self, kind: str, command: str | None, data: bytes) -> None:
+        hidden, self._begun = False, True
         if kind == "request":
-            data = public(command or "", data)
-        if kind == "starttls":
+            self._asked = True
+            self._login.command(command or "", data)
+            data = self._login.public(command or "", data)
+            hidden = not data or (command in NUMBERED and re.fullmatch(rb"\d+( \d+)?", data) is not None)
+        elif kind == "reply":
+            hidden = True
+            if self._asked:
+                self._confirm()
+        elif kind == "unexpected":
+            self._asked = self._asked or command in KNOWN
+            if data.startswith(b"unknown AUTH method "):
+                data = b"unknown AUTH method " + self._login.public("AUTH", data[20:]).split(b" ")[0]
+                data = data.rstrip()
+        elif kind == "login":
+            data = self._login.name(data)
+            self._login.done = self._login.done or command == "success"
+        elif kind == "starttls":
+            self._confirm()
             self._flush()
-        self._write(Row(self._now, kind, command, UNSET, len(data) if data else UNSET, data))
+        elif kind in ("data", "header", "end") and self.exact:
+            return
+        if hidden and self.exact and not self._all_control:
+            return
+        self._write(
+            Row(self._now, kind, command, UNSET, len(data) if data or kind == "data" else UNSET, data)
+        )
 
     def _gap(self, side: str, offset: int, length: int) -> None:
+        if not self._begun:
+            return  # the package has not met the connection yet
+        if side == "server":
+            self._server_next = offset + length
+        self._login.gap(side == "client")
         if side == "server":
             self._flush()
+            self._challenge = b""
         else:
             self._line = b""
-        self._write(Row(self._now, "gap", side, offset, length))
+        self._sasl = self._challenged = False
+        if not (self.exact and self._pop3.tls):
+            self._write(Row(self._now, "gap", side, offset, length))
 
     def _client_data(self, offset: int, data: bytes) -> None:
+        self._begun = self._begun or self.exact
         if self.exact and not self._pop3.tls:
-            self._line += data
-            while (match := re.search(rb"\r\n|\r(?=.)|\n", self._line, re.S)) is not None:
-                line, self._line = self._line[: match.start()], self._line[match.end() :]
+            *lines, self._line = (self._line + data).split(b"\n")
+            for line in lines:
                 self._sent(line)
         for line in self._lines[0].feed(data):
             self._pop3.client_line(line)
 
     def _sent(self, line: bytes) -> None:
+        if self._challenged:
+            self._challenged = False
+            return
         words = line.split()
         verb = words[0].upper().decode("latin-1") if words else ""
-        if verb not in KNOWN:
+        if verb not in LOGGED:
             return
         if self._before_sent:
             self._flush()
-        numbers = b""
-        if verb in NUMBERED and all(word.isdigit() for word in words[1:]):
-            numbers = b" ".join(words[1:])
-        self._write(
-            Row(self._now, "sent", verb, self._server.at, len(numbers) if numbers else UNSET, numbers)
-        )
+        numbers = b" ".join(words[1:]) if verb in NUMBERED else b""
+        if not re.fullmatch(rb"\d+ \d+|\d+" if verb == "TOP" else rb"\d+", numbers):
+            numbers = b""
+        self._sasl, self._challenge = verb == "AUTH" and len(words) > 1, b""
+        length = len(numbers) if numbers else UNSET
+        self._write(Row(self._now, "sent", verb, self._server_next, length, numbers))
 
     def _server_data(self, offset: int, data: bytes) -> None:
+        self._begun = self._begun or self.exact
+        if offset > self._server_next and self.exact and not self._pop3.tls:
+            self._gap("server", self._server_next, offset - self._server_next)
+        self._server_next = offset + len(data)
         if self.exact and not self._pop3.tls:
             if not self._buffer:
-                self._buffer_at = offset
+                self._buffer_at, self._since = offset, self._now
             self._buffer += data
             if len(self._buffer) >= self._row_bytes or (self._rng is not None and self._rng.random() < 0.3):
                 self._flush()
+            if self._sasl:
+                self._watch_challenge(data)
         for line in self._lines[1].feed(data):
             self._pop3.server_line(line)
 
-
-def public(verb: str, argument: bytes) -> bytes:
-    """What the package logs of a request's argument: secrets left out."""
-    words = argument.split()
-    if verb == "PASS" or not words:
-        return b""
-    if verb == "APOP":
-        return words[0]
-    if verb == "AUTH":
-        return words[0]
-    return argument
+    def _watch_challenge(self, data: bytes) -> None:
+        *lines, self._challenge = (self._challenge + data).split(b"\n")
+        for line in lines:
+            if line.startswith((b"+OK", b"-ERR")):
+                self._sasl = self._challenged = False
+            elif line.startswith(b"+"):
+                self._challenged = True
 
 
 def of_packets(
     packets: Iterable[Packet],
     *,
     exact: bool,
-    row_bytes: int = 65536,
-    flush_before_sent: bool = True,
+    ports: Iterable[int] = (110,),
+    row_bytes: int = 32768,
+    flush_before_sent: bool = False,
+    all_control: bool = False,
     rng: random.Random | None = None,
 ) -> dict[Flow, Rows]:
-    """The rows of each connection. One without a captured handshake has none, as with Zeek."""
+    """The rows of each connection. One without a captured handshake has none, as with Zeek; the exact form
+    falls back to the plain one on other `ports`."""
     taps: dict[Flow, Tap] = {}
     for packet in packets:
         tap = taps.get(packet.flow)
         if tap is None:
             if not packet.flags & SYN:
                 continue
-            tap = Tap(exact=exact, row_bytes=row_bytes, flush_before_sent=flush_before_sent, rng=rng)
+            tap = Tap(
+                exact=exact and packet.flow.server_p in ports,
+                row_bytes=row_bytes,
+                flush_before_sent=flush_before_sent,
+                all_control=all_control,
+                rng=rng,
+            )
             taps[packet.flow] = tap
         tap.packet(packet)
-    return {flow: as_rows(tap.close(), flow) for flow, tap in taps.items()}
+    made = {flow: tap.close() for flow, tap in taps.items()}
+    return {flow: as_rows(rows, flow) for flow, rows in made.items() if rows}
 
 
 def as_rows(rows: list[Row], flow: Flow) -> Rows:
@@ -242,52 +337,3 @@ def without(rows: Rows, index: int) -> Rows:
     """The rows without one: a hole in `seq`."""
     columns = ([*column[:index], *column[index + 1 :]] for column in rows[:-1])
     return Rows(*columns, conn_id=rows.conn_id)
-
-
-def uid_of(number: int) -> str:
-    """A connection id that looks like Zeek's."""
-    rng = random.Random(number)
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    return "C" + "".join(rng.choice(letters) for _ in range(17))
-
-
-def log_lines(sessions: Mapping[str, Rows]) -> list[bytes]:
-    """The rows of all connections as lines of an event log, by time."""
-    lines: list[tuple[int, int, bytes]] = []
-    for uid, rows in sessions.items():
-        ids = b"-\t-\t-\t-"
-        if rows.conn_id is not None:
-            c = rows.conn_id
-            ids = f"{c.orig_h}\t{c.orig_p}\t{c.resp_h}\t{c.resp_p}".encode()
-        for ts, seq, kind, command, offset, length, data in zip(*rows[:-1], strict=True):
-            cells = (
-                f"{ts // 1_000_000}.{ts % 1_000_000:06d}".encode(),
-                uid.encode(),
-                b"-\t-\t-\t-" if kind in ("data", "contents") else ids,
-                str(seq).encode(),
-                kind.encode(),
-                b"-" if command is None else _escaped(command.encode("latin-1")),
-                b"-" if offset < 0 else str(offset).encode(),
-                b"-" if length < 0 else str(length).encode(),
-                base64.b64encode(data) or b"-",
-            )
-            lines.append((ts, len(lines), b"\t".join(cells) + b"\n"))
-    return [line for *_, line in sorted(lines)]
-
-
-def _escaped(text: bytes) -> bytes:
-    return re.sub(rb"[^ -~]|\\", lambda m: b"\\\\" if m[0] == b"\\" else b"\\x%02x" % m[0][0], text)
-
-
-def log_header(path: str = "pop3_events") -> bytes:
-    """The lines that stand before the rows of a Zeek log."""
-    fields, types = "\t".join(COLUMNS), "\t".join(TYPES)
-    return (
-        "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n"
-        f"#path\t{path}\n#open\t2024-01-01-00-00-00\n#fields\t{fields}\n#types\t{types}\n"
-    ).encode()
-
-
-def write_log(path: Path | str, sessions: Mapping[str, Rows]) -> None:
-    """An event log as Zeek would write it."""
-    Path(path).write_bytes(log_header() + b"".join(log_lines(sessions)) + b"#close\t2024-01-01-00-00-01\n")

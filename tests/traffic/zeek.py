@@ -217,7 +217,7 @@ class Pop3:
         return self._master == "TRANSACTION" or verb not in _TRANSACTION
 
     def _refuse(self, verb: str) -> None:
-        if verb in _TRANSACTION or verb == "QUIT":
+        if (verb in _TRANSACTION and verb != "STAT") or verb == "QUIT":
             self._guessing = True
             self._last = "LAST" if verb == "QUIT" else verb
         where = "authorization" if verb in ("USER", "APOP", "PASS") else "transaction"
