@@ -50,12 +50,13 @@ class EventLogToDataFrame(LogToDataFrame):  # type: ignore[misc]
         base64. Raises BadRows.
         """
         self._rows = rows
-        return self.create_dataframe(
-            _header_file(self._header.fields),
-            ts_index=False,
-            aggressive_category=False,
-            usecols=list(COLUMNS),
-        )
+        file = _header_file(self._header.fields)
+        try:
+            return self.create_dataframe(
+                file, ts_index=False, aggressive_category=False, usecols=list(COLUMNS)
+            )
+        except pd.errors.OutOfBoundsDatetime as error:
+            raise BadRows(str(error)) from None
 
     def _create_initial_df(
         self, log_filename: str, all_fields: list[str], usecols: list[str], dtypes: dict[str, str]
@@ -64,7 +65,10 @@ class EventLogToDataFrame(LogToDataFrame):  # type: ignore[misc]
         types = {name: _ARROW_TYPES.get(dtypes[name], _TEXT) for name in usecols}
         types["data"] = pa.binary()
         try:
-            table = self._read(all_fields, usecols, types, BLOCK)
+            if self._rows.strip(b"\n"):
+                table = self._read(all_fields, usecols, types, BLOCK)
+            else:
+                table = pa.schema(types.items()).empty_table()
         except pa.ArrowInvalid as error:
             if len(self._rows) <= BLOCK:
                 raise BadRows(str(error)) from None

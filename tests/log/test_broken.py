@@ -1,0 +1,228 @@
+"""Broken input: each gives one clear line with file and place, and what was readable is used."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from zeekpop3.errors import LogError
+from zeekpop3.log import chunks, find_logs, read_chunk
+
+from .make import CLOSE, FIELDS, TYPES, head, row, write
+
+
+def read(path: Path, size: int = 1 << 20) -> tuple[list[bytes], list[LogError]]:
+    """The data of all rows of a log, and what was told."""
+    errors: list[LogError] = []
+    data = [
+        item
+        for chunk in chunks(path, size=size, on_error=errors.append)
+        for item in read_chunk(chunk, errors.append).data
+    ]
+    return data, errors
+
+
+NO_LOGS = {
+    "text": (b"hello\nworld\n", "is no Zeek log"),
+    "json": (json.dumps({"ts": 1.5, "kind": "data"}).encode() + b"\n", "JSON"),
+    "empty": (b"", "is empty"),
+    "blank": (b"\n\n", "is empty"),
+    "binary": (bytes(range(256)) * 9, "binary"),
+    "capture": (b"\xd4\xc3\xb2\xa1" + bytes(20), "zeekpop3 pcap"),
+    "no fields": (b"#separator \\x09\n#path\tpop3_events\n1.5\tC\n", "no #fields"),
+    "only a comment": (b"#close\t2024-06-24-13-00-00\n", "no #fields"),
+    "other stream": (head(["ts", "uid"], ["time", "string"], "http").encode(), "http"),
+    "types missing some": (head(FIELDS, TYPES[:-1]).encode(), "#types 11"),
+    "column twice": (head([*FIELDS, "uid"], [*TYPES, "string"]).encode(), "twice"),
+    "cut in the header": (head().encode()[:170], "no #fields"),
+}
+
+
+@pytest.mark.parametrize("name", NO_LOGS)
+def test_what_is_no_event_log_is_one_error(tmp_path: Path, name: str) -> None:
+    """A file that is no event log gives no row and one error, which names the file and says why."""
+    content, reason = NO_LOGS[name]
+    path = write(tmp_path / "x.log", content)
+    data, errors = read(path)
+    assert data == []
+    assert len(errors) == 1
+    assert reason in str(errors[0])
+    assert str(path) in str(errors[0])
+
+
+@pytest.mark.parametrize("name", [name for name in NO_LOGS if name != "empty"])
+def test_the_same_in_gzip(tmp_path: Path, name: str) -> None:
+    """Compressed, the same files give the same errors."""
+    content, reason = NO_LOGS[name]
+    data, errors = read(write(tmp_path / "x.log.gz", content, gz=True))
+    assert (data, len(errors)) == ([], 1)
+    assert reason in str(errors[0])
+
+
+@pytest.mark.parametrize("column", FIELDS)
+def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
+    """A log that lacks a column is refused as a whole, and the column is named with the line."""
+    at = FIELDS.index(column)
+    path = write(tmp_path / "x.log", head(FIELDS[:at] + FIELDS[at + 1 :], TYPES[:at] + TYPES[at + 1 :]))
+    data, errors = read(path)
+    assert data == []
+    assert f"lacks the column {column}" in str(errors[0])
+    assert errors[0].line == 7
+
+
+def test_header_only_is_no_error(tmp_path: Path) -> None:
+    """A log without a row, closed or not, is read in silence."""
+    for text in (head(), head() + CLOSE):
+        assert read(write(tmp_path / "x.log", text)) == ([], [])
+
+
+def test_cut_in_a_row(tmp_path: Path) -> None:
+    """Wherever the last row is cut: all before it is used, and if something is lost, one error names its
+    line."""
+    whole = head() + row(0, data=b"first") + row(1, data=b"the second row")
+    begin = len(head() + row(0, data=b"first"))
+    for cut in range(begin + 1, len(whole)):
+        data, errors = read(write(tmp_path / "x.log", whole[:cut]))
+        assert data[0] == b"first"
+        rest = data[1:]
+        assert rest in ([], [b"the second row"]) or b"the second row".startswith(rest[0])
+        if rest != [b"the second row"] or errors:
+            assert [error.line for error in errors] == [10]
+
+
+@pytest.mark.parametrize("size", [200, 1 << 20])
+def test_cut_in_a_gzip_member(tmp_path: Path, size: int) -> None:
+    """A .gz that ends in the middle gives the rows before that place, and says so."""
+    rows = [os.urandom(300) for _ in range(400)]
+    packed = gzip.compress((head() + "".join(row(i, data=data) for i, data in enumerate(rows))).encode())
+    path = write(tmp_path / "x.log.gz", packed[: len(packed) * 2 // 3])
+    data, errors = read(path, size)
+    assert 200 < len(data) < 400
+    assert data[:-1] == rows[: len(data) - 1]
+    assert rows[len(data) - 1].startswith(data[-1])
+    assert any("cut off" in str(error) for error in errors)
+    assert all(str(path) in str(error) for error in errors)
+
+
+def test_members_padding_and_garbage_in_gzip(tmp_path: Path) -> None:
+    """Several gzip members are one log; zeros behind them are padding; anything else is told and left out."""
+    members = gzip.compress((head() + row(0)).encode()) + gzip.compress(row(1).encode())
+    assert read(write(tmp_path / "a.log.gz", members)) == ([b"x", b"x"], [])
+    assert read(write(tmp_path / "b.log.gz", members + bytes(600))) == ([b"x", b"x"], [])
+    data, errors = read(write(tmp_path / "c.log.gz", members + b"garbage"))
+    assert data == [b"x", b"x"]
+    assert len(errors) == 1
+    assert "behind the gzip data" in str(errors[0])
+
+
+def test_broken_gzip_data(tmp_path: Path) -> None:
+    """Damage within gzip data ends the reading there, with what came before it used."""
+    packed = bytearray(
+        gzip.compress((head() + "".join(row(i, data=os.urandom(99)) for i in range(3000))).encode())
+    )
+    packed[len(packed) // 2 :] = os.urandom(len(packed) // 2)
+    data, errors = read(write(tmp_path / "x.log.gz", bytes(packed)), 4000)
+    assert len(data) > 1000
+    assert any("gzip" in str(error) for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "kept"),
+    [
+        (row(1).replace("\tdata\t", "\t", 1), "11 fields", False),
+        (row(1).rstrip("\n") + "\textra\n", "13 fields", False),
+        (row("1x"), "seq", False),  # type: ignore[arg-type]
+        (row("-"), "seq", False),  # type: ignore[arg-type]
+        (row(1, ts="yesterday"), "ts", False),
+        (row(1, ts="-"), "ts", False),
+        (row(1, ts="99999999999999"), "ts", False),
+        (row(1, ts="nan"), "ts", False),
+        (row(1, uid="-"), "uid", False),
+        (row(1, kind="-"), "kind", False),
+        (row(1, offset="99999999999999999999999"), "offset", False),
+        (row(1, offset="18446744073709551610"), "offset", False),
+        (row(1, offset="-5"), "offset", False),
+        (row(1, ids="192.0.2.1\t70000\t192.0.2.2\t110"), "id.orig_p", False),
+        ("\0\0\0\0\n", "1 fields", False),
+        (row(1).replace("eA==", "e\rA="), "the line", False),
+        (row(1).replace("eA==", "!!!!"), "no base64", True),
+        (row(1).replace("eA==", "eA="), "no base64", True),
+        (row(1).replace("eA==", "e\0A="), "no base64", True),
+        (row(1, data=b"abc", length=9), "not the 9", True),
+        (row(1, data=None, length=5), "not the 5", True),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, line: str, reason: str, kept: bool) -> None:
+    """A row that is no row is dropped, one whose data is damaged is kept; file and line are told, the
+    others are used."""
+    path = write(tmp_path / "x.log", head() + row(0, data=b"before") + line + row(2, data=b"after"))
+    data, errors = read(path)
+    assert data[0] == b"before"
+    assert data[-1] == b"after"
+    assert len(data) == 2 + kept
+    assert [(error.path, error.line) for error in errors] == [(str(path), 10)]
+    assert reason in str(errors[0])
+
+
+def test_data_cut_by_zeek_is_kept_and_length_says_so(tmp_path: Path) -> None:
+    """A field that Zeek's limit of 4096 bytes cut keeps what decodes, and `length` what it should be."""
+    line = row(0, data=bytes(range(256)) * 30)
+    head_of_line, _, text = line.rpartition("\t")
+    path = write(tmp_path / "x.log", head() + f"{head_of_line}\t{text[:4095]}\n")
+    errors: list[LogError] = []
+    (chunk,) = chunks(path, on_error=errors.append)
+    batch = read_chunk(chunk, errors.append)
+    assert batch.length.tolist() == [7680]
+    assert (bytes(range(256)) * 30).startswith(batch.data[0])
+    assert len(batch.data[0]) == 4095 // 4 * 3 + 2
+    assert errors[0].line == 9
+
+
+def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
+    """After the first ten bad rows of a piece only their number is told."""
+    path = write(tmp_path / "x.log", head() + "bad\n" * 500 + row(0))
+    data, errors = read(path)
+    assert data == [b"x"]
+    assert [error.line for error in errors[:10]] == list(range(9, 19))
+    assert len(errors) == 11
+    assert "490 more" in str(errors[10])
+
+
+def test_an_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be opened is one error that says why."""
+    path = write(tmp_path / "x.log", head())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    data, errors = read(path)
+    assert data == []
+    assert "Permission denied" in str(errors[0])
+
+
+def test_a_file_that_shrinks_is_told(tmp_path: Path) -> None:
+    """A piece that is read again by another process says so if the file was cut since."""
+    import pickle
+
+    path = write(tmp_path / "x.log", head() + row(0) * 100)
+    (chunk,) = chunks(path, on_error=pytest.fail)
+    far = pickle.loads(pickle.dumps(chunk))
+    write(path, head())
+    with pytest.raises(LogError, match="shorter"):
+        read_chunk(far, pytest.fail)
+
+
+def test_sources_that_give_nothing(tmp_path: Path) -> None:
+    """A source that does not exist, matches nothing or holds no log is an error."""
+    (tmp_path / "conn.log").touch()
+    for source, reason in [("none.log", "no such"), ("*.gz", "no file matches"), (".", "no event log")]:
+        with pytest.raises(LogError, match=reason):
+            find_logs([tmp_path / source])
+    (tmp_path / "dangling.log").symlink_to(tmp_path / "gone")
+    with pytest.raises(LogError, match="cannot be read"):
+        find_logs([tmp_path / "dangling.log"])

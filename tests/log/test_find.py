@@ -1,0 +1,52 @@
+"""Which files are meant, and their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zeekpop3.log import find_logs
+
+from .make import head, row, write
+
+
+def log(path: Path, ts: int | None, *, gz: bool = False) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write(path, head() + ("" if ts is None else row(0, ts=f"{ts}.000000")), gz=gz)
+
+
+def test_a_folder_in_order_of_time(tmp_path: Path) -> None:
+    """Archives and the current log of a whole tree come in order of their first rows, other files not at
+    all."""
+    current = log(tmp_path / "current/pop3_events.log", 1719320000)
+    second = log(tmp_path / "2024-06-25/pop3_events.00:00:00-01:00:00.log.gz", 1719273600, gz=True)
+    first = log(tmp_path / "2024-06-24/pop3_events.23:00:00-00:00:00.log.gz", 1719270000, gz=True)
+    log(tmp_path / "2024-06-24/conn.23:00:00-00:00:00.log", 1)
+    log(tmp_path / "2024-06-24/pop3_events.log.tmp", 1)
+    assert find_logs([tmp_path]) == [first, second, current]
+
+
+def test_names_order_what_has_no_rows(tmp_path: Path) -> None:
+    """Where there is no row the name of the archive says the time; where that says nothing it comes last."""
+    rows = log(tmp_path / "pop3_events-2024-06-24-12-00-00.log", 1719230400)
+    early = log(tmp_path / "2024-06-24/pop3_events.09:00:00-10:00:00.log", None)
+    late = log(tmp_path / "pop3_events-2024-06-24-13-00-00.log", None)
+    odd = log(tmp_path / "pop3_events-9999-99-99.log", None)
+    nothing = log(tmp_path / "pop3_events.log", None)
+    assert find_logs([tmp_path]) == [early, rows, late, odd, nothing]
+
+
+def test_each_file_once(tmp_path: Path) -> None:
+    """A file that is named twice, by a glob, a folder or a link, is read once; circles of links end."""
+    path = log(tmp_path / "spool/pop3_events.log", 5)
+    (tmp_path / "current").symlink_to(tmp_path / "spool")
+    (tmp_path / "spool/loop").symlink_to(tmp_path)
+    (tmp_path / "again.log").symlink_to(path)
+    found = find_logs([tmp_path / "spool", tmp_path / "*", path, str(tmp_path / "again.log")])
+    assert found == [path]
+
+
+def test_a_file_that_is_named_is_taken(tmp_path: Path) -> None:
+    """A file that is named itself may have any name; what it is will be seen when it is read."""
+    path = write(tmp_path / "whatever.txt", "no log")
+    odd = log(tmp_path / "with [brackets].log", 7)
+    assert find_logs([path, odd]) == [odd, path]
