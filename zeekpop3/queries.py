@@ -18,34 +18,38 @@ QUESTIONS: dict[str, Question] = {
         "Who fetched which attachment: a row per content and user, most spread first.",
         """
         with fetched as (
-            select a.sha256, a.filename, a.mime_type, a.content_type, a.size, a.ts, e.user, e.id_orig_h
+            select a.sha256, a.filename, coalesce(a.mime_type, a.content_type) as type, a.size, a.ts,
+                e.user as user_, e.id_orig_h
             from attachments a join emails e using (uid, trans_depth)
             where a.sha256 is not null
+        ), spread as (
+            select sha256, count(distinct coalesce(user_, id_orig_h)) as users from fetched group by sha256
         )
-        select sha256, any_value(filename order by ts) as filename,
-            any_value(coalesce(mime_type, content_type) order by ts) as type, any_value(size) as size, user,
-            count(*) as times, min(ts) as first, max(ts) as last, (select count(distinct coalesce(o.user,
-            o.id_orig_h)) from fetched o where o.sha256 = fetched.sha256)
-                as users
-        from fetched group by sha256, user order by users desc, sha256, first, user
+        select sha256, arg_min(filename, ts) as filename, arg_min(type, ts) as type, any_value(size) as size,
+            any_value(users) as users, user_ as user, count(*) as times, min(ts) as first, max(ts) as last
+        from fetched join spread using (sha256)
+        group by sha256, user_ order by users desc, sha256, first, user_
         """,
     ),
     "clear-text-logins": Question(
-        "Users whose password or name crossed the wire readable: mechanism, how often, from where.",
+        "Logins that crossed the wire readable, by user: what was exposed, how often, from where, to where.",
         """
-        select user, auth_mechanism, id_resp_h as server, list_sort(list(distinct id_orig_h)) as clients,
-            count(*) filter (auth_result = 'success') as logins, sum(logins_failed)::bigint as failed,
-            min(ts) as first, max(ts) as last
-        from sessions
-        where user is not null
-        group by user, auth_mechanism, id_resp_h order by logins desc, user, auth_mechanism, server
+        select s.user as user, s.auth_mechanism as mechanism,
+            case when s.auth_mechanism in ('USER', 'PLAIN', 'LOGIN') then 'password' else 'name' end
+                as exposed,
+            s.id_resp_h as server, list_sort(list(distinct s.id_orig_h)) as clients,
+            count(*) filter (s.auth_result = 'success') as logins, sum(s.logins_failed)::bigint as failed,
+            min(s.ts) as first, max(s.ts) as last
+        from sessions s
+        where s.user is not null
+        group by s.user, s.auth_mechanism, s.id_resp_h order by s.user, mechanism, server
         """,
     ),
     "conn": Question(
         "Mails and the connection they came over, as conn.log has it (--log conn=conn.log).",
         """
         select e.ts, e.uid, e.trans_depth, e.user, e.subject, e.size, e.complete, c.duration, c.orig_bytes,
-            c.resp_bytes, c.conn_state, c.missed_bytes, c.history
+            c.resp_bytes, c.conn_state, c.history
         from emails e join conn c using (uid) order by e.ts, e.uid, e.trans_depth
         """,
         ("conn",),
@@ -56,19 +60,23 @@ QUESTIONS: dict[str, Question] = {
         select s.ts as sent, s.id_orig_h as sent_by, s.mailfrom, e.ts as fetched, e.user as fetched_by,
             e.id_orig_h as fetched_at, e.subject, e.msg_id, s.uid as smtp_uid, e.uid as pop3_uid,
             e.trans_depth
-        from emails e join smtp s
-            on lower(trim(e.msg_id, '<> ')) = lower(trim(s.msg_id, '<> '))
-        where e.msg_id is not null and s.ts <= e.ts order by fetched, sent, pop3_uid, e.trans_depth
+        from emails e join smtp s on trim(e.msg_id, '<> ') = trim(s.msg_id, '<> ')
+        where trim(e.msg_id, '<> ') <> '' and s.ts <= e.ts
+        order by fetched, pop3_uid, e.trans_depth, sent, smtp_uid
         """,
         ("smtp",),
     ),
     "top-senders": Question(
         "The ten senders with the most mails, for each day.",
         """
-        select day, "from" as sender, count(*) as mails, sum(size)::bigint as bytes, count(distinct user) as
-        users from emails where command = 'RETR' group by day, sender qualify row_number() over (partition
-        by day order by mails desc, bytes desc, sender) <= 10 order by day desc, mails desc, bytes desc,
-        sender
+        with per_day as (
+            select e.day, e."from" as sender, count(*) as mails, sum(e.size)::bigint as bytes,
+                count(distinct e.user) as users
+            from emails e where e.command = 'RETR' group by e.day, e."from"
+        )
+        select * from per_day
+        qualify row_number() over (partition by day order by mails desc, bytes desc, sender) <= 10
+        order by day desc, mails desc, bytes desc, sender
         """,
     ),
     "incomplete": Question(

@@ -45,6 +45,7 @@ class Filters:
     attachment: str | None = None
     incomplete: bool = False
     uid: str | None = None
+    uid_start: str | None = None
     trans_depth: int | None = None
 
 
@@ -279,6 +280,7 @@ def dataset(path: str | Path, name: str) -> ds.Dataset:
 
 
 def _condition(filters: Filters, pairs: set[tuple[str, int]] | None) -> ds.Expression | None:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     terms: list[Any] = []
@@ -297,10 +299,12 @@ def _condition(filters: Filters, pairs: set[tuple[str, int]] | None) -> ds.Expre
         terms.append(~pc.field("complete"))
     if filters.uid is not None:
         terms.append(pc.field("uid") == filters.uid)
+    if filters.uid_start is not None:
+        terms.append(pc.starts_with(pc.field("uid"), filters.uid_start))
     if filters.trans_depth is not None:
         terms.append(pc.field("trans_depth") == filters.trans_depth)
     if pairs is not None:
-        terms.append(pc.field("uid").isin(sorted({uid for uid, _ in pairs})))
+        terms.append(pc.field("uid").isin(pa.array(sorted({uid for uid, _ in pairs}), pa.string())))
     if not terms:
         return None
     whole = terms[0]

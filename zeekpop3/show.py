@@ -9,6 +9,7 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import QueryError
@@ -37,6 +38,8 @@ CSV_COLUMNS = (
 )  # fmt: skip
 LIST_COLUMNS = ("ts", "uid", "trans_depth", "user", "from", "subject", "size", "attachments", "complete")
 _MAX_BODY_LINES = 5000
+#: So long must the beginning of a uid be that is to stand for all of it.
+_LEAST_UID = 4
 
 
 def read_mails(
@@ -48,20 +51,28 @@ def read_mails(
 
 
 def mail_of(path: str | Path, key: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
-    """The one mail that `UID/DEPTH` names (or `UID`, if there is but one). Raises QueryError."""
+    """The one mail that `UID/DEPTH` names, or `UID` if there is but one; the uid's beginning will do.
+
+    Raises QueryError if there is none, or more than one.
+    """
     uid, slash, depth = key.rpartition("/")
     if not slash:
         uid, depth = key, ""
     if depth and not (depth.isascii() and depth.isdigit() and len(depth) < 10):
         raise QueryError(f"{key!r} names no mail: UID/DEPTH is expected, such as CHhAvVGS1DHFjwGM9/1")
-    filters = Filters(uid=uid, trans_depth=int(depth) if depth else None)
-    found = read_mails(path, ["uid", "trans_depth"], filters)
+    number = int(depth) if depth else None
+    found = read_mails(path, ["uid", "trans_depth"], Filters(uid=uid, trans_depth=number))
+    if not found and len(uid) >= _LEAST_UID:
+        found = read_mails(path, ["uid", "trans_depth"], Filters(uid_start=uid, trans_depth=number))
+    uids = sorted({mail["uid"] for mail in found})
     if not found:
         raise QueryError(f"{path}: holds no mail {key!r}")
+    if len(uids) > 1:
+        raise QueryError(f"{key!r} begins the uid of several: {', '.join(map(repr, uids[:5]))}")
     if len(found) > 1:
         depths = ", ".join(str(depth) for depth in sorted({mail["trans_depth"] for mail in found})[:20])
         raise QueryError(f"{key!r} has {len(found)} mails: say which, as {uid}/DEPTH ({depths})")
-    wanted = Filters(uid=uid, trans_depth=found[0]["trans_depth"])
+    wanted = Filters(uid=uids[0], trans_depth=found[0]["trans_depth"])
     table = read_table(path, "emails", columns, wanted, newest_first=True, limit=1)
     mail: dict[str, Any] = table.to_pylist()[0]
     return mail
@@ -73,9 +84,10 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
     from rich.text import Text
 
     rows = list(mails)
-    key_width = max((len(_key(mail)) for mail in rows), default=9)
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=True, width=width)
     narrow = width < 100
+    keys = _keys(rows, shortened=narrow)
+    key_width = max(map(len, keys), default=9)
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True, width=width)
     table.add_column("time (UTC)", no_wrap=True, min_width=11 if narrow else 19)
     table.add_column("uid/depth", no_wrap=True, min_width=min(key_width, max(9, width // 3)))
     table.add_column("user", no_wrap=True, overflow="ellipsis", ratio=2)
@@ -84,11 +96,11 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
     table.add_column("size", no_wrap=True, justify="right", min_width=6)
     table.add_column("att", no_wrap=True, justify="right", min_width=3)
     table.add_column("whole", no_wrap=True, min_width=5)
-    for mail in rows:
+    for mail, key in zip(rows, keys, strict=True):
         ts: dt.datetime = mail["ts"]
         table.add_row(
             ts.strftime("%m-%d %H:%M" if narrow else "%Y-%m-%d %H:%M:%S"),
-            Text(_key(mail)),
+            Text(key),
             *(Text(visible(mail[name] or "")) for name in ("user", "from", "subject")),
             _size(mail["size"]),
             str(len(mail["attachments"] or []) or ""),
@@ -165,6 +177,8 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if value - value == 0 else None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dt.datetime):
         return _iso(value)
     if isinstance(value, dict):
@@ -179,11 +193,13 @@ def plain(value: Any) -> Any:
 
 
 def cell(value: Any) -> str:
-    """Any value on one visible line, for a table of answers; unknown is empty."""
+    """Any value on one visible line, for a table of answers: times to the second, unknown empty."""
     if value is None:
         return ""
     if isinstance(value, dt.datetime):
-        return _iso(value)
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, list) and not any(isinstance(entry, (dict, list)) for entry in value):
+        return visible("; ".join(str(plain(entry)) for entry in value))
     if isinstance(value, (list, tuple, dict)):
         return json_line(plain(value))
     if isinstance(value, (bytes, bytearray)):
@@ -217,6 +233,16 @@ def _iso(value: dt.datetime) -> str:
 
 def _key(mail: dict[str, Any]) -> str:
     return f"{visible(mail['uid'])}/{mail['trans_depth']}"
+
+
+def _keys(mails: list[dict[str, Any]], *, shortened: bool) -> list[str]:
+    """The mails' keys; `shortened` to the beginnings of their uids that still tell these apart."""
+    if not shortened:
+        return [_key(mail) for mail in mails]
+    uids = {mail["uid"] for mail in mails}
+    longest = max(map(len, uids), default=0)
+    length = next((n for n in range(8, longest) if len({uid[:n] for uid in uids}) == len(uids)), longest)
+    return [_key({**mail, "uid": mail["uid"][:length]}) for mail in mails]
 
 
 def _size(size: int | None) -> str:

@@ -89,14 +89,17 @@ def ask(
     import duckdb
 
     try:
-        cursor = connection.execute(statement)
-        names = [column[0] for column in cursor.description or []]
-        rows = cursor.fetchall() if names else []
+        answer = connection.sql(statement)
+        if answer is None:
+            return Result([], [])
+        # By way of Arrow: DuckDB's own times with zone need pytz, which nobody else here does.
+        table = answer.to_arrow_table()
+        rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     except duckdb.Error as error:
         raise QueryError(f"SQL: {_first_lines(error)}") from error
     finally:
         connection.close()
-    return Result(_once(names), rows)
+    return Result(_once(table.column_names), rows)
 
 
 def _once(names: list[str]) -> list[str]:

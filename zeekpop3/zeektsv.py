@@ -70,9 +70,12 @@ def _json(content: bytes) -> pa.Table:
     options = json.ReadOptions(block_size=max(1 << 20, min(len(content) + 1, 1 << 30)))
     table = json.read_json(io.BytesIO(content), read_options=options)
     table = table.rename_columns([name.replace(".", "_") for name in table.column_names])
-    if "ts" in table.column_names and pa.types.is_floating(table.schema.field("ts").type):
-        place = table.column_names.index("ts")
-        table = table.set_column(place, "ts", _instants(table.column("ts")))
+    if "ts" in table.column_names:
+        place, kind = table.column_names.index("ts"), table.schema.field("ts").type
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+            table = table.set_column(place, "ts", _instants(table.column("ts").cast(pa.float64())))
+        elif pa.types.is_timestamp(kind):  # LogAscii::json_timestamps = JSON::TS_ISO8601
+            table = table.set_column(place, "ts", table.column("ts").cast(pa.timestamp("us", tz="UTC")))
     return table
 
 

@@ -1,0 +1,239 @@
+"""What people see: the list, one mail, JSON, CSV; through the program, and on a real terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import select
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from rich.console import Console
+from tables.records import transfer
+
+from views.conftest import PAYLOADS, Made, write
+from zeekpop3 import show
+from zeekpop3.errors import QueryError
+from zeekpop3.query import Filters
+from zeekpop3.visible import visible
+
+#: What a terminal acts upon in our own output: line ends and rich's colours.
+OURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Done(NamedTuple):
+    """What a run of the program gave."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def program(*arguments: str | Path, encoding: str = "utf-8", columns: int | None = None) -> Done:
+    """Run the command line in this process, its output into a pipe of that encoding."""
+    from zeekpop3.cli import main
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="") for _ in range(2))
+    code = 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["zeekpop3", *map(str, arguments)])
+        patch.delenv("COLUMNS", raising=False)
+        if columns is not None:
+            patch.setenv("COLUMNS", str(columns))
+        try:
+            main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+    for stream in (out, err):
+        stream.flush()
+    out_bytes, err_bytes = (stream.buffer.getvalue() for stream in (out, err))  # type: ignore[attr-defined]
+    return Done(code, out_bytes.decode(encoding), err_bytes.decode(encoding))
+
+
+def printed(path: Path, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console.print(show.listing(show.read_mails(path, show.LIST_COLUMNS, Filters()), width))
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_the_list_fits_and_keeps_its_keys(made: Made, width: int) -> None:
+    """A line per mail, none wider than the terminal; from 60 columns on every key is whole."""
+    lines = printed(made.path, width).splitlines()
+    assert len(lines) == 1 + len(made.transfers)
+    assert all(len(line) <= width for line in lines)
+    if width >= 60:
+        assert all(re.search(r"C\w{5}/\d+", line) for line in lines[1:])
+        assert "CcccC3/1" in lines[1]
+
+
+def test_long_uids_are_shortened_on_a_narrow_terminal_and_still_name_the_mail(tmp_path: Path) -> None:
+    """Below 100 columns a uid is cut to what tells it from the others listed, and that finds the mail."""
+    uids = ["CHhAvVGS1DHFjwGM9", "CHhAvVGS2DHFjwGM9", "Cx7"]
+    write(tmp_path, [transfer(uid=uid) for uid in uids])
+    assert re.findall(r"C\w+/1", printed(tmp_path, 80)) == ["CHhAvVGS1/1", "CHhAvVGS2/1", "Cx7/1"]
+    assert re.findall(r"C\w+/1", printed(tmp_path, 120)) == [f"{uid}/1" for uid in uids]
+    assert show.mail_of(tmp_path, "CHhAvVGS2/1")["uid"] == uids[1]
+    assert show.mail_of(tmp_path, "CHhAvVGS1")["uid"] == uids[0]
+    with pytest.raises(QueryError, match="begins the uid of several"):
+        show.mail_of(tmp_path, "CHhAvVGS/1")
+
+
+def test_the_list_says_what_matters(made: Made) -> None:
+    """Time, user, sender, subject, size, attachments, and whether it is whole."""
+    lines = printed(made.path, 200).splitlines()
+    line = next(line for line in lines if "CbbbB2/2" in line)
+    for part in ("2024-06-25 12:00:00", "wangwu", "Li Si <lisi@example.org>", "report", " 1 ", "yes"):
+        assert part in line
+    assert next(line for line in lines if "CbbbB2/3" in line).rstrip().endswith("no")
+
+
+def test_no_markup_of_a_mail_is_obeyed(made: Made) -> None:
+    """rich's own markup, links and emoji names are shown as written."""
+    text = printed(made.path, 250)
+    for payload in PAYLOADS:
+        assert visible(payload) in text
+
+
+def test_one_mail_in_full(made: Made) -> None:
+    """Capture, header, text and attachments; only our own words stand in the first column."""
+    lines = [line.plain for line in show.mail_page(show.mail_of(made.path, "CaaaA1/2"))]
+    text = "\n".join(lines)
+    for part in (
+        "2024-06-24T13:00:00.123456Z by zhangsan (RETR 3)",
+        "192.0.2.10:41000",
+        "exact, complete",
+        "  Subject: report",
+        "  See there.",
+        "  r.pdf  application/pdf  20 bytes  sha256 ",
+    ):
+        assert part in text
+    ours = [line for line in lines if not line.startswith("  ")]
+    assert ours == ["Mail CaaaA1/2", "Header", "Text", "Attachments"]
+    for depth, payload in enumerate(PAYLOADS, 1):
+        page = [line.plain for line in show.mail_page(show.mail_of(made.path, f"CevilE/{depth}"))]
+        assert [line for line in page if not line.startswith("  ")] == [
+            f"Mail CevilE/{depth}",
+            "Header",
+            "Text",
+        ]
+        assert all(visible(line) == line for line in page)
+        assert any(visible(payload) in line for line in page)
+
+
+def test_the_only_mail_of_a_connection_needs_no_depth(made: Made) -> None:
+    """UID alone will do where it is clear; where it isn't, the error says what there is."""
+    with pytest.raises(QueryError, match=r"has 3 mails: say which, as CbbbB2/DEPTH \(1, 2, 3\)"):
+        show.mail_of(made.path, "CbbbB2")
+    for odd in ("Cnone/1", "CbbbB2/9", "", "/", "a/b/c"):
+        with pytest.raises(QueryError):
+            show.mail_of(made.path, odd)
+
+
+def test_json_lines(made: Made) -> None:
+    """A JSON object a line: lossless, times ISO 8601, unknown null."""
+    done = program("show", made.path, "--json")
+    mails = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(mails) == len(made.transfers)
+    assert [mail["user"] for mail in mails if mail["uid"] == "CevilE"] == PAYLOADS[::-1]
+    assert mails[0]["ts"] == "2024-06-26T12:00:00.123456Z"
+    assert mails[1]["user"] is mails[1]["id_orig_p"] is None
+    assert visible(done.stdout.replace("\n", "")) == done.stdout.replace("\n", "")
+    (one,) = program("show", made.path, "CaaaA1/1", "--json").stdout.splitlines()
+    assert json.loads(one)["text"] == "Hello\n"
+
+
+def test_csv(made: Made) -> None:
+    """A header and a line per mail, whatever is in them; no cell is a formula."""
+    done = program("show", made.path, "--csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert len(rows) == len(made.transfers) == len(done.stdout.splitlines()) - 1
+    assert not [cell for row in rows for cell in row.values() if cell[:1] in tuple("=+-@")]
+    assert rows[0]["ts"] == "2024-06-26T12:00:00.123456Z"
+
+
+def test_filters_and_limit(made: Made) -> None:
+    """The options reach the query; what is left out by the limit is said."""
+    done = program("show", made.path, "--user", "wangwu", "--limit", "2")
+    assert "CbbbB2/3" in done.stdout
+    assert "CbbbB2/1" not in done.stdout
+    assert "2 newest" in done.stderr
+    none = program("show", made.path, "--subject", "nothing of the kind")
+    assert (none.returncode, none.stderr) == (0, "No mail.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["show", "{tmp}/none"], 1, "no such folder"),
+        (["show", "{made}", "--since", "later"], 1, "is no time"),
+        (["show", "{made}", "Cnone/1"], 1, "holds no mail"),
+        (["show", "{made}", "--json", "--csv"], 2, "exclude"),
+        (["sql", "{made}"], 2, "statement"),
+        (["sql", "{made}", "select 1", "--log", "x"], 2, "NAME=PATH"),
+        (["prune", "{made}", "--keep", "soon"], 1, "is no time to keep"),
+    ],
+)
+def test_errors_are_one_line(made: Made, tmp_path: Path, arguments: list[str], code: int, says: str) -> None:
+    """Exit code 1 for what cannot be read, 2 for bad usage; no traceback."""
+    done = program(*(a.format(made=made.path, tmp=tmp_path) for a in arguments))
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_terminal_without_unicode(made: Made) -> None:
+    """What the terminal's encoding cannot hold is spelled out, and nothing fails."""
+    for arguments in (["show", made.path], ["show", made.path, "--json"], ["show", made.path, "CevilE/1"]):
+        done = program(*arguments, encoding="ascii")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
+
+
+def on_a_terminal(*arguments: str | Path) -> str:
+    """Run the program on a pseudo-terminal of 120 columns; what it wrote there."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(COLUMNS="120", TERM="xterm-256color", LC_ALL="C.UTF-8")
+        os.execv(sys.executable, [sys.executable, "-m", "zeekpop3", *map(str, arguments)])
+    seen = b""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break  # Linux says so when the other side has closed.
+        if not piece:
+            break
+        seen += piece
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    return seen.decode()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show"], ["show", "--json"], ["sql", "select user, subject from emails"]]
+)
+def test_nothing_in_a_mail_controls_the_terminal(made: Made, arguments: list[str]) -> None:
+    """Every payload arrives on a real terminal as visible text; only our colours and line ends act."""
+    command, *rest = arguments
+    seen = OURS.sub("", on_a_terminal(command, made.path, *rest))
+    assert "CevilE" in seen or command == "sql"
+    text = seen.replace("\r\n", "")
+    assert visible(text) == text
+    for payload in ("\\x1b[2J", "\\u202e", "[bold red]mark"):
+        assert payload in text or "--json" in rest
+
+
+def test_one_mail_on_a_terminal(made: Made) -> None:
+    """The same for the page of one mail: subject, header, body."""
+    text = OURS.sub("", on_a_terminal("show", made.path, "CevilE/1")).replace("\r\n", "")
+    assert visible(text) == text
+    assert text.count(visible(PAYLOADS[0])) >= 4
