@@ -24,6 +24,7 @@ _ANSWER = frozenset(
 _MESSAGE = re.compile(rb"message/(?:rfc822|global|news)", re.IGNORECASE)
 _PREAMBLES = (b"This is a multi-part message in MIME", b"This is a multipart message in MIME")
 _LOOK_BACK = 40
+_MAX_VALUE = 1 << 16
 _LOOK_AHEAD = 40
 
 
@@ -134,7 +135,7 @@ class _Header:
 
     def _close(self) -> None:
         if self.name == b"content-type" and self.field:
-            value = b"".join(self.field)
+            value = b"".join(self.field[:_LOOK_BACK])[:_MAX_VALUE]
             value = value[value.index(b":") + 1 :].strip()
             match = _BOUNDARY.search(value)
             self.content_type = value
@@ -176,7 +177,7 @@ class _Header:
     def _is_body(self, line: bytes) -> bool:
         """Whether `line` cannot be of the header, although no empty line came before: a boundary, or a
         preamble."""
-        if line.startswith(b"--"):
+        if line.startswith(b"--") and len(self.field) < _LOOK_BACK:
             self._close()
             return bool(self.boundary) and line == b"--" + self.boundary
         return line.startswith(_PREAMBLES)

@@ -63,6 +63,8 @@ def _fold_before(lines: list[bytes], begin: int, first: int) -> None:
 def _field_line(lines: list[bytes], begin: int, end: int, name: bytes, in_body: bool) -> int:
     """The line of lines[begin:end] in which the field `name` begins, or -1."""
     name = name.lower()
+    if name.startswith(b".."):
+        name = name[1:]  # Zeek's analyzer does not unstuff dots (RFC 1939, section 3)
     if not in_body:
         # A field that looks like this and stands higher would have a mark of its own.
         return next((index for index in range(begin, end) if _starts(lines[index], name)), -1)

@@ -51,8 +51,8 @@ KNOWN = frozenset(name.encode() for name in (_REGISTERED + _IN_USE).split())
 """In lower case."""
 
 _ONCE = """
-bcc cc content-transfer-encoding content-type date from in-reply-to message-id mime-version references reply-to
-return-path sender subject to user-agent x-mailer
+bcc cc content-transfer-encoding content-type date from in-reply-to message-id mime-version references
+reply-to return-path sender subject to user-agent x-mailer
 """
 
 ONCE = frozenset(name.encode() for name in _ONCE.split())
