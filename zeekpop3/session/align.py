@@ -119,6 +119,8 @@ def _bounded_span(
         return span
     span.body_start = after
     found = stream.find(_TERMINATOR, after - 2, stop)
+    if found < 0 and not bounded:
+        return _cut_off(stream, span, stop, sent, sizes)
     if found >= 0 and (not bounded or found + 5 != stop):
         # What follows belongs to commands that the capture lacks.
         stop = span.stop = found + 5
@@ -128,6 +130,16 @@ def _bounded_span(
     else:
         span.body_stop = stop
     span.missing = stream.missing(after, span.body_stop)
+    return span
+
+
+def _cut_off(stream: ServerStream, span: Span, stop: int, sent: Sent, sizes: dict[int, int]) -> Span:
+    """A response whose end the capture does not have: how much is missing, its size tells, if anything."""
+    assert span.body_start is not None
+    span.body_stop = stop
+    octets = expected_octets(sent, span.message, sizes)
+    there = len(unstuff(stream.known(span.body_start, stop)))
+    span.missing = octets - there if octets is not None and octets >= there else -1
     return span
 
 
@@ -423,6 +435,8 @@ class _Search:
             spans = self._close(state, head, swallowed - 1, start, hole_stop, start, False)
             inner = Span(start, self.stop, body_start=hole_stop, defects=["status_missing"])
         score = state.score - 1.5 * swallowed
+        if expected is not None:  # a response that goes on until there must not be due to end before
+            score += _EXPECTED / 2 if expected + slack >= next_hole else _UNEXPECTED
         if next_hole < self.stop:
             self._push(_State(score, index, next_hole, spans, inner, expected, slack))
             return
@@ -468,7 +482,9 @@ class _Search:
         first = Span(head.start, start, head.status, head.message, head.body_start, start)
         first.defects = list(head.defects)
         if swallowed == 0:
-            self._count(first, state.index, end - 3 if tail else max(start, end - 3), end, ended=True)
+            shown = end > start  # else its end lies in the hole
+            body_stop = end - 3 if tail else max(start, end - 3)
+            self._count(first, state.index, body_stop if shown else start, end, ended=shown)
             return (spans, first)
         self._count(first, state.index, start, start, ended=False)
         spans = (spans, first)

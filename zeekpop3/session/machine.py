@@ -29,6 +29,7 @@ DEFECTS = {
 MAX_MESSAGE = 64 * 1024 * 1024
 _UNDECIDED_ROWS = 10_000
 _EXACT = frozenset({"contents", "sent"})
+_OTHER = frozenset({"login", "starttls", "close"})
 _PLAIN = frozenset({"data", "header", "end", "close", "starttls"})
 
 
@@ -177,38 +178,45 @@ class Connection:
         return stop
 
     def _run(self, rows: Rows, start: int, stop: int) -> None:
+        if self._exact is not None:
+            self._run_exact(self._exact, rows, start, stop)
+        else:
+            assert self._plain is not None
+            self._run_plain(self._plain, rows, start, stop)
+
+    def _run_exact(self, exact: ExactReader, rows: Rows, start: int, stop: int) -> None:
         kinds = rows.kind
-        exact, plain = self._exact, self._plain
-        begun = start
         for index in range(start, stop):
             kind = kinds[index]
-            if exact is not None:
-                if kind == "contents":
-                    exact.contents(rows.offset[index], rows.length[index], rows.data[index], rows.ts[index])
-                elif kind == "sent":
-                    exact.sent(rows.command[index], rows.data[index], rows.offset[index], rows.ts[index])
-                elif kind == "gap":
-                    exact.gap(rows.command[index], rows.offset[index], rows.length[index])
-                elif kind == "request" and rows.command[index] not in NUMBERED_COMMANDS:
-                    self._dialogue.note_argument(rows.command[index] or "", to_text(rows.data[index]))
-                else:
-                    self._other(rows, index)
-                    if self.done:
-                        return
-                    continue
-                # After each row, so that how the rows are cut into batches makes no difference.
-                exact.advance()
+            if kind == "contents":
+                exact.contents(rows.offset[index], rows.length[index], rows.data[index], rows.ts[index])
+            elif kind == "sent":
+                exact.sent(rows.command[index], rows.data[index], rows.offset[index], rows.ts[index])
+            elif kind == "gap":
+                exact.gap(rows.command[index], rows.offset[index], rows.length[index])
+            elif kind == "request" and rows.command[index] not in NUMBERED_COMMANDS:
+                self._dialogue.note_argument(rows.command[index] or "", to_text(rows.data[index]))
+            else:
+                self._other(rows, index)
+                if self.done:
+                    return
                 continue
-            if kind != "login" and kind != "starttls" and kind != "close":
-                continue  # the plain reader takes such rows a run at a time
-            assert plain is not None
-            plain.receive(rows, begun, index)
-            begun = index + 1
-            self._other(rows, index)
-            if self.done:
-                return
-        if plain is not None:
-            plain.receive(rows, begun, stop)
+            # After each row, so that how the rows are cut into batches makes no difference.
+            exact.advance()
+
+    def _run_plain(self, plain: PlainReader, rows: Rows, start: int, stop: int) -> None:
+        kinds = rows.kind
+        # Nearly all rows are lines: the reader takes those a run at a time.
+        control = [index for index in range(start, stop) if kinds[index] != "data"]
+        taken = 0
+        for at, index in enumerate(control):
+            if kinds[index] in _OTHER:
+                plain.receive(rows, start, index, control[taken:at])
+                start, taken = index + 1, at + 1
+                self._other(rows, index)
+                if self.done:
+                    return
+        plain.receive(rows, start, stop, control[taken:])
 
     def _other(self, rows: Rows, index: int) -> None:
         """A row that both forms have."""

@@ -8,6 +8,8 @@ come trimmed; `refold` joins the header fields again.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from operator import gt
 
 from zeekpop3.refold import refold
 from zeekpop3.session.dialogue import Dialogue, Exchange
@@ -37,42 +39,58 @@ class PlainReader:
 
     # -- rows ------------------------------------------------------------------------------------------
 
-    def receive(self, rows: Rows, start: int, stop: int) -> None:
-        """Take a run of rows that are the plain form's own."""
+    def receive(self, rows: Rows, start: int, stop: int, control: Sequence[int]) -> None:
+        """Take a run of rows that are the plain form's own; `control` are those of them that are no lines."""
         kinds, data, commands, stamps = rows.kind, rows.data, rows.command, rows.ts
-        lengths = rows.length
-        lines = self.lines
-        for index in range(start, stop):
-            kind = kinds[index]
-            if kind == "data":
-                line = data[index]
-                if self.held <= self.max_message:
-                    lines.append(line)
-                    self.held += len(line) + 2
+        sizes = list(map(len, data[start:stop]))
+        # Nearly always: no field is cut, and all would fit even if it were one message.
+        fits = self.held + sum(sizes) + 2 * len(sizes) <= self.max_message
+        as_is = fits and not any(map(gt, rows.length[start:stop], sizes))
+        lines, before = self.lines, len(self.lines)
+        for index in control:
+            if start < index:
+                if as_is:
+                    lines += data[start:index]
                 else:
-                    self.over += len(line) + 2
-                if len(line) < lengths[index]:
-                    self.gaps.append((len(lines), lengths[index] - len(line)))
-            elif kind == "header":
+                    self._take_lines(data[start:index], rows.length[start:index])
+            start = index + 1
+            kind = kinds[index]
+            if kind == "header":
                 self.marked = True
-                self.marks.append((len(lines), (commands[index] or "").encode("utf-8", "surrogateescape")))
+                name = (commands[index] or "").encode("utf-8", "surrogateescape")
+                self.marks.append((len(lines), name))
             elif kind == "end":
                 self.end_seen = True
             elif kind == "request":
                 self._close()
-                lines = self.lines
                 self._request(commands[index], data[index], stamps[index])
             elif kind == "reply":
                 if self.exchange is None or self.exchange.status is not None:
                     self._close()
-                    lines = self.lines
                 self._reply(commands[index], data[index], stamps[index])
             elif kind == "gap":
                 if commands[index] != "client":
-                    self.gaps.append((len(lines), lengths[index]))
+                    self.gaps.append((len(lines), rows.length[index]))
             elif kind == "unexpected":
                 self._unexpected(commands[index], stamps[index])
-                lines = self.lines
+            if lines is not self.lines:
+                lines, before = self.lines, 0
+        if not as_is:
+            self._take_lines(data[start:stop], rows.length[start:stop])
+            return
+        lines += data[start:stop]
+        self.held += sum(map(len, lines[before:])) + 2 * (len(lines) - before)
+
+    def _take_lines(self, new: Sequence[bytes], lengths: Sequence[int]) -> None:
+        lines = self.lines
+        for line, length in zip(new, lengths, strict=True):
+            if self.held <= self.max_message:
+                lines.append(line)
+                self.held += len(line) + 2
+            else:
+                self.over += len(line) + 2
+            if len(line) < length:
+                self.gaps.append((len(lines), length - len(line)))
 
     def lose_rows(self, count: int) -> None:
         """Rows of the log are missing here (a hole in `seq`)."""
@@ -157,7 +175,7 @@ class PlainReader:
         exchange.wire_octets = sum(map(len, lines)) + 2 * len(lines)
         unstuffed = (
             [line[1:] if line.startswith(b"..") else line for line in lines]
-            if any(line.startswith(b"..") for line in lines)
+            if b"\n.." in b"\n".join([b"", *lines])
             else lines
         )
         marks = [mark for mark in self.marks if mark[0] <= len(lines)] if self.marked else None
