@@ -36,6 +36,7 @@ def log_lines(sessions: Mapping[str, Rows]) -> list[bytes]:
         if rows.conn_id is not None:
             c = rows.conn_id
             ids = f"{c.orig_h}\t{c.orig_p}\t{c.resp_h}\t{c.resp_p}".encode()
+        written = 0
         for ts, seq, kind, command, offset, length, data in zip(*rows[:-1], strict=True):
             cells = (
                 f"{ts // 1_000_000}.{ts % 1_000_000:06d}".encode(),
@@ -48,7 +49,8 @@ def log_lines(sessions: Mapping[str, Rows]) -> list[bytes]:
                 b"-" if length < 0 else str(length).encode(),
                 base64.b64encode(data) or b"-",
             )
-            lines.append((ts, len(lines), b"\t".join(cells) + b"\n"))
+            written = max(written, ts)  # a connection's rows stay in their order, whatever their ts
+            lines.append((written, len(lines), b"\t".join(cells) + b"\n"))
     return [line for *_, line in sorted(lines)]
 
 

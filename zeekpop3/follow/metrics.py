@@ -1,0 +1,65 @@
+"""The counters as a textfile for Prometheus' node_exporter; replaced whole, never half."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from zeekpop3.follow.state import Totals
+
+
+class Gauges(NamedTuple):
+    """What goes up and down. `lag_seconds`: for how long the tables have been behind the logs; 0 if level."""
+
+    lag_seconds: float
+    open_connections: int
+    held_bytes: int
+    last_commit_seconds: float
+    healthy: int
+
+
+_COUNTERS = {
+    "rows": "Rows of the event log that were read.",
+    "mails": "Mails that were written.",
+    "incomplete": "Mails among them that are not complete.",
+    "attachments": "Attachments that were written.",
+    "sessions": "Sessions that were written.",
+    "commands": "Commands that were written.",
+    "log_bytes": "Bytes of event log (decompressed) that were read.",
+    "mail_bytes": "Bytes of the mails that were written.",
+    "late_rows": "Rows that were left out: there already, or of a connection that was given up.",
+    "problems": "Files and rows that could not be used.",
+    "parts": "Parquet parts that were written.",
+}
+_GAUGES = {
+    "lag_seconds": "Seconds since the tables were last level with the logs.",
+    "open_connections": "Connections that are open.",
+    "held_bytes": "Bytes of unfinished messages that are held.",
+    "last_commit_seconds": "When the tables were last written to (seconds since the epoch).",
+    "healthy": "1 while logs and output can be used, 0 while something is being tried again.",
+}
+
+
+def text(totals: Totals, gauges: Gauges) -> str:
+    """The metrics in Prometheus' text format."""
+    lines = []
+    for name, help_text in _COUNTERS.items():
+        full = f"zeekpop3_follow_{name}_total"
+        lines += [f"# HELP {full} {help_text}", f"# TYPE {full} counter", f"{full} {getattr(totals, name)}"]
+    for name, help_text in _GAUGES.items():
+        full = f"zeekpop3_follow_{name}"
+        value = getattr(gauges, name)
+        shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+        lines += [f"# HELP {full} {help_text}", f"# TYPE {full} gauge", f"{full} {shown}"]
+    return "\n".join(lines) + "\n"
+
+
+def write(path: Path, totals: Totals, gauges: Gauges) -> None:
+    """Replace the textfile; readable by all, as it holds nothing but numbers. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text(totals, gauges))
+    temporary.chmod(0o644)
+    temporary.replace(path)

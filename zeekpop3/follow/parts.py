@@ -1,0 +1,174 @@
+"""Parts on their way into the tables: staged, named in the checkpoint, published; each step may be run again.
+
+Staged parts lie in a folder of the follower's own, on the tables' file system, where no reader's glob and no
+other writer's sweep meets them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeekpop3.errors import OutputError
+from zeekpop3.follow.state import State, Swap
+from zeekpop3.parquet import sync_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FOLDER = ".zeekpop3-follow"
+STATE = "state.json"
+#: Attachments first: a mail that is in the tables has its attachments there (see `rebuild`).
+_ORDER = ("attachments", "emails", "commands", "sessions")
+_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
+
+
+class Output:
+    """The follower's hold on an output folder. Raises OutputError if another follower has it."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.home = out / FOLDER
+        self.staged = self.home / "staged"
+        self.merged = self.home / "merged"
+        self.state_path = self.home / STATE
+        self._lock = self._locked()
+
+    def _locked(self) -> int:
+        path = self.home / "lock"
+        try:
+            make_folder(self.home)
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise OutputError(f"{self.out}: cannot be used: {error.strerror or error}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise OutputError(
+                    f"{self.out}: another follower writes there (process {pid or 'unknown'})"
+                ) from None
+            raise OutputError(f"{path}: cannot be locked: {error.strerror or error}") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+    def check(self) -> None:
+        """Raises OSError if the folder is not there, OutputError if it is another one by now."""
+        ours = os.fstat(self._lock)
+        path = self.home / "lock"
+        try:
+            there = path.stat()
+        except OSError as error:
+            raise OSError(error.errno, "the output folder is gone") from None
+        if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+            raise OutputError(f"{self.out}: is not the folder that it was")
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def stage(self, tables: list[tuple[str, pa.Table]], token: str, number: int) -> list[str]:
+        """Write tables as parts, to be published later; their names, relative to the tables.
+
+        Staging again under the same number replaces what was staged before. Raises OutputError, OSError.
+        """
+        from zeekpop3.sink import PartWriter
+
+        writer = PartWriter(self.staged, token)
+        names: list[str] = []
+        for name, table in sorted(tables, key=lambda item: _ORDER.index(item[0])):
+            paths = writer.write(name, table, number)
+            names += [str(path.relative_to(self.staged)) for path in paths]
+        for folder in {self.staged, *((self.staged / name).parent.parent for name in names)}:
+            sync_folder(folder)
+        return names
+
+    def settle(self, state: State) -> None:
+        """Do what a checkpoint promises, as far as it is not done yet. Raises OSError."""
+        folders = set()
+        for name in state.publish:
+            staged, path = self.staged / name, self.out / name
+            if staged.exists():
+                make_folder(path.parent)
+                staged.replace(path)
+                folders.add(path.parent)
+        for folder in folders:
+            sync_folder(folder)
+        for swap in state.swaps:
+            self._swap(swap)
+
+    def sweep(self) -> None:
+        """Remove what was staged and is in no checkpoint; only after `settle`."""
+        shutil.rmtree(self.staged, ignore_errors=True)
+        shutil.rmtree(self.merged, ignore_errors=True)
+
+    def publish_all(self) -> int:
+        """Publish whatever lies staged, where no checkpoint tells; the number of parts."""
+        names = sorted(
+            (str(path.relative_to(self.staged)) for path in self.staged.glob("*/day=*/*.parquet")),
+            key=lambda name: _ORDER.index(name.split("/")[0]) if name.split("/")[0] in _ORDER else 9,
+        )
+        self.settle(State("", publish=names))
+        return len(names)
+
+    # -- a day's parts in one step ---------------------------------------------------------------------
+
+    def _swap(self, swap: Swap) -> None:
+        """Put merged parts in the place of those they were made of.
+
+        The two folders change places at once, so that no reader sees a row twice or not at all, where the
+        system can do that; else the new ones come an instant before the old ones go.
+        """
+        new, old = self.merged / swap.folder, self.out / swap.folder
+        if not new.is_dir():
+            return
+        waiting = [name for name in swap.parts if (new / name).exists()]
+        if not old.is_dir():  # pruned meanwhile
+            shutil.rmtree(new)
+            return
+        # Without hard links the new folder lacks the day's other parts: it must not take the old one's place.
+        whole = all(path.name in swap.replaces or (new / path.name).exists() for path in old.iterdir())
+        if waiting and not (whole and _exchange(new, old)):
+            for name in waiting:
+                (new / name).replace(old / name)
+        for name in swap.replaces:
+            (old / name).unlink(missing_ok=True)
+        sync_folder(old)
+        # What is in the folder behind now: parts that were replaced, second names of parts that were not,
+        # and what somebody put there at the last moment.
+        for path in new.iterdir():
+            if path.name not in swap.replaces and not (old / path.name).exists():
+                path.replace(old / path.name)
+            else:
+                path.unlink()
+        sync_folder(old)
+        new.rmdir()
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change their names in one step (Linux); False if the system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    at = -100  # AT_FDCWD
+    return bool(renameat2(at, os.fsencode(one), at, os.fsencode(other), _EXCHANGE) == 0)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, 0700, and make that last. Raises OSError."""
+    missing: Iterable[Path] = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(list(missing)):
+        path.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(path.parent)

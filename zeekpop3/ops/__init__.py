@@ -1,0 +1,1 @@
+"""What an operator needs: the systemd unit. Data only."""
