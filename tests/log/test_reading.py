@@ -232,10 +232,10 @@ def test_group_by_connection(tmp_path: Path) -> None:
     (batch,) = batches(write(tmp_path / "x.log", head() + text))
     (uid_b, rows_b), (uid_a, rows_a) = group(batch)
     assert (uid_b, uid_a) == ("CB", "CA")
-    assert rows_b.data == [b"b0", b""]
-    assert rows_b.command == [None, "STAT"]
+    assert list(rows_b.data) == [b"b0", b""]
+    assert list(rows_b.command) == [None, "STAT"]
     assert rows_b.conn_id == ConnId("192.0.2.1", 49152, "2001:db8::1", 110)
-    assert (rows_a.data, rows_a.seq, rows_a.conn_id) == ([b"a0", b"a1", b"a2"], [0, 1, 2], None)
+    assert (rows_a.data, list(rows_a.seq), rows_a.conn_id) == ([b"a0", b"a1", b"a2"], [0, 1, 2], None)
     assert isinstance(rows_a.ts[0], int)
 
 

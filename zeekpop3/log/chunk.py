@@ -17,7 +17,7 @@ from zeekpop3.log.stream import ByteStream
 
 OnError = Callable[[LogError], None]
 
-DEFAULT_SIZE = 32 << 20
+DEFAULT_SIZE = 8 << 20
 _MAX_LINE = 1 << 28
 _HEAD = 1 << 16
 _BLOCK = 1 << 18
@@ -46,9 +46,10 @@ class Chunk:
         """The bytes; raises LogError if the file is gone, or was cut, since."""
         if self.data is not None:
             return self.data
-        with ByteStream(self.path, self.offset) as stream:
-            data = stream.read(self.size)
-        if len(data) != self.size:
+        data = bytearray(self.size)
+        with ByteStream(self.path, self.offset) as stream, memoryview(data) as room:
+            size = stream.readinto(room)
+        if size != self.size:
             raise LogError(self.path, "became shorter while it was read", self.line)
         return data
 

@@ -65,8 +65,8 @@ class EventLogToDataFrame(LogToDataFrame):  # type: ignore[misc]
         types = {name: _ARROW_TYPES.get(dtypes[name], _TEXT) for name in usecols}
         types["data"] = pa.binary()
         try:
-            if self._rows.strip(b"\n"):
-                table = self._read(all_fields, usecols, types, BLOCK)
+            if self._rows:
+                table = self._read(all_fields, usecols, types, min(BLOCK, len(self._rows) + 1))
             else:
                 table = pa.schema(types.items()).empty_table()
         except pa.ArrowInvalid as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,10 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
     begins = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1))
     ends = np.append(begins[1:], len(codes)).tolist()
     ids = _conn_ids(batch, order, codes)
-    ts = batch.ts[order].tolist()
-    seq = batch.seq[order].tolist()
+    ts, seq = _numbers(batch.ts, order), _numbers(batch.seq, order)
+    offset, length = _numbers(batch.offset, order), _numbers(batch.length, order)
     kind = batch.kind[order].tolist()
     command = batch.command[order].tolist()
-    offset = batch.offset[order].tolist()
-    length = batch.length[order].tolist()
     data = batch.payload.slices(order)
     for begin, end, code in zip(begins.tolist(), ends, codes[begins].tolist(), strict=True):
         rows = slice(begin, end)
@@ -45,6 +44,13 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
                 ids.get(code),
             ),
         )
+
+
+def _numbers(column: Ints, order: Ints) -> array[int]:
+    """A column as machine words: most of its numbers nobody asks for, so no object is made of them here."""
+    numbers = array("q")
+    numbers.frombytes(column[order].tobytes())
+    return numbers
 
 
 def _order(batch: Batch) -> Ints:
