@@ -16,6 +16,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
@@ -123,9 +124,9 @@ def main(argv: list[str] | None = None) -> int:
 
     rng = random.Random(args.seed)
     stock = source(args)
-    truths: list[truth.Truth] = []
+    told: list[dict[str, Any]] = []
     began = time.process_time()
-    state = {"size": 24, "connections": 0}
+    state = {"size": 24, "connections": 0, "mails": 0, "whole": 0}
 
     def frames() -> Iterator[tuple[int, bytes]]:
         start = tcp.START
@@ -141,9 +142,11 @@ def main(argv: list[str] | None = None) -> int:
             whole = tcp.interleave(*(made for made, _ in group))
             seen = damaged(whole, args, rng)
             found = [t for _, found in group for t in found]
-            truths.extend(truth.after(found, whole, seen) if args.loss else found)
-            for t in found:
-                t.message = t.wire = b""
+            found = truth.after(found, whole, seen) if args.loss else found
+            state["mails"] += len(found)
+            state["whole"] += sum(t.complete for t in found)
+            if args.truth:
+                told.extend(map(truth.as_json, found))
             start = max(whole[-1].ts, start) + 1000
             for packet in seen:
                 data = pcap.frame(packet)
@@ -153,11 +156,10 @@ def main(argv: list[str] | None = None) -> int:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     size = pcap.write_frames(args.out, frames())
     if args.truth:
-        truth.save(args.truth, truths, capture=args.out.name, seed=args.seed, loss=args.loss)
-    whole = sum(t.complete for t in truths)
+        truth.save(args.truth, told, capture=args.out.name, seed=args.seed, loss=args.loss)
     print(
-        f"{args.out}: {size / 1e6:.1f} MB, {state['connections']} connections, {len(truths)} mails "
-        f"({whole} whole), {time.process_time() - began:.1f} s CPU",
+        f"{args.out}: {size / 1e6:.1f} MB, {state['connections']} connections, {state['mails']} mails "
+        f"({state['whole']} whole), {time.process_time() - began:.1f} s CPU",
         file=sys.stderr,
     )
     return 0

@@ -17,6 +17,7 @@ from typing import Any
 
 from traffic.pcap import ACK, SYN, Flow, Packet
 from traffic.pop3 import Turn
+from traffic.zeek import trimmed_sha256
 
 Span = tuple[int, int]
 
@@ -219,15 +220,18 @@ def handshakes(packets: Iterable[Packet]) -> set[tuple[str, int, str, int]]:
 
 
 def as_json(truth: Truth) -> dict[str, Any]:
-    """A transfer's truth for a file: everything but the bytes."""
+    """A transfer's truth for a file: everything but the bytes, and `trimmed_sha256` to know it in the plain
+    form."""
     row = asdict(truth)
     del row["message"], row["wire"]
+    row["trimmed_sha256"] = trimmed_sha256(truth.message)
     keys = ("id_orig_h", "id_orig_p", "id_resp_h", "id_resp_p")
     return {**dict(zip(keys, row.pop("flow"), strict=True)), **row}
 
 
-def save(path: Path | str, truths: Iterable[Truth], **about: Any) -> None:
+def save(path: Path | str, truths: Iterable[Truth | dict[str, Any]], **about: Any) -> None:
     """Write a truth file: what is said of the capture, and a line for each transfer."""
-    rows = ",\n  ".join(json.dumps(as_json(truth)) for truth in truths)
+    told = (as_json(truth) if isinstance(truth, Truth) else truth for truth in truths)
+    rows = ",\n  ".join(map(json.dumps, told))
     head = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n " for key, value in about.items())
     Path(path).write_text(f'{{{head}"transfers": [\n  {rows}\n ]}}\n')

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -30,6 +31,17 @@ def trimmed(line: bytes) -> bytes:
     """What Zeek's trim_whitespace leaves of a line."""
     text = line.split(b"\0", 1)[0].lstrip(b" \t")
     return re.sub(rb" +", b" ", text).removesuffix(b" ")
+
+
+def trimmed_sha256(message: bytes) -> str:
+    """A hash by which a message can be known again in the plain form: that of its trimmed lines, leading
+    dots left out (stuffing cannot always be told there) and joined with LF."""
+    text = re.sub(rb"\r\n?", b"\n", message)
+    if b"\0" in text:
+        text = re.sub(rb"\0[^\n]*", b"", text)
+    text = re.sub(rb"(?m)^[ \t]+", b"", text)
+    text = re.sub(rb"(?m) $|^\.+", b"", re.sub(rb"  +", b" ", text))
+    return hashlib.sha256(text.rstrip(b"\n")).hexdigest()
 
 
 class Lines:
