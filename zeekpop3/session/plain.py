@@ -16,8 +16,11 @@ from zeekpop3.session.dialogue import Dialogue, Exchange
 from zeekpop3.session.events import Rows
 from zeekpop3.session.protocol import MESSAGE_COMMANDS, declared_octets, is_multiline, parse_status, to_text
 
-_OCTETS_REPLY = re.compile(rb"\+OK\b.*\b\d+ (?:octets|bytes)\b", re.IGNORECASE)
+_STATUS_LINE = re.compile(rb"\+OK\b", re.IGNORECASE)
 _FIELD_LINE = re.compile(rb"[!-9;-~]{1,76} ?:")
+# What trimming takes from a line is little; a message that has less of its octets than this lacks a part.
+_LEAST_LEFT = 0.75
+_MOST_LATE = 16
 
 
 class PlainReader:
@@ -35,7 +38,8 @@ class PlainReader:
         self.lost_rows = 0
         self.held = 0
         self.over = 0
-        self.adrift = False
+        self.damage_seen = False
+        self.late = 0  # by how many responses Zeek's analyzer is behind the server
 
     # -- rows ------------------------------------------------------------------------------------------
 
@@ -69,6 +73,7 @@ class PlainReader:
                     self._close()
                 self._reply(commands[index], data[index], stamps[index])
             elif kind == "gap":
+                self.damage_seen = True
                 if commands[index] != "client":
                     self.gaps.append((len(lines), rows.length[index]))
             elif kind == "unexpected":
@@ -95,6 +100,7 @@ class PlainReader:
     def lose_rows(self, count: int) -> None:
         """Rows of the log are missing here (a hole in `seq`)."""
         self.lost_rows += count
+        self.damage_seen = True
 
     def bound(self, max_message: int) -> None:
         """Hold at most so many bytes of one response from now on."""
@@ -140,66 +146,113 @@ class PlainReader:
         if exchange is None and lines and (self.marked or self.end_seen):
             exchange = Exchange("RETR", None, 0, None, defects=["request_missing"])
         if exchange is not None:
-            if lines or is_multiline(exchange.command, exchange.argument, exchange.status):
-                self._fill(exchange, last)
-            elif exchange.status is None and not last and exchange.command == "STLS":
-                exchange.status = "OK"
-            self.dialogue.add(exchange)
+            if exchange.command in MESSAGE_COMMANDS and (lines or exchange.status == "OK"):
+                self._message(exchange, last)
+            else:
+                if lines or is_multiline(exchange.command, exchange.argument, exchange.status):
+                    self._listing(exchange)
+                elif exchange.status is None and not last and exchange.command == "STLS":
+                    exchange.status = "OK"
+                self.dialogue.add(exchange)
         self.exchange = None
         self.lines, self.marks, self.gaps = [], [], []
         self.marked = self.end_seen = False
         self.lost_rows = self.held = self.over = 0
 
-    def _fill(self, exchange: Exchange, last: bool) -> None:
+    def _listing(self, exchange: Exchange) -> None:
         lines = self.lines
-        exchange.lines = len(lines)
-        exchange.missing = sum(length for _, length in self.gaps) + self.over
-        if self.over:
-            exchange.defects.append("message_too_large")
+        exchange.body = b"\r\n".join(lines) + b"\r\n" if lines else b""
+        exchange.lines, exchange.wire_octets = len(lines), _octets(lines)
+        exchange.missing = sum(length for _, length in self.gaps)
+
+    def _message(self, exchange: Exchange, last: bool) -> None:
+        """A message; after a loss perhaps a part of one, and the message of the next command behind it."""
+        marks = self.marks if self.marked else None
+        cut = self._splice() if self.damage_seen else None
+        if cut is None:
+            self._fill(exchange, self.lines, marks, self.gaps)
+            exchange.missing += self.over
+            if self.over:
+                exchange.defects.append("message_too_large")
+            exchange.ended = self._ended(exchange, last)
+            self._finish(exchange)
+            return
+        # A terminator was lost: Zeek has not noticed that a response ended, and another began.
+        first = self.lines[:cut]
+        self._fill(exchange, first, [m for m in marks or () if m[0] <= cut] or None, self.gaps)
+        exchange.missing, exchange.ended = -1, False
+        self._finish(exchange)
+        status = parse_status(self.lines[cut])
+        assert status is not None
+        following = Exchange("RETR", None, exchange.ts, *status, exchange.reply_ts)
+        gaps = [(at - cut - 1, length) for at, length in self.gaps if at > cut]
+        self._fill(following, self.lines[cut + 1 :], None, gaps)
+        following.ended = not last
+        self._finish(following)
+
+    def _fill(
+        self,
+        exchange: Exchange,
+        lines: list[bytes],
+        marks: list[tuple[int, bytes]] | None,
+        gaps: list[tuple[int, int]],
+    ) -> None:
+        exchange.lines, exchange.wire_octets = len(lines), _octets(lines)
+        exchange.missing = sum(length for _, length in gaps)
         if self.lost_rows:
             exchange.defects.append("rows_missing")
-            exchange.missing = max(exchange.missing, 1)
-        if exchange.command not in MESSAGE_COMMANDS:
-            exchange.body = _join(lines)
-            exchange.wire_octets = sum(map(len, lines)) + 2 * len(lines)
-            return
-        if self.adrift or (self.gaps and self._splice(exchange)):
-            # A terminator was lost: Zeek is one response late from here on, and names the wrong mail.
-            if not self.adrift:
-                self.adrift = True
-            else:
-                exchange.argument = None
-            exchange.defects.append("desynchronized")
-            exchange.missing = max(exchange.missing, 1)
-            lines = self.lines
-        exchange.wire_octets = sum(map(len, lines)) + 2 * len(lines)
-        unstuffed = (
-            [line[1:] if line.startswith(b"..") else line for line in lines]
-            if b"\n.." in b"\n".join([b"", *lines])
-            else lines
-        )
-        marks = [mark for mark in self.marks if mark[0] <= len(lines)] if self.marked else None
-        exchange.body, defects = refold(unstuffed, marks)
+            exchange.missing = -1
+        if any(line.startswith(b"..") for line in lines):
+            lines = [line[1:] if line.startswith(b"..") else line for line in lines]
+        exchange.body, defects = refold(lines, marks)
         exchange.defects += defects
-        exchange.ended = self._ended(exchange, last)
 
-    def _splice(self, exchange: Exchange) -> bool:
-        """After a loss: does a reply to RETR stand among the lines? Then cut them there."""
-        first = self.gaps[0][0]
-        for index in range(max(first - 1, 0), len(self.lines)):
-            if self.lines[index].startswith(b"+OK") and (
-                _OCTETS_REPLY.match(self.lines[index]) or self._looks_like_mail(index + 1)
-            ):
-                del self.lines[index:]
-                return True
-        octets = declared_octets(exchange.message)
-        return octets is not None and sum(map(len, self.lines)) > octets
+    def _finish(self, exchange: Exchange) -> None:
+        if self.damage_seen:
+            self._identify(exchange)
+        self.dialogue.add(exchange)
 
-    def _looks_like_mail(self, index: int) -> bool:
-        parsed = parse_status(self.lines[index - 1])
-        return parsed is not None and any(
-            _FIELD_LINE.match(line) is not None for line in self.lines[index : index + 1]
-        )
+    def _identify(self, exchange: Exchange) -> None:
+        """After a loss Zeek may be a response late: is this the message that the request names?
+
+        What the reply declares and what LIST gave must agree; where neither is there, the number is doubtful.
+        """
+        sizes = self.dialogue.sizes
+        declared = declared_octets(exchange.message)
+        number = exchange.argument
+        listed = sizes.get(int(number)) if number and number.isdigit() and len(number) < 10 else None
+        if exchange.command == "RETR" and declared is not None and sizes:
+            asked = int(number) if listed is not None and number else (self.dialogue.last_number or 0) + 1
+            # Zeek falls behind, it does not catch up: as late as before, or later.
+            late = (n for n in range(self.late, self.late + _MOST_LATE) if sizes.get(asked + n) == declared)
+            self.late = next(late, -1)
+            exchange.argument = str(asked + self.late) if self.late >= 0 else None
+            if self.late:
+                exchange.defects.append("desynchronized")
+            self.late = max(self.late, 0)
+        elif number is not None:
+            exchange.defects.append("number_doubtful")
+        else:
+            exchange.defects.append("desynchronized")
+        octets = declared if declared is not None else listed
+        there = exchange.wire_octets or 0
+        if octets is not None and exchange.missing == 0 and not octets * _LEAST_LEFT <= there <= octets + 64:
+            exchange.missing = -1
+
+    def _splice(self) -> int | None:
+        """The index of a line that is the status line of another response; None if there is none.
+
+        A message may well hold a line that looks like one, so this is asked after a loss only.
+        """
+        lines = self.lines
+        start = max(self.gaps[0][0] - 1, 0) if self.gaps else 0
+        stop = len(lines) if self.gaps else min(1, len(lines))
+        for index in range(start, stop):
+            if _STATUS_LINE.match(lines[index]):
+                declares = declared_octets(to_text(lines[index])) is not None
+                if declares or any(map(_FIELD_LINE.match, lines[index + 1 : index + 2])):
+                    return index
+        return None
 
     def _ended(self, exchange: Exchange, last: bool) -> bool:
         if not last:
@@ -210,5 +263,5 @@ class PlainReader:
         return octets is not None and exchange.wire_octets == octets
 
 
-def _join(lines: list[bytes]) -> bytes:
-    return b"\r\n".join(lines) + b"\r\n" if lines else b""
+def _octets(lines: list[bytes]) -> int:
+    return sum(map(len, lines)) + 2 * len(lines)
