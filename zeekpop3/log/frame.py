@@ -9,8 +9,10 @@ error, not a guess.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -78,10 +80,10 @@ class EventLogToDataFrame(LogToDataFrame):  # type: ignore[misc]
             except pa.ArrowInvalid as second:
                 raise BadRows(str(second)) from None
         table = table.unify_dictionaries().combine_chunks()
-        columns = {
+        columns: dict[str, Any] = {
             name: table[name].to_numpy()
             if types[name] == pa.float64()
-            else pd.Series(table[name], dtype=pd.ArrowDtype(types[name]))
+            else pd.Series(pd.arrays.ArrowExtensionArray(table[name]))
             for name in usecols
         }
         return pd.DataFrame(columns)
@@ -102,11 +104,11 @@ class EventLogToDataFrame(LogToDataFrame):  # type: ignore[misc]
 
 
 @lru_cache(maxsize=16)
-def _header_file_object(fields: tuple[str, ...]) -> Any:
+def _header_file_object(fields: tuple[str, ...], process: int) -> Any:
     """A file with nothing but a header, in the types that this program expects, for zat to find the fields
     in.
 
-    zat opens files by name, and only uncompressed ones; deleted when the process ends.
+    zat opens files by name, and only uncompressed ones. Each process has its own, deleted when it ends.
     """
     file = tempfile.NamedTemporaryFile("w", prefix="zeekpop3-", suffix=".header", encoding="utf-8")  # noqa: SIM115
     types = [COLUMNS.get(name, "string") for name in fields]
@@ -118,5 +120,9 @@ def _header_file_object(fields: tuple[str, ...]) -> Any:
 
 
 def _header_file(fields: tuple[str, ...]) -> str:
-    name: str = _header_file_object(fields).name
+    file = _header_file_object(fields, os.getpid())
+    if not Path(file.name).exists():  # some systems sweep their temporary files
+        _header_file_object.cache_clear()
+        file = _header_file_object(fields, os.getpid())
+    name: str = file.name
     return name
