@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.errors import LogError
 from zeekpop3.log import Chunk, chunks, find_logs, group, read_chunk
+from zeekpop3.pipeline.process import keep_memory, no_collector
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.regroup import Regrouper
 from zeekpop3.pipeline.summary import Summary
@@ -196,6 +197,11 @@ class _Work:
 
 def _perform(task: _Task, settings: _Settings) -> _Done:
     """Do one task; runs in a worker process, or in this one."""
+    with no_collector():
+        return _do(task, settings)
+
+
+def _do(task: _Task, settings: _Settings) -> _Done:
     records = Records(settings.privacy, attachment_content=settings.attachment_content)
     errors: list[LogError] = []
     unfinished: list[tuple[str, list[Rows]]] = []
@@ -251,4 +257,5 @@ def _executor(workers: int) -> Executor:
     import multiprocessing
 
     # Not fork: Arrow's threads would not survive it.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=keep_memory)

@@ -1,0 +1,43 @@
+"""How a process is set up that runs tasks one after the other: nothing in it waits for memory.
+
+A task makes some hundred thousand objects, hardly any in a circle, and lets go of them together at its end:
+the garbage collector would look at them again and again and find nothing. And it asks for the same large
+buffers as the task before: glibc and Arrow give such back to the system at once, and the kernel clears every
+page anew.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
+_KEPT_BYTES = 256 << 20
+_LARGEST_FROM_HEAP = 32 << 20
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Keep the cyclic garbage collector out; what it has to do it does at the end."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def keep_memory() -> None:
+    """Let this process keep the memory that it frees, up to some bound; for processes that are ours alone."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return  # no glibc: then it only costs time
+    mallopt(_M_MMAP_THRESHOLD, _LARGEST_FROM_HEAP)
+    mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
