@@ -13,7 +13,11 @@ from zeekpop3.message.words import decoded
 
 MAX_ADDRESSES = 100_000
 
-_SIMPLE = re.compile(r"[^\s\",;:()<>@]++@[^\s\",;:()<>@]++")
+# One address, with or without a name: most fields are that.
+_USUAL = re.compile(
+    r"(?:\"[^\"\\=]*+\"\s*+|[^\s\",;:()<>@=\\][^\",;:()<>@=\\]*+)?+<[^\s\",;:()<>@]++@[^\s\",;:()<>@]++>"
+    r"|[^\s\",;:()<>@=]++@[^\s\",;:()<>@]++"
+)
 _TOKEN = re.compile(
     r"[^\",;:()<]++|\"(?:[^\"\\]++|\\.)*+\"|<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>|.", re.DOTALL
 )
@@ -27,7 +31,7 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
     """The mailboxes of all fields of one name (unfolded, not decoded), in order."""
     out: list[str] = []
     for value in values:
-        if _SIMPLE.fullmatch(value):
+        if _USUAL.fullmatch(value):
             out.append(value)
             continue
         if '"' in value or "(" in value or ";" in value or ":" in value:

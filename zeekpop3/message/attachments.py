@@ -137,7 +137,7 @@ def fill(attachment: Attachment, pieces: Iterable[bytes], content: bool, keep: b
     attachment.md5 = md5.hexdigest()
     attachment.sha1 = sha1.hexdigest()
     attachment.sha256 = sha256.hexdigest()
-    attachment.mime_type = detected.mime_type(head) if head else None
+    attachment.mime_type = detected.mime_type(head, attachment.content_type) if head else None
     whole = b"".join(kept) if content or keep else None
     if content:
         attachment.content = whole
@@ -145,4 +145,4 @@ def fill(attachment: Attachment, pieces: Iterable[bytes], content: bool, keep: b
 
 
 def _has_uuencode(part: Part) -> bool:
-    return part.encoding != "base64" and part.src.find(b"begin ", part.start, part.end) >= 0
+    return part.encoding != "base64" and unpacked.BEGIN.search(part.src, part.start, part.end) is not None

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from zeekpop3.message import transfer
 from zeekpop3.message.charsets import decode
 from zeekpop3.message.defects import Defects
+from zeekpop3.message.fields import with_line_feeds
 from zeekpop3.message.structure import Part
 
 _META_WITHIN = 4_096
@@ -86,9 +87,7 @@ def text_of(part: Part, defects: Defects) -> str:
                 data.decode("utf-8")
             except UnicodeDecodeError:
                 label = meta[1].decode("ascii")
-    text = decode(data, label, defects)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n")
+    text = with_line_feeds(decode(data, label, defects))
     if part.params.get("format", "").lower() == "flowed":
         text = unflowed(text, part.params.get("delsp", "").lower() == "yes")
     return text
@@ -108,8 +107,6 @@ def content_of(part: Part, defects: Defects) -> bytes:
 
 def unflowed(text: str, delete_space: bool) -> str:
     """format=flowed undone (RFC 3676): a line that ends with a space goes on in the next one."""
-    if " \n" not in text and "\n " not in text and not text.startswith(" "):
-        return text
     out: list[str] = []
     paragraph: list[str] = []
     depth = 0

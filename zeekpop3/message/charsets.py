@@ -8,6 +8,7 @@ aliases of the codecs below, and of the names that mail programs really write.
 from __future__ import annotations
 
 import re
+from codecs import charmap_decode
 from encodings.aliases import aliases
 from functools import lru_cache
 
@@ -91,12 +92,19 @@ def _table() -> dict[str, str]:
 _TABLE = _table()
 
 
-def _c1(codec: str) -> dict[int, str]:
-    return {byte: text for byte in range(0x80, 0xA0) if (text := bytes((byte,)).decode(codec, "ignore"))}
+def _windows_table(codec: str) -> str:
+    """A decoding table: where Windows has no character, the control of ISO 8859."""
+    return "".join(bytes((byte,)).decode(codec, "ignore") or chr(byte) for byte in range(256))
 
 
-# ISO 8859-1 and -9 have only controls there; mail programs mean, and show, what Windows has.
-_C1_OF = {"latin_1": _c1("cp1252"), "iso8859_1": _c1("cp1252"), "iso8859_9": _c1("cp1254")}
+# ISO 8859-1 and -9 have only controls at 0x80-0x9F; mail programs mean, and show, what Windows has there.
+_WINDOWS = {
+    "latin_1": _windows_table("cp1252"),
+    "iso8859_1": _windows_table("cp1252"),
+    "cp1252": _windows_table("cp1252"),
+    "iso8859_9": _windows_table("cp1254"),
+    "cp1254": _windows_table("cp1254"),
+}
 
 
 @lru_cache(maxsize=512)
@@ -139,17 +147,9 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
         if label:
             defects["charset_wrong"] = None
         return eight_bit(data, defects)
-    if codec in _C1_OF:
-        return _windows(data, codec)
+    if codec in _WINDOWS:
+        return charmap_decode(data, "strict", _WINDOWS[codec])[0]
     return _strict(data, codec, defects)
-
-
-def _windows(data: bytes, codec: str) -> str:
-    try:
-        return data.decode("cp1254" if codec == "iso8859_9" else "cp1252")
-    except UnicodeDecodeError:
-        # Windows has no character for a few of the controls
-        return data.decode(codec).translate(_C1_OF[codec])
 
 
 def eight_bit(data: bytes, defects: Defects) -> str:
@@ -164,7 +164,7 @@ def eight_bit(data: bytes, defects: Defects) -> str:
     defects["charset_guessed"] = None
     codec = guess(data)
     if codec == "cp1252":
-        return _windows(data, "latin_1")
+        return charmap_decode(data, "strict", _WINDOWS[codec])[0]
     try:
         return data.decode(codec)
     except UnicodeDecodeError:

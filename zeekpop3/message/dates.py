@@ -19,11 +19,12 @@ _MONTHS = {
     name: i for i, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
 }
 USUAL = (
-    r"\s*+(?:[A-Z][a-z][a-z],?\s++)?+(\d\d?\s++[A-Z][a-z][a-z]\s++\d{4})\s++"
-    r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)\s++([-+]\d{4})(?:\s*+\([^()]*+\))?+\s*+"
+    r"[ \t]*+(?:[A-Z][a-z][a-z],?[ \t]++)?+(\d\d?[ \t]++[A-Z][a-z][a-z][ \t]++\d{4})[ \t]++"
+    r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)[ \t]++([-+]\d{4})(?:[ \t]*+\([^()]*+\))?+[ \t]*+"
 )
 """The usual form, as a regular expression: day, hour, minute, second and zone are its groups."""
 _USUAL = re.compile(USUAL)
+_TWO = {f"{i:02}": i for i in range(61)}
 _COMMENT = re.compile(r"\([^()]*+\)")
 _ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
 # Minutes east of UTC, for names that mail programs write and that can mean one thing only.
@@ -60,7 +61,7 @@ def since_epoch(day: str, hour: str, minute: str, second: str, zone: str) -> int
     east = _east(zone)
     if midnight is None or east is None:
         return None
-    return (midnight + int(hour) * 3600 + int(minute) * 60 + int(second) - east) * 1_000_000
+    return (midnight + _TWO[hour] * 3600 + _TWO[minute] * 60 + _TWO[second] - east) * 1_000_000
 
 
 def instant(value: str, defects: Defects | None) -> int | None:

@@ -17,7 +17,10 @@ MAX_HEADER_BYTES = 1 << 20
 MAX_FIELDS = 5_000
 
 _FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
-_FIRST_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
+# Searched for as expressions: bytes.find is many times slower on short needles whose characters are frequent.
+_BLANK_CRLF = re.compile(rb"\n\r\n")
+_BLANK_LF = re.compile(rb"\n\n")
+_BARE_CR = re.compile(r"\r(?!\n)")
 _KNOWN = frozenset(
     "from to cc bcc subject date sender reply-to message-id in-reply-to references received return-path "
     "delivered-to mime-version lines status precedence organization organisation user-agent priority importance "
@@ -60,6 +63,7 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     except UnicodeDecodeError:
         text = block.decode("latin-1")
         whole = False
+    text = with_line_feeds(text)
     found = _FIELD.findall(text)
     if len(found) > MAX_FIELDS:
         defects["header_cut"] = None
@@ -68,44 +72,43 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     if "" in names:
         found, line = _mend(found, text, defects)
         if line is not None:
-            body = start + (
-                line if text.isascii() else len(text[:line].encode("utf-8" if whole else "latin-1"))
-            )
+            body = start + _line_start(block, line)
         if not found:
             return Header([], [], [], body)
         names = [name for name, _ in found]
-    values = [
-        (value.replace("\r\n", "").replace("\n", "") if "\n" in value else value).rstrip()
-        for _, value in found
-    ]
+    values = [value.replace("\n", "").rstrip() if "\n" in value else value.rstrip() for _, value in found]
     if not whole:
         values = [
             value if value.isascii() else eight_bit(value.encode("latin-1"), defects) for value in values
         ]
-    return Header(names, "\n".join(names).lower().split("\n"), values, body, "=?" in text)
+    return Header(names, "\n".join(names).lower().split("\n"), values, body, "?" in text and "=?" in text)
+
+
+def with_line_feeds(text: str) -> str:
+    """`text` with LF for CRLF. Taking out one character is ten times as fast as replacing two."""
+    if "\r" not in text:
+        return text
+    return text.replace("\r\n", "\n") if _BARE_CR.search(text) is not None else text.replace("\r", "")
 
 
 def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
-    """Where the header's last line ends (without its line end), and where the body starts."""
+    """Where the header's last line ends (without its line end), and where the body starts.
+
+    Goes by the kind of the first line end: a blank line of the other kind is found by `_mend`.
+    """
     head = raw[start : start + 2]
     if head[:1] == b"\n":
         return start, start + 1
     if head == b"\r\n":
         return start, start + 2
-    # Looking for the other kind of blank line only as far as the likely kind was found keeps this off the body.
     first = raw.find(b"\n", start, end)
     if first > start and raw[first - 1] == 13:
-        crlf = raw.find(b"\n\r\n", first, end)
-        plain = raw.find(b"\n\n", first, end if crlf < 0 else crlf)
-        if plain >= 0:
-            crlf = -1
+        blank = _BLANK_CRLF.search(raw, first, end) or _BLANK_LF.search(raw, first, end)
     else:
-        plain = raw.find(b"\n\n", start, end)
-        crlf = raw.find(b"\n\r\n", start, end if plain < 0 else plain)
-    if crlf >= 0:
-        return crlf, crlf + 3
-    if plain >= 0:
-        return plain, plain + 2
+        blank = _BLANK_LF.search(raw, start, end) or _BLANK_CRLF.search(raw, start, end)
+    if blank is not None:
+        at = blank.start()
+        return at - (raw[at - 1] == 13), blank.end()
     # A line end at the very end belongs to the last field.
     return end - (raw[end - 1 : end] == b"\n"), end
 
@@ -113,7 +116,7 @@ def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
 def _mend(
     found: list[tuple[str, str]], text: str, defects: Defects
 ) -> tuple[list[tuple[str, str]], int | None]:
-    """Fields without the lines that are none, and the offset in `text` where the body starts if not at its end."""
+    """Fields without the lines that are none, and the number of the line where the body starts if not at its end."""
     last_known = -1
     for i in range(len(found) - 1, -1, -1):
         name = found[i][0].lower()
@@ -124,20 +127,31 @@ def _mend(
     for i, (name, value) in enumerate(found):
         if name:
             kept.append((name, value))
-        elif i == 0 and value.startswith("From "):
-            continue  # an mbox's separator
+        elif not value:
+            # A blank line with another line end than the first line has: the header ends here.
+            return kept, _line_of(text, i) + 1
         elif not value.strip():
             continue
         elif i < last_known or value.startswith((">From ", "From ", ":")):
             defects["header_malformed"] = None
         else:
             defects["header_malformed"] = None
-            return kept, _offset(text, i)
+            return kept, _line_of(text, i)
     return kept, None
 
 
-def _offset(text: str, index: int) -> int:
+def _line_of(text: str, index: int) -> int:
+    """Number of the line, from 0, where the field `index` begins."""
     for i, match in enumerate(_FIELD.finditer(text)):
         if i == index:
-            return match.start()
-    return len(text)
+            return text.count("\n", 0, match.start())
+    return text.count("\n")
+
+
+def _line_start(block: bytes, line: int) -> int:
+    at = 0
+    for _ in range(line):
+        at = block.find(b"\n", at) + 1
+        if not at:
+            return len(block)
+    return at

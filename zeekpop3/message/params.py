@@ -75,6 +75,8 @@ def parameters(value: str, defects: Defects) -> Params:
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     count = 0
     for segment in _SEGMENT.findall(value, value.index(";")):
+        if segment.isspace():
+            continue
         name, equals, text = segment.partition("=")
         name = name.strip().lower()
         text = text.strip()

@@ -175,6 +175,9 @@ def _body_columns(mail: Mail, root: structure.Part, defects: Defects, content: b
 
 
 def _all(name: str, lowered: list[str], values: list[str]) -> list[str]:
+    first = lowered.index(name)
+    if lowered.count(name) == 1:
+        return [values[first]]
     return [value for low, value in zip(lowered, values, strict=False) if low == name]
 
 

@@ -21,7 +21,7 @@ _IDENTITY = frozenset(("", "7bit", "8bit", "binary"))
 _UU = frozenset(("uuencode", "x-uuencode", "uue", "x-uue"))
 _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_BLANKS = b"\r\n \t"
+_EXPECTED = _ALPHABET + b"=\r\n \t\v\f"
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _SOFT_BREAK = re.compile(rb"=[ \t]++(\r?\n)")
 _BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
@@ -57,9 +57,7 @@ def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -
         return src[start:end]
     if encoding == "quoted-printable":
         data = src[start:end]
-        if b"= " in data or b"=\t" in data:
-            data = _SOFT_BREAK.sub(rb"=\1", data)
-        return binascii.a2b_qp(data)
+        return binascii.a2b_qp(_SOFT_BREAK.sub(rb"=\1", data))
     if encoding == "base64":
         return b"".join(_base64(src, start, end, defects))
     if encoding == "uuencode":
@@ -102,7 +100,7 @@ def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[byte
             yield _slow_base64(src[start:end], defects)
             return
         # What the text should give: every character counts but line ends (and padding, at the very end).
-        count = len(piece) - piece.count(b"\n") - piece.count(b"\r")
+        count = len(piece) - _line_ends(piece)
         if count != len(data) // 3 * 4 + (4 if len(data) % 3 else 0) or (not last and len(data) % 3):
             yield _slow_base64(src[start:end], defects)
             return
@@ -112,9 +110,22 @@ def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[byte
         start = stop
 
 
+def _line_ends(piece: bytes) -> int:
+    """How many CR and LF there are. Lines of one length, as all encoders write them, are counted by their stride."""
+    length = piece.find(b"\n") + 1
+    whole = len(piece) // length if length else 0
+    if whole > 16:
+        regular = piece[: whole * length]
+        if regular[length - 1 :: length] == b"\n" * whole:
+            rest = piece[whole * length :]
+            if regular[length - 2 :: length] == b"\r" * whole:
+                return 2 * whole + rest.count(b"\n") + rest.count(b"\r")
+    return piece.count(b"\n") + piece.count(b"\r")
+
+
 def _slow_base64(text: bytes, defects: Defects) -> bytes:
     """Base64 with junk in it, with a footer, or cut off. Decodes up to the padding, as the standard library does."""
-    bad = _NOT_BASE64.search(text)
+    bad = _NOT_BASE64.search(text) if text.translate(None, _EXPECTED) else None
     if bad is not None:
         line = text.rfind(b"\n", 0, bad.start()) + 1
         if line and not _base64_after(text, bad.end()):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_UNPACKED = 1_000
 _MAX_TNEF_BYTES = 64 << 20
 _TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
-_BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n")
+BEGIN = re.compile(rb"begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n")
 _UU_LINE = re.compile(rb"[ -`]{1,100}\r?\Z")
 
 
@@ -75,8 +75,10 @@ def add_uuencode(part: Part, out: list[Attachment], defects: Defects, content: b
     text = transfer.decoded(part.src, part.start, part.end, part.encoding, {})
     number = 0
     at = 0
-    while number < MAX_UNPACKED and (begin := _BEGIN.search(text, at)) is not None:
+    while number < MAX_UNPACKED and (begin := BEGIN.search(text, at)) is not None:
         at = begin.end()
+        if begin.start() and text[begin.start() - 1] != 10:
+            continue
         first = text[at : at + 120].partition(b"\n")[0]
         if not _plausible(first):
             continue

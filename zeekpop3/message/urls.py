@@ -14,7 +14,7 @@ MAX_URLS = 10_000
 _MAX_LENGTH = 8_192
 
 _SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
-_REST = re.compile(r"[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
+_URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
 _VALUE = r"\s*+(?:\"([^\"]{0,8192})|'([^']{0,8192})|([^\s\"'<>]{1,8192}))"
 # Looking for the equals sign first is what makes this quick.
 _ATTRIBUTE = re.compile(
@@ -25,13 +25,14 @@ _NAMED = re.compile(r"(?:href|src|action)\s*\Z", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]{1,20}:|//)[^\s]", re.IGNORECASE)
 _NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
 _BREAKS = re.compile(r"[\r\n\t]+")
+_CLOSING = frozenset(".,;:!?'*_)]}|")
 _TRAILING = ".,;:!?'*_"
 
 
 def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
     """URLs of a mail's text, then of its HTML."""
     found: dict[str, None] = {}
-    if text is not None and "://" in text:
+    if text is not None:
         _from_text(text, found)
     if html is not None:
         _from_html(html, found)
@@ -44,19 +45,24 @@ def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
 
 
 def _from_text(text: str, found: dict[str, None]) -> None:
-    at = text.find("://")
-    while at >= 0:
-        scheme = _SCHEME.search(text, max(0, at - 6), at)
-        rest = _REST.match(text, at + 3)
-        if scheme is not None and rest is not None:
-            url = _trimmed(text[scheme.start() : rest.end()])
-            if len(url) > at + 3 - scheme.start():
-                found[url] = None
-                if len(found) > MAX_URLS:
-                    return
-            at = text.find("://", rest.end())
+    for match in _URL.finditer(text):
+        at, end = match.span()
+        if text[at - 4 : at] == "http":
+            start = at - 4
+        elif text[at - 5 : at] == "https":
+            start = at - 5
         else:
-            at = text.find("://", at + 3)
+            scheme = _SCHEME.search(text, max(0, at - 6), at)
+            if scheme is None:
+                continue
+            start = scheme.start()
+        url = text[start:end]
+        if url[-1] in _CLOSING:
+            url = _trimmed(url)
+        if len(url) > at + 3 - start:
+            found[url] = None
+            if len(found) > MAX_URLS:
+                return
 
 
 def _trimmed(url: str) -> str:
@@ -82,15 +88,14 @@ def _from_html(html: str, found: dict[str, None]) -> None:
         if not value or value in seen:
             continue
         seen.add(value)
-        value = value.strip()
-        if _ABSOLUTE.match(value) is None:
-            continue
+        if not value.startswith(("http://", "https://")):
+            value = value.strip()
+            if _ABSOLUTE.match(value) is None or value[:11].lower().startswith(_NOT_LINKS):
+                continue
         if "&" in value:
             value = unescape(value)
         if "\n" in value or "\r" in value or "\t" in value:
             value = _BREAKS.sub("", value)
-        if value[:11].lower().startswith(_NOT_LINKS):
-            continue
         found[value] = None
         if len(found) > MAX_URLS:
             return

@@ -1,0 +1,219 @@
+"""How fast `zeekpop3.message.parse` is, beside the standard library, in one run; and its time per byte on hostile mail.
+
+    python tests/bench/message.py [SAMPLE.tar.gz | FOLDER] [--no-hostile] [--size MB]
+
+Prints CPU time (one process, one core). Every engine reads the same fields of the same mails and hashes every
+attachment (md5, sha1, sha256). policy.default takes minutes for all mails, so it reads a fixed random subset, each mail
+within a time limit; the ratio is of the times on that subset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import email
+import email.header
+import email.policy
+import email.utils
+import gc
+import hashlib
+import random
+import signal
+import sys
+import tarfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "message")]
+
+import hostile  # noqa: E402
+
+from zeekpop3.message import parse  # noqa: E402
+
+SAMPLE = ROOT.parent / "shared" / "mail-sample.tar.gz"
+SUBSET = 250
+LIMIT_S = 5
+
+
+def mails(source: Path) -> list[bytes]:
+    """All .eml files of a folder or a .tar.gz, in order of their names, with CRLF lines as POP3 has them."""
+    if source.is_dir():
+        raws = [path.read_bytes() for path in sorted(source.rglob("*.eml"))]
+    else:
+        with tarfile.open(source) as archive:
+            members = sorted((m for m in archive if m.name.endswith(".eml")), key=lambda m: m.name)
+            raws = [archive.extractfile(m).read() for m in members]  # type: ignore[union-attr]
+    return [raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") for raw in raws]
+
+
+def hashes(data: bytes) -> tuple[str, str, str]:
+    return hashlib.md5(data).hexdigest(), hashlib.sha1(data).hexdigest(), hashlib.sha256(data).hexdigest()
+
+
+def compat32(raw: bytes) -> None:
+    """What parse reads, with the standard library's older policy and the functions that belong to it."""
+    message = email.message_from_bytes(raw)
+
+    def text(value: Any) -> str:
+        try:
+            return str(email.header.make_header(email.header.decode_header(value)))
+        except Exception:
+            return str(value)
+
+    for _, value in message.items():
+        text(value)
+    for name in ("to", "cc", "bcc", "from", "reply-to"):
+        email.utils.getaddresses([text(value) for value in message.get_all(name, [])])
+    if message["date"] is not None:
+        email.utils.parsedate_tz(message["date"])
+    for value in message.get_all("received", []):
+        email.utils.parsedate_tz(value.rpartition(";")[2])
+    for part in message.walk():
+        if part.is_multipart():
+            continue
+        name = part.get_filename()
+        try:
+            data = part.get_payload(decode=True) or b""
+        except Exception:
+            continue
+        if name or part.get_content_disposition() == "attachment" or part.get_content_maintype() != "text":
+            hashes(data)
+        else:
+            try:
+                data.decode(part.get_content_charset("ascii"), "replace")
+            except LookupError:
+                pass
+
+
+def default(raw: bytes) -> None:
+    """The same with policy.default."""
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    for name, value in message.items():
+        str(value)
+        if name.lower() in ("to", "cc", "bcc", "from", "reply-to"):
+            [str(address) for address in getattr(value, "addresses", ())]
+    date = message["date"]
+    _ = date and getattr(date, "datetime", None)
+    for value in message.get_all("received", []):
+        email.utils.parsedate_tz(str(value).rpartition(";")[2])
+    for kind in ("plain", "html"):
+        body = message.get_body((kind,))
+        if body is not None:
+            try:
+                body.get_content()
+            except (LookupError, ValueError):
+                pass
+    for part in message.walk():
+        if not part.is_multipart() and (part.get_filename() or part.get_content_maintype() != "text"):
+            hashes(part.get_payload(decode=True) or b"")
+
+
+def limited(engine: Callable[[bytes], Any]) -> Callable[[bytes], None]:
+    """An engine that gives up on a mail after LIMIT_S, and that does not stop at an exception."""
+
+    def run(raw: bytes) -> None:
+        signal.alarm(LIMIT_S)
+        try:
+            engine(raw)
+        except Exception:
+            FAILED[engine.__name__] = FAILED.get(engine.__name__, 0) + 1
+        finally:
+            signal.alarm(0)
+
+    return run
+
+
+FAILED: dict[str, int] = {}
+
+
+def _expired(*_: object) -> None:
+    raise TimeoutError
+
+
+def cpu_s(engine: Callable[[bytes], Any], raws: list[bytes], rounds: int) -> float:
+    """CPU seconds for all mails, the best of some rounds."""
+    best = float("inf")
+    for _ in range(rounds):
+        gc.collect()
+        start = time.process_time()
+        for raw in raws:
+            engine(raw)
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def compare(raws: list[bytes]) -> None:
+    signal.signal(signal.SIGALRM, _expired)
+    size = sum(map(len, raws))
+    subset = random.Random(3).sample(raws, min(SUBSET, len(raws)))
+    first = cpu_s(parse, raws, 1)
+    ours = cpu_s(parse, raws, 5)
+    older = cpu_s(limited(compat32), raws, 1)
+    ours_subset = cpu_s(parse, subset, 5)
+    newer = cpu_s(limited(default), subset, 1)
+    print(f"{len(raws)} mails, {size / 1e6:.1f} MB, mean {size / len(raws) / 1e3:.1f} kB; CPU time per mail:")
+    print(f"  parse           {ours / len(raws) * 1e6:8.1f} us   (first round {first / len(raws) * 1e6:.1f})")
+    print(
+        f"  compat32        {older / len(raws) * 1e6:8.1f} us   {older / ours:6.1f} x   (first round: {older / first:.1f} x)"
+    )
+    print(
+        f"  policy.default  {newer / len(subset) * 1e6:8.1f} us   {newer / ours_subset:6.1f} x   on {len(subset)} of them"
+    )
+    print(f"  gave up or failed: {FAILED or 'none'}")
+
+
+def compare_large() -> None:
+    raw = hostile.attachment_mail(1_000_000)
+    for name, engine in (("compat32", compat32), ("policy.default", default)):
+        ours = cpu_s(parse, [raw] * 20, 3) / 20
+        theirs = cpu_s(engine, [raw] * 3, 1) / 3
+        print(
+            f"1 MB attachment: parse {ours * 1e3:.2f} ms, {len(raw) / ours / 1e6:.0f} MB/s; {theirs / ours:.1f} x {name}"
+        )
+
+
+def unstoppable(size: int) -> None:
+    print(f"hostile mail of about {size / 1e6:.0f} MB each; CPU time; peak memory as a multiple of the size:")
+    worst = 0.0
+    for name, make in hostile.GENERATORS.items():
+        raw = make(size)
+        start = time.process_time()
+        mail = parse(raw)
+        took = time.process_time() - start
+        del mail
+        gc.collect()
+        tracemalloc.start()
+        mail = parse(raw)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        per_10mb = took / len(raw) * 1e7
+        worst = max(worst, per_10mb)
+        print(
+            f"  {name:34} {len(raw) / 1e6:7.1f} MB {took:7.3f} s {took / len(raw) * 1e9:8.1f} ns/byte "
+            f"{per_10mb:6.2f} s/10MB {peak / len(raw):5.1f} x  {','.join(mail.defects)}"
+        )
+    print(f"worst: {worst:.2f} s per 10 MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", nargs="?", type=Path, default=SAMPLE)
+    parser.add_argument("--no-hostile", action="store_true")
+    parser.add_argument("--size", type=float, default=10, help="size of each hostile mail, in MB")
+    options = parser.parse_args()
+    if options.source.exists():
+        compare(mails(options.source))
+    else:
+        print(f"no mails: {options.source} is not there; give a folder of .eml files or a .tar.gz of them")
+    compare_large()
+    if not options.no_hostile:
+        unstoppable(int(options.size * 1e6))
+
+
+if __name__ == "__main__":
+    main()

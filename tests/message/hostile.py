@@ -1,0 +1,533 @@
+"""Hostile mails: each made to be as large as asked for, each after one weakness that parsers have had.
+
+`GENERATORS` maps a name to a function from a size in bytes to a mail of about that size. Tests hold their time and
+memory against bounds, the benchmark prints them.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Callable
+from encodings.aliases import aliases
+
+GENERATORS: dict[str, Callable[[int], bytes]] = {}
+PLAIN = b"From: a@b.example\r\nSubject: s\r\nContent-Type: text/plain\r\n\r\n"
+
+
+def hostile(make: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    GENERATORS[make.__name__] = make
+    return make
+
+
+def filled(unit: bytes, size: int, head: bytes = b"", tail: bytes = b"") -> bytes:
+    """`head`, as many of `unit` as fit, `tail`."""
+    return head + unit * max(1, (size - len(head) - len(tail)) // len(unit)) + tail
+
+
+def numbered(pattern: str, size: int, head: bytes = b"", tail: bytes = b"") -> bytes:
+    """As `filled`, with a running number in each unit."""
+    count = max(1, (size - len(head) - len(tail)) // (len(pattern) + 4))
+    return head + "".join(pattern % i for i in range(count)).encode() + tail
+
+
+def attachment_mail(size: int) -> bytes:
+    """No attack: a mail with text and one attachment of `size` bytes, in Base64."""
+    data = random.Random(1).randbytes(size)
+    text = base64.encodebytes(data).replace(b"\n", b"\r\n")
+    mark = b"----=_Part_0017_01D9"
+    return (
+        b"From: A <a@b.example>\r\nTo: c@d.example\r\nSubject: report\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/mixed; boundary="' + mark + b'"\r\n\r\n'
+        b"--" + mark + b"\r\nContent-Type: text/plain\r\n\r\nsee there\r\n"
+        b"--" + mark + b'\r\nContent-Type: application/octet-stream; name="a.bin"\r\n'
+        b"Content-Transfer-Encoding: base64\r\n"
+        b'Content-Disposition: attachment; filename="a.bin"\r\n\r\n' + text + b"--" + mark + b"--\r\n"
+    )
+
+
+@hostile
+def nested_multiparts(size: int) -> bytes:
+    unit = len(b'Content-Type: multipart/mixed; boundary="b00000"\r\n\r\n--b00000\r\n')
+    return b"".join(
+        b'Content-Type: multipart/mixed; boundary="b%05d"\r\n\r\n--b%05d\r\n' % (i, i)
+        for i in range(size // unit)
+    )
+
+
+@hostile
+def nested_multiparts_same_boundary(size: int) -> bytes:
+    return filled(b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n', size)
+
+
+@hostile
+def nested_multiparts_in_prefixes(size: int) -> bytes:
+    """Each boundary is a prefix of the next one."""
+    out = []
+    length = 0
+    depth = 0
+    while length < size and depth < 2_000:
+        depth += 1
+        boundary = b"b" * depth
+        out.append(
+            b"Content-Type: multipart/mixed; boundary=" + boundary + b"\r\n\r\n--" + boundary + b"\r\n"
+        )
+        length += len(out[-1])
+    return b"".join(out) + filled(b"--b" + b"b" * 3_000 + b"\r\n", max(size - length, 0))
+
+
+@hostile
+def nested_multiparts_then_lines(size: int) -> bytes:
+    """A hundred levels, and then lines that nearly are delimiters, which every level looks through."""
+    head = b"".join(
+        b'Content-Type: multipart/mixed; boundary="b%03d"\r\n\r\n--b%03d\r\n' % (i, i) for i in range(120)
+    )
+    return filled(b"--b\r\n", size, head)
+
+
+@hostile
+def nested_messages(size: int) -> bytes:
+    return filled(b"Content-Type: message/rfc822\r\n\r\n", size)
+
+
+@hostile
+def nested_messages_base64(size: int) -> bytes:
+    inner = filled(b"x" * 70 + b"\r\n", max(size // 12, 100), PLAIN)
+    while len(inner) < size * 3 // 4:
+        inner = (
+            b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            + base64.encodebytes(inner)
+        )
+    return inner
+
+
+@hostile
+def many_parts(size: int) -> bytes:
+    return filled(
+        b"--b\r\n\r\nx\r\n", size, b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n', b"--b--\r\n"
+    )
+
+
+@hostile
+def many_empty_parts(size: int) -> bytes:
+    return filled(b"--b\r\n", size, b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n')
+
+
+@hostile
+def many_attachments(size: int) -> bytes:
+    return filled(
+        b"--b\r\nContent-Type: a/b; name=c\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==\r\n",
+        size,
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n',
+    )
+
+
+@hostile
+def many_parts_of_messages(size: int) -> bytes:
+    return filled(
+        b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ny\r\n",
+        size,
+        b'Content-Type: multipart/digest; boundary="b"\r\n\r\n',
+    )
+
+
+@hostile
+def many_header_lines(size: int) -> bytes:
+    return filled(b"A: b\r\n", size, b"", b"\r\nbody\r\n")
+
+
+@hostile
+def many_malformed_header_lines(size: int) -> bytes:
+    return filled(b"a b\r\n", size, b"Subject: s\r\n", b"To: c@d\r\n\r\nbody\r\n")
+
+
+@hostile
+def many_header_lines_in_parts(size: int) -> bytes:
+    part = b"--b\r\n" + b"A: b\r\n" * 4_000 + b"\r\nx\r\n"
+    return filled(part, size, b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n')
+
+
+@hostile
+def one_long_header(size: int) -> bytes:
+    return filled(b"x", size, b"Subject: ", b"\r\n\r\nbody\r\n")
+
+
+@hostile
+def one_long_header_of_8_bit(size: int) -> bytes:
+    return filled(b"\xe4\xf6 ", size, b"Subject: ", b"\r\n\r\nbody\r\n")
+
+
+@hostile
+def many_continuation_lines(size: int) -> bytes:
+    return filled(b" x\r\n", size, b"Subject: s\r\n", b"\r\nbody\r\n")
+
+
+@hostile
+def header_without_end(size: int) -> bytes:
+    return filled(b"X-A: " + b"y" * 70 + b"\r\n", size)
+
+
+@hostile
+def no_line_end_at_all(size: int) -> bytes:
+    return filled(b"x", size)
+
+
+@hostile
+def only_carriage_returns(size: int) -> bytes:
+    return filled(b"x\r", size)
+
+
+@hostile
+def only_line_feeds(size: int) -> bytes:
+    return filled(b"\n", size)
+
+
+@hostile
+def only_nul(size: int) -> bytes:
+    return filled(b"\0", size, PLAIN)
+
+
+@hostile
+def one_long_line(size: int) -> bytes:
+    return filled(b"x", size, PLAIN)
+
+
+@hostile
+def long_line_of_8_bit(size: int) -> bytes:
+    return filled(b"\xe4\x80\xff", size, PLAIN)
+
+
+@hostile
+def broken_utf8(size: int) -> bytes:
+    return filled(b"\xc3\xa4\xc3", size, b"Content-Type: text/plain; charset=utf-8\r\n\r\n")
+
+
+@hostile
+def blanks_in_body(size: int) -> bytes:
+    return filled(b" ", size, PLAIN)
+
+
+@hostile
+def encoded_words(size: int) -> bytes:
+    return filled(b"=?utf-8?q?a?= ", size, b"Subject: ", b"\r\n\r\nbody\r\n")
+
+
+@hostile
+def encoded_words_in_many_fields(size: int) -> bytes:
+    return filled(b"Subject: " + b"=?utf-8?b?w6Q=?= " * 50 + b"\r\n", size, b"", b"\r\nbody\r\n")
+
+
+@hostile
+def encoded_words_never_closed(size: int) -> bytes:
+    return filled(b"=?utf-8?q?a", size, b"Subject: ", b"\r\n\r\nbody\r\n")
+
+
+@hostile
+def encoded_words_unclosed_then_closed(size: int) -> bytes:
+    return filled(b"=?a?x", size, b"Subject: ", b"?=\r\n\r\nbody\r\n")
+
+
+@hostile
+def encoded_words_of_many_charsets(size: int) -> bytes:
+    return numbered("=?x%d?b?w6Q?= ", size, b"Subject: ", b"\r\n\r\nbody\r\n")
+
+
+def _field(name: bytes, unit: bytes, head: bytes = b"") -> Callable[[int], bytes]:
+    return lambda size: filled(unit, size, name + b": " + head, b"\r\n\r\nbody\r\n")
+
+
+for _name, _unit in {
+    "addresses": b"a@b.example, ",
+    "addresses_in_quotes": b'"a, b" <a@b.example>, ',
+    "addresses_commas": b",",
+    "addresses_open_parentheses": b"(",
+    "addresses_parentheses_and_text": b"(a ",
+    "addresses_nested_comments": b"()(",
+    "addresses_open_angles": b"<",
+    "addresses_angles_and_quotes": b'<"a<" ',
+    "addresses_quotes": b'"',
+    "addresses_quotes_and_escapes": b'"\\',
+    "addresses_groups": b"a:b;",
+    "addresses_colons": b"a@b:",
+    "addresses_without_commas": b"a@b ",
+    "addresses_at_signs": b"@",
+    "addresses_encoded": b"=?utf-8?q?=2C?= <a@b>,",
+}.items():
+    GENERATORS[_name] = _field(b"To", _unit)
+for _name, _unit in {
+    "references": b"<a@b> ",
+    "references_without_blanks": b"<a@b>",
+}.items():
+    GENERATORS[_name] = _field(b"References", _unit)
+for _name, _unit in {
+    "date_comments": b"(",
+    "date_nested_comments": b"(()",
+    "date_numbers": b"1 ",
+    "date_colons": b"1:",
+}.items():
+    GENERATORS[_name] = _field(b"Date", _unit)
+for _name, _unit in {
+    "received_in_one": b"from a by b ",
+    "received_comments": b"(a) ",
+    "received_open_comments": b"(a ",
+    "received_addresses": b"[1.2.3.4] ",
+    "received_addresses_ipv6": b"[::1] 1.2.3.4 ",
+    "received_dots": b"1.",
+    "received_colons": b"a:",
+    "received_with": b"with a ",
+}.items():
+    GENERATORS[_name] = _field(b"Received", _unit, b"from x by y with ")
+for _name, _unit in {
+    "parameters": b"; a=b",
+    "parameters_empty": b"; ",
+    "parameters_quotes": b';a="',
+    "parameters_only_quotes": b'"',
+    "parameters_escapes": b';a="\\',
+    "parameters_equals": b"=",
+    "parameters_comments": b";(a=(",
+    "parameters_stars": b";a*=",
+}.items():
+    GENERATORS[_name] = _field(b"Content-Type", _unit, b"text/plain")
+
+
+@hostile
+def many_received(size: int) -> bytes:
+    return filled(
+        b"Received: from a (b [1.2.3.4]) by c; Mon, 1 Jan 2024 10:00:00 +0000\r\n", size, b"", b"\r\nx\r\n"
+    )
+
+
+@hostile
+def parameters_numbered(size: int) -> bytes:
+    return numbered("; a%d=b", size, b"Content-Type: text/plain", b"\r\n\r\nbody\r\n")
+
+
+@hostile
+def parameter_pieces(size: int) -> bytes:
+    return numbered("; name*%d=b", size, b"Content-Disposition: attachment", b"\r\n\r\nbody\r\n")
+
+
+@hostile
+def parameter_pieces_encoded(size: int) -> bytes:
+    return numbered("; filename*%d*=%%41", size, b"Content-Disposition: attachment", b"\r\n\r\nbody\r\n")
+
+
+@hostile
+def parameter_percents(size: int) -> bytes:
+    return filled(b"%41", size, b"Content-Disposition: attachment; filename*=utf-8''", b"\r\n\r\nbody\r\n")
+
+
+@hostile
+def boundary_is_prefix(size: int) -> bytes:
+    return filled(
+        b"--boundary-and-more\r\n", size, b'Content-Type: multipart/mixed; boundary="boundary"\r\n\r\n'
+    )
+
+
+@hostile
+def boundary_empty(size: int) -> bytes:
+    return filled(b"--\r\n", size, b'Content-Type: multipart/mixed; boundary=""\r\n\r\n')
+
+
+@hostile
+def boundary_of_200_kb(size: int) -> bytes:
+    boundary = b"b" * 200_000
+    head = b"Content-Type: multipart/mixed; boundary=" + boundary + b"\r\n\r\n"
+    return filled(b"--" + boundary + b"\r\n\r\nx\r\n", size, head)
+
+
+@hostile
+def boundary_of_200_kb_nearly(size: int) -> bytes:
+    head = b"Content-Type: multipart/mixed; boundary=" + b"b" * 200_000 + b"c\r\n\r\n"
+    return filled(b"--" + b"b" * 199_990 + b"\r\n", size, head)
+
+
+@hostile
+def boundary_of_dashes(size: int) -> bytes:
+    return filled(b"-", size, b"Content-Type: multipart/mixed; boundary=" + b"-" * 70 + b"\r\n\r\n")
+
+
+@hostile
+def boundary_then_blanks(size: int) -> bytes:
+    return filled(
+        b"--b" + b" " * 1_000 + b"x\r\n", size, b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    )
+
+
+@hostile
+def boundary_missing(size: int) -> bytes:
+    return filled(b"--a\r\n", size, b"Content-Type: multipart/mixed\r\n\r\n")
+
+
+@hostile
+def base64_junk(size: int) -> bytes:
+    return filled(b"QUJD!?\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
+
+
+@hostile
+def base64_pads(size: int) -> bytes:
+    return filled(b"QQ==\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
+
+
+@hostile
+def base64_only_pads(size: int) -> bytes:
+    return filled(b"=", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
+
+
+@hostile
+def base64_one_line(size: int) -> bytes:
+    return filled(b"QUJD", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n", b"Q")
+
+
+@hostile
+def base64_short_lines(size: int) -> bytes:
+    return filled(b"Q\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
+
+
+@hostile
+def base64_attachment_junk(size: int) -> bytes:
+    head = b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    return filled(b"QUJDRA\x00-\r\n", size, head)
+
+
+@hostile
+def base64_text_after_text(size: int) -> bytes:
+    head = b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n"
+    return filled(b"a footer, a footer\r\n", size, head)
+
+
+@hostile
+def quoted_printable_equals(size: int) -> bytes:
+    return filled(b"=", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
+
+
+@hostile
+def quoted_printable_blanks(size: int) -> bytes:
+    return filled(
+        b"=" + b" " * 100, size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+
+
+@hostile
+def quoted_printable_soft_breaks(size: int) -> bytes:
+    return filled(b"=\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
+
+
+@hostile
+def uuencode_junk(size: int) -> bytes:
+    return filled(
+        b"!!!!\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\r\n"
+    )
+
+
+@hostile
+def uuencode_begins(size: int) -> bytes:
+    return filled(b"begin 644 a\r\n#0V%T\r\n", size, PLAIN)
+
+
+@hostile
+def uuencode_begins_without_lines(size: int) -> bytes:
+    return filled(b"begin 644 a\r\n", size, PLAIN)
+
+
+@hostile
+def flowed(size: int) -> bytes:
+    return filled(b">a \r\n", size, b"Content-Type: text/plain; format=flowed\r\n\r\n")
+
+
+@hostile
+def flowed_quotes(size: int) -> bytes:
+    return filled(b">", size, b"Content-Type: text/plain; format=flowed\r\n\r\n \r\n ")
+
+
+@hostile
+def flowed_depths(size: int) -> bytes:
+    return filled(b"> a \r\n>> b \r\n", size, b"Content-Type: text/plain; format=flowed\r\n\r\n")
+
+
+@hostile
+def urls(size: int) -> bytes:
+    return numbered("http://a/%d ", size, PLAIN)
+
+
+@hostile
+def urls_only_slashes(size: int) -> bytes:
+    return filled(b"://", size, PLAIN)
+
+
+@hostile
+def urls_one_long(size: int) -> bytes:
+    return filled(b"a", size, PLAIN + b"http://")
+
+
+@hostile
+def urls_punctuation(size: int) -> bytes:
+    return filled(b"http://" + b")." * 2_000 + b"\r\n", size, PLAIN)
+
+
+@hostile
+def html_links(size: int) -> bytes:
+    return numbered('<a href="http://a/%d">', size, b"Content-Type: text/html\r\n\r\n")
+
+
+@hostile
+def html_open_links(size: int) -> bytes:
+    return filled(b'href="', size, b"Content-Type: text/html\r\n\r\n")
+
+
+@hostile
+def html_blanks(size: int) -> bytes:
+    return filled(b"href = ", size, b"Content-Type: text/html\r\n\r\n")
+
+
+@hostile
+def html_blanks_only(size: int) -> bytes:
+    return filled(b" ", size, b"Content-Type: text/html\r\n\r\nhref")
+
+
+@hostile
+def html_equals(size: int) -> bytes:
+    return filled(b"=", size, b"Content-Type: text/html\r\n\r\n")
+
+
+@hostile
+def html_references(size: int) -> bytes:
+    return filled(b"&amp;&#x41;", size, b'Content-Type: text/html\r\n\r\n<a href="http:')
+
+
+@hostile
+def html_meta(size: int) -> bytes:
+    return filled(b"<meta \xe4", size, b"Content-Type: text/html\r\n\r\n")
+
+
+@hostile
+def random_bytes(size: int) -> bytes:
+    return random.Random(5).randbytes(size)
+
+
+def _charset(name: str) -> Callable[[int], bytes]:
+    head = f"Subject: =?{name}?q?=E4=80?=\r\nContent-Type: text/plain; charset={name}\r\n\r\n".encode()
+    return lambda size: filled(b"~{<:Ky2;\xe4\xf6+2AA-\x1b$B=\x80\xff \\ud800 abc\r\n", size, head)
+
+
+CHARSETS = sorted(
+    {
+        *aliases,
+        *aliases.values(),
+        "unicode_escape",
+        "raw_unicode_escape",
+        "undefined",
+        "idna",
+        "punycode",
+        "mbcs",
+        "oem",
+    }
+)
+"""Every charset name that Python knows, and those that are no charsets."""
+
+for _name in (
+    "utf-7", "hz", "iso-2022-jp", "iso-2022-kr", "iso2022_jp_ext", "gb18030", "big5hkscs", "euc_jis_2004",
+    "shift_jis_2004", "utf-16", "utf-32", "utf-8", "us-ascii", "koi8-r", "johab",
+    "idna", "punycode", "unicode_escape", "rot13", "base64", "zlib", "bz2",
+):  # fmt: skip
+    GENERATORS[f"charset_{_name}"] = _charset(_name)
