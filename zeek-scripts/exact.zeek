@@ -20,6 +20,13 @@ export {
 	## The server ports on which bytes are logged.
 	const exact_ports: set[port] = {110/tcp} &redef;
 
+	## Whether Zeek's POP3 analyzer is taken off a connection once the client
+	## has logged in: from there on nothing of it is needed, and Zeek with this
+	## script then costs little more than Zeek alone. Set it to F where other
+	## scripts want to see the commands and mails of these connections, too.
+	## With ``files.zeek`` the analyzer stays in any case.
+	const release_analyzer = T &redef;
+
 	## How many bytes of a server are held before they are written.
 	option contents_bytes = 32768;
 
@@ -67,8 +74,6 @@ export {
 	## s: The connection's state.
 	global held_long_enough: event(s: State);
 }
-
-redef lines_on_demand = T;
 
 redef record State += {
 	## The server's bytes that are held.
@@ -324,6 +329,19 @@ function client_bytes(s: State, seq: count, contents: string)
 
 	if ( ! s$confirmed )
 		drop_if_too_much(s);
+	}
+
+event pop3_reply(c: connection, is_orig: bool, cmd: string, msg: string)
+    &priority=-5
+	{
+	local s = c$pop3_events;
+
+	if ( s$exact
+	    && s$login$done
+	    && s$confirmed
+	    && release_analyzer
+	    && ! Pop3Files::wanted )
+		disable_analyzer(c$id, current_analyzer(), F, T);
 	}
 
 event tcp_contents(c: connection, is_orig: bool, seq: count, contents: string)

@@ -8,6 +8,7 @@
 @load base/frameworks/logging
 @load base/protocols/conn/removal-hooks
 @load base/protocols/pop3
+@load ./handles
 @load ./secrets
 
 module Pop3Events;
@@ -75,16 +76,10 @@ export {
 		tls: bool &default=F;
 		## Whether a client command has been understood.
 		asked: bool &default=F;
-		## How many MIME entities are open.
-		depth: count &default=0;
 	};
 
 	## Whether ``plain.zeek`` writes header rows and end rows.
 	option mark_structure = T;
-
-	## Whether the handlers of ``plain.zeek`` are off until a connection needs
-	## them: they cost Zeek time even where they do nothing.
-	const lines_on_demand = F &redef;
 
 	## Commands whose arguments are message numbers.
 	const numbered: set[string] = {
@@ -208,8 +203,7 @@ event zeek_init() &priority=5
 	Log::add_filter(LOG, our_filter());
 
 @ifdef ( disable_module_events )
-	if ( lines_on_demand )
-		disable_module_events("Pop3Lines");
+	disable_module_events("Pop3Lines");
 @endif
 	}
 
@@ -284,7 +278,7 @@ hook finalize(c: connection)
 	--plain_connections;
 
 @ifdef ( disable_module_events )
-	if ( lines_on_demand && plain_connections == 0 )
+	if ( plain_connections == 0 )
 		disable_module_events("Pop3Lines");
 @endif
 	}
@@ -307,7 +301,7 @@ function begin(c: connection, exact: bool): State
 	++plain_connections;
 
 @ifdef ( enable_module_events )
-	if ( lines_on_demand && plain_connections == 1 )
+	if ( plain_connections == 1 )
 		enable_module_events("Pop3Lines");
 @endif
 
@@ -318,7 +312,6 @@ event pop3_request(c: connection, is_orig: bool, command: string, arg: string)
 	{
 	local s = c?$pop3_events ? c$pop3_events : begin(c, F);
 	s$asked = T;
-	s$depth = 0;
 	watch_login(s$login, command, arg);
 	local shown = argument_without_secret(s$login, command, arg);
 
@@ -333,6 +326,7 @@ event pop3_request(c: connection, is_orig: bool, command: string, arg: string)
 event pop3_reply(c: connection, is_orig: bool, cmd: string, msg: string)
 	{
 	local s = c?$pop3_events ? c$pop3_events : begin(c, F);
+	watch_reply(s$login, cmd);
 
 	if ( ! s$exact )
 		{

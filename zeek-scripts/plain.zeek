@@ -2,8 +2,9 @@
 ##! Between the lines of a mail stand rows that say where a header field has
 ##! ended, and where the mail has.
 ##!
-##! The module's name is the handle by which ``exact.zeek`` turns these handlers
-##! on and off.
+##! These handlers cost Zeek time even where they do nothing, and make it hash
+##! every mail. So they are off while no connection needs them; the module's name
+##! is the handle.
 
 @load ./main
 
@@ -45,24 +46,15 @@ event mime_one_header(c: connection, h: mime_header_rec)
 	++s$seq;
 	}
 
-event mime_begin_entity(c: connection)
-	{
-	if ( c?$pop3_events )
-		++c$pop3_events$depth;
-	}
-
-event mime_end_entity(c: connection)
+# Raised when a mail has ended, and not before: a multipart's outermost entity
+# ends at the closing delimiter, with lines still to come.
+event mime_content_hash(c: connection, content_len: count, hash_value: string)
 	{
 	if ( ! c?$pop3_events )
 		return;
 
 	local s = c$pop3_events;
 
-	if ( s$depth == 0 )
-		return;
-
-	--s$depth;
-
-	if ( s$depth == 0 && ! s$exact && Pop3Events::mark_structure )
+	if ( ! s$exact && Pop3Events::mark_structure )
 		Pop3Events::note(s, "end", "", "");
 	}

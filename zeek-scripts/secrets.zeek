@@ -14,13 +14,16 @@ export {
 	type Login: record {
 		## The mechanism of the AUTH under way, in capitals; empty if none.
 		mechanism: string &default="";
-		## Whether that AUTH brought an initial response.
-		initial: bool &default=F;
-		## The user's name in it.
+		## Whether the name is known from the command, whatever Zeek takes
+		## for it.
+		named: bool &default=F;
+		## That name; empty if there is none.
 		user: string &default="";
 		## Whether bytes were lost before the login: what Zeek then takes
 		## for a name may be a part of a password.
 		doubtful: bool &default=F;
+		## Whether the next reply decides a login.
+		asked: bool &default=F;
 		## Whether the client has logged in.
 		done: bool &default=F;
 	};
@@ -69,6 +72,13 @@ export {
 	##
 	## arg: Its argument.
 	global watch_login: function(l: Login, command: string, arg: string);
+
+	## Notes a reply.
+	##
+	## l: The login's state.
+	##
+	## status: OK or ERR.
+	global watch_reply: function(l: Login, status: string);
 
 	## Notes a loss.
 	##
@@ -146,24 +156,31 @@ function user_of_response(mechanism: string, response: string): string
 
 function watch_login(l: Login, command: string, arg: string)
 	{
-	if ( command == "USER" || command == "APOP" )
-		{
-		l$mechanism = "";
-		l$initial = F;
-		l$user = "";
-		}
-	else if ( command == "AUTH" )
+	l$asked = command == "PASS" || command == "APOP" || ( command == "AUTH" && arg != "" );
+
+	if ( command == "USER" || command == "APOP" || command == "AUTH" )
 		{
 		local words = split_string(arg, / +/);
-		l$mechanism = to_upper(words[0]);
-		l$initial = |words| > 1;
+		l$mechanism = command == "AUTH" ? to_upper(words[0]) : "";
 		l$user = "";
+		# An initial response says who logs in: what Zeek takes for the name
+		# then is the line that follows, the password. An APOP with one
+		# word lacks the name or the digest.
+		l$named = command == "AUTH" ? |words| > 1 : command == "APOP" && |words| == 1;
 
-		if ( l$initial && words[1] != "=" )
+		if ( command == "AUTH" && l$named && words[1] != "=" )
 			l$user = user_of_response(l$mechanism, words[1]);
 		}
 	else if ( command in after_login )
 		l$done = T;
+	}
+
+function watch_reply(l: Login, status: string)
+	{
+	if ( l$asked && status == "OK" )
+		l$done = T;
+
+	l$asked = F;
 	}
 
 function watch_gap(l: Login, is_orig: bool)
@@ -222,9 +239,7 @@ function user_of_login(l: Login, user: string, password: string): string
 	if ( l$doubtful )
 		return "";
 
-	# Zeek takes the first line after AUTH for the name, but after an initial
-	# response that line is the password.
-	if ( l$initial )
+	if ( l$named )
 		return l$user;
 
 	# AUTH LOGIN with an empty name: Zeek skips the empty line.
