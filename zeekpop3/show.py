@@ -36,7 +36,9 @@ CSV_COLUMNS = (
     "ts", "uid", "trans_depth", "id_orig_h", "id_resp_h", "user", "from", "to", "subject", "date", "msg_id",
     "size", "attachments", "fidelity", "complete", "missing_bytes", "defects", "sha256",
 )  # fmt: skip
-LIST_COLUMNS = ("ts", "uid", "trans_depth", "user", "from", "subject", "size", "attachments", "complete")
+LIST_COLUMNS = (
+    "ts", "uid", "trans_depth", "user", "from", "subject", "size", "attachments", "command", "complete"
+)  # fmt: skip
 _MAX_BODY_LINES = 5000
 #: So long must the beginning of a uid be that is to stand for all of it.
 _LEAST_UID = 4
@@ -104,7 +106,7 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
             *(Text(visible(mail[name] or "")) for name in ("user", "from", "subject")),
             _size(mail["size"]),
             str(len(mail["attachments"] or []) or ""),
-            Text("yes") if mail["complete"] else Text("no", style="bold red"),
+            _whole(mail),
         )
     return table
 
@@ -233,6 +235,14 @@ def _iso(value: dt.datetime) -> str:
 
 def _key(mail: dict[str, Any]) -> str:
     return f"{visible(mail['uid'])}/{mail['trans_depth']}"
+
+
+def _whole(mail: dict[str, Any]) -> Text:
+    from rich.text import Text
+
+    if not mail["complete"]:
+        return Text("no", style="bold red")
+    return Text("top" if mail["command"] == "TOP" else "yes")  # A TOP is all of what was asked for.
 
 
 def _keys(mails: list[dict[str, Any]], *, shortened: bool) -> list[str]:
