@@ -9,7 +9,7 @@ from zeekpop3.log.chunk import Chunk, OnError, chunks
 from zeekpop3.log.find import find_logs
 from zeekpop3.log.group import group
 from zeekpop3.log.header import COLUMNS, Header, read_header
-from zeekpop3.log.rows import Batch, read_chunk
+from zeekpop3.log.rows import Batch, batch_of, read_chunk
 
 __all__ = [
     "COLUMNS",
@@ -17,6 +17,7 @@ __all__ = [
     "Chunk",
     "Header",
     "OnError",
+    "batch_of",
     "chunks",
     "find_logs",
     "group",

@@ -6,6 +6,7 @@ Rows are read all at once; only when that fails are they looked at one by one.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,6 +110,20 @@ def _batch(chunk: Chunk, frame: pd.DataFrame) -> Batch:
         column = frame[name].array._pa_array
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
+    nanoseconds = frame["ts"].to_numpy("datetime64[ns]").astype(np.int64)
+    # From a float64 it comes at most 240 ns off (until 2106): rounding gives Zeek's microseconds exactly.
+    ts = (nanoseconds + 500) // 1000
+    return batch_of(arrow, ts, chunk.path, chunk.header.empty_field.encode())
+
+
+def batch_of(arrow: Callable[[str], Any], ts: Ints, path: Path, empty: bytes) -> Batch:
+    """A batch of columns that somebody else has read: `arrow` gives each as an Arrow array by its name.
+
+    Numbers are integers of any width, `data` is binary, still base64, the other texts are dictionaries of
+    binary, as Zeek wrote them; null is unset. `ts` is in microseconds; `empty` stands for an empty text.
+    """
+    import numpy as np
+
     def number(name: str) -> Ints:
         column = arrow(name)
         if column.null_count == len(column):
@@ -120,7 +135,7 @@ def _batch(chunk: Chunk, frame: pd.DataFrame) -> Batch:
 
     def text(name: str) -> tuple[list[str], Ints]:
         column = arrow(name)
-        names = [_text(value, chunk.header.empty_field.encode()) for value in column.dictionary.to_pylist()]
+        names = [_text(value, empty) for value in column.dictionary.to_pylist()]
         indices = column.indices
         codes = (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
         return names, codes
@@ -132,19 +147,17 @@ def _batch(chunk: Chunk, frame: pd.DataFrame) -> Batch:
         return table[codes]
 
     uids, uid_code = text("uid")
-    nanoseconds = frame["ts"].to_numpy("datetime64[ns]").astype(np.int64)
     return Batch(
-        path=chunk.path,
+        path=path,
         uids=uids,
         uid_code=uid_code,
-        # From a float64 it comes at most 240 ns off (until 2106): rounding gives Zeek's microseconds exactly.
-        ts=(nanoseconds + 500) // 1000,
+        ts=ts,
         seq=number("seq"),
         kind=objects("kind"),
         command=objects("command"),
         offset=number("offset"),
         length=number("length"),
-        payload=decode_column(arrow("data"), chunk.header.empty_field.encode()),
+        payload=decode_column(arrow("data"), empty),
         orig_h=objects("id.orig_h"),
         orig_p=number("id.orig_p"),
         resp_h=objects("id.resp_h"),
