@@ -31,6 +31,8 @@ _TAIL_LOOKS = {
     "CAPA": re.compile(rb"[A-Z0-9]"),
 }
 _NEVER_SIZED = frozenset({"UIDL", "CAPA", "DELE", "QUIT", "NOOP", "RSET", "USER", "PASS"})
+_FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:")
+_LONGEST_STATUS_LINE = 512  # RFC 2449, section 4
 _STATUS_LENGTH = 20  # of a status line that was not seen: "+OK 12345 octets" and its CRLF, about
 _MOST_STATES = 20_000
 _MOST_SWALLOWED = 400
@@ -164,8 +166,25 @@ def _headless_span(
             span.body_stop, span.ended = max(stop - 3, shown), True
     else:
         return span
+    span.body_start = _after_status_rest(stream, span, start, sent, sizes)
     _count_headless(stream, span, start, sent, sizes)
     return span
+
+
+def _after_status_rest(
+    stream: ServerStream, span: Span, start: int, sent: Sent, sizes: dict[int, int]
+) -> int:
+    """Where the message begins: behind what the loss has left of the status line, if it has left any."""
+    shown, stop = span.body_start or 0, span.body_stop
+    newline = stream.find(b"\n", shown, stop)
+    if newline < 0 or newline - start > _LONGEST_STATUS_LINE:
+        return shown
+    octets = expected_octets(sent, None, sizes)
+    if octets is not None:
+        there = len(unstuff(stream.known(newline + 1, stop)))
+        return newline + 1 if there == octets else shown
+    first, second = stream.bytes_at(shown, newline), stream.bytes_at(newline + 1, newline + 80)
+    return newline + 1 if _FIELD_START.match(second) and not _FIELD_START.match(first) else shown
 
 
 def _count_headless(
