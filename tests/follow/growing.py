@@ -1,7 +1,7 @@
 """A log that grows and is rotated as Zeek, zeekctl and logrotate do it; and what must come out of it.
 
-`sessions` makes connections without a Zeek, `GrowingLog` writes their rows in pieces, `tables` reads an output
-back row by row, so that two of them can be compared.
+`sessions` makes connections without a Zeek, `GrowingLog` writes their rows in pieces, `tables` reads an
+output back row by row, so that two of them can be compared.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from traffic import mails, pcap, pop3, tcp
 from traffic.eventlog import log_header, log_lines, uid_of
 from traffic.rows import of_packets
+
 from zeekpop3.session.events import Rows
 
 KEYS = {

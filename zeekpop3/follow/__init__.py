@@ -3,8 +3,9 @@
     with Follower(["/opt/zeek/logs"], "tables") as follower:
         follower.once()
 
-`files` knows which log is which, `tail` reads it, `connections` keeps the machines, `state` is the
-checkpoint, `parts` takes what is written into the tables, `follower` is the loop over them.
+`files` knows which log is which, `tail` cuts it into lines, `connections` keeps the machines, `reading` is a
+round over the logs; `state` is the checkpoint, `parts` takes what is written into the tables, `compact`
+merges it, `rebuild` asks the tables when there is no checkpoint; `follower` is the loop.
 """
 
 from zeekpop3.follow.follower import Follower

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from zeekpop3.errors import LogError
 from zeekpop3.log.header import COLUMNS, LOG_PATH, Header, parse_header
@@ -27,43 +28,55 @@ _HEAD = 1 << 16
 class LogFile:
     """A log and how far its rows have been taken in.
 
-    `number` stands for it in the checkpoint. `mark` is the hash of its first `head` bytes (decompressed),
-    `offset` and `line` are the place of the next row, `first` is the first row's `ts` (microseconds).
-    `seen` is size and mtime (ns) of the file at `path` when nothing more was in it.
+    `number` stands for it in the checkpoint, `mark` is the hash of its head (decompressed), `offset` and
+    `line` are the place of the next row, `first` is the first row's `ts` (microseconds).
+    `seen`: for each path where the log is, size and mtime (ns) of the file when nothing more was in it.
     """
 
     number: int
     mark: str
-    head: int
-    path: Path
     first: int
     offset: int = 0
     line: int = 1
-    seen: tuple[int, int] | None = None
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     gone_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the beginning of a log tells: its header, the mark, and the time of its first row."""
+    """What the beginning of a log tells: its header, the mark, where it begins, and the first row's time."""
 
     header: Header
     mark: str
-    size: int
+    start: int
     first: int
+
+
+class Place(NamedTuple):
+    """A log that has something to read at a path; size in bytes and mtime in nanoseconds."""
+
+    log: LogFile
+    path: Path
+    size: int
+    mtime: int
 
 
 @dataclass(slots=True)
 class Catalogue:
-    """All logs that are known, by mark; `places` is what the last look found at each path."""
+    """All logs that are known, by mark; `places` is what the last look found at each path, `paths` the
+    reverse."""
 
     files: dict[str, LogFile] = field(default_factory=dict)
     places: dict[Path, tuple[tuple[int, int, int, int], str | None]] = field(default_factory=dict)
+    paths: dict[str, list[Path]] = field(default_factory=dict)
     problems: dict[Path, str] = field(default_factory=dict)
     next_number: int = 1
 
-    def look(self, folders: Iterable[Path], now_s: int) -> list[LogFile]:
-        """Look at what is there; returns the logs with something to read, in order of time.
+    def look(self, folders: Iterable[Path], now_s: int) -> list[Place]:
+        """Look at what is there; returns the logs that may have something to read, in order of time.
+
+        A log that is at several places (a copy, a packed one that is not complete yet) is read wherever it
+        has more than was read elsewhere; first where it is not packed, and longest.
 
         `problems` then says which files could not be used, and why.
         """
@@ -91,20 +104,21 @@ class Catalogue:
             if mark is not None:
                 paths.setdefault(mark, []).append(path)
         self.places = places
+        self.paths = paths
         waiting = []
         for mark, where in paths.items():
-            file = self.files[mark]
-            file.gone_since = None
-            if file.path not in where:
-                # The original first, while it is there: a compressed or copied one may still be incomplete.
-                file.path, file.seen = min(where, key=lambda path: (path.suffix == ".gz", str(path))), None
-            size, mtime = places[file.path][0][2:]
-            if file.seen != (size, mtime):
-                waiting.append(file)
-        for file in self.files.values():
-            if file.mark not in paths and file.gone_since is None:
-                file.gone_since = now_s
-        return sorted(waiting, key=lambda file: (file.first, file.number))
+            log = self.files[mark]
+            log.gone_since = None
+            for name in log.seen.keys() - set(map(str, where)):
+                del log.seen[name]
+            for path in where:
+                size, mtime = places[path][0][2:]
+                if log.seen.get(str(path)) != (size, mtime):
+                    waiting.append(Place(log, path, size, mtime))
+        for log in self.files.values():
+            if log.mark not in paths and log.gone_since is None:
+                log.gone_since = now_s
+        return sorted(waiting, key=_order)
 
     def forget(self, before_s: int, needed: set[int]) -> None:
         """Forget logs that have been gone since before a time (epoch seconds)."""
@@ -152,9 +166,14 @@ class Catalogue:
         if head is None:
             return None
         if head.mark not in self.files:
-            self.files[head.mark] = LogFile(self.next_number, head.mark, head.size, path, head.first)
+            log = LogFile(self.next_number, head.mark, head.first, offset=head.start)
+            self.files[head.mark] = log
             self.next_number += 1
         return head.mark
+
+
+def _order(place: Place) -> tuple[int, int, bool, int]:
+    return place.log.first, place.log.number, place.path.suffix == ".gz", -place.size
 
 
 def is_log_name(name: str) -> bool:
@@ -165,34 +184,51 @@ def is_log_name(name: str) -> bool:
 def read_head(path: Path) -> Head | None:
     """The head of a log; None while it has no whole row. Raises LogError if it is something else, OSError."""
     with path.open("rb", buffering=0) as file:
-        magic = file.read(2)
-    if magic != GZIP_MAGIC:
-        with path.open("rb", buffering=0) as file:
-            return head_of(file.read(_HEAD), path)
+        if os.pread(file.fileno(), 2, 0) != GZIP_MAGIC:
+            return head_of(*plain_start(file.fileno()), path)
+    return head_of(*packed_start(path), path)
+
+
+def plain_start(descriptor: int) -> tuple[bytes, int]:
+    """The first 64 KiB of a file, and where they begin: behind the hole that truncation in place leaves."""
+    text, at = os.pread(descriptor, _HEAD, 0), 0
+    if text[:1] != b"\0":
+        return text, 0
+    try:
+        at = os.lseek(descriptor, 0, os.SEEK_DATA)
+    except OSError:  # nothing but a hole, or a file system that has none
+        pass
+    while text := os.pread(descriptor, _HEAD, at):
+        if data := text.lstrip(b"\0"):
+            at += len(text) - len(data)
+            return os.pread(descriptor, _HEAD, at), at
+        at += len(text)
+    return b"", 0
+
+
+def packed_start(path: Path) -> tuple[bytes, int]:
+    """The same of a packed file, in its decompressed text."""
     with ByteStream(path) as stream:
-        return head_of(stream.read(_HEAD), path)
+        at = 0
+        while text := stream.read(_HEAD):
+            if data := text.lstrip(b"\0"):
+                return data + stream.read(_HEAD - len(data)), at + len(text) - len(data)
+            at += len(text)
+    return b"", 0
 
 
-def head_of(text: bytes, path: Path) -> Head | None:
+def head_of(text: bytes, start: int, path: Path) -> Head | None:
     """What the first bytes of a log, up to 64 KiB, tell; see `read_head`."""
-    if not text:
-        return None
-    begin = 0
-    if text[:1] == b"\0":
-        # A log that was truncated under a writer that went on at its old place begins with a hole.
-        begin = len(text) - len(text.lstrip(b"\0"))
-        if begin == len(text):
-            raise LogError(path, "begins with a hole that is larger than 64 KiB: it was truncated in place")
-    at = begin
+    at = 0
     while text[at : at + 1] == b"#":
         newline = text.find(b"\n", at)
         if newline < 0:
             return None
         at = newline + 1
-    if at > begin:
-        header, _ = parse_header(text[begin:at], path)
-    elif text[:1] != b"\0" and not text[:1].isdigit():
-        header, _ = parse_header(text, path)  # which says what it is instead
+    if not text:
+        return None
+    if at or not text[:1].isdigit():
+        header, _ = parse_header(text[:at] or text, path)  # which says what it is instead
     else:
         # Truncated in place: the header went with the rows. It was our package's.
         header = Header(path, tuple(COLUMNS), tuple(COLUMNS.values()))
@@ -205,7 +241,7 @@ def head_of(text: bytes, path: Path) -> Head | None:
     try:
         first = int(float(fields[header.fields.index("ts")]) * 1_000_000)
     except (ValueError, IndexError, OverflowError):
-        if at == begin:
+        if not at:
             raise LogError(path, "is no Zeek log: it does not begin with a Zeek header") from None
         first = 0
-    return Head(header, hashlib.sha256(text[:end]).hexdigest()[:24], end, first)
+    return Head(header, hashlib.sha256(text[:end]).hexdigest()[:24], start, first)

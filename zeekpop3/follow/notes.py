@@ -61,7 +61,7 @@ class Notes:
             self.info("the output can be written again")
         self._output = reason
 
-    def problem_once(self, path: str, reason: str) -> None:
+    def once(self, path: str, reason: str) -> None:
         """Some trouble on the side."""
         if (path, reason) not in self._once:
             self._once.add((path, reason))

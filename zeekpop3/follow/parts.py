@@ -90,8 +90,9 @@ class Output:
         for name, table in sorted(tables, key=lambda item: _ORDER.index(item[0])):
             paths = writer.write(name, table, number)
             names += [str(path.relative_to(self.staged)) for path in paths]
-        for folder in {self.staged, *((self.staged / name).parent.parent for name in names)}:
+        for folder in {(self.staged / name).parent.parent for name in names}:
             sync_folder(folder)
+            sync_folder(self.staged)
         return names
 
     def settle(self, state: State) -> None:

@@ -132,10 +132,10 @@ def _state(data: dict[str, Any]) -> State:
 
 
 def _log(data: dict[str, Any]) -> LogFile:
-    seen = data.pop("seen")
-    for name in ("number", "head", "first", "offset", "line"):
+    seen = {_typed(path, str): (size, mtime) for path, (size, mtime) in data.pop("seen").items()}
+    for name in ("number", "first", "offset", "line"):
         _typed(data[name], int)
-    return LogFile(**{**data, "path": Path(data["path"])}, seen=tuple(seen) if seen else None)
+    return LogFile(**data, seen=seen)
 
 
 def _place(data: dict[str, Any]) -> Place:
@@ -158,9 +158,7 @@ def _typed(value: Any, kind: type) -> Any:
 
 
 def _data(state: State) -> dict[str, Any]:
-    data = {"version": VERSION, **asdict(state)}
-    data["logs"] = [{**asdict(log), "path": str(log.path)} for log in state.logs]
-    return data
+    return {"version": VERSION, **asdict(state)}
 
 
 def _check(state: State) -> int:

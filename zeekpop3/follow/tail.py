@@ -5,7 +5,6 @@ Offsets are those of the decompressed text, so that they hold for the log before
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,14 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zeekpop3.errors import LogError
-from zeekpop3.follow.files import LogFile, head_of
+from zeekpop3.follow.files import LogFile, head_of, packed_start, plain_start
 from zeekpop3.log import Chunk, Header
 from zeekpop3.log.header import parse_header
 from zeekpop3.log.stream import GZIP_MAGIC, ByteStream
 
 BLOCK = 4 << 20
 _MAX_LINE = 1 << 28
-_HEAD = 1 << 16
 
 
 class Moved(Exception):
@@ -38,7 +36,8 @@ class Piece:
 
 
 def pieces(
-    file: LogFile,
+    log: LogFile,
+    path: Path,
     start: tuple[int, int],
     stop: int | None = None,
     *,
@@ -51,14 +50,14 @@ def pieces(
     (as in a batch run). Raises Moved, LogError if the file cannot be opened or read, or is damaged.
     """
     try:
-        with _opened(file) as (read, header, is_gzip, problem):
-            yield from _Lines(file.path, header, is_gzip, tell).run(read, start, stop, final)
+        with _opened(log, path) as (read, header, is_gzip, problem):
+            yield from _Lines(path, header, is_gzip, tell).run(read, start, stop, final)
             if problem() and final:
-                tell(LogError(file.path, problem() or ""))
+                tell(LogError(path, problem() or ""))
     except FileNotFoundError:
         raise Moved from None
     except OSError as error:
-        raise LogError(file.path, f"cannot be read: {error.strerror or error}") from None
+        raise LogError(path, f"cannot be read: {error.strerror or error}") from None
 
 
 Read = Callable[[int, int], bytes]
@@ -66,28 +65,21 @@ Read = Callable[[int, int], bytes]
 
 
 class _opened:
-    """The log at the file's path, if it is still that one; a context manager."""
+    """The log at a path, if it is still that one; a context manager."""
 
-    def __init__(self, file: LogFile) -> None:
-        self._log = file
+    def __init__(self, log: LogFile, path: Path) -> None:
+        self._log, self._path = log, path
         self._file: BinaryIO | None = None
         self._stream: ByteStream | None = None
         self._at = 0
 
     def __enter__(self) -> tuple[Read, Header, bool, Callable[[], str | None]]:
-        path = self._log.path
+        path = self._path
         self._file = path.open("rb", buffering=0)
         try:
             is_gzip = os.pread(self._file.fileno(), 2, 0) == GZIP_MAGIC
-            if is_gzip:
-                with ByteStream(path) as stream:
-                    head = stream.read(_HEAD)
-            else:
-                head = os.pread(self._file.fileno(), _HEAD, 0)
-            if hashlib.sha256(head[: self._log.head]).hexdigest()[:24] != self._log.mark:
-                raise Moved
-            found = head_of(head, path)
-            if found is None:
+            found = head_of(*(packed_start(path) if is_gzip else plain_start(self._file.fileno())), path)
+            if found is None or found.mark != self._log.mark:
                 raise Moved
             if is_gzip:
                 self._stream = ByteStream(path)

@@ -1,0 +1,134 @@
+"""A kill between any two steps on the disk: nothing is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traffic.eventlog import log_header
+
+from follow.conftest import Expected
+from follow.growing import assert_same
+from zeekpop3.follow import Follower, Options, parts
+from zeekpop3.follow.parts import FOLDER
+
+STEPS = ("replace", "rename", "unlink", "rmdir", "fsync", "mkdir", "link")
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+class Disk:
+    """Counts the steps that change the disk; kills before step `at`, and lets none happen afterwards."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.at = 0, 0
+        for name in STEPS:
+            monkeypatch.setattr(os, name, self._counted(getattr(os, name)))
+        monkeypatch.setattr(parts, "_exchange", self._counted(parts._exchange))
+
+    def _counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.count += 1
+            if 0 < self.at <= self.count:
+                raise Killed
+            return step(*args, **kwargs)
+
+        return counted
+
+
+def _pieces(lines: list[bytes]) -> Iterator[bytes]:
+    size = -(-len(lines) // 4)
+    for start in range(0, len(lines), size):
+        yield b"".join(lines[start : start + size])
+
+
+def _work(folder: Path, out: Path, lines: list[bytes]) -> None:
+    """The log grows three times while a follower is at work; then it is rotated, and ends."""
+    log = folder / "pop3_events.log"
+    with Follower([folder], out, options=Options(flush_s=0.0)) as follower:
+        for number, piece in enumerate(_pieces(lines)):
+            done = folder / f"done-{number}"
+            if not done.exists():
+                with log.open("ab") as file:
+                    file.write(piece if log.stat().st_size else log_header() + piece)
+                if number == 1:
+                    log.rename(folder / "pop3_events-1.log")
+                done.touch()
+            follower.once()
+
+
+@pytest.mark.parametrize(
+    ("exchange", "every"),
+    [
+        pytest.param(True, 7, id="exchange"),
+        pytest.param(False, 23, id="one-by-one"),
+        pytest.param(True, 1, id="each-step", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_every_step(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    two_days: list[bytes],
+    batch: Callable[[list[bytes]], Expected],
+    exchange: bool,
+    every: int,
+) -> None:
+    """Whichever step on the disk (every n-th of them) a kill comes before, the next start makes it good."""
+    expected = batch(two_days)
+    if not exchange:
+        monkeypatch.setattr(parts, "_exchange", lambda one, other: False)
+    disk = Disk(monkeypatch)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    _work(whole, tmp_path / "out", two_days)
+    assert_same(tmp_path / "out", expected)
+    steps = disk.count
+    assert steps > 100
+    rng = random.Random(steps)
+    for number, at in enumerate(range(1, steps + 1, every)):
+        folder, out = tmp_path / f"logs-{number}", tmp_path / f"out-{number}"
+        folder.mkdir()
+        # Killed once more while it makes good the first kill; then left alone.
+        for then in (at, rng.randint(1, steps) if number % 2 else 0, 0):
+            disk.count, disk.at = 0, then
+            try:
+                _work(folder, out, two_days)
+            except Killed:
+                disk.at = 0
+                _unlock(out)
+        assert_same(out, expected)
+
+
+def _unlock(out: Path) -> None:
+    """A killed process holds no locks; this one still does, where opening the follower was cut short."""
+    lock = out / FOLDER / "lock"
+    if not lock.exists():
+        return
+    inode = lock.stat().st_ino
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            if os.fstat(int(path.name)).st_ino == inode:
+                os.close(int(path.name))
+        except OSError:
+            continue
+
+
+def test_folders_change_places(tmp_path: Path) -> None:
+    """On Linux two folders change their names in one step."""
+    if not hasattr(ctypes.CDLL(None), "renameat2"):
+        pytest.skip("no renameat2 here")
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    (one / "a").touch()
+    if not parts._exchange(one, other):
+        pytest.skip("the file system cannot")
+    assert (other / "a").exists()
+    assert not (one / "a").exists()

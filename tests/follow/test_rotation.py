@@ -1,0 +1,200 @@
+"""Logs grow, are rotated, compressed, moved, come late, vanish: the tables are those of a batch run."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from traffic.eventlog import log_header
+
+from follow.conftest import Expected
+from follow.growing import GrowingLog, assert_same, shreds, tables
+from zeekpop3.follow import Follower, Note, Options
+
+QUICK = Options(flush_s=0.0, poll=True)
+
+
+def _follow(spool: Path, out: Path, notes: list[Note] | None = None, options: Options = QUICK) -> None:
+    with Follower(
+        [spool], out, options=options, tell=notes.append if notes is not None else None
+    ) as follower:
+        follower.once()
+
+
+@pytest.mark.parametrize("kind", ["rename", "archive", "copytruncate", "mixed"])
+def test_every_way_of_rotation(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected], kind: str
+) -> None:
+    """A log cut anywhere, rotated with sessions in flight, restarts in between: as a batch."""
+    rng = random.Random(kind)
+    log = GrowingLog(spool)
+    out = tmp_path / "out"
+    for turn, piece in enumerate(shreds(lines, rng, 60_000)):
+        log.write(piece)
+        if turn % 5 == 4:
+            log.rotate(rng.choice(["rename", "archive", "copytruncate"]) if kind == "mixed" else kind)
+        if turn % 7 == 6:
+            log.compress_one()
+        if turn % 4 == 3:
+            _follow(spool, out)
+    _follow(spool, out)
+    assert log.rotations >= 3
+    assert_same(out, batch(lines))
+
+
+def test_one_follower_throughout(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """The same with a follower that is never restarted."""
+    rng = random.Random(3)
+    log = GrowingLog(spool)
+    with Follower([spool], tmp_path / "out", options=QUICK) as follower:
+        for turn, piece in enumerate(shreds(lines, rng, 60_000)):
+            log.write(piece)
+            if turn % 4 == 3:
+                log.rotate(rng.choice(["rename", "archive", "copytruncate"]))
+            follower.once()
+            log.compress_one()
+    assert_same(tmp_path / "out", batch(lines))
+
+
+def test_half_a_line_is_waited_for(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """A line is read when its end is there, wherever it was cut."""
+    log, text = spool / "pop3_events.log", log_header() + b"".join(lines)
+    out = tmp_path / "out"
+    notes: list[Note] = []
+    for stop in (10, len(log_header()) + 3, len(text) // 3, len(text) - 5):
+        log.write_bytes(text[:stop])
+        _follow(spool, out, notes)
+    log.write_bytes(text)
+    _follow(spool, out, notes)
+    assert_same(out, batch(lines))
+    assert all(note.level == "info" for note in notes)
+
+
+def test_archives_in_any_order(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """Archives that appear in the wrong order give the same rows: what follows a hole waits."""
+    quarter = len(lines) // 4
+    out = tmp_path / "out"
+    for number in (0, 3, 1, 2):
+        stop = (number + 1) * quarter if number < 3 else None
+        text = log_header() + b"".join(lines[number * quarter : stop])
+        (spool / f"pop3_events.{number:02d}.log.gz").write_bytes(gzip.compress(text))
+        _follow(spool, out)
+    assert_same(out, batch(lines))
+
+
+def test_a_log_twice_is_one_log(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """Copies and links of a log, under any name, packed or not, are the log."""
+    log = spool / "pop3_events.log"
+    log.write_bytes(log_header() + b"".join(lines[: len(lines) // 2]))
+    out = tmp_path / "out"
+    _follow(spool, out)
+    (spool / "pop3_events-copy.log").write_bytes(log.read_bytes())
+    (spool / "pop3_events-copy.log.gz").write_bytes(gzip.compress(log.read_bytes()))
+    (spool / "pop3_events-link.log").symlink_to(log)
+    os.link(log, spool / "pop3_events-hard.log")
+    _follow(spool, out)
+    with log.open("ab") as file:
+        file.write(b"".join(lines[len(lines) // 2 :]))
+    _follow(spool, out)
+    assert_same(out, batch(lines))
+
+
+def test_done_logs_may_vanish(
+    spool: Path, tmp_path: Path, two_days: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """A folder of a day that is done is removed: nothing changes."""
+    cut = next(i for i, line in enumerate(two_days) if line.startswith(b"170008"))
+    day = spool / "2023-11-14"
+    day.mkdir()
+    (day / "pop3_events.22.log").write_bytes(log_header() + b"".join(two_days[:cut]))
+    out = tmp_path / "out"
+    _follow(spool, out)
+    (day / "pop3_events.22.log").unlink()
+    day.rmdir()
+    (spool / "pop3_events.log").write_bytes(log_header() + b"".join(two_days[cut:]))
+    _follow(spool, out)
+    assert_same(out, batch(two_days))
+
+
+def test_a_log_that_is_needed_vanishes(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """Sessions whose first rows are gone at a restart are marked, and what was written is not touched."""
+    half = len(lines) // 2
+    out = tmp_path / "out"
+    first = spool / "pop3_events-1.log"
+    first.write_bytes(log_header() + b"".join(lines[:half]))
+    _follow(spool, out)
+    before = tables(out)
+    first.unlink()
+    (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines[half:]))
+    notes: list[Note] = []
+    _follow(spool, out, notes)
+    after, whole = tables(out), batch(lines)
+    assert any("lost" in note.text for note in notes if note.level == "warning")
+    damaged = {row["uid"] for row in after["sessions"] if "rows_missing" in row["defects"]}
+    assert damaged
+    for name in ("emails", "commands", "sessions"):
+        rows = [row for row in after[name] if row["uid"] not in damaged]
+        assert rows == [row for row in whole[name] if row["uid"] not in damaged]
+        assert [row for row in before[name] if row in after[name]] == before[name]
+    keys = [(row["uid"], row["trans_depth"]) for row in after["emails"]]
+    assert len(keys) == len(set(keys))
+    assert len(after["sessions"]) == len(whole["sessions"])
+
+
+def test_truncated_under_a_writer(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """copytruncate while Zeek writes on at its old place: a hole, no header, and still every row."""
+    log, third = spool / "pop3_events.log", len(lines) // 3
+    out = tmp_path / "out"
+    descriptor = os.open(log, os.O_CREAT | os.O_WRONLY, 0o644)
+    os.write(descriptor, log_header() + b"".join(lines[:100]))
+    _follow(spool, out)
+    os.write(descriptor, b"".join(lines[100:third]))
+    (spool / "pop3_events.log.1").write_bytes(log.read_bytes())
+    os.truncate(log, 0)
+    os.write(descriptor, b"".join(lines[third:]))
+    os.close(descriptor)
+    assert log.read_bytes()[:1] == b"\0"
+    _follow(spool, out)
+    assert_same(out, batch(lines))
+
+
+def test_a_cut_off_archive(spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+    """A packed log that is still being copied is read as far as it goes, and its rest when it comes."""
+    packed = gzip.compress(log_header() + b"".join(lines))
+    log, out = spool / "pop3_events.1.log.gz", tmp_path / "out"
+    log.write_bytes(packed[: len(packed) // 2])
+    _follow(spool, out)
+    some = len(tables(out)["emails"])
+    log.write_bytes(packed)
+    _follow(spool, out)
+    assert 0 < some < len(tables(out)["emails"]) == 120
+
+
+def test_other_files_are_told_once(spool: Path, tmp_path: Path) -> None:
+    """A file that is no event log is named once, and left alone."""
+    (spool / "pop3_events.json.log").write_text('{"ts": 1}\n')
+    (spool / "conn.log").write_text("not ours\n")
+    notes: list[Note] = []
+    with Follower([spool], tmp_path / "out", options=QUICK, tell=notes.append) as follower:
+        follower.once()
+        follower.once()
+        assert follower.failed
+    told = [note.text for note in notes if note.level == "error"]
+    assert len(told) == 1
+    assert "is JSON" in told[0]
