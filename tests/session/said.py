@@ -69,8 +69,8 @@ def dialogue(*turns: tuple[str, bytes], exact: bool, close: bool = True) -> Rows
 
 # fmt: off
 KNOWN = frozenset({
-    "USER", "PASS", "APOP", "AUTH", "STAT", "LIST", "RETR", "DELE", "RSET", "NOOP", "LAST", "QUIT", "TOP", "CAPA",
-    "UIDL", "STLS", "XSENDER", "LANG", "UTF8", "XTND",
+    "USER", "PASS", "APOP", "AUTH", "STAT", "LIST", "RETR", "DELE", "RSET", "NOOP", "LAST", "QUIT", "TOP",
+    "CAPA", "UIDL", "STLS", "XSENDER", "LANG", "UTF8", "XTND",
 })
 # fmt: on
 
