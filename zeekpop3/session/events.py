@@ -42,7 +42,8 @@ class Command:
 
     `seq` counts the connection's commands from 0. A reply that nobody asked for has `command` None.
     `lines` and `octets` are those of a multi-line response as sent, without status line and terminator;
-    None where the response had none. `status` is "OK", "ERR" or None (not seen).
+    None where the response had none. `status` is "OK", "ERR" or None (not seen). `reply_ts` is None where the
+    log does not tell: a row of the exact form has the time of its first byte only.
     """
 
     uid: str

@@ -313,7 +313,7 @@ class ExactReader:
         if after == stop and more:
             return False  # whether lines follow is not yet known
         status, message = parsed
-        exchange = Exchange(None, None, stream.time_at(start) or 0, status, message, stream.time_at(start))
+        exchange = Exchange(None, None, stream.time_before(start), status, message, stream.time_at(start))
         following = stream.bytes_at(after, min(after + 5, stop))
         end = after
         if status == "OK" and following and not _STATUS_START.match(following):
@@ -352,7 +352,7 @@ class ExactReader:
             and self.strays.guess(parsed[1], stream.bytes_at(newline + 1, hole))[0] == "RETR"
         ):
             after = newline + 1
-            exchange = Exchange("RETR", None, stream.time_at(start) or 0, *parsed, stream.time_at(start))
+            exchange = Exchange("RETR", None, stream.time_before(start), *parsed, stream.time_at(start))
             exchange.defects.append("request_missing")
             found = self._terminator(newline - 1, after, stop)
             body_end, end = found or (stop, stop)

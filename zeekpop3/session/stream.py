@@ -112,11 +112,14 @@ class ServerStream:
         return found if found < 0 else found + base
 
     def time_at(self, offset: int) -> int | None:
-        """When the byte at an offset came: the time of the row that holds it."""
+        """When the byte at an offset came, if a row starts with it: rows have their first byte's time."""
         index = bisect_right(self._clock_at, offset) - 1
-        if index < 0:
-            return self._clock[0] if self._clock else None
-        return self._clock[index]
+        return self._clock[index] if index >= 0 and self._clock_at[index] == offset else None
+
+    def time_before(self, offset: int) -> int:
+        """When the row began that has the byte at an offset: it came then, or a little later."""
+        index = bisect_right(self._clock_at, offset) - 1
+        return self._clock[max(index, 0)] if self._clock else 0
 
     def release(self) -> None:
         """Forget what lies before `position`."""
