@@ -62,6 +62,12 @@ def _server_data(packets: list[Packet]) -> list[int]:
     return damage.data_indices(packets, from_client=False)
 
 
+def _inner(packets: list[Packet]) -> list[int]:
+    """Where full segments stand that continue a mail."""
+    large = (i for i in _server_data(packets) if len(packets[i].payload) > 1000)
+    return [i for i in large if not packets[i].payload.startswith(b"+OK")]
+
+
 def _with_gaps(packets: list[Packet]) -> list[Packet]:
     """Loses segments in the middle of mails, one with a status line, one with a terminator, and a command."""
     starts = [i for i in _server_data(packets) if b" octets\r\n" in packets[i].payload[:20]]
@@ -78,7 +84,7 @@ def _thinned(share: float) -> Callable[[list[Packet]], list[Packet]]:
 
 
 def _cut_in_a_mail(packets: list[Packet]) -> list[Packet]:
-    inner = [i for i in _server_data(packets) if len(packets[i].payload) > 1000]
+    inner = _inner(packets)
     return damage.truncate(packets, inner[len(inner) // 2])
 
 
@@ -201,7 +207,7 @@ def torn() -> Made:
     packets, truths = [], []
     for number in range(3):
         whole, found = session(50 + number, BOXES["wangwu"], start=tcp.START + 1000 * number)
-        inner = [i for i in _server_data(whole.packets) if len(whole.packets[i].payload) > 1000]
+        inner = _inner(whole.packets)
         torn = tcp.Connection(whole.flow)
         torn.packets = whole.packets[: inner[20 + number]]
         last = torn.packets[-1]

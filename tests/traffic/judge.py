@@ -43,18 +43,19 @@ class Verdict:
     torn_found: int = 0
     counted: int = 0
     wrongly_complete: int = 0
+    misnamed: int = 0
     extra: int = 0
     faults: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
-        return self.right == self.whole and not self.wrongly_complete
+        return self.right == self.whole and not self.wrongly_complete and not self.misnamed
 
     def line(self) -> str:
         return (
             f"whole {self.right}/{self.whole}, message whole {self.spared_right}/{self.spared}, "
             f"torn found {self.torn_found}/{self.torn} (missing_bytes right {self.counted}), "
-            f"wrongly complete {self.wrongly_complete}, rows too many {self.extra}"
+            f"wrongly complete {self.wrongly_complete}, misnamed {self.misnamed}, rows too many {self.extra}"
         )
 
 
@@ -80,10 +81,18 @@ def judge(told: dict[str, Any], rows: list[dict[str, Any]]) -> Verdict:
         if row is not None:
             group.remove(row)
         _count(verdict, truth, row)
-    for group in found.values():
+    held = defaultdict(list)
+    for truth in told["transfers"]:
+        if truth["body_whole"]:
+            held[tuple(truth[k] for k in FLOW)].append(truth)
+    for key, group in found.items():
         for row in group:
             verdict.extra += 1
-            if row["complete"]:
+            mail = next((truth for truth in held[key[:4]] if _same(row, truth)), None)
+            if mail is not None:
+                verdict.misnamed += 1
+                verdict.faults.append(f"mail {mail['msg_num']} under another number: {_name(row)}")
+            elif row["complete"]:
                 verdict.wrongly_complete += 1
                 verdict.faults.append(f"complete, but not in the capture: {_name(row)}")
     return verdict

@@ -77,18 +77,21 @@ class _Login:
 
     def __init__(self) -> None:
         self.mechanism, self.user = "", b""
-        self.initial = self.doubtful = self.done = False
+        self.named = self.doubtful = self.asked = self.done = False
 
     def command(self, verb: str, argument: bytes) -> None:
-        if verb in ("USER", "APOP"):
-            self.mechanism, self.initial, self.user = "", False, b""
-        elif verb == "AUTH":
-            words = argument.split()
-            self.mechanism = words[0].upper().decode("latin-1") if words else ""
-            self.initial = len(words) > 1
-            self.user = _user_of(self.mechanism, words[1]) if self.initial else b""
+        words = argument.split()
+        self.asked = verb in ("PASS", "APOP") or (verb == "AUTH" and bool(words))
+        if verb in ("USER", "APOP", "AUTH"):
+            self.mechanism = words[0].upper().decode("latin-1") if words and verb == "AUTH" else ""
+            self.named = len(words) > 1 if verb == "AUTH" else verb == "APOP" and len(words) == 1
+            self.user = _user_of(self.mechanism, words[1]) if verb == "AUTH" and self.named else b""
         elif verb in ("STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "LAST", "TOP", "UIDL"):
             self.done = True
+
+    def reply(self, status: str | None) -> None:
+        self.done = self.done or (self.asked and status == "OK")
+        self.asked = False
 
     def gap(self, client: bool) -> None:
         if not self.done and (client or self.mechanism):
@@ -107,7 +110,7 @@ class _Login:
         return argument
 
     def name(self, user: bytes) -> bytes:
-        return b"" if self.doubtful else self.user if self.initial else user
+        return b"" if self.doubtful else self.user if self.named else user
 
 
 def _user_of(mechanism: str, response: bytes) -> bytes:
@@ -144,6 +147,7 @@ class Tap:
         self._all_control = all_control
         self._now = 0
         self._begun, self._asked, self._confirmed = False, False, not exact
+        self._released = False  # the analyzer is taken off after the login
         self._server_next = 0
         self._kept: list[Row] = []
         self._buffer, self._buffer_at, self._since = b"", 0, 0
@@ -195,6 +199,8 @@ class Tap:
             self._buffer = b""
 
     def _event(self, kind: str, command: str | None, data: bytes) -> None:
+        if self._released and not self._all_control:
+            return
         hidden, self._begun = False, True
         if kind == "request":
             self._asked = True
@@ -203,8 +209,10 @@ class Tap:
             hidden = not data or (command in NUMBERED and re.fullmatch(rb"\d+( \d+)?", data) is not None)
         elif kind == "reply":
             hidden = True
+            self._login.reply(command)
             if self._asked:
                 self._confirm()
+            self._released = self.exact and self._confirmed and self._login.done
         elif kind == "unexpected":
             self._asked = self._asked or command in KNOWN
             if data.startswith(b"unknown AUTH method "):

@@ -74,8 +74,8 @@ class Lines:
 class Entity:
     """Where the header fields of a mail and of its parts end, as `mime_one_header` tells."""
 
-    def __init__(self, mark: Callable[[bytes], None], ended: Callable[[], None] | None = None) -> None:
-        self._mark, self._ended = mark, ended
+    def __init__(self, mark: Callable[[bytes], None]) -> None:
+        self._mark = mark
         self._header = True
         self._field: list[bytes] = []
         self._type, self._boundary = b"", b""
@@ -138,8 +138,6 @@ class Entity:
             self._header = False
         if self._child is not None:
             self._child.end()
-        if self._ended is not None:
-            self._ended()
 
 
 class Pop3:
@@ -185,6 +183,7 @@ class Pop3:
         if self._mail is not None:
             self._mail.end()
             self._mail = None
+            self._emit("end", None, b"")
 
     def _sasl(self, line: bytes) -> None:
         self._auth_lines += 1
@@ -285,10 +284,7 @@ class Pop3:
             self._login("success")
         elif state in ("TOP", "RETR"):
             if self._mail is None:
-                self._mail = Entity(
-                    lambda name: self._emit("header", name.decode("latin-1"), b""),
-                    lambda: self._emit("end", None, b""),
-                )
+                self._mail = Entity(lambda name: self._emit("header", name.decode("latin-1"), b""))
             self._mail.line(line)
             self._multi = self._want_multi
         elif state in ("CAPA", "UIDL", "LIST"):
