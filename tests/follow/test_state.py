@@ -1,0 +1,144 @@
+"""The checkpoint: lost, damaged, from another version; the lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from traffic.eventlog import log_header
+
+import zeekpop3
+from follow.conftest import Expected
+from follow.growing import assert_same
+from zeekpop3.errors import LogError, OutputError
+from zeekpop3.follow import Follower, Note, Options
+from zeekpop3.follow.parts import FOLDER, STATE
+
+QUICK = Options(flush_s=0.0, poll=True)
+
+
+def _follow(spool: Path, out: Path, notes: list[Note] | None = None) -> None:
+    with Follower([spool], out, options=QUICK, tell=notes.append if notes is not None else None) as follower:
+        follower.once()
+
+
+def _grow(spool: Path, lines: list[bytes], share: float) -> None:
+    text = log_header() + b"".join(lines[: int(len(lines) * share)])
+    (spool / "pop3_events.log").write_bytes(text)
+
+
+@pytest.mark.parametrize("damage", ["removed", "empty", "half", "one byte", "no object", "wrong type"])
+def test_a_lost_state_is_rebuilt(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected], damage: str
+) -> None:
+    """Whatever happened to the state file, it is said, and the tables get each row once all the same."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 0.6)
+    _follow(spool, out)
+    state = out / FOLDER / STATE
+    text = state.read_text()
+    if damage == "removed":
+        state.unlink()
+    else:
+        offset = json.loads(text)["logs"][0]["offset"]
+        broken = {
+            "empty": "",
+            "half": text[: len(text) // 2],
+            "one byte": text.replace(f'"offset": {offset}', f'"offset": {offset + 1}'),
+            "no object": "[1, 2]",
+            "wrong type": text.replace('"clock": 1', '"clock": "1", "x": 1', 1),
+        }[damage]
+        assert broken != text
+        state.write_text(broken)
+    _grow(spool, lines, 0.9)
+    notes: list[Note] = []
+    _follow(spool, out, notes)
+    assert any("state" in note.text for note in notes if note.level in ("warning", "error"))
+    _grow(spool, lines, 1.0)
+    _follow(spool, out)
+    assert_same(out, batch(lines))
+
+
+def test_a_killed_rebuild_goes_on(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """A rebuild that is cut off after some commits does not forget what the tables hold."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 0.7)
+    _follow(spool, out)
+    (out / FOLDER / STATE).unlink()
+    for _ in range(3):
+        with Follower([spool], out, options=QUICK) as follower:
+            follower._stop = True  # after the first piece
+            follower._reader.round(lambda: False)
+            follower._commit_all()
+    _grow(spool, lines, 1.0)
+    _follow(spool, out)
+    assert_same(out, batch(lines))
+
+
+def test_tables_of_a_batch_run_are_gone_on_with(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """A follower on an output that `run` filled from the same logs adds nothing twice."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 1.0)
+    zeekpop3.run([spool], out, jobs=1)
+    _follow(spool, out)
+    assert_same(out, batch(lines))
+
+
+def test_the_state_is_for_people_too(spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+    """JSON with a version, a line for each log and open connection; small; no user, no text of a mail."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 0.5)
+    _follow(spool, out)
+    text = (out / FOLDER / STATE).read_text()
+    data = json.loads(text)
+    assert data["version"] == 1
+    assert len(data["logs"]) == 1
+    assert data["open"]
+    assert len(text) < 4000 + 400 * len(data["open"])
+    assert "user" not in text
+    assert ((out / FOLDER / STATE).stat().st_mode & 0o777) == 0o600
+
+
+def test_a_newer_state_is_refused(spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+    """A state that a later version wrote is not guessed at."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 0.1)
+    _follow(spool, out)
+    state = out / FOLDER / STATE
+    state.write_text(state.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(OutputError, match="newer"):
+        _follow(spool, out)
+
+
+def test_two_followers(spool: Path, tmp_path: Path) -> None:
+    """The second follower on an output is refused, and told which process has it."""
+    import os
+
+    with (
+        Follower([spool], tmp_path / "out", options=QUICK),
+        pytest.raises(OutputError, match=f"another follower .*process {os.getpid()}"),
+    ):
+        Follower([spool], tmp_path / "out", options=QUICK)
+    Follower([spool], tmp_path / "out", options=QUICK).close()
+
+
+def test_logs_out_of_reach_at_the_start(
+    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """If the folder with the logs of open connections is not there (not mounted?), nothing is given up."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 0.5)
+    _follow(spool, out)
+    spool.rename(tmp_path / "away")
+    with pytest.raises(LogError, match="no such folder"):
+        _follow(spool, out)
+    (tmp_path / "away").rename(spool)
+    _grow(spool, lines, 1.0)
+    _follow(spool, out)
+    assert_same(out, batch(lines))
