@@ -65,7 +65,7 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder last through a power failure. Raises OutputError if it is gone."""
+    """Make renames and removals in a folder outlast a power failure. Raises OutputError if it is gone."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
