@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zeekpop3 import __version__, cli_follow, cli_views
+from zeekpop3 import __version__, cli_follow, cli_report, cli_views
 from zeekpop3.errors import LogError, OutputError, ZeekPop3Error
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ def scripts() -> None:
 
 
 cli_views.register(app)
+cli_report.register(app)
 cli_follow.register(app)
 
 
