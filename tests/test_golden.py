@@ -1,4 +1,5 @@
-"""Recorded logs through the whole of zeekpop3: held against the truth, against golden tables, searched for secrets."""
+"""Recorded logs through the whole of zeekpop3: held against the truth, against golden tables, searched for
+secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def _told(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("form", golden.FORMS)
 @pytest.mark.parametrize("name", [name for name in CAPTURES if name not in LOSSY])
 def test_every_mail_comes_back(name: str, form: str) -> None:
-    """Without losses every mail is there: by sha256 in the exact form, by its trimmed lines in the plain one."""
+    """Without losses every mail is there: by sha256 in the exact form, by its trimmed lines in the plain
+    one."""
     verdict = judge(_told(name), _tables(name, form)["emails"])
     assert verdict.good, verdict.faults
 
