@@ -30,6 +30,8 @@ from zeekpop3.report.page import human
 _SHAPES = {
     "viewBox", "class", "d", "x", "y", "rx", "ry", "width", "height", "transform", "aria-hidden", "focusable",
 }  # fmt: skip
+#: Hardly to be compressed.
+_DENSE = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(40))
 _SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.S)
 
 
@@ -60,7 +62,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         transfer(uid="Ca", trans_depth=2, raw=_mail("two", "y" * (TEXT + 10)), ts=NOON + 1),
         transfer(uid="Ca", trans_depth=3, command="TOP", raw=_mail("preview", ""), ts=NOON + 2),
         transfer(
-            uid="Cb", user="wangwu", ts=NOON + DAY, complete=False, missing_bytes=5, raw=_mail("three", "z")
+            uid="Cb",
+            user="wangwu",
+            ts=NOON + DAY,
+            complete=False,
+            missing_bytes=5,
+            raw=_mail("three", _DENSE),
         ),
         transfer(
             uid="Cc", user="lisi", ts=NOON + 2 * DAY, complete=False, raw=_mail("four", "z", "b@example.org")
