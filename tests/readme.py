@@ -83,7 +83,7 @@ def run(block: Block, folder: Path) -> list[str]:
             check=False,
         )
         lines = [line.rstrip() for line in done.stdout.rstrip("\n").split("\n")]
-        printed.append("\n".join(lines))
+        printed.append("\n".join(lines).rstrip("\n"))
     return printed
 
 
