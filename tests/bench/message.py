@@ -204,8 +204,12 @@ def main() -> None:
     )
     parser.add_argument("source", nargs="?", type=Path, default=SAMPLE)
     parser.add_argument("--no-hostile", action="store_true")
+    parser.add_argument("--only-hostile", action="store_true")
     parser.add_argument("--size", type=float, default=10, help="size of each hostile mail, in MB")
     options = parser.parse_args()
+    if options.only_hostile:
+        unstoppable(int(options.size * 1e6))
+        return
     if options.source.exists():
         compare(mails(options.source))
     else:

@@ -18,11 +18,14 @@ _USUAL = re.compile(
     r"(?:\"[^\"\\=]*+\"\s*+|[^\s\",;:()<>@=\\][^\",;:()<>@=\\]*+)?+<[^\s\",;:()<>@]++@[^\s\",;:()<>@]++>"
     r"|[^\s\",;:()<>@=]++@[^\s\",;:()<>@]++"
 )
-_TOKEN = re.compile(
-    r"[^\",;:()<]++|\"(?:[^\"\\]++|\\.)*+\"|<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>|.", re.DOTALL
-)
-_UNQUOTED_TOKEN = re.compile(r"[^,;:]++|.", re.DOTALL)
+_QUOTED = r"\"(?:[^\"\\]++|\\.)*+\""
+_ANGLE = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
+# What belongs together in one mailbox comes in one piece, then a single character that may mean something.
+_TOKEN = re.compile(rf"(?:[^\",;:()<]++|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<]++|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_UNQUOTED = re.compile(r"[^,;:]++|.", re.DOTALL)
 _MAX_FAILURES = 32
+_MAX_COMMENT_DEPTH = 200
 _PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
 _TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
 
@@ -61,10 +64,9 @@ def _split(value: str, defects: Defects) -> list[str]:
     current: list[str] = []
     at = 0
     failures = 0
-    comments = True
     has_at = False
     next_token = _TOKEN.match
-    while (match := next_token(value, at)) is not None:
+    while len(out) <= MAX_ADDRESSES and (match := next_token(value, at)) is not None:
         token = match[0]
         at = match.end()
         if token == "," or token == ";":
@@ -75,10 +77,10 @@ def _split(value: str, defects: Defects) -> list[str]:
         if token == ":" and not has_at:
             current = []
             continue
-        if token == "(" and comments:
+        if token == "(":
             end = _comment_end(value, at)
             if end < 0:
-                comments = False
+                next_token = _WITHOUT_COMMENTS.match
                 failures += 1
             else:
                 token = value[at - 1 : end]
@@ -87,7 +89,7 @@ def _split(value: str, defects: Defects) -> list[str]:
             # What opens and does not close; after some of them only commas count, so that time stays linear.
             failures += 1
             if token == '"' or failures > _MAX_FAILURES:
-                next_token = _UNQUOTED_TOKEN.match
+                next_token = _UNQUOTED.match
         elif "@" in token:
             has_at = True
         current.append(token)
@@ -103,6 +105,8 @@ def _comment_end(value: str, at: int) -> int:
     for match in _PARENTHESIS.finditer(value, at):
         if match[0] == "(":
             depth += 1
+            if depth > _MAX_COMMENT_DEPTH:
+                return -1
         elif match[0] == ")":
             depth -= 1
             if depth == 0:

@@ -62,10 +62,8 @@ def display_name(name: str) -> str:
     return name.strip()[:_MAX_NAME]
 
 
-def collect(
-    root: Part, shown: tuple[Part | None, Part | None], defects: Defects, content: bool
-) -> list[Attachment]:
-    """All attachments, in the order of the parts. `shown` are the parts that are the mail's text and HTML."""
+def collect(root: Part, defects: Defects, content: bool) -> list[Attachment]:
+    """All attachments, in the order of the parts."""
     out: list[Attachment] = []
     stack = [root]
     while stack:
@@ -75,21 +73,21 @@ def collect(
             return out[:MAX_ATTACHMENTS]
         if part.children is not None:
             stack.extend(reversed(part.children))
-        if _offered(part, shown):
+        if _offered(part):
             _add(part, out, defects, content)
         elif part.kind.startswith("text/") and _has_uuencode(part):
             unpacked.add_uuencode(part, out, defects, content)
     return out
 
 
-def _offered(part: Part, shown: tuple[Part | None, Part | None]) -> bool:
+def _offered(part: Part) -> bool:
     kind = part.kind
     if part.children is not None:
         return kind.startswith("message/")
     if kind.startswith("multipart/"):
         return False
     if part.disposition == "attachment" or part.filename is not None:
-        return not (part.disposition is None and part.section == "1" and part in shown)
+        return True
     if kind.startswith(_SHOWN):
         return False
     return not (kind.startswith("image/") and part.within == "multipart/related")

@@ -7,6 +7,7 @@ out, of a multipart/related its root only. Where that finds neither, any text th
 from __future__ import annotations
 
 import re
+from io import StringIO
 from typing import NamedTuple
 
 from zeekpop3.message import transfer
@@ -20,6 +21,7 @@ _META = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2
 _BASE64_BODY = re.compile(rb"[A-Za-z0-9+/=\s]*+")
 _QUOTES = re.compile(r">*")
 _PROBE_BYTES = 400
+_FLOWED_CHARACTERS = 1 << 16
 
 
 class Bodies(NamedTuple):
@@ -56,11 +58,16 @@ def _first(root: Part, *, strict: bool) -> tuple[Part | None, Part | None]:
                 text = text or part
             elif kind == "text/html":
                 html = html or part
-            elif other is None and (part.filename is None):
-                other = part
+            elif not strict and part.filename is None:
+                if kind == "text/x-html":
+                    html = html or part
+                elif (
+                    other is None and not part.src[part.start : part.end].isspace() and part.start < part.end
+                ):
+                    other = part
             if text is not None and html is not None:
                 break
-    if not strict and text is None and html is None:
+    if text is None and html is None:
         # RFC 2046, section 4.1.4: a subtype that is not known is shown as plain text.
         text = other
     return text, html
@@ -107,34 +114,34 @@ def content_of(part: Part, defects: Defects) -> bytes:
 
 def unflowed(text: str, delete_space: bool) -> str:
     """format=flowed undone (RFC 3676): a line that ends with a space goes on in the next one."""
-    out: list[str] = []
-    paragraph: list[str] = []
+    out = StringIO()
+    write = out.write
     depth = 0
-    for line in text.split("\n"):
-        quotes = 0
-        if line.startswith(">"):
-            quotes = len(_QUOTES.match(line)[0])  # type: ignore[index]
-            line = line[quotes:]
-        if line.startswith(" "):
-            line = line[1:]
-        if paragraph and quotes != depth:
-            out.append(_paragraph(paragraph, depth))
-            paragraph = []
-        depth = quotes
-        if line.endswith(" ") and line != "-- ":
-            paragraph.append(line[:-1] if delete_space else line)
-            continue
-        if line == "-- " and paragraph:
-            out.append(_paragraph(paragraph, depth))
-            paragraph = []
-        paragraph.append(line)
-        out.append(_paragraph(paragraph, depth))
-        paragraph = []
-    if paragraph:
-        out.append(_paragraph(paragraph, depth))
-    return "\n".join(out)
-
-
-def _paragraph(lines: list[str], depth: int) -> str:
-    text = "".join(lines)
-    return f"{'>' * depth} {text}" if depth else text
+    open_paragraph = False
+    at = 0
+    size = len(text)
+    while at < size:
+        # Some lines at a time: a list of all would take many times the size of a text of short lines.
+        stop = text.find("\n", at + _FLOWED_CHARACTERS)
+        lines = text[at : size if stop < 0 else stop].split("\n")
+        at = size if stop < 0 else stop + 1
+        for line in lines:
+            quotes = 0
+            if line.startswith(">"):
+                quotes = len(_QUOTES.match(line)[0])  # type: ignore[index]
+                line = line[quotes:]
+            if line.startswith(" "):
+                line = line[1:]
+            flows = line.endswith(" ") and line != "-- "
+            if open_paragraph and (quotes != depth or line == "-- "):
+                write("\n")
+                open_paragraph = False
+            if quotes and not open_paragraph:
+                write(">" * quotes + " ")
+            write(line[:-1] if flows and delete_space else line)
+            if not flows:
+                write("\n")
+            open_paragraph = flows
+            depth = quotes
+    result = out.getvalue()
+    return result if text.endswith("\n") or open_paragraph else result[:-1]

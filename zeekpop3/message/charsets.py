@@ -152,8 +152,11 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
     return _strict(data, codec, defects)
 
 
-def eight_bit(data: bytes, defects: Defects) -> str:
-    """Text of bytes whose charset nobody says: UTF-8 if it is that (RFC 6532), else a guess that is said."""
+def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:
+    """Text of bytes whose charset nobody says: UTF-8 if it is that (RFC 6532), else a guess that is said.
+
+    `hint`: a codec that is likely, since something else in the mail names it.
+    """
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:
@@ -162,7 +165,7 @@ def eight_bit(data: bytes, defects: Defects) -> str:
         defects["charset_broken"] = None
         return data.decode("utf-8", "replace")
     defects["charset_guessed"] = None
-    codec = guess(data)
+    codec = hint or guess(data)
     if codec == "cp1252":
         return charmap_decode(data, "strict", _WINDOWS[codec])[0]
     try:

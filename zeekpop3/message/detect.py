@@ -1,15 +1,18 @@
 """A guess at the charset of 8-bit bytes that nobody labelled: cheap signs first, a detector for the rest.
 
-Western text has a few high bytes, each among ASCII letters: it needs no detector. What has many is given to
-charset-normalizer, in bounded pieces, with the charsets that mail is really written in.
+Western text has a few high bytes, each among ASCII letters: it needs no detector. What has many, or has them in
+pairs, is given to charset-normalizer, in bounded pieces, with the charsets that mail is really written in.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 _HIGH = bytes(range(128, 256))
 _ASCII_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_RUNS = re.compile(rb"[\x80-\xff]{2,}")
+_NOT_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _LOOK_AT_BYTES = 32_768
 _SAMPLE_BYTES = 2_048
 _CANDIDATES = [
@@ -25,8 +28,12 @@ def guess(data: bytes) -> str:
         at = len(data) - len(data.lstrip(bytes(range(128))))
         head = data[at : at + _LOOK_AT_BYTES]
     high = len(head) - len(head.translate(None, _HIGH))
-    letters = len(head) - len(head.translate(None, _ASCII_LETTERS))
-    if high < 4 or high * 20 < letters:
+    in_runs = sum(map(len, _RUNS.findall(head)))
+    if in_runs * 2 <= high and _NOT_1252.search(head) is None:
+        letters = len(head) - len(head.translate(None, _ASCII_LETTERS))
+        if high < 4 or high * 20 < letters:
+            return "cp1252"
+    elif high < 4:
         return "cp1252"
     return _detected(_dense(head))
 

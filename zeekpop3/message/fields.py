@@ -8,10 +8,12 @@ the mail's text seems to have begun.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
-from zeekpop3.message.charsets import eight_bit
+from zeekpop3.message.charsets import codec_of, eight_bit
 from zeekpop3.message.defects import Defects
+from zeekpop3.message.detect import guess
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_FIELDS = 5_000
@@ -21,6 +23,9 @@ _FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*
 _BLANK_CRLF = re.compile(rb"\n\r\n")
 _BLANK_LF = re.compile(rb"\n\n")
 _BARE_CR = re.compile(r"\r(?!\n)")
+# Left out, but no reason to think that the header has ended
+_LIKE_FIELD = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
+_CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
 _KNOWN = frozenset(
     "from to cc bcc subject date sender reply-to message-id in-reply-to references received return-path "
     "delivered-to mime-version lines status precedence organization organisation user-agent priority importance "
@@ -64,7 +69,10 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         text = block.decode("latin-1")
         whole = False
     text = with_line_feeds(text)
-    found = _FIELD.findall(text)
+    if text.count("\n") <= 4 * MAX_FIELDS:
+        found = _FIELD.findall(text)
+    else:
+        found = [match.groups("") for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]  # type: ignore[misc]
     if len(found) > MAX_FIELDS:
         defects["header_cut"] = None
         del found[MAX_FIELDS:]
@@ -78,10 +86,24 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         names = [name for name, _ in found]
     values = [value.replace("\n", "").rstrip() if "\n" in value else value.rstrip() for _, value in found]
     if not whole:
-        values = [
-            value if value.isascii() else eight_bit(value.encode("latin-1"), defects) for value in values
-        ]
+        values = _eight_bit(values, defects)
     return Header(names, "\n".join(names).lower().split("\n"), values, body, "?" in text and "=?" in text)
+
+
+def _eight_bit(values: list[str], defects: Defects) -> list[str]:
+    """Values that are no ASCII, decoded: in the charset of the mail's text, else in one guess for all of them."""
+    hint = None
+    for value in values:
+        match = _CHARSET.search(value)
+        if match is not None and (hint := codec_of(match[1])) in ("ascii", "utf_8"):
+            hint = None
+        if hint is not None:
+            break
+    if hint is None:
+        hint = guess(b"\n".join(value.encode("latin-1") for value in values if not value.isascii()))
+    return [
+        value if value.isascii() else eight_bit(value.encode("latin-1"), defects, hint) for value in values
+    ]
 
 
 def with_line_feeds(text: str) -> str:
@@ -117,12 +139,6 @@ def _mend(
     found: list[tuple[str, str]], text: str, defects: Defects
 ) -> tuple[list[tuple[str, str]], int | None]:
     """Fields without the lines that are none, and the number of the line where the body starts if not at its end."""
-    last_known = -1
-    for i in range(len(found) - 1, -1, -1):
-        name = found[i][0].lower()
-        if name in _KNOWN or name.startswith(_FAMILIES):
-            last_known = i
-            break
     kept: list[tuple[str, str]] = []
     for i, (name, value) in enumerate(found):
         if name:
@@ -132,12 +148,23 @@ def _mend(
             return kept, _line_of(text, i) + 1
         elif not value.strip():
             continue
-        elif i < last_known or value.startswith((">From ", "From ", ":")):
+        elif _LIKE_FIELD.match(value) is not None or (not value.startswith("--") and _goes_on(found, i + 1)):
             defects["header_malformed"] = None
         else:
             defects["header_malformed"] = None
             return kept, _line_of(text, i)
     return kept, None
+
+
+def _goes_on(found: list[tuple[str, str]], index: int) -> bool:
+    """Whether the header goes on after lines that are no fields: the next field is one of those that mails have."""
+    for name, value in found[index : index + 4]:
+        if name:
+            name = name.lower()
+            return name in _KNOWN or name.startswith(_FAMILIES)
+        if not value or value.startswith("--"):
+            return False
+    return False
 
 
 def _line_of(text: str, index: int) -> int:

@@ -162,7 +162,7 @@ def _received_columns(mail: Mail, values: list[str], defects: Defects) -> None:
 
 
 def _body_columns(mail: Mail, root: structure.Part, defects: Defects, content: bool) -> None:
-    text, html = shown = bodies.choose(root)
+    text, html = bodies.choose(root)
     mail.text = bodies.text_of(text, defects) if text is not None else None
     mail.html = bodies.text_of(html, defects) if html is not None else None
     label = root.params.get("charset")
@@ -171,7 +171,7 @@ def _body_columns(mail: Mail, root: structure.Part, defects: Defects, content: b
         label = body.params.get("charset") if body is not None else None
     mail.charset = label.lower() if label else None
     mail.urls = urls.collect(mail.text, mail.html, defects)
-    mail.attachments = attachments.collect(root, shown, defects, content)
+    mail.attachments = attachments.collect(root, defects, content)
 
 
 def _all(name: str, lowered: list[str], values: list[str]) -> list[str]:

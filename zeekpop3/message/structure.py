@@ -12,12 +12,11 @@ from zeekpop3.message import fields, params, transfer
 from zeekpop3.message.defects import Defects
 
 MAX_DEPTH = 100
+MAX_MESSAGE_DEPTH = 20  # each is hashed with all that is in it
 MAX_PARTS = 10_000
 
 _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
-_LOOKS_DELIMITED = re.compile(
-    rb"(?:\A|\n)--([^\r\n]{1,200}?)(?:--)?[ \t]*\r?\n(?=content-[a-z-]+:)", re.IGNORECASE
-)
+_LOOKS_DELIMITED = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
 _GUESS_WITHIN = 1 << 20
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _MESSAGES = frozenset(("message/rfc822", "message/global", "message/news"))
@@ -78,9 +77,9 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
     if root.kind.startswith("multipart/"):
         root.section = ""
     count = 1
-    stack = [(root, 0)]
+    stack = [(root, 0, 0)]
     while stack:
-        part, depth = stack.pop()
+        part, depth, messages = stack.pop()
         kind = part.kind
         if kind.startswith("multipart/"):
             if depth >= MAX_DEPTH:
@@ -88,7 +87,8 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
                 continue
             ranges = _ranges(part, MAX_PARTS - count, defects, complete)
             if ranges is None:
-                part.kind = "text/html" if _HTML.match(part.src, part.start, part.end) else "text/plain"
+                # Shown as text only where the mail has no other: see bodies.
+                part.kind = "text/x-html" if _HTML.match(part.src, part.start, part.end) else "text/x-plain"
                 part.section = part.section or "1"
                 continue
             default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
@@ -102,7 +102,7 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
                 children.append(child)
             count += len(children)
         elif kind in _MESSAGES:
-            if depth >= MAX_DEPTH or count >= MAX_PARTS:
+            if messages >= MAX_MESSAGE_DEPTH or depth >= MAX_DEPTH or count >= MAX_PARTS:
                 defects["nesting_cut"] = None
                 continue
             src, start, end = part.src, part.start, part.end
@@ -115,10 +115,13 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
             child.within = kind
             part.children = children = [child]
             count += 1
+            messages += 1
         else:
             continue
         stack.extend(
-            (child, depth + 1) for child in children if child.kind.startswith(("multipart/", "message/"))
+            (child, depth + 1, messages)
+            for child in children
+            if child.kind.startswith(("multipart/", "message/"))
         )
 
 
@@ -130,9 +133,11 @@ def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tu
     if boundary:
         found, closed = _between(part.src, part.start, part.end, boundary, limit, defects)
     if not found and not closed:
-        guess = _LOOKS_DELIMITED.search(part.src, part.start, min(part.end, part.start + _GUESS_WITHIN))
-        if guess is not None and part.start <= guess.start():
-            found, closed = _between(part.src, part.start, part.end, guess[1], limit, defects)
+        guess = _LOOKS_DELIMITED.search(
+            part.src, max(part.start - 1, 0), min(part.end, part.start + _GUESS_WITHIN)
+        )
+        if guess is not None:
+            found, closed = _between(part.src, part.start, part.end, guess[1].rstrip(), limit, defects)
             if found:
                 defects["boundary_guessed"] = None
     if not found:

@@ -16,6 +16,7 @@ import pybase64
 from zeekpop3.message.defects import Defects
 
 CHUNK_BYTES = 1 << 17
+_MAX_BROKEN_LINES = 1_000
 
 _IDENTITY = frozenset(("", "7bit", "8bit", "binary"))
 _UU = frozenset(("uuencode", "x-uuencode", "uue", "x-uue"))
@@ -162,34 +163,48 @@ def _base64_after(text: bytes, at: int) -> bool:
 
 def uudecoded(text: bytes, defects: Defects) -> bytes:
     """A uuencoded block; the lines before `begin` and after `end` are left out."""
-    out: list[bytes] = []
-    inside = False
-    ended = False
-    for line in text.split(b"\n"):
-        line = line.rstrip(b"\r")
-        if not inside:
-            inside = line.startswith(b"begin ")
-        elif line == b"end":
-            ended = True
-            break
-        else:
-            out.append(uu_line(line, defects))
-    if not ended:
+    begin = text.find(b"begin ")
+    start = text.find(b"\n", begin) + 1
+    if begin < 0 or not start:
         defects["uuencode_broken"] = None
-    return b"".join(out)
+        return b""
+    return b"".join(uu_pieces(text, start, defects))
 
 
-def uu_line(line: bytes, defects: Defects) -> bytes:
-    """One line of uuencode; a line that is broken gives what its length says, or nothing."""
+def uu_pieces(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
+    """What the lines of uuencode from `at` to `end` hold, in pieces."""
+    end = len(text)
+    broken = 0
+    while at < end and broken < _MAX_BROKEN_LINES:
+        stop = _line_end(text, at, end)
+        out: list[bytes] = []
+        for line in text[at:stop].split(b"\n"):
+            line = line.rstrip(b"\r")
+            if line == b"end":
+                yield b"".join(out)
+                return
+            data = uu_line(line)
+            if data is None:
+                broken += 1
+                if broken == _MAX_BROKEN_LINES:
+                    break
+            else:
+                out.append(data)
+        yield b"".join(out)
+        at = stop
+    defects["uuencode_broken"] = None
+
+
+def uu_line(line: bytes) -> bytes | None:
+    """What one line of uuencode holds; None if it is broken."""
     if not line:
         return b""
     try:
         return binascii.a2b_uu(line)
     except (binascii.Error, ValueError):
-        # Too long a line: some encoders write more than the length says (as uu.decode has it)
-        size = (((line[0] - 32) & 63) * 4 + 5) // 3
-        try:
-            return binascii.a2b_uu(line[:size])
-        except (binascii.Error, ValueError):
-            defects["uuencode_broken"] = None
-            return b""
+        pass
+    # Some encoders write more than the length says.
+    try:
+        return binascii.a2b_uu(line[: (((line[0] - 32) & 63) * 4 + 5) // 3])
+    except (binascii.Error, ValueError):
+        return None

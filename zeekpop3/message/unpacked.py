@@ -6,7 +6,6 @@ The container stays an attachment; what it holds follows it. TNEF needs the libr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -83,12 +82,11 @@ def add_uuencode(part: Part, out: list[Attachment], defects: Defects, content: b
         if not _plausible(first):
             continue
         number += 1
-        lines, at = _block(text, at)
+        stop = _block_end(text, at)
         inner = Attachment(f"{part.section}#{number}", eight_bit(begin[1].strip(), defects), None, None, None)
-        fill(inner, _decoded(lines, defects), content)
+        fill(inner, transfer.uu_pieces(text[at:stop], 0, defects), content)
         out.append(inner)
-        if text[at : at + 3] != b"end":
-            defects["uuencode_broken"] = None
+        at = stop
 
 
 def _plausible(line: bytes) -> bool:
@@ -100,26 +98,13 @@ def _plausible(line: bytes) -> bool:
     return wanted - 2 <= len(line) - 1 <= wanted + 2
 
 
-def _block(text: bytes, at: int) -> tuple[list[bytes], int]:
-    """The lines of a uuencoded block, and where it ends."""
-    lines: list[bytes] = []
-    while at < len(text):
+def _block_end(text: bytes, at: int) -> int:
+    """Where the uuencoded block that begins at `at` ends: after its `end`, or before the first line that is none."""
+    while True:
         stop = text.find(b"\n", at)
-        if stop < 0:
-            stop = len(text)
-        line = text[at:stop].rstrip(b"\r")
-        if line == b"end" or _UU_LINE.match(line) is None:
-            return lines, at
-        lines.append(line)
+        line = text[at : stop if stop >= 0 else len(text)].rstrip(b"\r")
+        if line == b"end":
+            return at + 3
+        if stop < 0 or (line and _UU_LINE.match(line) is None):
+            return at
         at = stop + 1
-    return lines, len(text)
-
-
-def _decoded(lines: list[bytes], defects: Defects) -> Iterator[bytes]:
-    batch: list[bytes] = []
-    for line in lines:
-        batch.append(transfer.uu_line(line, defects))
-        if len(batch) >= 2_048:
-            yield b"".join(batch)
-            batch = []
-    yield b"".join(batch)

@@ -11,7 +11,7 @@ from html import unescape
 from zeekpop3.message.defects import Defects
 
 MAX_URLS = 10_000
-_MAX_LENGTH = 8_192
+_MAX_ATTRIBUTES = 100_000
 
 _SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
 _URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
@@ -21,12 +21,11 @@ _ATTRIBUTE = re.compile(
     r"=(?:(?<=[hH][rR][eE][fF]=)|(?<=[sS][rR][cC]=)|(?<=[aA][cC][tT][iI][oO][nN]=))" + _VALUE
 )
 _SPACED = re.compile(_ATTRIBUTE.pattern.replace("=(?:(?<=", r"=(?:(?<=[ \t\r\n]=)|(?<=", 1))
-_NAMED = re.compile(r"(?:href|src|action)\s*\Z", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]{1,20}:|//)[^\s]", re.IGNORECASE)
 _NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
 _BREAKS = re.compile(r"[\r\n\t]+")
 _CLOSING = frozenset(".,;:!?'*_)]}|")
-_TRAILING = ".,;:!?'*_"
+_TRAILING = ".,;:!?'*_}|"
 
 
 def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
@@ -35,7 +34,7 @@ def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
     if text is not None:
         _from_text(text, found)
     if html is not None:
-        _from_html(html, found)
+        _from_html(html, found, defects)
     if not found:
         return []
     if len(found) > MAX_URLS:
@@ -67,23 +66,24 @@ def _from_text(text: str, found: dict[str, None]) -> None:
 
 def _trimmed(url: str) -> str:
     """Without the punctuation of the sentence that the URL stands in."""
-    while True:
-        last = url[-1:]
-        if last and last in _TRAILING:
-            url = url.rstrip(_TRAILING)
-        elif (last == ")" and "(" not in url) or (last == "]" and "[" not in url) or last in ("}", "|"):
-            url = url[:-1]
-        else:
-            return url
+    closing = _TRAILING
+    if "(" not in url:
+        closing += ")"
+    if "[" not in url:
+        closing += "]"
+    return url.rstrip(closing)
 
 
-def _from_html(html: str, found: dict[str, None]) -> None:
-    if " =" in html or "\n=" in html:
-        values = [match.groups() for match in _SPACED.finditer(html) if _is_link(html, match.start())]
-    else:
-        values = _ATTRIBUTE.findall(html)
+def _from_html(html: str, found: dict[str, None], defects: Defects) -> None:
+    spaced = " =" in html or "\n=" in html
     seen: set[str] = set()
-    for double, single, bare in values:
+    for count, match in enumerate((_SPACED if spaced else _ATTRIBUTE).finditer(html)):
+        if count > _MAX_ATTRIBUTES:
+            defects["urls_cut"] = None
+            return
+        if spaced and not _is_link(html, match.start()):
+            continue
+        double, single, bare = match.groups()
         value = double or single or bare
         if not value or value in seen:
             continue
@@ -103,4 +103,4 @@ def _from_html(html: str, found: dict[str, None]) -> None:
 
 def _is_link(html: str, at: int) -> bool:
     """Whether what stands before the equals sign at `at` is one of the three names."""
-    return html[at - 1 : at] not in " \t\r\n" or _NAMED.search(html, max(0, at - 24), at) is not None
+    return html[max(at - 24, 0) : at].rstrip().lower().endswith(("href", "src", "action"))

@@ -61,7 +61,7 @@ def _run_text(run: list[tuple[str, str, str]], defects: Defects) -> str:
             if open_base64:
                 pieces.append(_base64(open_base64, defects))
                 open_base64 = ""
-            pieces.append(binascii.a2b_qp(text.encode("utf-8", "replace"), header=True))
+            pieces.append(binascii.a2b_qp(_bytes_of(text, charset), header=True))
         else:
             # Some programs cut a Base64 stream into words anywhere: quads go on in the next word.
             text = open_base64 + text
@@ -74,6 +74,16 @@ def _run_text(run: list[tuple[str, str, str]], defects: Defects) -> str:
         pieces.append(_base64(open_base64, defects))
     out.append(_text(b"".join(pieces), current, defects))
     return "".join(out)
+
+
+def _bytes_of(text: str, charset: str) -> bytes:
+    """The bytes of a word's text. Raw 8-bit in it (forbidden) was decoded before: that is undone."""
+    if text.isascii():
+        return text.encode("ascii")
+    try:
+        return text.encode(codec_of(charset) or "utf-8")
+    except UnicodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _text(data: bytes, charset: str, defects: Defects) -> str:
