@@ -26,19 +26,28 @@ PART_BYTES = 64 << 20
 MANY = 60
 
 
-def merge(output: Output, today: str, stem: str, prefix: str) -> Iterator[Swap]:
+def merge(
+    output: Output, today: str, stem: str, prefix: str, done: dict[Path, tuple[bool, int]]
+) -> Iterator[Swap]:
     """Make the merged parts of each day of each table that needs it.
 
     `today` (YYYY-MM-DD, by log time) and later are not over. Only parts whose names begin with `prefix` are
-    touched; the merged ones' names begin with `stem`, which must be new for each call. Raises OutputError,
-    OSError.
+    touched; the merged ones' names begin with `stem`, which must be new for each call. `done` remembers the
+    folders in which there was nothing to do. Raises OutputError, OSError.
     """
     for name in TABLES:
         for folder in sorted((output.out / name).glob("day=*")):
             over = folder.name.removeprefix("day=") < today
-            small = [path for path in sorted(folder.glob(f"{prefix}*.parquet")) if _is_small(path)]
-            if len(small) >= (2 if over else MANY):
+            at = (over, folder.stat().st_mtime_ns)
+            if done.get(folder) == at:
+                continue
+            parts = sorted(folder.glob(f"{prefix}*.parquet"))
+            few = 2 if over else MANY
+            small = [path for path in parts if _is_small(path)] if len(parts) >= few else []
+            if len(small) >= few:
                 yield _merge(output, folder, small, stem)
+            else:
+                done[folder] = at
 
 
 def _is_small(path: Path) -> bool:

@@ -244,6 +244,8 @@ class Connections:
                 if opened.connection.held_bytes > limit:
                     opened.bound = limit
                     events += self._new(opened, opened.connection.bound(limit))
+                    if opened.connection.held_bytes > 2 * limit:
+                        events += self._abandon(opened)  # it is no message that it holds
         most = max(1, self.max_bytes // (2 * _CONNECTION_COST))
         if len(self.open) > most:
             for opened in sorted(self.open.values(), key=lambda opened: opened.last_ts)[: -most * 3 // 4]:

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from zeekpop3.errors import LogError
-from zeekpop3.log.header import COLUMNS, LOG_PATH, Header, parse_header
+from zeekpop3.follow.walk import Key, Walker
+from zeekpop3.log.header import COLUMNS, Header, parse_header
 from zeekpop3.log.stream import GZIP_MAGIC, ByteStream
 
-#: Zeek's names, and those that logrotate makes of them (`.log.1`, `.log-20240101.gz`).
-_NAME = re.compile(rf"{LOG_PATH}.*\.log([.-]\d[\d.-]*)?(\.gz)?")
 _HEAD = 1 << 16
 
 
@@ -67,10 +65,11 @@ class Catalogue:
     reverse."""
 
     files: dict[str, LogFile] = field(default_factory=dict)
-    places: dict[Path, tuple[tuple[int, int, int, int], str | None]] = field(default_factory=dict)
+    places: dict[Path, tuple[Key, str | None]] = field(default_factory=dict)
     paths: dict[str, list[Path]] = field(default_factory=dict)
     problems: dict[Path, str] = field(default_factory=dict)
     next_number: int = 1
+    _walker: Walker = field(default_factory=Walker)
 
     def look(self, folders: Iterable[Path], now_s: int) -> list[Place]:
         """Look at what is there; returns the logs that may have something to read, in order of time.
@@ -81,21 +80,9 @@ class Catalogue:
         `problems` then says which files could not be used, and why.
         """
         self.problems = {}
-        places: dict[Path, tuple[tuple[int, int, int, int], str | None]] = {}
+        places: dict[Path, tuple[Key, str | None]] = {}
         paths: dict[str, list[Path]] = {}
-        inodes: set[tuple[int, int]] = set()
-        for path in self._paths(folders):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                self.problems[path] = f"cannot be read: {error.strerror or error}"
-                continue
-            if (status.st_dev, status.st_ino) in inodes:
-                continue  # reached by a second link
-            inodes.add((status.st_dev, status.st_ino))
-            key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        for path, key in self._walker.look(folders, self.problems):
             before = self.places.get(path)
             mark = before[1] if before is not None and before[0] == key else self._identify(path)
             if mark is None and path in self.problems:
@@ -109,12 +96,13 @@ class Catalogue:
         for mark, where in paths.items():
             log = self.files[mark]
             log.gone_since = None
-            for name in log.seen.keys() - set(map(str, where)):
-                del log.seen[name]
+            if len(log.seen) >= len(where):
+                for name in log.seen.keys() - set(map(str, where)):
+                    del log.seen[name]
             for path in where:
-                size, mtime = places[path][0][2:]
-                if log.seen.get(str(path)) != (size, mtime):
-                    waiting.append(Place(log, path, size, mtime))
+                key = places[path][0]
+                if log.seen.get(str(path)) != key[2:]:
+                    waiting.append(Place(log, path, key.size, key.mtime))
         for log in self.files.values():
             if log.mark not in paths and log.gone_since is None:
                 log.gone_since = now_s
@@ -125,31 +113,6 @@ class Catalogue:
         for file in list(self.files.values()):
             if file.gone_since is not None and file.gone_since < before_s and file.number not in needed:
                 del self.files[file.mark]
-
-    def _paths(self, folders: Iterable[Path]) -> Iterator[Path]:
-        for folder in folders:
-            if folder.is_file():
-                yield folder
-            else:
-                yield from self._below(folder)
-
-    def _below(self, folder: Path) -> Iterator[Path]:
-        seen: set[str] = set()
-
-        def tell(error: OSError) -> None:
-            self.problems[Path(error.filename)] = f"cannot be read: {error.strerror or error}"
-
-        # Links are followed (zeekctl's `current` is one), but never in a circle.
-        for where, folders, names in os.walk(folder, onerror=tell, followlinks=True):
-            real = os.path.realpath(where)
-            if real in seen:
-                folders.clear()
-                continue
-            seen.add(real)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                if is_log_name(name):
-                    yield Path(where, name)
 
     def _identify(self, path: Path) -> str | None:
         """The mark of the log at a path, which is entered if it is new; None if it has no row yet."""
@@ -174,11 +137,6 @@ class Catalogue:
 
 def _order(place: Place) -> tuple[int, int, bool, int]:
     return place.log.first, place.log.number, place.path.suffix == ".gz", -place.size
-
-
-def is_log_name(name: str) -> bool:
-    """Tell whether a file name is one of an event log."""
-    return _NAME.fullmatch(name) is not None
 
 
 def read_head(path: Path) -> Head | None:

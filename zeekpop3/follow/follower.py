@@ -59,6 +59,7 @@ class Follower:
         self._level_at = time.monotonic()
         self._merging: Iterator[Swap] | None = None
         self._merged_at: float | None = None
+        self._merged: dict[Path, tuple[bool, int]] = {}
         self._metrics_at = 0.0
         self._committed_at = time.time()
         self._output = Output(self.out)
@@ -205,7 +206,8 @@ class Follower:
     def _rest(self, waker: Waker, pause: float) -> None:
         """Wait for something to do; `pause`: after an error, so long at least."""
         began = time.monotonic()
-        seconds = pause or self.options.interval_s
+        # Where there are very many logs, looking takes a while: it must not be all that is done.
+        seconds = pause or max(self.options.interval_s, 20 * self._reader.look_s)
         dirty = self._reader.dirty_since
         if not pause and dirty is not None:
             seconds = min(seconds, max(0.05, dirty + self.options.flush_s - began))
@@ -289,7 +291,8 @@ class Follower:
             self._merged_at = now
             self._number += 1
             stem = f"part-{self._saved.token}-m{self._number:06d}"
-            self._merging = merge(self._output, day_of(self._reader.clock), stem, "part-follow-")
+            today = day_of(self._reader.clock)
+            self._merging = merge(self._output, today, stem, "part-follow-", self._merged)
         try:
             swap = next(self._merging, None)
         except (OSError, OutputError):

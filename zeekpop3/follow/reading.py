@@ -36,7 +36,8 @@ class Reader:
     """Reads the logs in `folders`. `between` is called after each piece; False from it ends the round.
 
     `clock` is the newest row's time (microseconds), `dirty_since` when (monotonic) the first row was read
-    that is not committed, `level` whether the last round read all that was there.
+    that is not committed, `level` whether the last round read all that was there, `look_s` how long it took
+    to see what is there.
     """
 
     def __init__(self, folders: Iterable[Path], options: Options, notes: Notes) -> None:
@@ -48,6 +49,7 @@ class Reader:
         self.level = False
         self.failed = False
         self.dirty_since: float | None = None
+        self.look_s = 0.0
         self.records = Records(options.privacy, attachment_content=options.attachment_content)
         self.connections = Connections(options.max_message, options.max_memory // 2)
         self._catalogue = Catalogue()
@@ -146,7 +148,9 @@ class Reader:
         """Look, and read what is new; True if there is more to read at once."""
         self.level = more = False
         now = time.time()
+        began = time.monotonic()
         waiting = self._catalogue.look(self.folders, int(now))
+        self.look_s = time.monotonic() - began
         problems = {str(path): reason for path, reason in self._catalogue.problems.items()}
         for folder in self.folders:
             if not folder.exists():

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.follow.files import is_log_name
+from zeekpop3.follow.walk import is_log_name
 
 
 class Waker:
