@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path[:0] = [
     str(Path(__file__).resolve().parents[2]),
-    str(Path(__file__).resolve().parents[1] / "message"),
+    str(Path(__file__).resolve().parents[1]),
 ]
 
-from invariants import check  # noqa: E402
+from message.invariants import check  # noqa: E402
 
 
 def one_input(data: bytes) -> None:

@@ -18,7 +18,7 @@ from zeekpop3.message.structure import Part
 
 _META_WITHIN = 4_096
 _META = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
-_BASE64_BODY = re.compile(rb"[A-Za-z0-9+/=\s]*+")
+_BASE64_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _QUOTES = re.compile(r">*")
 _PROBE_BYTES = 400
 _FLOWED_CHARACTERS = 1 << 16
@@ -106,7 +106,7 @@ def content_of(part: Part, defects: Defects) -> bytes:
     if encoding == "base64" and part.kind.startswith("text/"):
         probe = part.src[part.start : min(part.end, part.start + _PROBE_BYTES)].lstrip()
         first = probe.partition(b"\n")[0].strip()
-        if b" " in first or (first and _BASE64_BODY.fullmatch(first) is None):
+        if b" " in first or len(first.translate(None, _BASE64_CHARACTERS)) * 4 > len(first):
             defects["encoding_wrong"] = None
             encoding = ""
     return transfer.decoded(part.src, part.start, part.end, encoding, defects)

@@ -19,7 +19,7 @@ DEFECTS: dict[str, str] = {
     "boundary_missing": "No line with a multipart's boundary was found; its content was read as text.",
     "boundary_unclosed": "A multipart ends without its closing boundary.",
     "charset_broken": "Text does not decode in its charset; what does not is U+FFFD.",
-    "charset_guessed": "8-bit text without a charset, or with an impossible one: a charset was guessed.",
+    "charset_guessed": "There is 8-bit text without a charset, or with an impossible one: a charset was guessed.",
     "charset_unknown": "A charset's name is unknown, or is no charset for text.",
     "charset_wrong": "Text does not decode in the charset that it names, but does in the one that was used.",
     "content_type_malformed": "Content-Type cannot be read; text/plain was assumed (RFC 2045, section 5.2).",

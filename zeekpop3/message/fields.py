@@ -72,7 +72,7 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     if text.count("\n") <= 4 * MAX_FIELDS:
         found = _FIELD.findall(text)
     else:
-        found = [match.groups("") for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]  # type: ignore[misc]
+        found = [match.groups("") for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]
     if len(found) > MAX_FIELDS:
         defects["header_cut"] = None
         del found[MAX_FIELDS:]

@@ -84,9 +84,16 @@ def _unusual(raw: str) -> Received:
         elif current is not None:
             current.append(piece)
     date = instant(when, None) if when.strip() else None
-    return Received(raw, *(" ".join(clauses[name]) or None if name in clauses else None
-                           for name in ("from", "by", "with", "id")),
-                    _bare(clauses.get("for")), date)  # fmt: skip
+    said = {name: " ".join(pieces) or None for name, pieces in clauses.items()}
+    return Received(
+        raw,
+        said.get("from"),
+        said.get("by"),
+        said.get("with"),
+        said.get("id"),
+        _bare(clauses.get("for")),
+        date,
+    )
 
 
 def _bare(pieces: list[str] | None) -> str | None:

@@ -175,6 +175,7 @@ def uu_pieces(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
     """What the lines of uuencode from `at` to `end` hold, in pieces."""
     end = len(text)
     broken = 0
+    decode = binascii.a2b_uu
     while at < end and broken < _MAX_BROKEN_LINES:
         stop = _line_end(text, at, end)
         out: list[bytes] = []
@@ -183,28 +184,23 @@ def uu_pieces(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
             if line == b"end":
                 yield b"".join(out)
                 return
-            data = uu_line(line)
-            if data is None:
-                broken += 1
+            try:
+                out.append(decode(line))
+            except ValueError:
+                out.append(uu_line(line))
+                broken += not out[-1]
                 if broken == _MAX_BROKEN_LINES:
                     break
-            else:
-                out.append(data)
         yield b"".join(out)
         at = stop
     defects["uuencode_broken"] = None
 
 
-def uu_line(line: bytes) -> bytes | None:
-    """What one line of uuencode holds; None if it is broken."""
+def uu_line(line: bytes) -> bytes:
+    """What a line of uuencode holds that is longer than it says, as some encoders write them; nothing if it is broken."""
     if not line:
         return b""
     try:
-        return binascii.a2b_uu(line)
-    except (binascii.Error, ValueError):
-        pass
-    # Some encoders write more than the length says.
-    try:
         return binascii.a2b_uu(line[: (((line[0] - 32) & 63) * 4 + 5) // 3])
-    except (binascii.Error, ValueError):
-        return None
+    except ValueError:
+        return b""

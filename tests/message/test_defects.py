@@ -1,0 +1,112 @@
+"""Every defect has a small mail that shows it; a whole mail shows none."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from message.invariants import check
+
+from zeekpop3.message import DEFECTS, parse
+from zeekpop3.message import addresses, attachments, record, structure, urls
+
+HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
+BASE64 = b"Content-Transfer-Encoding: base64\r\n"
+GOOD = base64.encodebytes(b"The quick brown fox jumps over the lazy dog, again and again. " * 4).replace(
+    b"\n", b"\r\n"
+)
+
+
+def multipart(content: bytes, boundary: bytes = b'; boundary="b"') -> bytes:
+    return HEAD + b"Content-Type: multipart/mixed" + boundary + b"\r\n\r\n" + content
+
+
+def text(content: bytes, fields: bytes = b"") -> bytes:
+    return HEAD + fields + b"\r\n" + content
+
+
+MAILS: dict[str, bytes] = {
+    "address_malformed": text(b"", b'To: "open <a@b.example>, c@d.example\r\n'),
+    "addresses_cut": text(b"", b"To: " + b"a@b," * 12 + b"\r\n"),
+    "attachment_unpack_failed": text(b"no TNEF", b"Content-Type: application/ms-tnef; name=winmail.dat\r\n"),
+    "attachments_cut": multipart(b"--b\r\nContent-Type: a/b\r\n\r\nx\r\n" * 12 + b"--b--\r\n"),
+    "base64_broken": text(b"QUJD!!REVG" + b"\r\n" + GOOD, BASE64),
+    "base64_trailing_text": text(GOOD + b"___________\r\nA list's footer, http://list.example/\r\n", BASE64),
+    "boundary_guessed": multipart(b"--x\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x--\r\n", b""),
+    "boundary_missing": multipart(b"just text\r\n"),
+    "boundary_unclosed": multipart(b"--b\r\n\r\nhello\r\n"),
+    "charset_broken": text(b"\x93\xfa\x96\xff\xff", b"Content-Type: text/plain; charset=iso-2022-jp\r\n"),
+    "charset_guessed": text(b"caf\xe9\r\n"),
+    "charset_unknown": text(b"caf\xe9\r\n", b"Content-Type: text/plain; charset=klingon\r\n"),
+    "charset_wrong": text("café\r\n".encode(), b"Content-Type: text/plain; charset=us-ascii\r\n"),
+    "content_type_malformed": text(b"x", b"Content-Type: nonsense\r\n"),
+    "date_malformed": b"Date: soon\r\n\r\n",
+    "date_zone_unknown": b"Date: Mon, 1 Jan 2024 10:00:00 XYZ\r\n\r\n",
+    "duplicate_header": b"Subject: one\r\nSubject: two\r\n\r\n",
+    "encoded_word_broken": b"Subject: =?klingon?q?qapla=27?=\r\n\r\n",
+    "encoding_unknown": text(b"x", b"Content-Transfer-Encoding: rot13\r\n"),
+    "encoding_wrong": text(b"plain text, no Base64\r\n", BASE64),
+    "header_cut": b"".join(b"X-%d: y\r\n" % i for i in range(5_001)) + b"\r\n",
+    "header_malformed": b"Subject: s\r\nno field at all\r\nTo: a@b.example\r\n\r\nbody",
+    "header_missing": b"\r\nbody only\r\n",
+    "nesting_cut": b"Content-Type: message/rfc822\r\n\r\n" * 30,
+    "parameter_malformed": text(b"x", b'Content-Type: text/plain; name="never closed\r\n'),
+    "parts_cut": multipart(b"--b\r\n\r\nx\r\n" * 12 + b"--b--\r\n"),
+    "received_cut": text(b"", b"Received: from a by b; Mon, 1 Jan 2024 10:00:00 +0000\r\n" * 1_001),
+    "references_cut": text(b"", b"References: " + b"<a@b> " * 12 + b"\r\n"),
+    "truncated": multipart(b"--b\r\n\r\nhel"),
+    "urls_cut": text(b" ".join(b"http://a.example/%d" % i for i in range(12))),
+    "uuencode_broken": text(b"begin 644 a.txt\r\n#0V%T\r\n"),
+}  # fmt: skip
+
+
+def test_each_defect_has_a_mail() -> None:
+    """The list is closed: a name without a mail, or a mail without a name, is a fault."""
+    assert set(MAILS) == set(DEFECTS)
+
+
+@pytest.mark.parametrize("name", sorted(DEFECTS))
+def test_defect_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mail made for a defect is reported to have it; a bound is lowered so that its mail stays small."""
+    if name == "attachment_unpack_failed":
+        pytest.importorskip("tnefparse")
+    bounds = {
+        "addresses_cut": (addresses, "MAX_ADDRESSES"),
+        "attachments_cut": (attachments, "MAX_ATTACHMENTS"),
+        "parts_cut": (structure, "MAX_PARTS"),
+        "references_cut": (record, "MAX_REFERENCES"),
+        "urls_cut": (urls, "MAX_URLS"),
+    }
+    if name in bounds:
+        monkeypatch.setattr(*bounds[name], 10)
+    assert name in check(MAILS[name], complete=name != "truncated").defects
+
+
+@pytest.mark.parametrize("name", sorted(DEFECTS))
+def test_rest_of_the_record_is_filled(name: str) -> None:
+    """Whatever is broken, what can be read is there."""
+    if MAILS[name].startswith(HEAD):
+        mail = check(MAILS[name])
+        assert (mail.from_, mail.subject, mail.date) == ("a@b.example", "s", 1_704_103_200_000_000)
+
+
+def test_whole_mail_has_none() -> None:
+    """Nothing is said of a mail that is as it should be."""
+    raw = multipart(
+        b"--b\r\n\r\nhello\r\n--b\r\nContent-Type: text/html\r\n" + BASE64 + b"\r\n" + GOOD + b"--b--\r\n"
+    )
+    assert check(raw).defects == []
+
+
+def test_meaning_of_each_is_a_sentence() -> None:
+    """The list documents itself."""
+    for meaning in DEFECTS.values():
+        assert meaning[0].isupper()
+        assert meaning.endswith(".")
+
+
+def test_cut_mail_is_truncated_and_not_broken() -> None:
+    """A mail that was not seen to its end is not blamed for having none."""
+    raw = multipart(b"--b\r\n\r\nhel")
+    assert parse(raw).defects == ["boundary_unclosed"]
+    assert parse(raw, complete=False).defects == ["truncated"]
