@@ -28,7 +28,7 @@ _ATTRIBUTES = frozenset(
     )
 )  # fmt: skip
 #: A chart is drawn for a wide and for a narrow page: text keeps its size on both.
-_WIDTHS = {"wide": 700, "narrow": 330}
+_WIDTHS = {"wide": 600, "narrow": 330}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,10 @@ def _drawn(
         wide = name == "wide"
         options: dict[str, Any] = {
             "js": (), "width": width, "height": height, "margin": 2, "spacing": 4, "no_prefix": True,
-            "show_legend": False, "value_formatter": formatter, "truncate_label": 36 if wide else 16,
+            "show_legend": False, "value_formatter": formatter, "truncate_label": -1,
             "print_values": across, "print_values_position": "top", "print_zeroes": False,
-            "include_x_axis": True,
-            "rounded_bars": 1, "margin_right": 40 if across else 26,
+            "include_x_axis": True, "rounded_bars": 1,
+            "margin_left": 2 if across else 10, "margin_right": 40 if across else 26,
             # Widths are reckoned from it; the page's own letters may be wider than pygal's.
             "style": Style(label_font_size=12, major_label_font_size=12, value_font_size=12),
         }  # fmt: skip
@@ -111,11 +111,12 @@ def _drawn(
             options |= {"show_x_labels": False, "show_y_guides": False}
         else:
             options |= {
-                "x_labels_major_count": min(len(labels), 7 if wide else 3), "show_minor_x_labels": False,
+                "x_labels_major_count": min(len(labels), 5 if wide else 3), "show_minor_x_labels": False,
                 "y_labels_major_count": 4, "show_minor_y_labels": False,
             }  # fmt: skip
         chart = getattr(pygal, kind)(**options)
-        chart.x_labels = labels
+        # pygal would cut the labels of a vertical chart only, so it is told to cut none.
+        chart.x_labels = [_cut(label, 36 if wide else 18) for label in labels]
         for title, values in series:
             chart.add(title, [value or None for value in values])
         drawn.append(_reduced(chart.render_tree(), f"chart {name}", width, height))
@@ -158,6 +159,10 @@ def _copy(element: Any) -> ElementTree.Element | None:
 def _tag(element: Any) -> str:
     """An element's name; none for comments, whose tag is no text."""
     return element.tag.removeprefix(_SVG) if isinstance(element.tag, str) else ""
+
+
+def _cut(label: str, length: int) -> str:
+    return label if len(label) <= length else label[: length - 1] + "…"
 
 
 def _moment(seconds: int) -> dt.datetime:
