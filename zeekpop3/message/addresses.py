@@ -11,7 +11,7 @@ import re
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.words import decoded
 
-MAX_ADDRESSES = 100_000
+MAX_ADDRESSES = 20_000
 
 # One address, with or without a name: most fields are that.
 _USUAL = re.compile(
@@ -25,6 +25,7 @@ _TOKEN = re.compile(rf"(?:[^\",;:()<]++|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
 _WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<]++|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
 _UNQUOTED = re.compile(r"[^,;:]++|.", re.DOTALL)
 _MAX_FAILURES = 32
+_MAX_TOKENS = 1_000
 _MAX_COMMENT_DEPTH = 200
 _PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
 _TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
@@ -49,7 +50,7 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
                 entry = decoded(entry, defects).strip()
             elif entry.count("@") > 1 and "<" not in entry and _TWO.fullmatch(entry):
                 defects["address_malformed"] = None
-                out.extend(entry.split())
+                out.extend(entry.split(maxsplit=MAX_ADDRESSES)[: MAX_ADDRESSES + 1])
                 continue
             out.append(entry)
     if len(out) > MAX_ADDRESSES:
@@ -93,6 +94,8 @@ def _split(value: str, defects: Defects) -> list[str]:
         elif "@" in token:
             has_at = True
         current.append(token)
+        if len(current) > _MAX_TOKENS:
+            current = ["".join(current)]
     if failures:
         defects["address_malformed"] = None
     out.append("".join(current))

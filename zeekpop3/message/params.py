@@ -14,7 +14,7 @@ from zeekpop3.message.defects import Defects
 from zeekpop3.message.words import decoded
 
 MAX_PARAMETERS = 1_000
-_MAX_BYTES = 1 << 18
+_MAX_LENGTH = 1 << 16
 
 # What stands between semicolons; a semicolon in quotes is none. Each character is looked at once.
 _SEGMENT = re.compile(r"(?:[^;\"]++|\"(?:[^\"\\]++|\\.)*+\"?+)++", re.DOTALL)
@@ -66,15 +66,18 @@ def parameters(value: str, defects: Defects) -> Params:
     """Parameters by lower-cased name, decoded."""
     if ";" not in value:
         return NONE
-    if len(value) > _MAX_BYTES:
+    if len(value) > _MAX_LENGTH:
         defects["parameter_malformed"] = None
-        value = value[:_MAX_BYTES]
+        value = value[:_MAX_LENGTH]
     if "(" in value and '"' not in value:
         value = _COMMENT.sub("", value)
+    start = value.find(";")
+    if start < 0:
+        return NONE
     found: Params = {}
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     count = 0
-    for segment in _SEGMENT.findall(value, value.index(";")):
+    for segment in _SEGMENT.findall(value, start):
         if segment.isspace():
             continue
         name, equals, text = segment.partition("=")

@@ -14,6 +14,7 @@ from zeekpop3.message.defects import Defects
 
 # Text may hold spaces and question marks, which it may not; it ends at the first "?=" (linear, see `decoded`).
 _WORD = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
+_MAX_RUN = 1_000
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
@@ -29,11 +30,12 @@ def decoded(value: str, defects: Defects) -> str:
     for word in _WORD.finditer(value, value.find("=?"), last + 2):
         start = word.start()
         between = value[at:start]
-        if between and not (run and between.isspace()):
+        if (between and not (run and between.isspace())) or len(run) > _MAX_RUN:
             if run:
                 out.append(_run_text(run, defects))
                 run = []
-            out.append(between)
+            if not between.isspace() or not out:
+                out.append(between)
         run.append(word.groups())  # type: ignore[arg-type]
         at = word.end()
     if run:

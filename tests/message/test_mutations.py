@@ -1,0 +1,69 @@
+"""A quick fuzz run with a fixed seed: mutations of small mails keep the rules. The long one is tests/fuzz/parse.py."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from message.hostile import GENERATORS
+from message.invariants import check
+from message.test_defects import MAILS
+
+seeds = [raw for raw in MAILS.values() if len(raw) < 4_000] + [make(600) for make in GENERATORS.values()]
+TOKENS = [
+    b"\r\n", b"\n", b"\r", b"\0", b"\r\n\r\n", b"--b", b"--b--", b"--", b"=?utf-8?q?", b"=?utf-8?b?", b"?=", b"=", b";",
+    b'"', b"(", b")", b"<", b">", b"@", b":", b",", b" ", b"\xff", b"\xe4", b"\xc3", b"Content-Type: multipart/mixed; boundary=b\r\n",
+    b"Content-Type: message/rfc822\r\n", b"Content-Transfer-Encoding: base64\r\n", b"begin 644 a\r\n", b"charset=utf-7",
+    b"filename*0*=utf-8''%e4", b"+2AA-", b"%", b"&#xd800;", b"href=", b"http://",
+]  # fmt: skip
+
+
+def mutated(raw: bytes, rng: random.Random) -> bytes:
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randint(0, len(raw))
+        to = min(len(raw), at + rng.choice((0, 0, 1, 2, 8, 60)))
+        choice = rng.random()
+        if choice < 0.5:
+            raw = raw[:at] + rng.choice(TOKENS) * rng.choice((1, 1, 1, 3, 30)) + raw[to:]
+        elif choice < 0.7:
+            raw = raw[:at] + rng.randbytes(rng.randint(1, 4)) + raw[to:]
+        elif choice < 0.85:
+            other = rng.choice(seeds)
+            start = rng.randint(0, len(other))
+            raw = raw[:at] + other[start : start + 200] + raw[to:]
+        else:
+            raw = raw[:at] + raw[to:]
+    return raw
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_mutations_keep_the_rules(seed: int) -> None:
+    """Whatever is done to a mail, its record keeps the rules."""
+    rng = random.Random(seed)
+    for _ in range(400):
+        check(mutated(rng.choice(seeds), rng), complete=rng.random() < 0.8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes(raw: bytes) -> None:
+    """Any bytes are a mail."""
+    check(raw)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_in_a_header(value: str) -> None:
+    """A header in UTF-8 (RFC 6532) comes back as it was."""
+    value = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    if "=?" in value:
+        return
+    mail = check(b"Subject: " + value.encode("utf-8", "replace") + b"\r\n\r\n")
+    assert mail.subject == value.encode("utf-8", "replace").decode()
+
+
+def test_comment_that_holds_the_only_semicolon() -> None:
+    """Found by fuzzing: nothing is left of the parameters once the comments are out."""
+    assert check(b"Content-Type: text/plain (;)\r\n\r\nx").text == "x"
