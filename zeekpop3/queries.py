@@ -83,9 +83,9 @@ QUESTIONS: dict[str, Question] = {
         "Mails that are not whole, and what is known of the reason.",
         """
         select e.ts, e.uid, e.trans_depth, e.user, e.subject, e.size, e.octets_declared, e.missing_bytes,
-            case when e.missing_bytes > 0 then 'lost in the capture'
-                 when s.closed = 'open' then 'the log ended first'
+            case when s.closed = 'open' then 'the log ended first'
                  when s.tls then 'encrypted from here on'
+                 when coalesce(e.missing_bytes, 1) > 0 then 'lost in the capture'
                  else 'the end was not seen' end as reason,
             e.fidelity, e.defects
         from emails e left join sessions s using (uid)
