@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import random
 from pathlib import Path
 
@@ -111,3 +113,31 @@ def test_no_secret_in_the_rows() -> None:
             box = pop3.Mailbox(MAILS)
             words = [box.password, *pop3.login(box, "PLAIN+")[1:], *pop3.login(box, "LOGIN")[2:]]
             assert not [word for word in words if word.encode() in text]
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--pipelined", "--loss", "0.02"], ["--attachment", "20k", "--delete"]]
+)
+def test_benchmark_captures_tell_the_truth(tmp_path: Path, options: list[str]) -> None:
+    """The capture maker's truth file names the mails that its packets carry, and the bytes that they lack."""
+    path = Path(__file__).parent / "bench" / "capture.py"
+    spec = importlib.util.spec_from_file_location("capture", path)
+    assert spec is not None and spec.loader is not None
+    capture = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(capture)
+    out, told = tmp_path / "x.pcap", tmp_path / "x.json"
+    capture.main(["--out", str(out), "--truth", str(told), "--mb", "0.5", "--generated", *options])
+    transfers = json.loads(told.read_text())["transfers"]
+    packets = pcap.read(out)
+    if "--loss" not in options:
+        assert [t["sha256"] for t in transfers] == [t.sha256 for t in truth.of_packets(packets)]
+        return
+    assert any(not t["complete"] for t in transfers)
+    held: dict[tuple[str, int, str, int], list[pcap.Packet]] = {}
+    for packet in packets:
+        held.setdefault(packet.flow.key, []).extend([] if packet.from_client else [packet])
+    for t in transfers:
+        mine = held[t["id_orig_h"], t["id_orig_p"], t["id_resp_h"], t["id_resp_p"]]
+        start, end = t["body"]
+        seen = sum(max(0, min(end, p.offset + len(p.payload)) - max(start, p.offset)) for p in mine)
+        assert end - start - seen == t["missing_wire"]
