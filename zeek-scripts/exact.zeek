@@ -40,8 +40,9 @@ export {
 	## How many rows are kept back for a connection before it proves to be POP3.
 	option max_unconfirmed_rows = 100;
 
-	## How long a client's line may be. Longer ones leave no trace.
-	option max_client_line = 4096;
+	## How much of a client's line is kept until it ends. Of a longer one, no
+	## more than the command is.
+	option max_client_line = 512;
 
 	## Commands that are logged. A client's line that starts with none of them
 	## may be a password, and leaves no trace.
@@ -283,7 +284,8 @@ function sent(s: State, line: string)
 		local arg = |words| == 3 && verb == "TOP" ? cat(words[1], " ", words[2]) :
 		    words[1];
 
-		if ( ( |words| == 2 || verb == "TOP" ) && /[0-9]+( [0-9]+)?/ == arg )
+		if ( ( |words| == 2 || verb == "TOP" )
+		    && /[0-9]{1,10}( [0-9]{1,10})?/ == arg )
 			{
 			row$length = |arg|;
 			row$data = encode_base64(arg);
@@ -306,24 +308,31 @@ function client_bytes(s: State, seq: count, contents: string)
 	if ( s$dropped )
 		return;
 
-	local lines = split_string(s$line + contents, /\n/);
+	local lines = split_string(contents, /\n/);
 	local last = |lines| - 1;
-	s$line = lines[last];
+
+	if ( ! s$skip_line )
+		lines[0] = s$line + lines[0];
+	else if ( last > 0 )
+		{
+		lines[0] = s$line;
+		s$skip_line = F;
+		}
+
+	if ( ! s$skip_line )
+		s$line = lines[last];
 
 	for ( i in lines )
 		{
 		if ( i == last )
 			break;
 
-		if ( s$skip_line )
-			s$skip_line = F;
-		else
-			sent(s, lines[i]);
+		sent(s, lines[i]);
 		}
 
 	if ( |s$line| > max_client_line )
 		{
-		s$line = "";
+		s$line = s$line[0:64];
 		s$skip_line = T;
 		}
 

@@ -16,7 +16,8 @@ module Pop3Events;
 export {
 	redef enum Log::ID += { LOG };
 
-	## A hook to veto or change rows of the log before they are written.
+	## A hook to veto or change rows of the log before they are written. A row
+	## is only lent: what wants to keep one takes a copy().
 	global log_policy: Log::PolicyHook;
 
 	## The endpoints of a connection. A record of its own, so that the
@@ -319,7 +320,7 @@ event pop3_request(c: connection, is_orig: bool, command: string, arg: string)
 	if ( ! s$exact )
 		note(s, "request", command, shown);
 	else if ( shown != ""
-	    && ! ( command in numbered && /[0-9]+( [0-9]+)?/ == shown ) )
+	    && ! ( command in numbered && /[0-9]{1,10}( [0-9]{1,10})?/ == shown ) )
 		note(s, "request", command, shown);
 	}
 

@@ -10,6 +10,13 @@
 
 module Pop3Lines;
 
+# The rows are filled in again and again: to make one anew for each line would
+# cost half as much as to write it.
+global line = Pop3Events::Info($ts=double_to_time(0.0), $uid="", $seq=0,
+    $kind="data");
+global mark = Pop3Events::Info($ts=double_to_time(0.0), $uid="", $seq=0,
+    $kind="header");
+
 event pop3_data(c: connection, is_orig: bool, data: string)
 	{
 	if ( ! c?$pop3_events )
@@ -20,14 +27,17 @@ event pop3_data(c: connection, is_orig: bool, data: string)
 	if ( s$exact )
 		return;
 
-	if ( data == "" )
-		Log::write(Pop3Events::LOG, Pop3Events::Info($ts=network_time(), $uid=s$uid,
-		    $seq=s$seq, $kind="data", $length=0));
-	else
-		Log::write(Pop3Events::LOG, Pop3Events::Info($ts=network_time(), $uid=s$uid,
-		    $seq=s$seq, $kind="data", $length=|data|,
-		    $data=encode_base64(data)));
+	line$ts = network_time();
+	line$uid = s$uid;
+	line$seq = s$seq;
+	line$length = |data|;
 
+	if ( data == "" )
+		delete line$data;
+	else
+		line$data = encode_base64(data);
+
+	Log::write(Pop3Events::LOG, line);
 	++s$seq;
 	}
 
@@ -41,8 +51,11 @@ event mime_one_header(c: connection, h: mime_header_rec)
 	if ( s$exact || ! Pop3Events::mark_structure )
 		return;
 
-	Log::write(Pop3Events::LOG, Pop3Events::Info($ts=network_time(), $uid=s$uid,
-	    $seq=s$seq, $kind="header", $command=h$original_name));
+	mark$ts = network_time();
+	mark$uid = s$uid;
+	mark$seq = s$seq;
+	mark$command = h$original_name;
+	Log::write(Pop3Events::LOG, mark);
 	++s$seq;
 	}
 

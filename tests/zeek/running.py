@@ -34,10 +34,11 @@ class Row:
 
 @dataclass
 class Result:
-    """What a run of Zeek left: the log, what it said on stderr, the folder."""
+    """What a run of Zeek left: the log, what it said, the folder."""
 
     folder: Path
     stderr: str
+    stdout: str = ""
     raw: bytes = b""
     rows: list[Row] = field(default_factory=list)
 
@@ -116,5 +117,5 @@ class Zeek:
             assert done.stderr == ""
         log = folder / "pop3_events.log"
         if not log.exists():
-            return Result(folder, done.stderr)
-        return Result(folder, done.stderr, log.read_bytes(), read(log))
+            return Result(folder, done.stderr, done.stdout)
+        return Result(folder, done.stderr, done.stdout, log.read_bytes(), read(log))

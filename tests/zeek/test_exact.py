@@ -259,11 +259,34 @@ def test_zeek_gives_up_but_the_bytes_go_on(pop3: Zeek) -> None:
     assert len([row for row in result.of("sent") if row.command == "RETR"]) == 300
 
 
-def test_long_lines_leave_no_trace(pop3: Zeek) -> None:
-    """A client's line beyond the bound is dropped up to its end, also when it comes in pieces; the next
+def test_of_long_lines_the_command_is_kept(pop3: Zeek) -> None:
+    """Of a client's line beyond the bound only the verb is logged, also when it comes in pieces; the next
     command is there."""
-    connection = session(2)
     connection = tcp.Connection().open().server(b"+OK ready\r\n").client(b"USER x\r\n").server(b"+OK\r\n")
-    connection.client(b"RETR " + b"1" * 20_000 + b"\r\nSTAT\r\n").server(b"-ERR\r\n-ERR\r\n").close()
+    connection.client(b"RETR " + b"1" * 20_000 + b"\r\nSTAT\r\n").server(b"-ERR\r\n-ERR\r\n")
+    connection.client(b"x" * 20_000 + b"\r\nQUIT\r\n").server(b"-ERR\r\n+OK\r\n").close()
     sent_rows = pop3.run(connection.packets, "exact.zeek").brief("sent")
-    assert sent_rows == [("USER", None), ("STAT", None)]
+    assert sent_rows == [("USER", None), ("RETR", None), ("STAT", None), ("QUIT", None)]
+
+
+def test_a_capture_that_stops(pop3: Zeek) -> None:
+    """What was held is written when Zeek ends, and a close row after it."""
+    connection = session(20)
+    stop = damage.data_indices(connection.packets, from_client=False)[30]
+    result = pop3.run(damage.truncate(connection.packets, stop), "exact.zeek")
+    assert result.server_bytes() == stream(connection)[: connection.packets[stop].offset]
+    assert result.rows[-1].kind == "close"
+
+
+def test_the_analyzer_can_stay(pop3: Zeek) -> None:
+    """Without release_analyzer, and with files.zeek, Zeek's own events of the mails go on."""
+    connection = session(5)
+    count = "event pop3_data(c: connection, is_orig: bool, data: string) { print data; }"
+    site = pop3.folder / "count.zeek"
+    site.write_text(count)
+    released = pop3.run(connection.packets, "exact.zeek", str(site))
+    for more in (["Pop3Events::release_analyzer=F"], [str(pop3.scripts / "files.zeek")]):
+        kept = pop3.run(connection.packets, "exact.zeek", str(site), more=more)
+        assert kept.stdout.count("Subject:") == 5
+        assert kept.brief("sent", "contents", "request") == released.brief("sent", "contents", "request")
+    assert released.stdout.count("Subject:") == 0
