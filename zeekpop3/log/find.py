@@ -45,6 +45,11 @@ def find_logs(sources: Iterable[str | Path]) -> list[Path]:
     return sorted(found.values(), key=_time_key)
 
 
+def is_log_name(name: str) -> bool:
+    """Whether a file of this name, met in a folder, is an event log."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _paths(source: Path) -> Iterator[Path]:
     if source.is_dir():
         yield from _below(source)
@@ -75,7 +80,7 @@ def _below(folder: Path) -> Iterator[Path]:
         seen.add(real)
         folders.sort()
         for name in sorted(files):
-            if _NAME.fullmatch(name):
+            if is_log_name(name):
                 yield Path(where, name)
 
 

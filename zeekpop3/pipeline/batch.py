@@ -7,6 +7,7 @@ of its own. So memory depends on the size of a task and on the connections that 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from zeekpop3.sink import Mode, PartWriter
 
 TASK_BYTES = 24 << 20
-_EVENTS_BYTES = 24 << 20
+EVENTS_BYTES = 24 << 20
 _EVENT_COST = 500
 _BYTES_PER_JOB = 48 << 20
 
@@ -151,11 +152,13 @@ class _Work:
         self._running: deque[Future[_Done]] = deque()
         self._events: list[Event] = []
         self._events_bytes = 0
-        self._number = 0
+        # Two rows of numbers, so that parts are called the same however many workers there are.
+        self._reading = itertools.count(0, 2)
+        self._writing = itertools.count(1, 2)
 
     def read(self, task_chunks: list[Chunk]) -> None:
         """Have chunks of logs read."""
-        self._submit(_Task(self._next_number(), chunks=task_chunks))
+        self._submit(_Task(next(self._reading), chunks=task_chunks))
         self._collect(self._ahead)
 
     def finish(self) -> None:
@@ -165,10 +168,6 @@ class _Work:
             self._keep(events)
         self._submit_events()
         self._collect(0)
-
-    def _next_number(self) -> int:
-        self._number += 1
-        return self._number
 
     def _submit(self, task: _Task) -> None:
         self._running.append(self._executor.submit(_perform, task, self._settings))
@@ -186,12 +185,12 @@ class _Work:
     def _keep(self, events: list[Event]) -> None:
         self._events += events
         self._events_bytes += sum(_EVENT_COST + len(getattr(event, "raw", b"")) for event in events)
-        if self._events_bytes >= _EVENTS_BYTES:
+        if self._events_bytes >= EVENTS_BYTES:
             self._submit_events()
 
     def _submit_events(self) -> None:
         if self._events:
-            self._submit(_Task(self._next_number(), events=self._events))
+            self._submit(_Task(next(self._writing), events=self._events))
             self._events, self._events_bytes = [], 0
 
 

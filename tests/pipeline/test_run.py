@@ -1,0 +1,168 @@
+"""Logs to tables on one core and on several, cut into tasks and files in any way: always the same rows."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.logs import sessions, write
+from zeekpop3.errors import LogError, OutputError
+from zeekpop3.pipeline import batch, run
+from zeekpop3.pipeline.process import no_collector
+from zeekpop3.tables import TABLES
+
+KEYS = {name: [(column, "ascending") for column in table.key] for name, table in TABLES.items()}
+FORMS = pytest.mark.parametrize("exact", [True, False], ids=["exact", "plain"])
+
+
+def parts(out: Path) -> dict[str, pa.Table]:
+    """All parts by their path, without the writer's token in it."""
+    return {
+        re.sub(r"part-.*-(\d+)\.parquet", r"\1", str(path.relative_to(out))): pq.read_table(
+            path, partitioning=None
+        )
+        for path in out.rglob("*.parquet")
+    }
+
+
+def tables(out: Path) -> dict[str, pa.Table]:
+    """Each table's rows, by its key."""
+    return {
+        name: pa.concat_tables(
+            pq.read_table(path, partitioning=None) for path in sorted((out / name).rglob("*.parquet"))
+        ).sort_by(KEYS[name])
+        for name in TABLES
+    }
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["exact", "plain"])
+def lines(request: pytest.FixtureRequest) -> list[bytes]:
+    return sessions(24, exact=request.param)
+
+
+@pytest.fixture(scope="module")
+def whole(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
+    """The tables of the log as one file and one task."""
+    folder = tmp_path_factory.mktemp("whole")
+    run([write(folder / "pop3_events.log", lines)], folder / "out", jobs=1)
+    return tables(folder / "out")
+
+
+def small_tasks(patch: pytest.MonkeyPatch, size: int = 4000) -> None:
+    patch.setattr(batch, "TASK_BYTES", size)
+    patch.setattr(batch, "EVENTS_BYTES", 3 * size)
+
+
+def test_two_cores_write_what_one_writes(
+    lines: list[bytes], whole: dict[str, pa.Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Part for part the same rows in the same order, with many tasks and connections that lie across them."""
+    small_tasks(monkeypatch, 20_000)
+    third = len(lines) // 3
+    for number in range(3):
+        end = None if number == 2 else (number + 1) * third
+        write(tmp_path / f"pop3_events.{number}.log", lines[number * third : end])
+    one = run([tmp_path], tmp_path / "one", jobs=1)
+    two = run([tmp_path], tmp_path / "two", jobs=2)
+    assert one == two
+    assert one.problems == []
+    found, expected = parts(tmp_path / "two"), parts(tmp_path / "one")
+    assert found.keys() == expected.keys()
+    assert len(found) > 20
+    for name, part in expected.items():
+        assert found[name].equals(part), name
+    assert tables(tmp_path / "one") == whole
+
+
+def test_rotated_and_compressed_in_the_middle(
+    lines: list[bytes], whole: dict[str, pa.Table], tmp_path: Path
+) -> None:
+    """A connection's rows may lie in several files, some of them compressed."""
+    names = [
+        "2024-01-01/pop3_events.00:00:00-01:00:00.log.gz",
+        "2024-01-01/pop3_events.01:00:00-02:00:00.log",
+        "pop3_events.log",
+    ]
+    step = len(lines) // 3 + 1
+    for number, name in enumerate(names):
+        path = tmp_path / "logs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, lines[number * step : (number + 1) * step])
+        if name.endswith(".gz"):
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    run([tmp_path / "logs"], tmp_path / "out", jobs=1)
+    assert tables(tmp_path / "out") == whole
+
+
+@given(size=st.integers(150, 60_000), cut=st.integers(0, 10_000), events=st.integers(5000, 90_000))
+@settings(max_examples=6, deadline=None)
+def test_any_cut_gives_the_same_tables(
+    lines: list[bytes],
+    whole: dict[str, pa.Table],
+    tmp_path_factory: pytest.TempPathFactory,
+    size: int,
+    cut: int,
+    events: int,
+) -> None:
+    """Wherever tasks and files end, the rows of the tables are the same."""
+    folder = tmp_path_factory.mktemp("cut")
+    cut %= len(lines)
+    write(folder / "pop3_events.a.log", lines[:cut])
+    write(folder / "pop3_events.b.log", lines[cut:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "TASK_BYTES", max(size, sum(map(len, lines)) // 12))
+        patch.setattr(batch, "EVENTS_BYTES", events)
+        run([folder / "pop3_events.a.log", folder / "pop3_events.b.log"], folder / "out", jobs=1)
+    assert tables(folder / "out") == whole
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_used(
+    lines: list[bytes], whole: dict[str, pa.Table], tmp_path: Path
+) -> None:
+    """A file that is no event log costs the others nothing, in a worker process as well as in this one."""
+    write(tmp_path / "pop3_events.log", lines)
+    (tmp_path / "pop3_events.json.log").write_text('{"ts": 1}\n')
+    for jobs in (1, 2):
+        told: list[LogError] = []
+        summary = run([tmp_path], tmp_path / f"out{jobs}", jobs=jobs, on_error=told.append)
+        assert len(told) == len(summary.problems) == 1
+        assert "pop3_events.json.log" in summary.problems[0]
+        assert tables(tmp_path / f"out{jobs}") == whole
+
+
+def test_open_connections_end_with_the_logs(lines: list[bytes], tmp_path: Path) -> None:
+    """A log that stops in the middle gives the sessions that were open, as open."""
+    summary = run([write(tmp_path / "x.log", lines[: len(lines) // 2])], tmp_path / "out", jobs=1)
+    closed = tables(tmp_path / "out")["sessions"]["closed"].to_pylist()
+    assert closed.count("open") >= 1
+    assert closed.count("closed") >= 8
+    assert len(closed) == summary.sessions
+
+
+def test_an_error_leaves_no_worker_and_no_half_output(lines: list[bytes], tmp_path: Path) -> None:
+    """Tables that are there are not touched unless told to."""
+    log = write(tmp_path / "x.log", lines)
+    run([log], tmp_path / "out", jobs=1)
+    before = parts(tmp_path / "out").keys()
+    with pytest.raises(OutputError):
+        run([log], tmp_path / "out", jobs=2)
+    assert parts(tmp_path / "out").keys() == before
+
+
+def test_collector_is_put_back() -> None:
+    """Tasks run without the cyclic garbage collector; afterwards it is as it was before."""
+    assert gc.isenabled()
+    with no_collector():
+        assert not gc.isenabled()
+        with no_collector():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -1,0 +1,124 @@
+"""Sorted rows of many connections, as Arrow batches, through the session machine: rows of the tables out.
+
+Runs where Spark runs Python. A batch may begin and end anywhere; a connection goes on in the next one. What
+is held is a batch, the present response of one connection, and the rows of tables that are to go out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeekpop3.log.group import group
+from zeekpop3.log.rows import Batch, batch_of
+from zeekpop3.pipeline.process import no_collector
+from zeekpop3.pipeline.records import Records
+from zeekpop3.session import Connection
+from zeekpop3.session.dialogue import Event
+from zeekpop3.tables import TABLES, Privacy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_OUT_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What of the mails is kept; as in `run`."""
+
+    privacy: Privacy | None
+    attachment_content: bool
+    max_message: int
+
+
+def one_table(
+    settings: Settings, name: str
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """A function for `mapInArrow` that gives the rows of one table."""
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for table_name, table in _tables(batches, settings):
+            if table_name == name:
+                yield from table.cast(spark_schema(name)).to_batches()
+
+    return run
+
+
+def all_tables(settings: Settings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """A function for `mapInArrow` that gives the rows of all tables: the table's name, and for each table a
+    column that holds its rows."""
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for table_name, table in _tables(batches, settings):
+            count = table.num_rows
+            columns = {"table": pa.repeat(pa.scalar(table_name), count)}
+            for name in TABLES:
+                columns[name] = (
+                    table.cast(spark_schema(name)).to_struct_array()
+                    if name == table_name
+                    else pa.nulls(count, struct_type(name))
+                )
+            yield from pa.table(columns).to_batches()
+
+    return run
+
+
+def struct_type(name: str) -> pa.StructType:
+    """A table's rows as one struct, in the types that Spark has."""
+    import pyarrow as pa
+
+    return pa.struct(list(spark_schema(name)))
+
+
+def spark_schema(name: str) -> pa.Schema:
+    """A table's schema in the types that Spark has: it knows no unsigned integers, so ports are int32."""
+    import pyarrow as pa
+
+    from zeekpop3.tables import schema
+
+    return pa.schema(
+        [field.with_type(pa.int32()) if field.type == pa.uint16() else field for field in schema(name)]
+    )
+
+
+def _tables(batches: Iterable[pa.RecordBatch], settings: Settings) -> Iterator[tuple[str, pa.Table]]:
+    """(table name, rows), some megabytes at a time."""
+    records = Records(settings.privacy, attachment_content=settings.attachment_content)
+    for events in _events(batches, settings.max_message):
+        with no_collector():
+            records.add(events)
+        if records.nbytes >= _OUT_BYTES:
+            yield from records.take()
+    yield from records.take()
+
+
+def _events(batches: Iterable[pa.RecordBatch], max_message: int) -> Iterator[list[Event]]:
+    connection: Connection | None = None
+    for batch in batches:
+        for uid, rows in group(_batch(batch)):
+            if connection is None or connection.uid != uid:
+                if connection is not None:
+                    yield connection.finish("open")
+                connection = Connection(uid, max_message)
+            yield connection.receive(rows)
+    if connection is not None:
+        yield connection.finish("open")
+
+
+def _batch(batch: pa.RecordBatch) -> Batch:
+    import pyarrow as pa
+
+    def column(name: str) -> Any:
+        array = batch.column(name.replace(".", "_"))
+        if not pa.types.is_string(array.type):
+            return array
+        array = array.cast(pa.binary())
+        return array if name == "data" else array.dictionary_encode()
+
+    ts = batch.column("ts").cast(pa.int64()).to_numpy()
+    return batch_of(column, ts, Path("spark"), b"(empty)")
