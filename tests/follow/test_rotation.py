@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from traffic.eventlog import log_header
 
+import zeekpop3
 from follow.conftest import Expected
-from follow.growing import GrowingLog, assert_same, shreds, tables
+from follow.growing import KEYS, GrowingLog, assert_same, shreds, tables
 from zeekpop3.follow import Follower, Note, Options
 
 QUICK = Options(flush_s=0.0, poll=True)
@@ -198,3 +199,42 @@ def test_other_files_are_told_once(spool: Path, tmp_path: Path) -> None:
     told = [note.text for note in notes if note.level == "error"]
     assert len(told) == 1
     assert "is JSON" in told[0]
+
+
+@pytest.mark.parametrize("form", ["exact", "plain"])
+def test_recorded_logs(spool: Path, tmp_path: Path, fixtures: Path, form: str) -> None:
+    """What real Zeeks wrote, losses and all, mixed into one growing, rotating log: as a batch run."""
+    rng = random.Random(form)
+    streams = []
+    for path in sorted((fixtures / "logs").glob(f"*.{form}.log*")):
+        text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        streams.append([line + b"\n" for line in text.split(b"\n") if line and not line.startswith(b"#")])
+    streams = [rows for rows in streams if rows]
+    if not streams:
+        pytest.skip("no recorded logs")
+    # Recordings of different years: rows by turns, each recording's in its order.
+    turns = [index for index, rows in enumerate(streams) for _ in rows]
+    rng.shuffle(turns)
+    sources = [iter(rows) for rows in streams]
+    mixed = [next(sources[index]) for index in turns]
+    whole = tmp_path / "pop3_events.log"
+    whole.write_bytes(log_header() + b"".join(mixed))
+    zeekpop3.run([whole], tmp_path / "batch", jobs=1)
+    options = Options(flush_s=0.0, poll=True, idle_s=1e9)
+    log, out = GrowingLog(spool), tmp_path / "out"
+    for turn, piece in enumerate(shreds(mixed, rng, sum(map(len, mixed)) // 12)):
+        log.write(piece)
+        if turn % 3 == 2:
+            log.rotate("rename")
+        if turn % 2 == 1:
+            _follow(spool, out, options=options)
+    _follow(spool, out, options=options)
+    got, expected = tables(out), tables(tmp_path / "batch")
+    # A connection that never closed is still open for a follower.
+    closed = {row["uid"] for row in expected["sessions"] if row["closed"] != "open"}
+    assert len(closed) > 20
+    assert {row["uid"] for row in got["sessions"]} == closed
+    for name in KEYS:
+        assert [row for row in got[name] if row["uid"] in closed] == [
+            row for row in expected[name] if row["uid"] in closed
+        ], name

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Bytes in memory of a merged part; one that has half of that is left alone.
-PART_BYTES = 64 << 20
+PART_BYTES = 32 << 20
 #: So many small parts of a day that is not over are merged.
 MANY = 60
 

@@ -26,7 +26,7 @@ from zeekpop3.follow.wake import Waker
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_RECORD_BYTES = 32 << 20
+_RECORD_BYTES = 16 << 20
 _MERGE_S = 600.0
 _METRICS_S = 10.0
 _LONGEST_PAUSE_S = 60.0
