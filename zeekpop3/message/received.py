@@ -34,8 +34,7 @@ _IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _ANY_IPV4 = re.compile(_IPV4)
 _IN_BRACKETS = re.compile(rf"\[({_IPV4})\]")
 # One kind of wrapping at a time: an expression that begins with a fixed character is searched for much quicker.
-_IN_PARENTHESES = re.compile(r"\(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\)")
-_IN_BLANKS = re.compile(r" \d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3} ")
+_IN_OTHERS = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d{1,3}[) }]")
 _DOUBLE_COLON = re.compile("::")
 _WRAPPED_IPV4 = re.compile(rf"([\[({{ ])({_IPV4})(?=([\])}} ]))")
 _PAIRS = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
@@ -109,9 +108,7 @@ def path(values: list[str]) -> list[str]:
     only_brackets = (
         joined.count(":") <= 2 * len(values) + 5
         and _DOUBLE_COLON.search(joined) is None
-        and _IN_PARENTHESES.search(joined) is None
-        and _IN_BLANKS.search(joined) is None
-        and "{" not in joined
+        and _IN_OTHERS.search(joined) is None
     )
     find = _IN_BRACKETS.findall if only_brackets else _wrapped
     last = ""
@@ -140,7 +137,7 @@ def _wrapped(value: str) -> list[str]:
     if "::" in value or value.count(":") > 6:
         found = _addresses(value)
     else:
-        if _IN_PARENTHESES.search(value) is None and _IN_BLANKS.search(value) is None and "{" not in value:
+        if _IN_OTHERS.search(value) is None:
             return _IN_BRACKETS.findall(value)
         found = _WRAPPED_IPV4.findall(value)
     return [address for before, address, after in found if _PAIRS.get(before) == after]

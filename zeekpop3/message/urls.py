@@ -66,12 +66,13 @@ def _from_text(text: str, found: dict[str, None]) -> None:
 
 def _trimmed(url: str) -> str:
     """Without the punctuation of the sentence that the URL stands in."""
-    closing = _TRAILING
-    if "(" not in url:
-        closing += ")"
-    if "[" not in url:
-        closing += "]"
-    return url.rstrip(closing)
+    for left, right in ("()", "[]"):
+        url = url.rstrip(_TRAILING)
+        # What closes a bracket that the URL itself has opened is part of it.
+        over = min(url.count(right) - url.count(left), len(url) - len(url.rstrip(right)))
+        if over > 0:
+            url = url[:-over]
+    return url.rstrip(_TRAILING)
 
 
 def _from_html(html: str, found: dict[str, None], defects: Defects) -> None:

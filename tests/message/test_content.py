@@ -1,0 +1,221 @@
+"""Parts, bodies, attachments and URLs: what a mail program would show and offer to save."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import pytest
+from message.invariants import check
+
+
+def entity(kind: str, content: str, *fields: str) -> str:
+    return "\r\n".join([f"Content-Type: {kind}", *fields, "", content])
+
+
+def multipart(kind: str, boundary: str, *parts: str) -> str:
+    body = "".join(f"--{boundary}\r\n{part}\r\n" for part in parts)
+    return entity(f'multipart/{kind}; boundary="{boundary}"', f"{body}--{boundary}--\r\n")
+
+
+ALTERNATIVE = multipart(
+    "alternative", "inner", entity("text/plain", "plain"), entity("text/html", "<b>html</b>")
+)
+FILE = entity(
+    'application/pdf; name="a.pdf"', base64.b64encode(b"%PDF-1.4").decode(), "Content-Transfer-Encoding: base64",
+    'Content-Disposition: attachment; filename="a.pdf"',
+)  # fmt: skip
+
+
+def test_alternative_in_mixed() -> None:
+    """Text and HTML come from the alternative; the file is an attachment with its number as in IMAP."""
+    mail = check(multipart("mixed", "outer", ALTERNATIVE, FILE).encode())
+    assert (mail.text, mail.html) == ("plain", "<b>html</b>")
+    (file,) = mail.attachments
+    assert (file.part, file.filename, file.content_type, file.size) == ("2", "a.pdf", "application/pdf", 8)
+    assert file.content == b"%PDF-1.4"
+    assert file.sha256 == hashlib.sha256(b"%PDF-1.4").hexdigest()
+    assert file.md5 == hashlib.md5(b"%PDF-1.4").hexdigest()
+    assert file.sha1 == hashlib.sha1(b"%PDF-1.4").hexdigest()
+
+
+def test_outer_boundary_wins() -> None:
+    """An inner multipart that is never closed ends where the outer one goes on; prefixes are no delimiters."""
+    raw = (
+        'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary="b1"\r\n\r\n'
+        "--b1\r\n\r\none\r\n--b\r\nContent-Type: a/b; name=x\r\n\r\ntwo\r\n--b--\r\n"
+    )
+    mail = check(raw.encode())
+    assert (mail.text, [file.content for file in mail.attachments]) == ("one", [b"two"])
+
+
+def test_related_shows_its_root() -> None:
+    """Of a multipart/related the root is shown; images with a name are offered, those without are not."""
+    image = entity("image/png; name=a.png", "x", "Content-ID: <i@x>")
+    mail = check(
+        multipart("related", "r", entity("text/html", "<i>"), image, entity("image/gif", "y")).encode()
+    )
+    assert (mail.text, mail.html, [file.filename for file in mail.attachments]) == (None, "<i>", ["a.png"])
+
+
+def test_message_inside() -> None:
+    """A message inside is an attachment as such, its attachments follow; its text is not the mail's text."""
+    inner = "Subject: inner\r\n" + multipart("mixed", "x", entity("text/plain", "inner text"), FILE)
+    mail = check(
+        multipart("mixed", "o", entity("text/plain", "outer"), entity("message/rfc822", inner)).encode()
+    )
+    assert mail.text == "outer"
+    assert [(file.part, file.content_type) for file in mail.attachments] == [
+        ("2", "message/rfc822"),
+        ("2.2", "application/pdf"),
+    ]
+
+
+def test_text_of_a_message_inside_where_there_is_no_other() -> None:
+    """A mail that is nothing but a message inside shows that one's text."""
+    assert check(entity("message/rfc822", "Subject: i\r\n\r\ninner").encode()).text == "inner"
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoding", "content", "text"),
+    [
+        ("text/plain; charset=utf-8", "quoted-printable", b"caf=C3=A9 =\r\nau lait=\t\r\n!", "café au lait!"),
+        ("text/plain; charset=utf-8", "BASE64", b"Y2Fm\r\nw6k=", "café"),
+        ("text/plain; charset=iso-8859-1", "8bit", b"it\x92s \xa4", "it’s ¤"),
+        ("text/plain; charset=utf-8", "", b"caf\xe9", "café"),
+        ("text/plain; charset=us-ascii", "7bit", "café".encode(), "café"),
+        ("text/plain", "", "Съешь же ещё этих мягких французских булок".encode("koi8-r"),
+         "Съешь же ещё этих мягких французских булок"),
+        ("text/plain; charset=utf-8; format=flowed", "", b"one \r\ntwo\r\n>a \r\n>b\r\n-- \r\nme", "one two\n> a b\n-- \nme"),
+        ("text/plain; format=flowed; delsp=yes", "", b"on \r\ne\r\n  x", "one\n x"),
+        ("TEXT/PLAIN; CHARSET='utf-8'", "x-unknown", "ä".encode(), "ä"),
+        ("text/plain", "base64", b"this is no Base64\r\n", "this is no Base64\n"),
+        ("text/plain", "x-uuencode", b"begin 644 a\r\n#0V%T\r\n`\r\nend\r\n", "Cat"),
+        ("text/plain; charset=iso-2022-jp", "7bit", b"\x1b$BF|K\\\x1b(B", "日本"),
+    ],
+)  # fmt: skip
+def test_text(kind: str, encoding: str, content: bytes, text: str) -> None:
+    """Transfer encodings and charsets, right, lying and missing; lines end with LF."""
+    head = f"Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+    assert check(head + content).text == text
+
+
+def test_charset_of_html_from_its_meta() -> None:
+    """Without a label an HTML body says its charset itself."""
+    raw = b'Content-Type: text/html\r\n\r\n<meta charset="windows-1251">\xcc\xe8\xf0'
+    assert check(raw).html == '<meta charset="windows-1251">Мир'
+
+
+@pytest.mark.parametrize(
+    ("disposition", "raw_name", "name"),
+    [
+        ('filename="a b.pdf"', "a b.pdf", "a b.pdf"),
+        ("filename=a b.pdf", "a b.pdf", "a b.pdf"),
+        ("filename*=utf-8''%e2%82%ac.pdf", "€.pdf", "€.pdf"),
+        ("filename*0*=utf-8''%e2; filename*1*=%82%ac; filename*2=.pdf", "€.pdf", "€.pdf"),
+        ("filename*1=b.pdf; filename*0=a", "ab.pdf", "ab.pdf"),
+        ('filename="=?utf-8?q?=E2=82=AC?=.pdf"', "€.pdf", "€.pdf"),
+        ('filename="../../etc/passwd"', "../../etc/passwd", "passwd"),
+        ('filename="C:\\\\dir\\\\a.exe"', "C:\\dir\\a.exe", "a.exe"),
+        ("filename*=utf-8''ann%E2%80%AEfdp.exe", "ann\u202efdp.exe", "annfdp.exe"),
+        ('filename="a\x01b.txt"', "a\x01b.txt", "ab.txt"),
+        ("filename*=klingon''%e4.txt", "ä.txt", "ä.txt"),
+    ],
+)
+def test_file_names(disposition: str, raw_name: str, name: str) -> None:
+    """Names decoded (RFC 2231, RFC 2047 where it may not be); for display without path, controls and bidi overrides."""
+    (file,) = check(f"Content-Disposition: attachment; {disposition}\r\n\r\nx".encode()).attachments
+    assert (file.filename_raw, file.filename) == (raw_name, name)
+
+
+@pytest.mark.parametrize(
+    ("content", "data"),
+    [
+        (b"QUJD\r\nREVG", b"ABCDEF"),
+        (b"QUJDRA==", b"ABCD"),
+        (b"QUJDRA", b"ABCD"),
+        (b"QUJDR", b"ABC"),
+        (b" QUJD \t\r\n\r\n REVG", b"ABCDEF"),
+        (b"QUJD\r\nREVG\r\n--\r\na list's footer!\r\n", b"ABCDEF"),
+        (b"QUJDRA==\r\nfooter without a sign\r\n", b"ABCD"),
+        (b"", b""),
+        (b"!!!!", b""),
+    ],
+)
+def test_base64_broken_anywhere(content: bytes, data: bytes) -> None:
+    """What is Base64 is decoded, up to its end; what follows is none."""
+    head = b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    assert check(head + content).attachments[0].content == data
+
+
+def test_large_base64_in_pieces_is_the_whole() -> None:
+    """Content of more than one piece, in lines of any length, is hashed and kept whole."""
+    data = bytes(range(256)) * 3_000
+    for line in (76, 75, 4, 1_000_000):
+        text = base64.b64encode(data)
+        lines = b"\r\n".join(text[i : i + line] for i in range(0, len(text), line))
+        head = b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        (file,) = check(head + lines).attachments
+        assert (file.content == data, file.sha256) == (True, hashlib.sha256(data).hexdigest())
+
+
+def test_uuencoded_file_in_text() -> None:
+    """A uuencoded block in a text is an attachment; the text keeps it."""
+    mail = check(b"Subject: s\r\n\r\nsee:\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nbegin 1 fine day\r\n")
+    (file,) = mail.attachments
+    assert (file.part, file.filename, file.content) == ("1#1", "cat.txt", b"Cat")
+    assert mail.text is not None
+    assert "begin 644" in mail.text
+
+
+def test_urls() -> None:
+    """From the text, then from HTML attributes; each once, in order; defanged ones are left alone."""
+    text = "see http://a.example/x?y=1, (https://b.example/p(q)) hxxp://c.example [http://a.example/x?y=1] <ftp://d.example>."
+    html = (
+        "<a href=\"https://e.example/?a=1&amp;b=2\">x</a><IMG SRC = http://f.example/i.gif><form action='//g.example/'>"
+        '<a href="#top"><img src="cid:x"><a href="http://a.example/x?y=1"><a title="http://no.example">'
+    )
+    mail = check(
+        multipart("alternative", "m", entity("text/plain", text), entity("text/html", html)).encode()
+    )
+    assert mail.urls == [
+        "http://a.example/x?y=1", "https://b.example/p(q)", "ftp://d.example", "https://e.example/?a=1&b=2",
+        "http://f.example/i.gif", "//g.example/",
+    ]  # fmt: skip
+
+
+def test_tnef_is_unpacked() -> None:
+    """The files of a winmail.dat follow it (with the extra `attachments`)."""
+    pytest.importorskip("tnefparse")
+
+    def attribute(level: int, ident: int, data: bytes) -> bytes:
+        checksum = (sum(data) & 0xFFFF).to_bytes(2, "little")
+        return (
+            bytes((level,)) + ident.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data + checksum
+        )
+
+    tnef = (
+        b"\x78\x9f\x3e\x22\x01\x00"
+        + attribute(1, 0x00089006, b"\x00\x00\x01\x00")
+        + attribute(2, 0x00069002, b"\x01\x00" + b"\xff" * 4 + b"\x00" * 8)
+        + attribute(2, 0x00018010, b"a.txt\x00")
+        + attribute(2, 0x0006800F, b"hello")
+    )
+    head = b"Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    files = check(head + base64.encodebytes(tnef)).attachments
+    assert [(file.part, file.filename, file.content) for file in files][1:] == [("1#1", "a.txt", b"hello")]
+
+
+def test_type_is_detected() -> None:
+    """The first bytes show what a file is (with the extra `detect`), whatever is declared."""
+    pytest.importorskip("filetype")
+    png = b"\x89PNG\r\n\x1a\n" + b"\0" * 30
+    head = b"Content-Type: text/plain; name=a.txt\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    assert check(head + base64.encodebytes(png)).attachments[0].mime_type == "image/png"
+
+
+def test_content_only_on_request() -> None:
+    """Decoded bytes are not kept unless asked for."""
+    from zeekpop3.message import parse
+
+    assert parse(FILE.encode()).attachments[0].content is None

@@ -1,0 +1,172 @@
+"""Header fields: folding, decoding, addresses, dates, hops; each case is a form that real mail has."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from message.invariants import check
+
+
+def subject(raw: bytes) -> str | None:
+    return check(b"Subject: " + raw + b"\r\n\r\n").subject
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"plain", "plain"),
+        (b"=?iso-8859-1?q?caf=E9?=", "café"),
+        (b"=?UTF-8?B?w6Q=?= =?UTF-8?B?w7Y=?=", "äö"),
+        (b"=?utf-8?q?one?= two =?utf-8?q?three?=", "one two three"),
+        (b"=?utf-8?b?w6Qgw?=\r\n =?utf-8?b?7Y=?=", "ä ö"),
+        (b"=?utf-8?q?=E2=82?=\r\n =?utf-8?q?=AC?=", "€"),
+        (b"=?utf-8*en?q?language?=", "language"),
+        (b"=?utf-8?q?with spaces in it?=", "with spaces in it"),
+        (b'"=?utf-8?q?quoted?="', '"quoted"'),
+        (b"x=?utf-8?q?glued?=y", "xgluedy"),
+        (b"=?utf-8?q?what??=", "what?"),
+        (b"=?utf-8?b?w6Q?=", "ä"),
+        (b"=?utf-8?x?nothing?=", "=?utf-8?x?nothing?="),
+        (b"=?utf-8?q?never closed", "=?utf-8?q?never closed"),
+        ("grüße".encode(), "grüße"),
+        ("grüße".encode("latin-1"), "grüße"),
+        (b"=?iso-8859-1?q?Fr\xf6sche?=", "Frösche"),
+        (b"=?iso-2022-jp?b?GyRCRnxLXBsoQg==?=", "日本"),
+        (b"=?gb2312?b?1tC5+g==?=", "中国"),
+        (b"=?ks_c_5601-1987?b?x9GxuQ==?=", "한국"),
+        (b"=?windows-1251?q?=CC=E8=F0?=", "Мир"),
+        (b"=?iso-8859-1?q?it=92s?=", "it’s"),
+        (b"=?utf-7?q?+2AA-?=", "\ufffd"),
+        (b"=?utf-8?q?=F0=9F=93=A7?=", "📧"),
+    ],
+)
+def test_subject_is_decoded(raw: bytes, text: str) -> None:
+    """RFC 2047 and what mail programs make of it; raw 8-bit; charsets under the names that mail uses."""
+    assert subject(raw) == text
+
+
+def test_fields_are_unfolded_and_all_kept() -> None:
+    """Folds go, their white space stays; the order and the letters of names are kept, duplicates, too."""
+    mail = check(b"Subject: a\r\n b\r\n\tc\r\nX-One: 1\r\nsubject : second\r\n\r\n")
+    assert mail.header_names == ["Subject", "X-One", "subject"]
+    assert mail.header_values == ["a b\tc", "1", "second"]
+    assert (mail.subject, mail.defects) == ("a b\tc", ["duplicate_header"])
+
+
+def test_empty_is_not_absent() -> None:
+    """A field without a value is an empty text, or a list without members; one that is not there is None."""
+    mail = check(b"Subject:\r\nTo: undisclosed-recipients:;\r\n\r\n")
+    assert (mail.subject, mail.to, mail.cc, mail.reply_to) == ("", [], None, None)
+
+
+def test_mbox_lines_and_lines_that_are_no_fields() -> None:
+    """Separators of mailbox files are no fields, and stop nothing."""
+    mail = check(b"From a@b Mon Jan  1 10:00:00 2024\r\nFrom: a@b\r\n>From x@y\r\nSubject: s\r\n\r\nbody")
+    assert (mail.from_, mail.subject, mail.text) == ("a@b", "s", "body")
+
+
+def test_header_without_blank_line_ends_where_text_begins() -> None:
+    """A line that is no field and has no field after it begins the text."""
+    mail = check(b"Subject: s\r\nDear all,\r\nthis is text.\r\n\r\nmore")
+    assert (mail.subject, mail.text) == ("s", "Dear all,\nthis is text.\n\nmore")
+
+
+@pytest.mark.parametrize(
+    ("raw", "entries"),
+    [
+        (b"a@b.example", ["a@b.example"]),
+        (b"A B <a@b>, c@d", ["A B <a@b>", "c@d"]),
+        (b'"B, A" <a@b>, "C\\"D" <c@d>', ['"B, A" <a@b>', '"C\\"D" <c@d>']),
+        (b"a@b (Anna, of b), c@d", ["a@b (Anna, of b)", "c@d"]),
+        (b"a@b ((nested, (deep)) comment), c@d", ["a@b ((nested, (deep)) comment)", "c@d"]),
+        (b"Team: a@b, C <c@d>;, e@f", ["a@b", "C <c@d>", "e@f"]),
+        (b"undisclosed-recipients:;", []),
+        (b"=?utf-8?q?M=C3=BCller=2C_A?= <a@b>, c@d", ["Müller, A <a@b>", "c@d"]),
+        ("jürgen@exämple.de".encode(), ["jürgen@exämple.de"]),
+        (b'"quoted local"@b.example', ['"quoted local"@b.example']),
+        (b"<@relay,@other:a@b>, c@d", ["<@relay,@other:a@b>", "c@d"]),
+        (b"a@[IPv6:2001:db8::1]", ["a@[IPv6:2001:db8::1]"]),
+        (b"a@x b@y", ["a@x", "b@y"]),
+        (b",, a@b,,", ["a@b"]),
+    ],
+)  # fmt: skip
+def test_addresses(raw: bytes, entries: list[str]) -> None:
+    """One entry for each mailbox, as written, decoded after it was split."""
+    assert check(b"To: " + raw + b"\r\n\r\n").to == entries
+
+
+def test_all_fields_of_recipients_count() -> None:
+    """Several To fields are taken together, as mail programs and Zeek do."""
+    assert check(b"To: a@b\r\nTo: c@d\r\n\r\n").to == ["a@b", "c@d"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "utc"),
+    [
+        ("Mon, 29 Jul 2002 11:28:02 +0100", "2002-07-29T10:28:02"),
+        ("29 Jul 2002 11:28 -0330", "2002-07-29T14:58:00"),
+        ("Mon, 29 Jul 02 11:28:02 GMT", "2002-07-29T11:28:02"),
+        ("Mon, 29 Jul 102 11:28:02 EST", None),
+        ("Mon, 29 Jul 2002 11:28:02 EST", "2002-07-29T16:28:02"),
+        ("Mon, 29 Jul 2002 11:28:02 CEST", "2002-07-29T09:28:02"),
+        ("Mon, 29 Jul 2002 11:28:02 (a (nested) comment) -0000", "2002-07-29T11:28:02"),
+        ("Mon, 29 Jul 2002 11:28:02 +0100 (BST)", "2002-07-29T10:28:02"),
+        ("Mon Jul 29 11:28:02 2002", "2002-07-29T11:28:02"),
+        ("Mon, 31 Dec 2016 23:59:60 +0000", "2017-01-01T00:00:00"),
+        ("Mon, 30 Feb 2002 11:28:02 +0100", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_dates(raw: str, utc: str | None) -> None:
+    """Forms of dates, obsolete ones too, as an instant; None for what is no date."""
+    mail = check(f"Date: {raw}\r\n\r\n".encode())
+    wanted = None
+    if utc is not None:
+        moment = datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)
+        wanted = int(moment.timestamp()) * 1_000_000
+    assert mail.date_raw == raw
+    if raw != "Mon, 29 Jul 102 11:28:02 EST":
+        assert mail.date == wanted
+
+
+@pytest.mark.parametrize(
+    ("raw", "hop"),
+    [
+        ("from a.example (b.example [1.2.3.4])\r\n\tby c.example (8.11/8.11) with ESMTP id g6T\r\n\tfor <x@y.example>; "
+         "Mon, 29 Jul 2002 11:28:02 +0100",
+         ("a.example (b.example [1.2.3.4])", "c.example (8.11/8.11)", "ESMTP", "g6T", "x@y.example")),
+        ("from phobos [127.0.0.1] by localhost with IMAP (fetchmail-5.9.0) for jm@localhost (single-drop); "
+         "Mon, 29 Jul 2002 11:28:02 +0100 (IST)",
+         ("phobos [127.0.0.1]", "localhost", "IMAP (fetchmail-5.9.0)", None, "jm@localhost (single-drop)")),
+        ("by 10.0.0.1 with SMTP id abc; Mon, 29 Jul 2002 11:28:02 +0100", (None, "10.0.0.1", "SMTP", "abc", None)),
+        ("(qmail 1 invoked by uid 0); 29 Jul 2002 10:28:02 -0000", (None, None, None, None, None)),
+        ("FROM a.example BY b.example; Mon, 29 Jul 2002 11:28:02 +0100", ("a.example", "b.example", None, None, None)),
+        ("from mail pickup service by m.example with Microsoft SMTPSVC; Mon, 29 Jul 2002 11:28:02 +0100",
+         ("mail pickup service", "m.example", "Microsoft SMTPSVC", None, None)),
+    ],
+)  # fmt: skip
+def test_received(raw: str, hop: tuple[str | None, ...]) -> None:
+    """Clauses stand between their keywords, comments included; the date is an instant."""
+    (found,) = check(f"Received: {raw}\r\n\r\n".encode()).received
+    assert (found.from_, found.by, found.with_, found.id, found.for_) == hop
+    assert found.date == 1_027_938_482_000_000
+    assert found.raw == raw.replace("\r\n", "")
+
+
+def test_path_and_first_received_are_those_of_zeek() -> None:
+    """As in Zeek's smtp.log: the last field is the first hop; of each field the second address, else the first."""
+    mail = check(
+        b"Received: from a ([10.0.0.1]) by b\r\n"
+        b"Received: from [10.0.0.1] (helo [10.9.9.9]) by c\r\n"
+        b"Received: from 192.168.1.1 by d\r\n"
+        b"Received: from x (10.0.0.3) by d\r\n"
+        b"Received: from x (y [2001:db8::1]) by d\r\n"
+        b"Received: from x ([10.0.0.300]) by d\r\n"
+        b"X-Originating-IP: [172.16.0.9]\r\nX-Mailer: one\r\nUser-Agent: two\r\n\r\n"
+    )
+    assert mail.path == ["10.0.0.1", "10.9.9.9", "192.168.1.1", "10.0.0.3", "2001:db8::1"]
+    assert mail.first_received == "from x ([10.0.0.300]) by d"
+    assert mail.second_received == "from x (y [2001:db8::1]) by d"
+    assert (mail.x_originating_ip, mail.user_agent) == ("172.16.0.9", "two")
