@@ -78,7 +78,7 @@ def _files(spark: SparkSession, paths: str | Iterable[str]) -> list[str]:
 
 def _expanded(spark: SparkSession, paths: Iterable[str]) -> Iterator[str]:
     """Globs over local files, resolved here: Hadoop's fail at the colons in names of Zeek's archive."""
-    local = spark.conf.get("spark.hadoop.fs.defaultFS", "file:///").startswith("file:")
+    local = str(spark.conf.get("spark.hadoop.fs.defaultFS", "file:///")).startswith("file:")
     for path in paths:
         here = local and "://" not in path and has_magic(path)
         matches = sorted(glob(path)) if here else []  # noqa: PTH207
@@ -159,7 +159,7 @@ class _EventLogToSparkDF(LogToSparkDF):  # type: ignore[misc]
         self, column_names: list[str], column_types: list[str], verbose: bool = False
     ) -> StructType:
         """zat's hook: the types by which Spark reads; one column more takes the rows that are none."""
-        schema = super().build_spark_schema(column_names, column_types, verbose)
+        schema: StructType = super().build_spark_schema(column_names, column_types, verbose)
         return schema.add(_BROKEN, StringType())
 
 
@@ -174,7 +174,7 @@ def _read(
         )
         header.write("\n")
         header.flush()
-        frame = _EventLogToSparkDF(spark, files).create_dataframe(header.name, fillna=False)
+        frame: DataFrame = _EventLogToSparkDF(spark, files).create_dataframe(header.name, fillna=False)
     return frame.where(_is_row()).select([name.replace(".", "_") for name in COLUMNS])
 
 

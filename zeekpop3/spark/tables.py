@@ -131,7 +131,7 @@ def write_tables(
     )
     every = tables.pop("all")
     try:
-        counts = dict(every.groupBy("table").count().collect())
+        counts: dict[str, int] = dict(every.groupBy("table").count().collect())
         with _exact_timestamps(spark):
             for name, table in tables.items():
                 where = f"{out.rstrip('/')}/{name}"
@@ -183,7 +183,7 @@ def _day() -> Column:
 @contextmanager
 def _exact_timestamps(spark: SparkSession) -> Iterator[None]:
     """Parquet's own microseconds, not the INT96 that Spark writes unless told otherwise."""
-    before = spark.conf.get(_TIMESTAMPS)
+    before = str(spark.conf.get(_TIMESTAMPS))
     spark.conf.set(_TIMESTAMPS, "TIMESTAMP_MICROS")
     try:
         yield
