@@ -33,7 +33,7 @@ _TAIL_LOOKS = {
 _NEVER_SIZED = frozenset({"UIDL", "CAPA", "DELE", "QUIT", "NOOP", "RSET", "USER", "PASS"})
 _FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:")
 _LONGEST_STATUS_LINE = 512  # RFC 2449, section 4
-_STATUS_LENGTH = 20  # of a status line that was not seen: "+OK 12345 octets" and its CRLF, about
+STATUS_LENGTH = 20  # of a status line that was not seen: "+OK 12345 octets" and its CRLF, about
 _MOST_STATES = 20_000
 _MOST_SWALLOWED = 400
 _EXPECTED, _UNEXPECTED, _IMPOSSIBLE = 8.0, -12.0, -40.0
@@ -78,9 +78,17 @@ def expected_octets(sent: Sent, message: str | None, sizes: dict[int, int]) -> i
     return octets
 
 
-def only(stream: ServerStream, start: int, stop: int, sent: Sent, sizes: dict[int, int]) -> Span:
-    """The response to `sent`, known to be all that lies between two offsets."""
-    return _bounded_span(stream, start, stop, sent, sizes, bounded=True)
+def only(
+    stream: ServerStream, start: int, stop: int, sent: Sent, sizes: dict[int, int], status_length: int
+) -> Span:
+    """The response to `sent`, known to be all that lies between two offsets.
+
+    `status_length` is about how many bytes a status line has that the capture lacks.
+    """
+    span = _bounded_span(stream, start, stop, sent, sizes, bounded=True)
+    if span.status is None and span.missing > 0 and expected_octets(sent, None, sizes) is None:
+        span.missing = max(1, span.missing + STATUS_LENGTH - status_length)
+    return span
 
 
 def align(
@@ -203,7 +211,7 @@ def _count_headless(
     if start is None:
         span.missing = -1
         return
-    before = span.body_start - start - _STATUS_LENGTH
+    before = span.body_start - start - STATUS_LENGTH
     span.missing = max(1, before) + stream.missing(span.body_start, span.body_stop)
 
 
@@ -245,7 +253,7 @@ class _Search:
         self.sizes = sizes
         self.holes = [hole for hole in stream.holes if hole[1] > stream.position]
         self.sizes_hold = True
-        self.status_length = _STATUS_LENGTH
+        self.status_length = STATUS_LENGTH
         self.best: _State | None = None
         self.queue: list[tuple[int, float, int, _State]] = []
         self.seen: dict[tuple[int, int, bool], float] = {}

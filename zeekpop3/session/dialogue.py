@@ -89,6 +89,10 @@ class Dialogue:
     def note_argument(self, command: str, argument: str) -> None:
         """An argument that the event log gives apart from the command (exact form: `request` rows)."""
         self.arguments.setdefault(command, deque(maxlen=1000)).append(argument)
+        self.note_user(command, argument)
+
+    def note_user(self, command: str, argument: str) -> None:
+        """Remember who wants to log in (RFC 1939, section 7: USER)."""
         if command == "USER":
             self.user_typed = argument or None
 

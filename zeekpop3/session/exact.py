@@ -12,7 +12,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-from zeekpop3.session.align import Sent, Span, align, only
+from zeekpop3.session.align import STATUS_LENGTH, Sent, Span, align, only
 from zeekpop3.session.dialogue import Dialogue, Exchange
 from zeekpop3.session.inference import lost_commands
 from zeekpop3.session.protocol import (
@@ -59,6 +59,7 @@ class ExactReader:
         self._last_sent: Sent | None = None
         self._last_offset = -1
         self._skipped = 0
+        self._status_length = STATUS_LENGTH  # of the last reply to RETR
 
     # -- rows ------------------------------------------------------------------------------------------
 
@@ -77,6 +78,17 @@ class ExactReader:
             self.pending.extend(inferred)
         self._last_sent = sent
         self.pending.append(sent)
+
+    def argument(self, command: str, argument: str) -> None:
+        """A `request` row: what the `sent` row of the same command leaves out."""
+        for sent in reversed(self.pending):
+            if sent.command == command:
+                if not sent.argument:
+                    sent.argument = argument
+                    self.dialogue.note_user(command, argument)
+                    return
+                break
+        self.dialogue.note_argument(command, argument)
 
     def contents(self, offset: int, length: int, data: bytes, ts: int) -> None:
         """A `contents` row: bytes of the server's stream."""
@@ -167,6 +179,8 @@ class ExactReader:
         body_end, end = found
         body = stream.bytes_at(waiting.body_start, body_end)
         exchange = self._exchange(sent, start, waiting.status, waiting.message, body)
+        if sent.command == "RETR":
+            self._status_length = waiting.body_start - start
         if sent.command == "RETR" and not self.strays.is_asked_for(sent, exchange.body or b""):
             return self._out_of_step(start, exchange, end)
         self._emit(sent, exchange)
@@ -231,7 +245,8 @@ class ExactReader:
             if stream.end == following and not final:
                 return False
             if self._may_end_at(following):
-                self._take([only(stream, start, following, sent, self.dialogue.sizes)])
+                sizes, length = self.dialogue.sizes, self._status_length
+                self._take([only(stream, start, following, sent, sizes, length)])
                 return True
             self.pipelined_from = start
         return self._align() if final else False
@@ -384,9 +399,10 @@ class ExactReader:
                 self._emit(sent, exchange)
                 self._end_at(end)
                 return True
-        exchange.command, exchange.argument = self.strays.guess(exchange.message or "", body)
-        if exchange.command == "RETR" and exchange.argument is None:
-            exchange.argument = self.pending[0].argument
+        following = self.strays.listed_number(self.pending[0])
+        exchange.command, exchange.argument = self.strays.guess(exchange.message or "", body, following)
+        if exchange.command == "RETR" and exchange.argument is None and not self.strays.spare:
+            # No request is missing, so a response is: this is another message than the one asked for.
             exchange.defects.append("number_doubtful")
             self._emit(self.pending[0], exchange)
             self._end_at(end)

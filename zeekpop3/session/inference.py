@@ -21,12 +21,15 @@ def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: i
     A loss may cut into the neighbours' lines, which the log then does not have: that is what `slack` is for.
     Returns [] where no walk through the mailbox fits.
     """
+    best: tuple[int, list[tuple[str, str]]] | None = None
     for walk in _walks(previous, following):
         total = sum(len(command) + len(argument) + 3 for command, argument in walk)
-        if walk and missing <= total <= missing + slack:
-            offset = previous.offset if previous is not None else 0
-            return [Sent(command, argument, offset, following.ts, True) for command, argument in walk]
-    return []
+        if walk and missing <= total <= missing + slack and (best is None or total < best[0]):
+            best = total, walk
+    if best is None:
+        return []
+    offset = previous.offset if previous is not None else 0
+    return [Sent(command, argument, offset, following.ts, True) for command, argument in best[1]]
 
 
 def _walks(previous: Sent | None, following: Sent) -> Iterator[list[tuple[str, str]]]:

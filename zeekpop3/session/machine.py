@@ -195,7 +195,7 @@ class Connection:
             elif kind == "gap":
                 exact.gap(rows.command[index], rows.offset[index], rows.length[index])
             elif kind == "request" and rows.command[index] not in NUMBERED_COMMANDS:
-                self._dialogue.note_argument(rows.command[index] or "", to_text(rows.data[index]))
+                exact.argument(rows.command[index] or "", to_text(rows.data[index]))
             else:
                 self._other(rows, index)
                 if self.done:

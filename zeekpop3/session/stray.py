@@ -25,19 +25,19 @@ class Strays:
         self.dialogue = dialogue
         self.damage_seen = False
         self.lost: list[int] = []  # client bytes missing since the last command, a number a gap
-        self._spare = 0  # client bytes missing that no request has been found for
+        self.spare = 0  # client bytes missing for which no request has been found
         self._sizes_held = 0  # how many messages had the size that LIST gave; -1 once one had not
 
     def lose(self, length: int) -> None:
         """So many bytes of the client are missing."""
         self.lost.append(length)
-        self._spare += length
+        self.spare += length
 
     def found(self, requests: list[Sent]) -> None:
         """These requests make up the gaps since the last command."""
         self.lost = []
         for sent in requests:
-            self._spare -= len(sent.command or "") + len(sent.argument) + 3
+            self.spare -= len(sent.command or "") + len(sent.argument) + 3
 
     def is_asked_for(self, sent: Sent, body: bytes) -> bool:
         """False if a whole response cannot be the one to this RETR."""
@@ -60,13 +60,23 @@ class Strays:
         self._sizes_held = -1  # this server's sizes are not those of the messages
         return True
 
+    def listed_number(self, sent: Sent) -> int | None:
+        """The number of the message that a RETR names."""
+        number = sent.argument
+        return int(number) if sent.command == "RETR" and number.isdigit() and len(number) < 10 else None
+
     def listed_size(self, sent: Sent) -> int | None:
         """The size that LIST gave for the message that a command names."""
         number = sent.argument
         return self.dialogue.sizes.get(int(number)) if number.isdigit() and len(number) < 10 else None
 
-    def guess(self, message: str, body: bytes | None) -> tuple[str | None, str | None]:
-        """Command and argument of a request that was lost, from its response; (None, None) if it is any."""
+    def guess(
+        self, message: str, body: bytes | None, before: int | None = None
+    ) -> tuple[str | None, str | None]:
+        """Command and argument of a request that was lost, from its response; (None, None) if it is any.
+
+        `before` is the number of the message that is asked for next, if that is known.
+        """
         if body is None:
             return ("STAT", None) if _STAT.match(message) else (None, None)
         if _LISTING.fullmatch(body):
@@ -75,23 +85,25 @@ class Strays:
         if _CAPABILITIES.match(body):
             return "CAPA", None
         if _FIELD_START.match(body):
-            return "RETR", self._number(len(body))
+            return "RETR", self._number(len(body), before)
         return None, None
 
-    def _number(self, size: int) -> str | None:
+    def _number(self, size: int, before: int | None) -> str | None:
         """The number of a message whose RETR is missing: the next one if it fits, or the only one that does.
 
         Without a LIST, the next one fits if so many bytes of the client are missing.
         """
-        sizes = self.dialogue.sizes
-        following = (self.dialogue.last_number or 0) + 1
+        sizes, last = self.dialogue.sizes, self.dialogue.last_number
         if not sizes:
-            needed = len(f"RETR {following}\r\n")
-            if needed > self._spare:
+            needed = len(f"RETR {(last or 0) + 1}\r\n")
+            if last is None or needed > self.spare:
                 return None
-            self._spare -= needed
-            return str(following)
+            self.spare -= needed
+            return str(last + 1)
         fits = [number for number, octets in sizes.items() if octets == size]
-        if following in fits:
-            return str(following)
+        if (last or 0) + 1 in fits:
+            return str((last or 0) + 1)
+        if before is not None:
+            between = [number for number in fits if (last or 0) < number < before]
+            fits = between if len(between) == 1 else fits
         return str(fits[0]) if len(fits) == 1 else None
