@@ -1,10 +1,11 @@
-"""How fast `zeekpop3.message.parse` is, beside the standard library, in one run; and its time per byte on hostile mail.
+"""How fast `zeekpop3.message.parse` is, beside the standard library, in one run; and its time per byte on
+hostile mail.
 
     python tests/bench/message.py [SAMPLE.tar.gz | FOLDER] [--no-hostile] [--size MB]
 
 Prints CPU time (one process, one core). Every engine reads the same fields of the same mails and hashes every
-attachment (md5, sha1, sha256). policy.default takes minutes for all mails, so it reads a fixed random subset, each mail
-within a time limit; the ratio is of the times on that subset.
+attachment (md5, sha1, sha256). policy.default takes minutes for all mails, so it reads a fixed random subset,
+each mail within a time limit; the ratio is of the times on that subset.
 """
 
 from __future__ import annotations
@@ -135,7 +136,9 @@ def _expired(*_: object) -> None:
 
 
 def cpu_s(engine: Callable[[bytes], Any], raws: list[bytes], rounds: int) -> float:
-    """CPU seconds for all mails; of each mail the best of some rounds, so that a busy machine weighs little."""
+    """CPU seconds for all mails; of each mail the best of some rounds, so that a busy machine weighs
+    little.
+    """
     best = [float("inf")] * len(raws)
     clock = time.process_time_ns
     for _ in range(rounds):
@@ -173,7 +176,8 @@ def compare_large() -> None:
         ours = cpu_s(parse, [raw], 20)
         theirs = cpu_s(engine, [raw], 5)
         print(
-            f"1 MB attachment: parse {ours * 1e3:.2f} ms, {len(raw) / ours / 1e6:.0f} MB/s; {theirs / ours:.1f} x {name}"
+            f"1 MB attachment: parse {ours * 1e3:.2f} ms, {len(raw) / ours / 1e6:.0f} MB/s; "
+            f"{theirs / ours:.1f} x {name}"
         )
 
 

@@ -2,9 +2,9 @@
 
     python tests/fuzz/parse.py CORPUS_FOLDER -max_total_time=7200 -timeout=20 -rss_limit_mb=3000
 
-Checks what no mail may break: nothing is raised, texts can be encoded, defects are on the list, parallel columns are
-parallel, and times are in the range of a 64-bit column. The folder is also where new inputs are kept; `seeds` of
-test_mutations.py are a start. `--check FILE...` runs single files without atheris.
+Checks what no mail may break: nothing is raised, texts can be encoded, defects are on the list, parallel
+columns are parallel, and times are in the range of a 64-bit column. The folder is also where new inputs are
+kept; `seeds` of test_mutations.py are a start. `--check FILE...` runs single files without atheris.
 """
 
 from __future__ import annotations

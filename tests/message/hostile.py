@@ -1,7 +1,7 @@
 """Hostile mails: each made to be as large as asked for, each after one weakness that parsers have had.
 
-`GENERATORS` maps a name to a function from a size in bytes to a mail of about that size. Tests hold their time and
-memory against bounds, the benchmark prints them.
+`GENERATORS` maps a name to a function from a size in bytes to a mail of about that size. Tests hold their
+time and memory against bounds, the benchmark prints them.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import base64
 import hashlib
 
 import pytest
+
 from message.invariants import check
 
 
@@ -22,7 +23,8 @@ ALTERNATIVE = multipart(
     "alternative", "inner", entity("text/plain", "plain"), entity("text/html", "<b>html</b>")
 )
 FILE = entity(
-    'application/pdf; name="a.pdf"', base64.b64encode(b"%PDF-1.4").decode(), "Content-Transfer-Encoding: base64",
+    'application/pdf; name="a.pdf"', base64.b64encode(b"%PDF-1.4").decode(),
+    "Content-Transfer-Encoding: base64",
     'Content-Disposition: attachment; filename="a.pdf"',
 )  # fmt: skip
 
@@ -40,9 +42,12 @@ def test_alternative_in_mixed() -> None:
 
 
 def test_outer_boundary_wins() -> None:
-    """An inner multipart that is never closed ends where the outer one goes on; prefixes are no delimiters."""
+    """An inner multipart that is never closed ends where the outer one goes on; prefixes are no
+    delimiters.
+    """
     raw = (
-        'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary="b1"\r\n\r\n'
+        'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n'
+        'Content-Type: multipart/mixed; boundary="b1"\r\n\r\n'
         "--b1\r\n\r\none\r\n--b\r\nContent-Type: a/b; name=x\r\n\r\ntwo\r\n--b--\r\n"
     )
     mail = check(raw.encode())
@@ -86,7 +91,8 @@ def test_text_of_a_message_inside_where_there_is_no_other() -> None:
         ("text/plain; charset=us-ascii", "7bit", "café".encode(), "café"),
         ("text/plain", "", "Съешь же ещё этих мягких французских булок".encode("koi8-r"),
          "Съешь же ещё этих мягких французских булок"),
-        ("text/plain; charset=utf-8; format=flowed", "", b"one \r\ntwo\r\n>a \r\n>b\r\n-- \r\nme", "one two\n> a b\n-- \nme"),
+        ("text/plain; charset=utf-8; format=flowed", "", b"one \r\ntwo\r\n>a \r\n>b\r\n-- \r\nme",
+         "one two\n> a b\n-- \nme"),
         ("text/plain; format=flowed; delsp=yes", "", b"on \r\ne\r\n  x", "one\n x"),
         ("TEXT/PLAIN; CHARSET='utf-8'", "x-unknown", "ä".encode(), "ä"),
         ("text/plain", "base64", b"this is no Base64\r\n", "this is no Base64\n"),
@@ -123,7 +129,9 @@ def test_charset_of_html_from_its_meta() -> None:
     ],
 )
 def test_file_names(disposition: str, raw_name: str, name: str) -> None:
-    """Names decoded (RFC 2231, RFC 2047 where it may not be); for display without path, controls and bidi overrides."""
+    """Names decoded (RFC 2231, RFC 2047 where it may not be); for display without path, controls and bidi
+    overrides.
+    """
     (file,) = check(f"Content-Disposition: attachment; {disposition}\r\n\r\nx".encode()).attachments
     assert (file.filename_raw, file.filename) == (raw_name, name)
 
@@ -172,7 +180,8 @@ def test_urls() -> None:
     """From the text, then from HTML attributes; each once, in order; defanged ones are left alone."""
     text = "see http://a.example/x?y=1, (https://b.example/p(q)) hxxp://c.example [http://a.example/x?y=1] <ftp://d.example>."
     html = (
-        "<a href=\"https://e.example/?a=1&amp;b=2\">x</a><IMG SRC = http://f.example/i.gif><form action='//g.example/'>"
+        '<a href="https://e.example/?a=1&amp;b=2">x</a><IMG SRC = http://f.example/i.gif>'
+        "<form action='//g.example/'>"
         '<a href="#top"><img src="cid:x"><a href="http://a.example/x?y=1"><a title="http://no.example">'
     )
     mail = check(

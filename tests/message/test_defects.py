@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 
 import pytest
-from message.invariants import check
 
-from zeekpop3.message import DEFECTS, parse
-from zeekpop3.message import addresses, attachments, record, structure, urls
+from message.invariants import check
+from zeekpop3.message import DEFECTS, addresses, attachments, parse, record, structure, urls
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
 BASE64 = b"Content-Transfer-Encoding: base64\r\n"

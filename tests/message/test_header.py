@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+
 from message.invariants import check
 
 
@@ -134,15 +135,18 @@ def test_dates(raw: str, utc: str | None) -> None:
 @pytest.mark.parametrize(
     ("raw", "hop"),
     [
-        ("from a.example (b.example [1.2.3.4])\r\n\tby c.example (8.11/8.11) with ESMTP id g6T\r\n\tfor <x@y.example>; "
+        ("from a.example (b.example [1.2.3.4])\r\n\tby c.example (8.11/8.11) with ESMTP id g6T\r\n\t"
+         "for <x@y.example>; "
          "Mon, 29 Jul 2002 11:28:02 +0100",
          ("a.example (b.example [1.2.3.4])", "c.example (8.11/8.11)", "ESMTP", "g6T", "x@y.example")),
         ("from phobos [127.0.0.1] by localhost with IMAP (fetchmail-5.9.0) for jm@localhost (single-drop); "
          "Mon, 29 Jul 2002 11:28:02 +0100 (IST)",
          ("phobos [127.0.0.1]", "localhost", "IMAP (fetchmail-5.9.0)", None, "jm@localhost (single-drop)")),
-        ("by 10.0.0.1 with SMTP id abc; Mon, 29 Jul 2002 11:28:02 +0100", (None, "10.0.0.1", "SMTP", "abc", None)),
+        ("by 10.0.0.1 with SMTP id abc; Mon, 29 Jul 2002 11:28:02 +0100",
+         (None, "10.0.0.1", "SMTP", "abc", None)),
         ("(qmail 1 invoked by uid 0); 29 Jul 2002 10:28:02 -0000", (None, None, None, None, None)),
-        ("FROM a.example BY b.example; Mon, 29 Jul 2002 11:28:02 +0100", ("a.example", "b.example", None, None, None)),
+        ("FROM a.example BY b.example; Mon, 29 Jul 2002 11:28:02 +0100",
+         ("a.example", "b.example", None, None, None)),
         ("from mail pickup service by m.example with Microsoft SMTPSVC; Mon, 29 Jul 2002 11:28:02 +0100",
          ("mail pickup service", "m.example", "Microsoft SMTPSVC", None, None)),
     ],
@@ -156,7 +160,9 @@ def test_received(raw: str, hop: tuple[str | None, ...]) -> None:
 
 
 def test_path_and_first_received_are_those_of_zeek() -> None:
-    """As in Zeek's smtp.log: the last field is the first hop; of each field the second address, else the first."""
+    """As in Zeek's smtp.log: the last field is the first hop; of each field the second address, else the
+    first.
+    """
     mail = check(
         b"Received: from a ([10.0.0.1]) by b\r\n"
         b"Received: from [10.0.0.1] (helo [10.9.9.9]) by c\r\n"

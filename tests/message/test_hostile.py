@@ -11,9 +11,9 @@ import tracemalloc
 from typing import Any
 
 import pytest
+
 from message.hostile import CHARSETS, GENERATORS
 from message.invariants import check
-
 from zeekpop3.message import parse
 
 SIZE = 30_000
@@ -88,7 +88,8 @@ def test_every_charset_that_python_knows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["idna", "punycode", "unicode_escape", "raw_unicode_escape", "rot13", "base64", "zlib", "bz2", "hex",
+    "name", ["idna", "punycode", "unicode_escape", "raw_unicode_escape", "rot13", "base64", "zlib", "bz2",
+    "hex",
              "quopri", "uu", "undefined", "mbcs", "oem"],
 )  # fmt: skip
 def test_codecs_that_are_no_charsets_are_not_used(name: str) -> None:

@@ -1,4 +1,6 @@
-"""A quick fuzz run with a fixed seed: mutations of small mails keep the rules. The long one is tests/fuzz/parse.py."""
+"""A quick fuzz run with a fixed seed: mutations of small mails keep the rules. The long one is
+tests/fuzz/parse.py.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,19 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from message.hostile import GENERATORS
 from message.invariants import check
 from message.test_defects import MAILS
 
 seeds = [raw for raw in MAILS.values() if len(raw) < 4_000] + [make(600) for make in GENERATORS.values()]
 TOKENS = [
-    b"\r\n", b"\n", b"\r", b"\0", b"\r\n\r\n", b"--b", b"--b--", b"--", b"=?utf-8?q?", b"=?utf-8?b?", b"?=", b"=", b";",
-    b'"', b"(", b")", b"<", b">", b"@", b":", b",", b" ", b"\xff", b"\xe4", b"\xc3", b"Content-Type: multipart/mixed; boundary=b\r\n",
-    b"Content-Type: message/rfc822\r\n", b"Content-Transfer-Encoding: base64\r\n", b"begin 644 a\r\n", b"charset=utf-7",
+    b"\r\n", b"\n", b"\r", b"\0", b"\r\n\r\n", b"--b", b"--b--", b"--", b"=?utf-8?q?", b"=?utf-8?b?", b"?=",
+    b"=", b";",
+    b'"', b"(", b")", b"<", b">", b"@", b":", b",", b" ", b"\xff", b"\xe4", b"\xc3",
+    b"Content-Type: multipart/mixed; boundary=b\r\n",
+    b"Content-Type: message/rfc822\r\n", b"Content-Transfer-Encoding: base64\r\n", b"begin 644 a\r\n",
+    b"charset=utf-7",
     b"filename*0*=utf-8''%e4", b"+2AA-", b"%", b"&#xd800;", b"href=", b"http://",
 ]  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Bytes of one mail in, its record out: linear in time, bounded in memory, whatever comes.
 
-Offsets into the bytes, no tree of objects: fields, structure, transfer, bodies, attachments are rooms with one rule
-each; `record` goes through them.
+Offsets into the bytes, no tree of objects: fields, structure, transfer, bodies, attachments are rooms with
+one rule each; `record` goes through them.
 """
 
 from zeekpop3.message.attachments import Attachment

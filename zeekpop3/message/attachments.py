@@ -1,8 +1,9 @@
-"""What a mail program would offer to save: parts with a name or marked as attachments, messages inside, parts that are
-no text.
+"""What a mail program would offer to save: parts with a name or marked as attachments, messages inside, parts
+that are no text.
 
-Text without a name is shown, not saved; so are images without a name inside a multipart/related. A message inside is
-an attachment as such, and so are the attachments in it. Content is hashed in pieces and kept only on request.
+Text without a name is shown, not saved; so are images without a name inside a multipart/related. A message
+inside is an attachment as such, and so are the attachments in it. Content is hashed in pieces and kept only
+on request.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u20
 
 
 class Attachment:
-    """One attachment. `size` in bytes, hashes (lower-case hex) of the decoded content; `content` only on request.
+    """One attachment. `size` in bytes, hashes (lower-case hex) of the decoded content; `content` only on
+    request.
 
     `part` is the section as in IMAP ("2", "1.3"); what was unpacked from a part adds "#1", "#2" … to it.
-    `filename` is for display: no path, no controls, no bidirectional overrides; `filename_raw` is what was written.
+    `filename` is for display: no path, no controls, no bidirectional overrides; `filename_raw` is what was
+    written.
     """
 
     __slots__ = (
-        "content", "content_id", "content_type", "disposition", "filename", "filename_raw", "md5", "mime_type",
+        "content", "content_id", "content_type", "disposition", "filename", "filename_raw", "md5",
+        "mime_type",
         "part", "sha1", "sha256", "size",
     )  # fmt: skip
 
@@ -51,7 +55,7 @@ class Attachment:
         self.content: bytes | None = None
 
     def __repr__(self) -> str:
-        return f"Attachment(part={self.part!r}, filename={self.filename!r}, size={self.size}, sha256={self.sha256!r})"
+        return f"Attachment(part={self.part!r}, filename={self.filename!r}, size={self.size})"
 
 
 def display_name(name: str) -> str:
@@ -115,7 +119,9 @@ def _add(part: Part, out: list[Attachment], defects: Defects, content: bool) -> 
 
 
 def fill(attachment: Attachment, pieces: Iterable[bytes], content: bool, keep: bool = False) -> bytes | None:
-    """Size, hashes, detected type, and the content if it is wanted. `keep` gives it back without storing it."""
+    """Size, hashes, detected type, and the content if it is wanted. `keep` gives it back without storing
+    it.
+    """
     md5 = hashlib.md5(usedforsecurity=False)
     sha1 = hashlib.sha1(usedforsecurity=False)
     sha256 = hashlib.sha256()

@@ -1,7 +1,8 @@
 """The text and the HTML that a mail program would show, as Unicode.
 
-Chosen as `email.message.EmailMessage.get_body` does: the first text/plain and the first text/html, attachments left
-out, of a multipart/related its root only. Where that finds neither, any text that is there, also in a message inside.
+Chosen as `email.message.EmailMessage.get_body` does: the first text/plain and the first text/html,
+attachments left out, of a multipart/related its root only. Where that finds neither, any text that is there,
+also in a message inside.
 """
 
 from __future__ import annotations

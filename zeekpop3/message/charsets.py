@@ -18,10 +18,12 @@ from zeekpop3.message.detect import guess
 # fmt: off
 _CODECS = frozenset((
     "ascii", "utf_8", "utf_7", "utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le",
-    "latin_1", "iso8859_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_5", "iso8859_6", "iso8859_7", "iso8859_8",
+    "latin_1", "iso8859_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_5", "iso8859_6", "iso8859_7",
+    "iso8859_8",
     "iso8859_9", "iso8859_10", "iso8859_11", "iso8859_13", "iso8859_14", "iso8859_15", "iso8859_16",
     "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258",
-    "cp437", "cp720", "cp737", "cp775", "cp850", "cp852", "cp855", "cp857", "cp858", "cp860", "cp861", "cp862",
+    "cp437", "cp720", "cp737", "cp775", "cp850", "cp852", "cp855", "cp857", "cp858", "cp860", "cp861",
+    "cp862",
     "cp863", "cp864", "cp865", "cp866", "cp869", "cp874", "cp1125",
     "koi8_r", "koi8_u", "koi8_t", "kz1048", "ptcp154", "tis_620", "hp_roman8",
     "mac_roman", "mac_cyrillic", "mac_greek", "mac_turkish", "mac_iceland", "mac_latin2",
@@ -36,27 +38,35 @@ _IN_USE = {
     "utf8mb4": "utf_8", "utf8n": "utf_8", "unicode11utf8": "utf_8", "xutf8": "utf_8", "unicode": "utf_16",
     "unicode11utf7": "utf_7", "xunicode20utf7": "utf_7", "csunicode11utf7": "utf_7", "utf7imap": "utf_7",
     "iso10646ucs2": "utf_16_be", "ucs2": "utf_16_be", "ucs4": "utf_32_be", "iso10646ucs4": "utf_32_be",
-    "iso88591windows1252": "cp1252", "latin1windows1252": "cp1252", "isolatin1": "latin_1", "isolatin9": "iso8859_15",
+    "iso88591windows1252": "cp1252", "latin1windows1252": "cp1252", "isolatin1": "latin_1", "isolatin9": 
+    "iso8859_15",
     "iso88598i": "iso8859_8", "iso88598e": "iso8859_8", "iso88596i": "iso8859_6", "iso88596e": "iso8859_6",
     "visual": "iso8859_8", "logical": "iso8859_8", "dos862": "cp862", "dos720": "cp720",
     "xmacroman": "mac_roman", "macintosh": "mac_roman", "mac": "mac_roman", "xmaccyrillic": "mac_cyrillic",
-    "xmacce": "mac_latin2", "xmacgreek": "mac_greek", "xmacturkish": "mac_turkish", "xmacukrainian": "mac_cyrillic",
-    "xsjis": "shift_jis", "xmssjis": "cp932", "mssjis": "cp932", "windows31j": "cp932", "cswindows31j": "cp932",
-    "xeucjp": "euc_jp", "eucjpms": "euc_jp", "xeuc": "euc_jp", "iso2022jpms": "iso2022_jp_ext", "jis": "iso2022_jp",
-    "cp50220": "iso2022_jp_ext", "cp50221": "iso2022_jp_ext", "cp50222": "iso2022_jp_ext", "xjis": "iso2022_jp",
-    "xgbk": "gbk", "cngb": "gb2312", "xeuccn": "gb2312", "euccn": "gb2312", "gb231280": "gb2312", "hzgb2312": "hz",
+    "xmacce": "mac_latin2", "xmacgreek": "mac_greek", "xmacturkish": "mac_turkish", "xmacukrainian": 
+    "mac_cyrillic",
+    "xsjis": "shift_jis", "xmssjis": "cp932", "mssjis": "cp932", "windows31j": "cp932", "cswindows31j": 
+    "cp932",
+    "xeucjp": "euc_jp", "eucjpms": "euc_jp", "xeuc": "euc_jp", "iso2022jpms": "iso2022_jp_ext", "jis": 
+    "iso2022_jp",
+    "cp50220": "iso2022_jp_ext", "cp50221": "iso2022_jp_ext", "cp50222": "iso2022_jp_ext", "xjis": 
+    "iso2022_jp",
+    "xgbk": "gbk", "cngb": "gb2312", "xeuccn": "gb2312", "euccn": "gb2312", "gb231280": "gb2312", 
+    "hzgb2312": "hz",
     "cnbig5": "big5", "xxbig5": "big5", "xbig5": "big5", "big5eten": "big5", "chinesebig5": "big5",
     "xeuctw": "cp950", "cp936": "gbk", "ms936": "gbk", "windows936": "gbk", "windows950": "cp950",
     "ksc56011987": "euc_kr", "ksc56011989": "euc_kr", "ksc5601": "euc_kr", "ksc56011992": "johab",
     "windows949": "cp949", "xwindows949": "cp949", "uhc": "cp949", "xeuckr": "euc_kr", "korean": "euc_kr",
-    "windows874": "cp874", "dos874": "cp874", "tis6202533": "tis_620", "thai8": "tis_620", "isoir166": "tis_620",
+    "windows874": "cp874", "dos874": "cp874", "tis6202533": "tis_620", "thai8": "tis_620", "isoir166": 
+    "tis_620",
     "koi8": "koi8_r", "koi": "koi8_r", "koi8ru": "koi8_u", "xkoi8r": "koi8_r", "cskoi8r": "koi8_r",
     "xcp1250": "cp1250", "xcp1251": "cp1251", "xcp1252": "cp1252", "cp866nr": "cp866", "isoir111": "koi8_r",
     "xxgb2312": "gb2312", "viscii": "cp1258", "tcvn": "cp1258",
 }
 # What a label's codec cannot decode, a larger set that mail programs put under the same label often can.
 _LARGER = {
-    "gb2312": ("gb18030",), "gbk": ("gb18030",), "hz": ("gb18030",), "euc_kr": ("cp949",), "cp949": ("johab",),
+    "gb2312": ("gb18030",), "gbk": ("gb18030",), "hz": ("gb18030",), "euc_kr": ("cp949",),
+    "cp949": ("johab",),
     "shift_jis": ("cp932", "shift_jis_2004"), "cp932": ("shift_jis_2004",), "big5": ("cp950", "big5hkscs"),
     "cp950": ("big5hkscs",), "euc_jp": ("euc_jis_2004",), "tis_620": ("cp874",), "iso8859_11": ("cp874",),
     "iso2022_jp": ("iso2022_jp_ext", "iso2022_jp_2004", "iso2022_jp_2"), "iso8859_8": ("cp1255",),

@@ -1,7 +1,7 @@
 """`Date` and the dates of `Received` to an instant: microseconds since the epoch, UTC.
 
-The usual form is read by one expression; the rest by `email.utils`, on a bounded length. A zone that is unknown means
-UTC (RFC 5322, section 4.3), unless its name can mean one thing only.
+The usual form is read by one expression; the rest by `email.utils`, on a bounded length. A zone that is
+unknown means UTC (RFC 5322, section 4.3), unless its name can mean one thing only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from zeekpop3.message.defects import Defects
 _MAX_LENGTH = 200
 _EPOCH = day_of(1970, 1, 1).toordinal()
 _MONTHS = {
-    name: i for i, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
+    name: i
+    for i, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
+    )
 }
 USUAL = (
     r"[ \t]*+(?:[A-Z][a-z][a-z],?[ \t]++)?+(\d\d?[ \t]++[A-Z][a-z][a-z][ \t]++\d{4})[ \t]++"
@@ -29,11 +32,15 @@ _COMMENT = re.compile(r"\([^()]*+\)")
 _ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
 # Minutes east of UTC, for names that mail programs write and that can mean one thing only.
 _ZONES = {
-    "cet": 60, "mez": 60, "met": 60, "mewt": 60, "cest": 120, "mest": 120, "mesz": 120, "eet": 120, "eest": 180,
-    "wet": 0, "west": 60, "msk": 180, "msd": 240, "jst": 540, "kst": 540, "aest": 600, "aedt": 660, "nzst": 720,
+    "cet": 60, "mez": 60, "met": 60, "mewt": 60, "cest": 120, "mest": 120, "mesz": 120, "eet": 120,
+    "eest": 180,
+    "wet": 0, "west": 60, "msk": 180, "msd": 240, "jst": 540, "kst": 540, "aest": 600, "aedt": 660,
+    "nzst": 720,
     "nzdt": 780, "akst": -540, "akdt": -480, "hst": -600, "sgt": 480, "hkt": 480,
 }  # fmt: skip
-_KNOWN = frozenset("ut utc gmt z ast adt est edt cst cdt mst mdt pst pdt".split())
+_KNOWN = frozenset(
+    ["ut", "utc", "gmt", "z", "ast", "adt", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt"]
+)
 
 
 @lru_cache(maxsize=4096)

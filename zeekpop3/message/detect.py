@@ -1,7 +1,7 @@
 """A guess at the charset of 8-bit bytes that nobody labelled: cheap signs first, a detector for the rest.
 
-Western text has a few high bytes, each among ASCII letters: it needs no detector. What has many, or has them in
-pairs, is given to charset-normalizer, in bounded pieces, with the charsets that mail is really written in.
+Western text has a few high bytes, each among ASCII letters: it needs no detector. What has many, or has them
+in pairs, is given to charset-normalizer, in bounded pieces, with the charsets that mail is really written in.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ def _matcher(declared: str) -> Any:
 
 
 def mime_type(head: bytes, declared: str | None) -> str | None:
-    """MIME type by the first bytes of a file, or None if they show nothing. What is declared is tried first."""
+    """MIME type by the first bytes of a file, or None if they show nothing. What is declared is tried
+    first.
+    """
     library = _library()
     if library is None:
         return None

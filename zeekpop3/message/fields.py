@@ -1,8 +1,8 @@
 """A header block to its fields: one pass, names and values as text, nothing decoded but the bytes.
 
-Folds are undone as RFC 5322 (section 2.2.3) says: the line end goes, the white space stays. A block that is no
-UTF-8 is decoded value by value. Lines that are no fields are left out where fields follow, and end the header where
-the mail's text seems to have begun.
+Folds are undone as RFC 5322 (section 2.2.3) says: the line end goes, the white space stays. A block that is
+no UTF-8 is decoded value by value. Lines that are no fields are left out where fields follow, and end the
+header where the mail's text seems to have begun.
 """
 
 from __future__ import annotations
@@ -27,11 +27,50 @@ _BARE_CR = re.compile(r"\r(?!\n)")
 _LIKE_FIELD = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
 _CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
 _KNOWN = frozenset(
-    "from to cc bcc subject date sender reply-to message-id in-reply-to references received return-path "
-    "delivered-to mime-version lines status precedence organization organisation user-agent priority importance "
-    "sensitivity errors-to comments keywords errors-to newsgroups path approved dkim-signature "
-    "authentication-results received-spf return-receipt-to disposition-notification-to thread-index thread-topic "
-    "mailing-list autocrypt feedback-id domainkey-signature".split()
+    [
+        "from",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "date",
+        "sender",
+        "reply-to",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "received",
+        "return-path",
+        "delivered-to",
+        "mime-version",
+        "lines",
+        "status",
+        "precedence",
+        "organization",
+        "organisation",
+        "user-agent",
+        "priority",
+        "importance",
+        "sensitivity",
+        "errors-to",
+        "comments",
+        "keywords",
+        "errors-to",
+        "newsgroups",
+        "path",
+        "approved",
+        "dkim-signature",
+        "authentication-results",
+        "received-spf",
+        "return-receipt-to",
+        "disposition-notification-to",
+        "thread-index",
+        "thread-topic",
+        "mailing-list",
+        "autocrypt",
+        "feedback-id",
+        "domainkey-signature",
+    ]
 )
 _FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
 
@@ -54,7 +93,9 @@ class Header(NamedTuple):
 
 
 def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
-    """The header block that begins at `start`; values are unfolded, but encoded words are left as they are."""
+    """The header block that begins at `start`; values are unfolded, but encoded words are left as they
+    are.
+    """
     stop, body = _bounds(raw, start, end)
     if stop <= start:
         return Header([], [], [], body)
@@ -91,7 +132,9 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
 
 
 def _eight_bit(values: list[str], defects: Defects) -> list[str]:
-    """Values that are no ASCII, decoded: in the charset of the mail's text, else in one guess for all of them."""
+    """Values that are no ASCII, decoded: in the charset of the mail's text, else in one guess for all of
+    them.
+    """
     hint = None
     for value in values:
         match = _CHARSET.search(value)
@@ -138,7 +181,9 @@ def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
 def _mend(
     found: list[tuple[str, str]], text: str, defects: Defects
 ) -> tuple[list[tuple[str, str]], int | None]:
-    """Fields without the lines that are none, and the number of the line where the body starts if not at its end."""
+    """Fields without the lines that are none, and the number of the line where the body starts if not at its
+    end.
+    """
     kept: list[tuple[str, str]] = []
     for i, (name, value) in enumerate(found):
         if name:
@@ -157,7 +202,9 @@ def _mend(
 
 
 def _goes_on(found: list[tuple[str, str]], index: int) -> bool:
-    """Whether the header goes on after lines that are no fields: the next field is one of those that mails have."""
+    """Whether the header goes on after lines that are no fields: the next field is one of those that mails
+    have.
+    """
     for name, value in found[index : index + 4]:
         if name:
             name = name.lower()

@@ -1,7 +1,7 @@
 """`Content-Type` and `Content-Disposition`: the value, and its parameters (RFC 2045, RFC 2231).
 
-Parameters are read as mail programs write them: values with spaces and no quotes, quotes that never close, RFC 2231
-pieces out of order, encoded words in file names. The first of two parameters with one name counts.
+Parameters are read as mail programs write them: values with spaces and no quotes, quotes that never close,
+RFC 2231 pieces out of order, encoded words in file names. The first of two parameters with one name counts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ _TYPES_MAX = 1_024
 
 
 def content_type(value: str, defects: Defects) -> tuple[str, Params]:
-    """("type/subtype" in lower case, parameters). What cannot be read is text/plain (RFC 2045, section 5.2)."""
+    """("type/subtype" in lower case, parameters). What cannot be read is text/plain (RFC 2045, section
+    5.2).
+    """
     known = _TYPES.get(value)
     if known is not None:
         return known

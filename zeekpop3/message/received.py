@@ -1,8 +1,9 @@
 """`Received` fields (RFC 5321, section 4.4) to hops, and the path of a mail as Zeek's smtp.log has it.
 
-A clause is what stands between its keyword and the next one, comments included; keywords inside comments are none.
-The path follows Zeek's scripts/base/protocols/smtp/main.zeek and scripts/base/utils/addrs.zeek: of each field the
-second address that stands in brackets or between blanks, else the first; an address is not repeated at once.
+A clause is what stands between its keyword and the next one, comments included; keywords inside comments are
+none. The path follows Zeek's scripts/base/protocols/smtp/main.zeek and scripts/base/utils/addrs.zeek: of each
+field the second address that stands in brackets or between blanks, else the first; an address is not repeated
+at once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _CLAUSE = rf"[^ \t();]++(?:[ \t]*+{_COMMENT})*+"
 _WORDS = rf"(?:{_CLAUSE}|{_COMMENT})(?:[ \t]++(?!(?:id|for|from|by|via)[ \t]){_CLAUSE})*+"
 _HOST = rf"[^ \t();]++(?:[ \t]++\[[^ \t\]]*+\])?+(?:[ \t]*+{_COMMENT})*+"
 _USUAL = re.compile(
-    rf"(?:{_COMMENT}[ \t]*+)?+(?:from[ \t]++({_HOST}|{_COMMENT})[ \t]*+)?+(?:by[ \t]++({_HOST})[ \t]*+)?+(?:{_COMMENT}[ \t]*+)*+"
+    rf"(?:{_COMMENT}[ \t]*+)?+(?:from[ \t]++({_HOST}|{_COMMENT})[ \t]*+)?+"
+    rf"(?:by[ \t]++({_HOST})[ \t]*+)?+(?:{_COMMENT}[ \t]*+)*+"
     rf"(?:via[ \t]++{_CLAUSE}[ \t]*+)?+(?:with[ \t]++({_WORDS})[ \t]*+)?+(?:id[ \t]++({_CLAUSE})[ \t]*+)?+"
     rf"(?:for[ \t]++({_CLAUSE})[ \t]*+)?+(?:{_COMMENT}[ \t]*+)*+;(?:{USUAL}\Z|[^;]*+\Z)",
     re.DOTALL,
@@ -33,7 +35,8 @@ _OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _ANY_IPV4 = re.compile(_IPV4)
 _IN_BRACKETS = re.compile(rf"\[({_IPV4})\]")
-# One kind of wrapping at a time: an expression that begins with a fixed character is searched for much quicker.
+# One kind of wrapping at a time: an expression that begins with a fixed character is searched for much
+# quicker.
 _IN_OTHERS = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d{1,3}[) }]")
 _DOUBLE_COLON = re.compile("::")
 _WRAPPED_IPV4 = re.compile(rf"([\[({{ ])({_IPV4})(?=([\])}} ]))")
@@ -42,7 +45,9 @@ _IPV6_CANDIDATE = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 
 
 class Received(NamedTuple):
-    """One hop. Strings as written (raw: the field without its folds), `date` in microseconds since the epoch, UTC."""
+    """One hop. Strings as written (raw: the field without its folds), `date` in microseconds since the epoch,
+    UTC.
+    """
 
     raw: str
     from_: str | None
@@ -103,7 +108,9 @@ def _bare(pieces: list[str] | None) -> str | None:
 
 
 def path(values: list[str]) -> list[str]:
-    """Addresses of the hosts that a mail went through, from its `Received` fields in order (the last host first)."""
+    """Addresses of the hosts that a mail went through, from its `Received` fields in order (the last host
+    first).
+    """
     joined = "\n".join(values)
     only_brackets = (
         joined.count(":") <= 2 * len(values) + 5

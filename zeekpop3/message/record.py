@@ -1,7 +1,7 @@
 """The record of one mail: `parse` goes through the rooms of this package in order and never raises.
 
-Typed columns take what mail programs show: of a field that stands twice the first one, of To, Cc and Bcc all. What
-Zeek's smtp.log names is meant as Zeek means it.
+Typed columns take what mail programs show: of a field that stands twice the first one, of To, Cc and Bcc all.
+What Zeek's smtp.log names is meant as Zeek means it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,24 @@ from zeekpop3.message.words import decoded
 MAX_REFERENCES = 10_000
 
 _ONCE = frozenset(
-    "from to cc bcc subject date sender reply-to message-id in-reply-to references mime-version content-type "
-    "content-transfer-encoding content-disposition content-id".split()
+    [
+        "from",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "date",
+        "sender",
+        "reply-to",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
+        "content-disposition",
+        "content-id",
+    ]
 )
 _AGENTS = ("x-mailer", "user-agent", "x-user-agent")
 
@@ -25,16 +41,19 @@ _AGENTS = ("x-mailer", "user-agent", "x-user-agent")
 class Mail:
     """What one mail says. Strings are decoded and hold no lone surrogates; None where a field is not there.
 
-    `date`: microseconds since the epoch, UTC. `to`, `cc`, `bcc`, `delivered_to`, `references`: lists, None where the
-    field is not there, empty where it names nobody. `received`, `path`, `urls`, `header_names` and `header_values`
-    (parallel, all fields in order), `attachments`, `defects` (names from `DEFECTS`, each once): lists.
+    `date`: microseconds since the epoch, UTC. `to`, `cc`, `bcc`, `delivered_to`, `references`: lists, None
+    where the field is not there, empty where it names nobody. `received`, `path`, `urls`, `header_names` and
+    `header_values` (parallel, all fields in order), `attachments`, `defects` (names from `DEFECTS`, each
+    once): lists.
     """
 
     # fmt: off
     __slots__ = (
         "attachments", "bcc", "cc", "charset", "content_type", "date", "date_raw", "defects", "delivered_to",
-        "first_received", "from_", "header_names", "header_values", "html", "in_reply_to", "mime_version", "msg_id",
-        "path", "received", "references", "reply_to", "return_path", "second_received", "sender", "subject", "text",
+        "first_received", "from_", "header_names", "header_values", "html", "in_reply_to", "mime_version",
+        "msg_id",
+        "path", "received", "references", "reply_to", "return_path", "second_received", "sender", "subject",
+        "text",
         "to", "urls", "user_agent", "x_originating_ip",
     )
     # fmt: on
@@ -74,8 +93,8 @@ class Mail:
 def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
     """The record of the mail `raw`. Never raises; what is wrong with the mail is in `defects`.
 
-    `complete`: False if the mail was not seen to its end (a TOP, a lost connection): an end that is missing is then
-    reported as `truncated`. `content`: keep the decoded bytes of attachments.
+    `complete`: False if the mail was not seen to its end (a TOP, a lost connection): an end that is missing
+    is then reported as `truncated`. `content`: keep the decoded bytes of attachments.
     """
     mail = Mail()
     defects: Defects = {}

@@ -1,7 +1,7 @@
 """The parts of a mail (RFC 2045, 2046) as offsets into its bytes: nothing is copied, nothing recurses.
 
-A multipart's delimiters are looked for in its own range only, so an outer boundary always wins over an inner one. A
-delimiter is a whole line: a boundary that is the beginning of another one is none.
+A multipart's delimiters are looked for in its own range only, so an outer boundary always wins over an inner
+one. A delimiter is a whole line: a boundary that is the beginning of another one is none.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ _MESSAGES = frozenset(("message/rfc822", "message/global", "message/news"))
 
 
 class Part:
-    """One entity: its body is `src[start:end]`. `children` are a multipart's parts, or the one message inside.
+    """One entity: its body is `src[start:end]`. `children` are a multipart's parts, or the one message
+    inside.
 
     `section` is its number as in IMAP (RFC 3501, section 6.4.5), "" for the outermost multipart.
     """
 
     __slots__ = (
-        "children", "content_id", "disposition", "encoding", "end", "file_params", "kind", "params", "section",
+        "children", "content_id", "disposition", "encoding", "end", "file_params", "kind", "params",
+        "section",
         "src", "start", "within",
     )  # fmt: skip
 

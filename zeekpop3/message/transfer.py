@@ -1,7 +1,8 @@
 """Transfer encodings (RFC 2045, section 6) undone: whole for text, in pieces for what is only hashed.
 
-Base64 goes through pybase64 with its line ends left in. Where that finds characters that it does not know, the lines
-are looked at: what stands after the last line of Base64 (a list's footer) is none; junk between is skipped.
+Base64 goes through pybase64 with its line ends left in. Where that finds characters that it does not know,
+the lines are looked at: what stands after the last line of Base64 (a list's footer) is none; junk between is
+skipped.
 """
 
 from __future__ import annotations
@@ -112,7 +113,9 @@ def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[byte
 
 
 def _line_ends(piece: bytes) -> int:
-    """How many CR and LF there are. Lines of one length, as all encoders write them, are counted by their stride."""
+    """How many CR and LF there are. Lines of one length, as all encoders write them, are counted by their
+    stride.
+    """
     length = piece.find(b"\n") + 1
     whole = len(piece) // length if length else 0
     if whole > 16:
@@ -125,7 +128,9 @@ def _line_ends(piece: bytes) -> int:
 
 
 def _slow_base64(text: bytes, defects: Defects) -> bytes:
-    """Base64 with junk in it, with a footer, or cut off. Decodes up to the padding, as the standard library does."""
+    """Base64 with junk in it, with a footer, or cut off. Decodes up to the padding, as the standard library
+    does.
+    """
     bad = _NOT_BASE64.search(text) if text.translate(None, _EXPECTED) else None
     if bad is not None:
         line = text.rfind(b"\n", 0, bad.start()) + 1
@@ -197,7 +202,9 @@ def uu_pieces(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
 
 
 def uu_line(line: bytes) -> bytes:
-    """What a line of uuencode holds that is longer than it says, as some encoders write them; nothing if it is broken."""
+    """What a line of uuencode holds that is longer than it says, as some encoders write them; nothing if it
+    is broken.
+    """
     if not line:
         return b""
     try:

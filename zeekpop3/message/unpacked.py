@@ -1,6 +1,8 @@
-"""Files inside other files that only mail programs know: winmail.dat (TNEF, [MS-OXTNEF]) and uuencoded blocks in text.
+"""Files inside other files that only mail programs know: winmail.dat (TNEF, [MS-OXTNEF]) and uuencoded blocks
+in text.
 
-The container stays an attachment; what it holds follows it. TNEF needs the library of the extra `attachments`.
+The container stays an attachment; what it holds follows it. TNEF needs the library of the extra
+`attachments`.
 """
 
 from __future__ import annotations
@@ -90,7 +92,9 @@ def add_uuencode(part: Part, out: list[Attachment], defects: Defects, content: b
 
 
 def _plausible(line: bytes) -> bool:
-    """Whether a line can be uuencode: its length is what its first character says (or "end" follows at once)."""
+    """Whether a line can be uuencode: its length is what its first character says (or "end" follows at
+    once).
+    """
     line = line.rstrip(b"\r")
     if _UU_LINE.match(line) is None:
         return False
@@ -99,7 +103,9 @@ def _plausible(line: bytes) -> bool:
 
 
 def _block_end(text: bytes, at: int) -> int:
-    """Where the uuencoded block that begins at `at` ends: after its `end`, or before the first line that is none."""
+    """Where the uuencoded block that begins at `at` ends: after its `end`, or before the first line that is
+    none.
+    """
     while True:
         stop = text.find(b"\n", at)
         line = text[at : stop if stop >= 0 else len(text)].rstrip(b"\r")

@@ -1,4 +1,5 @@
-"""URLs in a mail: those written in its text, and those that its HTML leads to (href, src, action). Each once, in order.
+"""URLs in a mail: those written in its text, and those that its HTML leads to (href, src, action). Each once,
+in order.
 
 Defanged forms (hxxp, [.]) are left alone: they are what somebody wrote so that nobody follows them.
 """

@@ -12,7 +12,8 @@ import re
 from zeekpop3.message.charsets import codec_of, decode
 from zeekpop3.message.defects import Defects
 
-# Text may hold spaces and question marks, which it may not; it ends at the first "?=" (linear, see `decoded`).
+# Text may hold spaces and question marks, which it may not; it ends at the first "?=" (linear, see
+# `decoded`).
 _WORD = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
 _MAX_RUN = 1_000
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
