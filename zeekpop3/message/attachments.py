@@ -79,7 +79,7 @@ def collect(root: Part, defects: Defects, content: bool) -> list[Attachment]:
             stack.extend(reversed(part.children))
         if _offered(part):
             _add(part, out, defects, content)
-        elif part.kind.startswith("text/") and _has_uuencode(part):
+        elif part.kind == "text/plain" and _has_uuencode(part):
             unpacked.add_uuencode(part, out, defects, content)
     return out
 

@@ -38,26 +38,26 @@ _IN_USE = {
     "utf8mb4": "utf_8", "utf8n": "utf_8", "unicode11utf8": "utf_8", "xutf8": "utf_8", "unicode": "utf_16",
     "unicode11utf7": "utf_7", "xunicode20utf7": "utf_7", "csunicode11utf7": "utf_7", "utf7imap": "utf_7",
     "iso10646ucs2": "utf_16_be", "ucs2": "utf_16_be", "ucs4": "utf_32_be", "iso10646ucs4": "utf_32_be",
-    "iso88591windows1252": "cp1252", "latin1windows1252": "cp1252", "isolatin1": "latin_1", "isolatin9": 
+    "iso88591windows1252": "cp1252", "latin1windows1252": "cp1252", "isolatin1": "latin_1", "isolatin9":
     "iso8859_15",
     "iso88598i": "iso8859_8", "iso88598e": "iso8859_8", "iso88596i": "iso8859_6", "iso88596e": "iso8859_6",
     "visual": "iso8859_8", "logical": "iso8859_8", "dos862": "cp862", "dos720": "cp720",
     "xmacroman": "mac_roman", "macintosh": "mac_roman", "mac": "mac_roman", "xmaccyrillic": "mac_cyrillic",
-    "xmacce": "mac_latin2", "xmacgreek": "mac_greek", "xmacturkish": "mac_turkish", "xmacukrainian": 
+    "xmacce": "mac_latin2", "xmacgreek": "mac_greek", "xmacturkish": "mac_turkish", "xmacukrainian":
     "mac_cyrillic",
-    "xsjis": "shift_jis", "xmssjis": "cp932", "mssjis": "cp932", "windows31j": "cp932", "cswindows31j": 
+    "xsjis": "shift_jis", "xmssjis": "cp932", "mssjis": "cp932", "windows31j": "cp932", "cswindows31j":
     "cp932",
-    "xeucjp": "euc_jp", "eucjpms": "euc_jp", "xeuc": "euc_jp", "iso2022jpms": "iso2022_jp_ext", "jis": 
+    "xeucjp": "euc_jp", "eucjpms": "euc_jp", "xeuc": "euc_jp", "iso2022jpms": "iso2022_jp_ext", "jis":
     "iso2022_jp",
-    "cp50220": "iso2022_jp_ext", "cp50221": "iso2022_jp_ext", "cp50222": "iso2022_jp_ext", "xjis": 
+    "cp50220": "iso2022_jp_ext", "cp50221": "iso2022_jp_ext", "cp50222": "iso2022_jp_ext", "xjis":
     "iso2022_jp",
-    "xgbk": "gbk", "cngb": "gb2312", "xeuccn": "gb2312", "euccn": "gb2312", "gb231280": "gb2312", 
+    "xgbk": "gbk", "cngb": "gb2312", "xeuccn": "gb2312", "euccn": "gb2312", "gb231280": "gb2312",
     "hzgb2312": "hz",
     "cnbig5": "big5", "xxbig5": "big5", "xbig5": "big5", "big5eten": "big5", "chinesebig5": "big5",
     "xeuctw": "cp950", "cp936": "gbk", "ms936": "gbk", "windows936": "gbk", "windows950": "cp950",
     "ksc56011987": "euc_kr", "ksc56011989": "euc_kr", "ksc5601": "euc_kr", "ksc56011992": "johab",
     "windows949": "cp949", "xwindows949": "cp949", "uhc": "cp949", "xeuckr": "euc_kr", "korean": "euc_kr",
-    "windows874": "cp874", "dos874": "cp874", "tis6202533": "tis_620", "thai8": "tis_620", "isoir166": 
+    "windows874": "cp874", "dos874": "cp874", "tis6202533": "tis_620", "thai8": "tis_620", "isoir166":
     "tis_620",
     "koi8": "koi8_r", "koi": "koi8_r", "koi8ru": "koi8_u", "xkoi8r": "koi8_r", "cskoi8r": "koi8_r",
     "xcp1250": "cp1250", "xcp1251": "cp1251", "xcp1252": "cp1252", "cp866nr": "cp866", "isoir111": "koi8_r",

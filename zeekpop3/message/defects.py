@@ -9,16 +9,16 @@ from __future__ import annotations
 Defects = dict[str, None]
 
 DEFECTS: dict[str, str] = {
-    "address_malformed": "An address field was split by its looks: a quote or comment is not closed, or a comma "
-    "is missing.",
+    "address_malformed": "An address field was split by its looks: a quote or comment is not closed, or a "
+    "comma is missing.",
     "addresses_cut": "An address field holds more addresses than are kept.",
     "attachment_unpack_failed": "A container (winmail.dat, uuencode) could not be unpacked; it is kept as it "
     "came.",
     "attachments_cut": "There are more attachments than are kept.",
     "base64_broken": "Base64 has characters that it does not know, or its end is missing; the rest was "
     "decoded.",
-    "base64_trailing_text": "Base64 is followed by lines that are none (a list's footer, a scanner's note); they "
-    "were left out.",
+    "base64_trailing_text": "Base64 is followed by lines that are none (a list's footer, a scanner's "
+    "note); they were left out.",
     "boundary_guessed": "A multipart does not say its boundary, or another than is used; the one in use was "
     "taken.",
     "boundary_missing": "No line with a multipart's boundary was found; its content was read as text.",

@@ -6,13 +6,12 @@ in pairs, is given to charset-normalizer, in bounded pieces, with the charsets t
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 _HIGH = bytes(range(128, 256))
 _ASCII_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_RUNS = re.compile(rb"[\x80-\xff]{2,}")
-_NOT_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+_ONLY_HIGH = b" " * 128 + _HIGH
+_IN_1252 = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
 _LOOK_AT_BYTES = 32_768
 _SAMPLE_BYTES = 2_048
 _CANDIDATES = [
@@ -27,9 +26,10 @@ def guess(data: bytes) -> str:
     if head.isascii():
         at = len(data) - len(data.lstrip(bytes(range(128))))
         head = data[at : at + _LOOK_AT_BYTES]
-    high = len(head) - len(head.translate(None, _HIGH))
-    in_runs = sum(map(len, _RUNS.findall(head)))
-    if in_runs * 2 <= high and _NOT_1252.search(head) is None:
+    runs = head.translate(_ONLY_HIGH).split()
+    high = sum(map(len, runs))
+    in_runs = sum(len(run) for run in runs if len(run) > 1)
+    if in_runs * 2 <= high and not head.translate(None, _IN_1252):
         letters = len(head) - len(head.translate(None, _ASCII_LETTERS))
         if high < 4 or high * 20 < letters:
             return "cp1252"

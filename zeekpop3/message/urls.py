@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from itertools import islice
 
 from zeekpop3.message.defects import Defects
 
 MAX_URLS = 10_000
 _MAX_ATTRIBUTES = 100_000
+_SHORT = 1 << 20  # characters; more are not searched all at once
 
 _SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
 _URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
-_VALUE = r"\s*+(?:\"([^\"]{0,8192})|'([^']{0,8192})|([^\s\"'<>]{1,8192}))"
-# Looking for the equals sign first is what makes this quick.
-_ATTRIBUTE = re.compile(
-    r"=(?:(?<=[hH][rR][eE][fF]=)|(?<=[sS][rR][cC]=)|(?<=[aA][cC][tT][iI][oO][nN]=))" + _VALUE
+# Looking for the equals sign first is what makes this quick; one blank before it is allowed for.
+_NAMES = "".join(
+    rf"(?<={name}{blank}=)|"
+    for blank in ("", r"\s")
+    for name in ("[hH][rR][eE][fF]", "[sS][rR][cC]", "[aA][cC][tT][iI][oO][nN]")
 )
-_SPACED = re.compile(_ATTRIBUTE.pattern.replace("=(?:(?<=", r"=(?:(?<=[ \t\r\n]=)|(?<=", 1))
-_ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]{1,20}:|//)[^\s]", re.IGNORECASE)
+_ABSOLUTE = r"(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|//)"
+_ATTRIBUTE = re.compile(
+    rf"=(?<=[fFcCnN\s]=)(?:{_NAMES[:-1]})\s*+(?:\"\s*+({_ABSOLUTE}[^\"]{{1,8192}})|'\s*+({_ABSOLUTE}[^']{{1,8192}})"
+    rf"|({_ABSOLUTE}[^\s\"'<>]{{1,8192}}))"
+)
 _NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
 _BREAKS = re.compile(r"[\r\n\t]+")
 _CLOSING = frozenset(".,;:!?'*_)]}|")
@@ -35,7 +41,7 @@ def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
     if text is not None:
         _from_text(text, found)
     if html is not None:
-        _from_html(html, found, defects)
+        _from_html(html, found)
     if not found:
         return []
     if len(found) > MAX_URLS:
@@ -76,33 +82,21 @@ def _trimmed(url: str) -> str:
     return url.rstrip(_TRAILING)
 
 
-def _from_html(html: str, found: dict[str, None], defects: Defects) -> None:
-    spaced = " =" in html or "\n=" in html
-    seen: set[str] = set()
-    for count, match in enumerate((_SPACED if spaced else _ATTRIBUTE).finditer(html)):
-        if count > _MAX_ATTRIBUTES:
-            defects["urls_cut"] = None
-            return
-        if spaced and not _is_link(html, match.start()):
-            continue
-        double, single, bare = match.groups()
+def _from_html(html: str, found: dict[str, None]) -> None:
+    if len(html) <= _SHORT:
+        values = dict.fromkeys(_ATTRIBUTE.findall(html))
+    else:
+        matches = islice(_ATTRIBUTE.finditer(html), _MAX_ATTRIBUTES)
+        values = dict.fromkeys(match.groups() for match in matches)
+    for double, single, bare in values:
         value = double or single or bare
-        if not value or value in seen:
+        if not value.startswith(("http://", "https://")) and value[:11].lower().startswith(_NOT_LINKS):
             continue
-        seen.add(value)
-        if not value.startswith(("http://", "https://")):
-            value = value.strip()
-            if _ABSOLUTE.match(value) is None or value[:11].lower().startswith(_NOT_LINKS):
-                continue
         if "&" in value:
             value = unescape(value)
+        value = value.strip()
         if "\n" in value or "\r" in value or "\t" in value:
             value = _BREAKS.sub("", value)
         found[value] = None
         if len(found) > MAX_URLS:
             return
-
-
-def _is_link(html: str, at: int) -> bool:
-    """Whether what stands before the equals sign at `at` is one of the three names."""
-    return html[max(at - 24, 0) : at].rstrip().lower().endswith(("href", "src", "action"))
