@@ -141,7 +141,8 @@ def fill(attachment: Attachment, pieces: Iterable[bytes], content: bool, keep: b
     attachment.md5 = md5.hexdigest()
     attachment.sha1 = sha1.hexdigest()
     attachment.sha256 = sha256.hexdigest()
-    attachment.mime_type = detected.mime_type(head, attachment.content_type) if head else None
+    if head and not (attachment.content_type or "").startswith("message/"):
+        attachment.mime_type = detected.mime_type(head, attachment.content_type)
     whole = b"".join(kept) if content or keep else None
     if content:
         attachment.content = whole

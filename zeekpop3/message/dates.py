@@ -23,7 +23,7 @@ _MONTHS = {
 }
 USUAL = (
     r"[ \t]*+(?:[A-Z][a-z][a-z],?[ \t]++)?+(\d\d?[ \t]++[A-Z][a-z][a-z][ \t]++\d{4})[ \t]++"
-    r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)[ \t]++([-+]\d{4})(?:[ \t]*+\([^()]*+\))?+[ \t]*+"
+    r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)[ \t]++([-+]\d{4}|[A-Z]{2,4})(?:[ \t]*+\([^()]*+\))*+[ \t]*+"
 )
 """The usual form, as a regular expression: day, hour, minute, second and zone are its groups."""
 _USUAL = re.compile(USUAL)
@@ -38,6 +38,9 @@ _ZONES = {
     "nzst": 720,
     "nzdt": 780, "akst": -540, "akdt": -480, "hst": -600, "sgt": 480, "hkt": 480,
 }  # fmt: skip
+# RFC 5322, section 4.3
+_AMERICAN = {"UT": 0, "UTC": 0, "GMT": 0, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420,
+             "MDT": -360, "PST": -480, "PDT": -420}  # fmt: skip
 _KNOWN = frozenset(
     ["ut", "utc", "gmt", "z", "ast", "adt", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt"]
 )
@@ -55,7 +58,10 @@ def _midnight(day: str) -> int | None:
 
 @lru_cache(maxsize=256)
 def _east(zone: str) -> int | None:
-    """Seconds east of UTC for a zone like "+0530"; None if there is none such."""
+    """Seconds east of UTC for a zone like "+0530" or "EST"; None if there is none such."""
+    if zone[0] not in "+-":
+        minutes = _AMERICAN.get(zone, _ZONES.get(zone.lower()))
+        return None if minutes is None else minutes * 60
     seconds = int(zone[1:3]) * 3600 + int(zone[3:]) * 60
     if seconds >= 86_400:
         return None
