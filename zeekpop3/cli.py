@@ -92,7 +92,9 @@ def run(
     LOG is what the Zeek package wrote (pop3_events.log, rotated and compressed ones, too).
     """
     from zeekpop3.pipeline import run as run_pipeline
+    from zeekpop3.pipeline.process import keep_memory
 
+    keep_memory()
     failed = False
 
     def tell(error: LogError) -> None:

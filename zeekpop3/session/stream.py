@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+_COPIED_ONCE = 4096  # a slice of a bytearray is a copy of its own: worth going round for what is longer
+_WORTH_A_LOOK = 1 << 14
 _HOLE_LIMIT = 1 << 20  # a longer hole is held as one of this length, and later offsets are moved
 
 
@@ -103,11 +105,22 @@ class ServerStream:
 
     def bytes_at(self, start: int, stop: int) -> bytes:
         """The bytes between two offsets, with zeros where they are missing."""
-        return bytes(self.buffer[start - self.base : stop - self.base])
+        start, stop = start - self.base, stop - self.base
+        if stop - start < _COPIED_ONCE:
+            return bytes(self.buffer[start:stop])
+        with memoryview(self.buffer) as view:
+            return bytes(view[start:stop])
 
     def find(self, needle: bytes, start: int, stop: int | None = None) -> int:
         """The offset of `needle` at or after `start` (and wholly before `stop`); -1 if it is not there."""
         base = self.base
+        # A terminator in Base64: no dot is far sooner found than no terminator.
+        if (
+            b"." in needle
+            and self.end - start > _WORTH_A_LOOK
+            and self.buffer.find(b".", start - base, None if stop is None else stop - base) < 0
+        ):
+            return -1
         found = self.buffer.find(needle, start - base, None if stop is None else stop - base)
         return found if found < 0 else found + base
 
