@@ -5,8 +5,8 @@
 ##! Both sides' rows carry offsets in the server's stream, and it is these that
 ##! say how bytes and commands belong together. Of the order of rows no more is
 ##! promised than this: contents rows stand in the order of their offsets, and
-##! gap rows of the server stand between the contents rows where the bytes are
-##! missing; sent rows stand in the order in which the client sent them. A sent
+##! gap rows stand between the contents rows: the server's where its bytes are
+##! missing, the client's where the server's stream stood then; sent rows stand in the order in which the client sent them. A sent
 ##! row may well come before contents rows with smaller offsets: bytes are held
 ##! until there are :zeek:see:`Pop3Events::contents_bytes` of them, or for
 ##! :zeek:see:`Pop3Events::max_hold`, for a row costs the same whatever its size.
@@ -114,6 +114,8 @@ function deliver_contents(ports: table[port] of bool)
 
 event zeek_init()
 	{
+	# By its signature alone a connection is missed whose first packets were lost.
+	Analyzer::register_for_ports(Analyzer::ANALYZER_POP3, exact_ports);
 	deliver_contents(tcp_content_delivery_ports_orig);
 	deliver_contents(tcp_content_delivery_ports_resp);
 	}
@@ -202,10 +204,12 @@ function jump(s: State, is_orig: bool, seq: count)
 	if ( seq <= from )
 		return;
 
+	if ( ! s$dropped )
+		write_held(s);
+
 	if ( is_orig )
 		{
 		s$client_next = seq;
-
 		# Clients seldom cut a command in two: what comes next most likely
 		# starts one.
 		s$line = "";
@@ -213,9 +217,6 @@ function jump(s: State, is_orig: bool, seq: count)
 		}
 	else
 		{
-		if ( ! s$dropped )
-			write_held(s);
-
 		s$server_next = seq;
 		s$challenge = "";
 		}
