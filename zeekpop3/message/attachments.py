@@ -150,4 +150,7 @@ def fill(attachment: Attachment, pieces: Iterable[bytes], content: bool, keep: b
 
 
 def _has_uuencode(part: Part) -> bool:
-    return part.encoding != "base64" and unpacked.BEGIN.search(part.src, part.start, part.end) is not None
+    return (
+        part.encoding in ("", "quoted-printable")
+        and unpacked.BEGIN.search(part.src, part.start, part.end) is not None
+    )
