@@ -175,6 +175,8 @@ class PlainReader:
             if self.over:
                 exchange.defects.append("message_too_large")
             exchange.ended = self._ended(exchange, last)
+            if not exchange.ended and exchange.missing == 0:
+                exchange.missing = -1  # trimmed lines do not tell how much
             self._finish(exchange)
             return
         # A terminator was lost: Zeek has not noticed that a response ended, and another began.
