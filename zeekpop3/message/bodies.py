@@ -21,6 +21,7 @@ _META_WITHIN = 4_096
 _META = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _BASE64_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _QUOTES = re.compile(r">*")
+_STUFFED = re.compile(r"^ ", re.MULTILINE)
 _PROBE_BYTES = 400
 _FLOWED_CHARACTERS = 1 << 16
 
@@ -114,35 +115,45 @@ def content_of(part: Part, defects: Defects) -> bytes:
 
 
 def unflowed(text: str, delete_space: bool) -> str:
-    """format=flowed undone (RFC 3676): a line that ends with a space goes on in the next one."""
+    """format=flowed undone (RFC 3676): a line that ends with a space goes on in the next one.
+
+    Quote marks stay as they were written; the space that a line was stuffed with goes.
+    """
+    if " \n" not in text and not text.endswith(" "):
+        return _STUFFED.sub("", text) if text.startswith(" ") or "\n " in text else text
     out = StringIO()
     write = out.write
     depth = 0
     open_paragraph = False
     at = 0
     size = len(text)
+    ended = text.endswith("\n")
     while at < size:
         # Some lines at a time: a list of all would take many times the size of a text of short lines.
         stop = text.find("\n", at + _FLOWED_CHARACTERS)
-        lines = text[at : size if stop < 0 else stop].split("\n")
-        at = size if stop < 0 else stop + 1
-        for line in lines:
-            quotes = 0
+        if stop < 0:
+            stop = size - ended
+        for line in text[at:stop].split("\n"):
+            marks = ""
             if line.startswith(">"):
-                quotes = len(_QUOTES.match(line)[0])  # type: ignore[index]
-                line = line[quotes:]
-            if line.startswith(" "):
+                marks = _QUOTES.match(line)[0]  # type: ignore[index]
+                line = line[len(marks) :]
+            stuffed = line.startswith(" ")
+            if stuffed:
                 line = line[1:]
             flows = line.endswith(" ") and line != "-- "
-            if open_paragraph and (quotes != depth or line == "-- "):
+            if open_paragraph and (len(marks) != depth or line == "-- "):
                 write("\n")
                 open_paragraph = False
-            if quotes and not open_paragraph:
-                write(">" * quotes + " ")
+            if marks and not open_paragraph:
+                write(marks + " " if stuffed else marks)
             write(line[:-1] if flows and delete_space else line)
             if not flows:
                 write("\n")
             open_paragraph = flows
-            depth = quotes
+            depth = len(marks)
+        at = stop + 1
+    if open_paragraph:
+        write("\n")
     result = out.getvalue()
-    return result if text.endswith("\n") or open_paragraph else result[:-1]
+    return result if ended else result[:-1]
