@@ -36,12 +36,7 @@ def test_every_mail_comes_back(name: str, form: str) -> None:
     assert verdict.good, verdict.faults
 
 
-def _lossy(known_fault: str, reason: str) -> list[Any]:
-    fault = pytest.mark.xfail(reason=reason, strict=False)
-    return [pytest.param(name, marks=fault if name == known_fault else ()) for name in sorted(LOSSY)]
-
-
-@pytest.mark.parametrize("name", _lossy("gap-parallel", "the number of a lost RETR is guessed"))
+@pytest.mark.parametrize("name", sorted(LOSSY))
 def test_losses_cost_only_the_mails_they_hit(name: str) -> None:
     """Exact form: each whole mail under its number, 98 % where the client pipelines; no torn one complete."""
     verdict = judge(_told(name), _tables(name, "exact")["emails"])
@@ -49,7 +44,7 @@ def test_losses_cost_only_the_mails_they_hit(name: str) -> None:
     assert verdict.right >= (0.98 if name in PIPELINED else 1) * verdict.whole, verdict.faults
 
 
-@pytest.mark.parametrize("name", _lossy("gap-many", "Zeek is out of step after a lost terminator"))
+@pytest.mark.parametrize("name", sorted(LOSSY))
 def test_no_torn_mail_is_complete_in_the_plain_form(name: str) -> None:
     """Plain form: a mail that misses a byte is not called complete."""
     verdict = judge(_told(name), _tables(name, "plain")["emails"])

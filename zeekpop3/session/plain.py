@@ -39,6 +39,7 @@ class PlainReader:
         self.held = 0
         self.over = 0
         self.damage_seen = False
+        self.in_step = True  # whether requests and responses surely still belong together
         self.late = 0  # by how many responses Zeek's analyzer is behind the server
 
     # -- rows ------------------------------------------------------------------------------------------
@@ -76,6 +77,8 @@ class PlainReader:
                 self.damage_seen = True
                 if commands[index] != "client":
                     self.gaps.append((len(lines), rows.length[index]))
+                    if not lines:
+                        self.in_step = False  # between responses: any number of them may be missing
             elif kind == "unexpected":
                 self._unexpected(commands[index], stamps[index])
             if lines is not self.lines:
@@ -225,21 +228,24 @@ class PlainReader:
         listed = sizes.get(int(number)) if number and number.isdigit() and len(number) < 10 else None
         if exchange.command == "RETR" and declared is not None and sizes:
             asked = int(number) if listed is not None and number else (self.dialogue.last_number or 0) + 1
-            # Zeek falls behind, it does not catch up: as late as before, or later.
-            late = (n for n in range(self.late, self.late + _MOST_LATE) if sizes.get(asked + n) == declared)
-            self.late = next(late, -1)
-            exchange.argument = str(asked + self.late) if self.late >= 0 else None
-            if self.late:
+            # Zeek falls behind, it does not catch up: as late as before, or later, if only one way fits.
+            fits = [n for n in range(self.late, self.late + _MOST_LATE) if sizes.get(asked + n) == declared]
+            known = fits and (fits[0] == self.late or len(fits) == 1)
+            exchange.argument = str(asked + fits[0]) if known else None
+            self.late = fits[0] if known else self.late
+            if self.late or not known:
                 exchange.defects.append("desynchronized")
-            self.late = max(self.late, 0)
-        elif number is not None:
+        elif number is not None and self.in_step:
             exchange.defects.append("number_doubtful")
         else:
+            exchange.argument = None
             exchange.defects.append("desynchronized")
         octets = declared if declared is not None else listed
         there = exchange.wire_octets or 0
         if octets is not None and exchange.missing == 0 and not octets * _LEAST_LEFT <= there <= octets + 64:
             exchange.missing = -1
+        if exchange.missing and (octets is None or there + max(exchange.missing, 0) > octets + 64):
+            self.in_step = False  # what is missing may well be the end of it
 
     def _splice(self) -> int | None:
         """The index of a line that is the status line of another response; None if there is none.
