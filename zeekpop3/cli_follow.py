@@ -1,7 +1,7 @@
 """The command `follow`: options in, its own log on stderr, exit codes for a supervisor.
 
-Exit codes: 0 told to end, and all is written (or `--once` is done); 1 `--once` could not read some input, or
-a log that is needed cannot be read; 2 bad usage, or an output that cannot be used (another follower has it);
+Exit codes: 0 told to end, and all is written (or `--once` is done); 1 `--once` could not read some input; 2
+bad usage, or an output that cannot be used (another follower has it);
 3 told to end while the output could not be written: what is missing is read again at the next start.
 """
 
@@ -103,7 +103,8 @@ def follow(
         raise typer.BadParameter("where to?", param_hint="--out")
     if hash_users == "":
         raise typer.BadParameter("the key of --hash-users is empty")
-    from zeekpop3.follow import Follower, Options
+    from zeekpop3.errors import ZeekPop3Error
+    from zeekpop3.follow import Follower, Note, Options, may_pass
     from zeekpop3.tables import Privacy
 
     private = no_raw or no_body or hash_users is not None
@@ -127,7 +128,23 @@ def follow(
 
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to flush
-    with Follower(logs, out, options=options, tell=tell) as follower:
+
+    def opened(pause: float = 1.0) -> Follower:
+        """The follower, once it can be opened."""
+        told = ""
+        while True:
+            try:
+                return Follower(logs or [], out or "", options=options, tell=tell)
+            except ZeekPop3Error as error:
+                if once or not may_pass(error):
+                    raise
+                if str(error) != told:
+                    told = str(error)
+                    tell(Note("error", f"{told}; it is tried again"))
+            time.sleep(pause)
+            pause = min(2 * pause, 60.0)
+
+    with opened() as follower:
         _on_signals(follower)
         if once:
             totals = follower.once()

@@ -8,8 +8,8 @@ round over the logs; `state` is the checkpoint, `parts` takes what is written in
 merges it, `rebuild` asks the tables when there is no checkpoint; `follower` is the loop.
 """
 
-from zeekpop3.follow.follower import Follower
+from zeekpop3.follow.follower import Follower, may_pass
 from zeekpop3.follow.options import Note, Options
 from zeekpop3.follow.state import Totals
 
-__all__ = ["Follower", "Note", "Options", "Totals"]
+__all__ = ["Follower", "Note", "Options", "Totals", "may_pass"]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from zeekpop3.errors import OutputError
+from zeekpop3.errors import LogError, OutputError, ZeekPop3Error
 from zeekpop3.follow import rebuild
 from zeekpop3.follow.compact import merge
 from zeekpop3.follow.metrics import Gauges
@@ -30,6 +30,12 @@ _RECORD_BYTES = 16 << 20
 _MERGE_S = 600.0
 _METRICS_S = 10.0
 _LONGEST_PAUSE_S = 60.0
+
+
+def may_pass(error: ZeekPop3Error) -> bool:
+    """Tell whether what kept a follower from being opened may be gone the next time: a full disk, a log out
+    of reach. Another follower, or tables of another version, stay."""
+    return isinstance(error, LogError) or isinstance(error.__cause__, OSError)
 
 
 class Follower:
