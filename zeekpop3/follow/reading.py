@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _SETTLED_S = 30  # a log that has a successor, or is packed, and was not touched for so long has ended
 _GONE_S = 30 * 86_400
 DAY_US = 86_400_000_000
+# A log that is renamed, packed or moved at this moment may be seen nowhere for a moment.
+_PATIENT_LOOKS = 20
+_LOOK_AGAIN_S = 0.1
 
 
 class Reader:
@@ -70,14 +73,22 @@ class Reader:
         if state.rebuilding:
             self._read_tables(waiting, out)
         lost: set[int] = set()
+        looks = _PATIENT_LOOKS
         while state.open:
-            damaged = self.connections.resume(state.open, lost | self._gone(state))
+            gone = self._gone(state)
+            damaged = self.connections.resume(state.open, lost | gone)
             again = self._replay()
-            if again is None:
+            if looks and (damaged or again is not None):
+                # It may just be on its way: renamed, packed or moved while this was looking.
+                looks -= 1
+                time.sleep(_LOOK_AGAIN_S)
+                self._catalogue.look(self.folders, int(time.time()))
+            elif again is None:
                 for uid in damaged:
                     self.notes.warning("rows of an open connection are lost with their log", uid=uid)
                 break
-            lost.add(again)
+            else:
+                lost.add(again)
             self.connections.open.clear()
         self.connections.late_rows = 0
 
