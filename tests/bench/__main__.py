@@ -79,7 +79,7 @@ class Bench:
         return measure.run([PYTHON, HERE / "plain_script.py", log, self.folder / "script.parquet"])
 
     def tshark(self, capture: Path) -> tuple[Cost, int, int]:
-        """Its cost, how many files it exports, and how many of them are a mail that the last `stage` found."""
+        """Its cost, how many files it exports, how many of them are a mail that the last `stage` found."""
         import pyarrow.parquet as pq
 
         out = self.folder / "imf"
