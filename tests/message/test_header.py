@@ -176,3 +176,13 @@ def test_path_and_first_received_are_those_of_zeek() -> None:
     assert mail.first_received == "from x ([10.0.0.300]) by d"
     assert mail.second_received == "from x (y [2001:db8::1]) by d"
     assert (mail.x_originating_ip, mail.user_agent) == ("172.16.0.9", "two")
+
+
+def test_digits_of_other_scripts_are_none() -> None:
+    """A date or an address in digits that are no ASCII is not read, and stops nothing."""
+    raw = (
+        "Date: Wed, 24 Jul 2002 18:55:4๑ -0500\r\n"
+        "Received: from a ([1.2.3.๑]) by b; Wed, 24 Jul 2002 18:55:4๑ -0500 (CDT)\r\n\r\n"
+    ).encode()
+    mail = check(raw)
+    assert (mail.path, mail.received[0].by) == ([], "b")

@@ -31,13 +31,13 @@ _USUAL = re.compile(
 _PIECE = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
 _KEYWORDS = frozenset(("from", "by", "via", "with", "id", "for"))
 
-_OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _ANY_IPV4 = re.compile(_IPV4)
 _IN_BRACKETS = re.compile(rf"\[({_IPV4})\]")
 # One kind of wrapping at a time: an expression that begins with a fixed character is searched for much
 # quicker.
-_IN_OTHERS = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d{1,3}[) }]")
+_IN_OTHERS = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}[) }]")
 _DOUBLE_COLON = re.compile("::")
 _WRAPPED_IPV4 = re.compile(rf"([\[({{ ])({_IPV4})(?=([\])}} ]))")
 _PAIRS = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
