@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zeekpop3.refold import refold
@@ -147,6 +147,7 @@ def test_any_header(header: bytes, body: bytes) -> None:
         st.none(), st.lists(st.tuples(st.integers(0, 30), st.sampled_from([b"To", b"a", b"", b"(", b"\xff"])))
     ),
 )
+@example([b"To: x", b""], [(2, b"To"), (0, b"To")])
 @settings(max_examples=300, deadline=None)
 def test_no_line_is_lost(lines: list[bytes], marks: list[tuple[int, bytes]] | None) -> None:
     """Whatever is given, in whatever order: each line comes back, with at most one blank in front of it."""

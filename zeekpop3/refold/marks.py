@@ -26,6 +26,8 @@ def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
     for end, name in marks:
         if end > count:
             break
+        if end < begin:
+            continue  # out of order: not Zeek's
         if begin < end:
             if not in_body and lines[begin].startswith(name + b":"):
                 first = begin
