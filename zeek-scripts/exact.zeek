@@ -2,13 +2,17 @@
 ##! server's bytes themselves are logged, in place of its lines. On other ports
 ##! the plain form stays.
 ##!
-##! Both sides' rows carry offsets in the server's stream, and it is these that
-##! say how bytes and commands belong together. Of the order of rows no more is
-##! promised than this: contents rows stand in the order of their offsets, and
-##! gap rows stand between the contents rows: the server's where its bytes are
-##! missing, the client's where the server's stream stood then; sent rows stand in the order in which the client sent them. A sent
-##! row may well come before contents rows with smaller offsets: bytes are held
-##! until there are :zeek:see:`Pop3Events::contents_bytes` of them, or for
+##! Rows carry offsets in the server's stream, and it is these that say how bytes
+##! and commands belong together. Of the order of rows no more is promised than
+##! this:
+##!
+##! - contents rows stand in the order of their offsets, sent rows in the order in
+##!   which the client sent them;
+##! - gap rows stand between the contents rows: the server's where its bytes are
+##!   missing, the client's where the server's stream stood then.
+##!
+##! A sent row may well come before contents rows with smaller offsets: bytes are
+##! held until there are :zeek:see:`Pop3Events::contents_bytes` of them, or for
 ##! :zeek:see:`Pop3Events::max_hold`, for a row costs the same whatever its size.
 
 @load ./main
