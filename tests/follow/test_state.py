@@ -15,6 +15,7 @@ from follow.growing import assert_same
 from zeekpop3.errors import LogError, OutputError
 from zeekpop3.follow import Follower, Note, Options
 from zeekpop3.follow.parts import FOLDER, STATE
+from zeekpop3.follow.walk import Walker
 
 QUICK = Options(flush_s=0.0, poll=True)
 
@@ -141,4 +142,31 @@ def test_logs_out_of_reach_at_the_start(
     (tmp_path / "away").rename(spool)
     _grow(spool, lines, 1.0)
     _follow(spool, out)
+    assert_same(out, batch(lines))
+
+
+def test_a_log_on_its_way_at_the_start(
+    spool: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: list[bytes],
+    batch: Callable[[list[bytes]], Expected],
+) -> None:
+    """A log that is being renamed just when a follower starts, and is seen nowhere at first, is not lost."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 0.5)
+    _follow(spool, out)
+    looked = Walker.look
+    looks = 0
+
+    def look(*args):  # type: ignore[no-untyped-def]
+        nonlocal looks
+        looks += 1
+        return iter(()) if looks <= 2 else looked(*args)
+
+    monkeypatch.setattr(Walker, "look", look)
+    _grow(spool, lines, 1.0)
+    notes: list[Note] = []
+    _follow(spool, out, notes)
+    assert all(note.level == "info" for note in notes)
     assert_same(out, batch(lines))

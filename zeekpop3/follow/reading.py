@@ -89,8 +89,14 @@ class Reader:
                 break
             else:
                 lost.add(again)
-            self.connections.open.clear()
+            self._start_over()
         self.connections.late_rows = 0
+
+    def _start_over(self) -> None:
+        """Forget what a replay that failed half-way gave."""
+        self.connections.open.clear()
+        self.records.take()
+        self.records.take_counts()
 
     def _gone(self, state: State) -> set[int]:
         """The logs that are no more."""
