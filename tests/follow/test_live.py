@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import poplib
 import shutil
@@ -29,8 +30,10 @@ ROUNDS = 2
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that Dovecot's users may enter."""
-    with tempfile.TemporaryDirectory(prefix="zeekpop3-live-") as folder:
+    """A folder that Dovecot's users may enter; one test at a time, as the network's names are taken."""
+    lock = Path(tempfile.gettempdir()) / "zeekpop3-live.lock"
+    with lock.open("w") as alone, tempfile.TemporaryDirectory(prefix="zeekpop3-live-") as folder:
+        fcntl.flock(alone, fcntl.LOCK_EX)
         Path(folder).chmod(0o755)
         yield Path(folder)
 
@@ -76,9 +79,12 @@ def test_live(zeek: str, scripts: Path, root: Path, place: Path) -> None:
         follower = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         try:
             assert watching.stdout is not None
+            said_by_zeek = b""
             for line in watching.stdout:
+                said_by_zeek += line
                 if b"listening on" in line:
                     break
+            assert watching.poll() is None, said_by_zeek
             time.sleep(1)
             for turn in range(ROUNDS):
                 _clients_at_once()
