@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import poplib
 import shutil
@@ -30,10 +29,8 @@ ROUNDS = 2
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that Dovecot's users may enter; one test at a time, as the network's names are taken."""
-    lock = Path(tempfile.gettempdir()) / "zeekpop3-live.lock"
-    with lock.open("w") as alone, tempfile.TemporaryDirectory(prefix="zeekpop3-live-") as folder:
-        fcntl.flock(alone, fcntl.LOCK_EX)
+    """A folder that Dovecot's users may enter."""
+    with tempfile.TemporaryDirectory(prefix="zeekpop3-live-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,22 +76,38 @@ service pop3-login {{
 
 @contextlib.contextmanager
 def network() -> Iterator[None]:
-    """The two namespaces and what joins them."""
+    """The two namespaces and what joins them, for one at a time: their names are taken meanwhile.
+
+    What a run that was killed has left behind, processes in the namespaces too, is removed first.
+    """
+    lock = Path(tempfile.gettempdir()) / "zeekpop3-live.lock"
+    with lock.open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        _remove_namespaces()
+        try:
+            for ns in (SERVER_NS, CLIENT_NS):
+                run("ip", "netns", "add", ns)
+                run("ip", "link", "set", "lo", "up", ns=ns)
+            peer = ["peer", "name", "z3c", "netns", CLIENT_NS]
+            run("ip", "link", "add", "z3s", "netns", SERVER_NS, "type", "veth", *peer)
+            for ns, link, address in ((SERVER_NS, "z3s", SERVER), (CLIENT_NS, "z3c", CLIENT)):
+                run("ip", "address", "add", f"{address}/24", "dev", link, ns=ns)
+                run("ip", "link", "set", link, "up", ns=ns)
+                run("ethtool", "-K", link, "tso", "off", "gso", "off", "gro", "off", "tx", "off", ns=ns)
+            yield
+        finally:
+            _remove_namespaces()
+
+
+def _remove_namespaces() -> None:
     for ns in (SERVER_NS, CLIENT_NS):
+        inside = run("ip", "netns", "pids", ns, check=False).split()
+        for pid in inside:
+            # A thread of this program that has entered the namespace is no leftover.
+            if pid.isdigit() and int(pid) != os.getpid():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
         run("ip", "netns", "del", ns, check=False)
-        run("ip", "netns", "add", ns)
-        run("ip", "link", "set", "lo", "up", ns=ns)
-    peer = ["peer", "name", "z3c", "netns", CLIENT_NS]
-    run("ip", "link", "add", "z3s", "netns", SERVER_NS, "type", "veth", *peer)
-    for ns, link, address in ((SERVER_NS, "z3s", SERVER), (CLIENT_NS, "z3c", CLIENT)):
-        run("ip", "address", "add", f"{address}/24", "dev", link, ns=ns)
-        run("ip", "link", "set", link, "up", ns=ns)
-        run("ethtool", "-K", link, "tso", "off", "gso", "off", "gro", "off", "tx", "off", ns=ns)
-    try:
-        yield
-    finally:
-        for ns in (SERVER_NS, CLIENT_NS):
-            run("ip", "netns", "del", ns)
 
 
 @contextlib.contextmanager
