@@ -92,9 +92,7 @@ def run(
     LOG is what the Zeek package wrote (pop3_events.log, rotated and compressed ones, too).
     """
     from zeekpop3.pipeline import run as run_pipeline
-    from zeekpop3.pipeline.process import keep_memory
 
-    keep_memory()
     failed = False
 
     def tell(error: LogError) -> None:
@@ -113,6 +111,7 @@ def run(
             max_message=max_message << 20,
             on_error=tell,
             progress=progress,
+            alone=True,
         )
     _say(f"{summary} -> {out}")
     if failed:

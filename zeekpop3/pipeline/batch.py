@@ -1,8 +1,10 @@
 """Logs that are there → the four tables, on any number of cores, with the same rows in the same parts.
 
-The logs are cut into tasks of some megabytes. A connection that lies within one task is finished there; the
-rows of the others come back and go, in order, through the one `Regrouper`. What that finishes makes up tasks
-of its own. So memory depends on the size of a task and on the connections that are open, not on the logs.
+The logs are cut into tasks of some megabytes. A connection that begins in a task is read there, as far as it
+goes; if it is still open then (Zeek writes `close` seconds after the last packet), its state machine comes
+back, and goes on in the one `Regrouper` with the rows that later tasks bring. What that finishes makes up
+tasks of its own. So memory depends on the size of a task and on the connections that are open, not on the
+logs.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ class _Task:
 @dataclass
 class _Done:
     counts: Summary
-    unfinished: list[tuple[str, list[Rows]]]
+    open: list[Connection]
+    later: list[tuple[str, list[Rows]]]
     errors: list[LogError]
 
 
@@ -74,12 +77,14 @@ def run(
     max_message: int = MAX_MESSAGE,
     on_error: Callable[[LogError], None] | None = None,
     progress: Progress | None = None,
+    alone: bool = False,
 ) -> Summary:
     """Read event logs, and write the tables `emails`, `attachments`, `sessions`, `commands` to `out`.
 
     `logs`: files, folders or globs. `mode`: "new" (refuses a folder that holds tables), "append" or
     "overwrite". `jobs`: processes; None for as many as there are cores and work. What cannot be read is told
-    to `on_error` and listed in the summary's `problems`; the rest is used. Raises LogError where there is
+    to `on_error` and listed in the summary's `problems`; the rest is used. `alone`: this process is there for
+    nothing else, so memory that is freed may be kept for the next task. Raises LogError where there is
     nothing to read at all, OutputError where `out` cannot be used.
     """
     from zeekpop3.sink import Sink, new_token
@@ -97,7 +102,7 @@ def run(
     with Sink(out, mode) as sink:
         settings = _Settings(sink.writer(new_token()), privacy, attachment_content, max_message)
         regrouper = Regrouper(max_message)
-        with _executor(workers) as executor:
+        with _executor(workers, alone) as executor:
             work = _Work(executor, settings, 2 * workers, summary, regrouper, tell)
             for task_chunks in _tasks(paths, tell, summary):
                 work.read(task_chunks)
@@ -178,7 +183,9 @@ class _Work:
             self._summary.add(done.counts)
             for error in done.errors:
                 self._tell(error)
-            for uid, parts in done.unfinished:
+            for connection in done.open:
+                self._regrouper.adopt(connection)
+            for uid, parts in done.later:
                 for rows in parts:
                     self._keep(self._regrouper.feed(uid, rows))
 
@@ -203,7 +210,8 @@ def _perform(task: _Task, settings: _Settings) -> _Done:
 def _do(task: _Task, settings: _Settings) -> _Done:
     records = Records(settings.privacy, attachment_content=settings.attachment_content)
     errors: list[LogError] = []
-    unfinished: list[tuple[str, list[Rows]]] = []
+    still_open: list[Connection] = []
+    later: list[tuple[str, list[Rows]]] = []
     connections: dict[str, list[Rows]] = {}
     for chunk in task.chunks:
         try:
@@ -215,12 +223,14 @@ def _do(task: _Task, settings: _Settings) -> _Done:
         for uid, rows in group(batch):
             connections.setdefault(uid, []).append(rows)
     for uid, parts in connections.items():
-        if _is_whole(parts):
-            connection = Connection(uid, settings.max_message)
-            for rows in parts:
-                records.add(connection.receive(rows))
-        else:
-            unfinished.append((uid, parts))
+        if parts[0].seq[0] > 0:
+            later.append((uid, parts))
+            continue
+        connection = Connection(uid, settings.max_message)
+        for rows in parts:
+            records.add(connection.receive(rows))
+        if not connection.done:
+            still_open.append(connection)
     connections.clear()
     records.add(task.events)
     parts_written = 0
@@ -228,17 +238,7 @@ def _do(task: _Task, settings: _Settings) -> _Done:
         parts_written += len(settings.writer.write(name, table, task.number))
     counts = records.take_counts()
     counts.parts = parts_written
-    return _Done(counts, unfinished, errors)
-
-
-def _is_whole(parts: list[Rows]) -> bool:
-    """Tell whether these are all rows of a connection, from the first to `close`."""
-    count = 0
-    for rows in parts:
-        if rows.seq[0] != count or rows.seq[-1] - rows.seq[0] != len(rows.seq) - 1:
-            return False
-        count += len(rows.seq)
-    return parts[-1].kind[-1] == "close"
+    return _Done(counts, still_open, later, errors)
 
 
 class _Here(Executor):
@@ -250,8 +250,10 @@ class _Here(Executor):
         return future
 
 
-def _executor(workers: int) -> Executor:
+def _executor(workers: int, alone: bool) -> Executor:
     if workers == 1:
+        if alone:
+            keep_memory()
         return _Here()
     import multiprocessing
 

@@ -26,6 +26,16 @@ class Regrouper:
             del self.open[uid]
         return events
 
+    def adopt(self, connection: Connection) -> None:
+        """Go on with a connection that somebody else has begun, from its first row.
+
+        If one of that uid is open (logs out of order, or given twice), the one that has come further stays:
+        it has seen the rows of both.
+        """
+        old = self.open.get(connection.uid)
+        if old is None or old.next_seq < connection.next_seq:
+            self.open[connection.uid] = connection
+
     def finish(self, reason: str = "open") -> Iterator[list[Event]]:
         """The logs have ended: end every connection that is still open, in the order of their beginning."""
         for uid in list(self.open):

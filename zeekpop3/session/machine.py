@@ -38,7 +38,7 @@ class Connection:
 
     `max_message` bounds, in bytes, what is held of one response. `heard` is called with each exchange, the
     greeting included (without a command). `done` is True after the `close` row (or
-    `finish`): the session has been handed out.
+    `finish`): the session has been handed out. `next_seq` is the `seq` that the next row should have.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Connection:
         self._plain: PlainReader | None = None
         self._early: list[Rows] = []
         self._early_count = 0
-        self._next_seq = 0
+        self.next_seq = 0
         self._begun = False
 
     @property
@@ -159,10 +159,10 @@ class Connection:
     def _in_order(self, rows: Rows, start: int, count: int) -> int:
         """How far the rows follow each other; says a hole in `seq`, skips rows that were seen before."""
         seq = rows.seq
-        if seq[start] < self._next_seq:
+        if seq[start] < self.next_seq:
             return start  # a row of a log that was given twice
-        if seq[start] > self._next_seq:
-            lost = seq[start] - self._next_seq
+        if seq[start] > self.next_seq:
+            lost = seq[start] - self.next_seq
             self._note("rows_missing")
             if self._plain is not None:
                 self._plain.lose_rows(lost)
@@ -174,7 +174,7 @@ class Connection:
         else:
             while stop < count and seq[stop] == seq[stop - 1] + 1:
                 stop += 1
-        self._next_seq = seq[stop - 1] + 1
+        self.next_seq = seq[stop - 1] + 1
         return stop
 
     def _run(self, rows: Rows, start: int, stop: int) -> None:
