@@ -93,7 +93,8 @@ class _Cutter:
         self.header, _ = parse_header(_whole(bytes(rest)), self.path)
         while True:
             # Read behind what is left, and cut off in place: the bytes are touched once.
-            text = bytearray(len(rest) + self.size)
+            room_left = self.size - len(rest)
+            text = bytearray(len(rest) + (room_left if room_left > self.size >> 1 else self.size))
             text[: len(rest)] = rest
             room = memoryview(text)[len(rest) :]
             size = self.stream.readinto(room)
