@@ -78,19 +78,6 @@ class Bench:
     def script(self, log: Path) -> Cost:
         return measure.run([PYTHON, HERE / "plain_script.py", log, self.folder / "script.parquet"])
 
-    def tshark(self, capture: Path) -> tuple[Cost, int, int]:
-        """Its cost, how many files it exports, how many of them are a mail that the last `stage` found."""
-        import pyarrow.parquet as pq
-
-        out = self.folder / "imf"
-        shutil.rmtree(out, ignore_errors=True)
-        cost = measure.run(["tshark", "-Q", "-r", capture, "--export-objects", f"imf,{out}"])
-        files = {path.read_bytes().rstrip() for path in out.iterdir()} if out.exists() else set()
-        parts = (self.folder / "out" / "emails").rglob("*.parquet")
-        tables = (pq.read_table(part, columns=["raw"], partitioning=None) for part in parts)
-        whole = sum(raw.rstrip() in files for table in tables for raw in table["raw"].to_pylist())
-        return cost, len(list(out.iterdir())) if out.exists() else 0, whole
-
     def copies(self, log: Path, count: int) -> Path:
         """A folder with so many logs like this one, each with connections of its own."""
         folder = log.parent / f"times-{count}"
@@ -189,29 +176,9 @@ def part_script(bench: Bench) -> None:
 
 def part_tshark(bench: Bench) -> None:
     """Wireshark's own export of mails."""
-    if shutil.which("tshark") is None:
-        print("\n(no tshark on PATH)")
-        return
-    rows = []
-    for kind in KINDS:
-        mb = bench.mb / 4
-        stage = bench.stage(bench.log(kind, mb, "exact"))
-        cost, files, whole = bench.tshark(bench.capture(kind, mb))
-        zeek = bench.zeek(kind, mb, "exact")
-        rows.append(
-            [
-                kind,
-                f"{cost.cpu:.1f}",
-                f"{zeek.cpu + stage.cpu:.1f}",
-                f"{cost.cpu / (zeek.cpu + stage.cpu):.1f}",
-                f"{whole} of {mails(stage)} ({files} files)",
-            ]
-        )
-    table(
-        "tshark --export-objects imf ÷ Zeek and our stage",
-        ["", "tshark, s", "Zeek + stage, s", "ratio", "mails it finds"],
-        rows,
-    )
+    import objects
+
+    objects.part(bench.folder, bench.mb / 4)
 
 
 def part_growth(bench: Bench) -> None:

@@ -63,6 +63,18 @@ def source(args: argparse.Namespace) -> Iterator[bytes]:
         yield from real_mails(args.mails)
 
 
+def status_apart(mss: int) -> tcp.Cut:
+    """Segments as of a server that writes the status line by itself before the rest of a response."""
+    rest = tcp.by_size(mss)
+
+    def cut(data: bytes) -> Iterator[bytes]:
+        end = data.find(b"\r\n") + 2
+        yield data[:end]
+        yield from rest(data[end:])
+
+    return cut
+
+
 def connection(
     number: int, start: int, stock: Iterator[bytes], args: argparse.Namespace, rng: random.Random
 ) -> tuple[tcp.Connection, list[truth.Truth]]:
@@ -78,11 +90,10 @@ def connection(
     made = tcp.Connection(flow, start=start, turn=rng.randint(200, 4000), gap=rng.randint(5, 40))
     kinds = {"batch": {"batch": rng.choice([3, 10, 1000])}, "window": {"window": rng.choice([2, 5, 20])}}
     how = args.pipelined or "lock-step"
-    made.play(
-        pop3.steps(
-            turns, rng=rng, **kinds.get(rng.choice(["batch", "window"]) if how == "mixed" else how, {})
-        )
+    steps = pop3.steps(
+        turns, rng=rng, **kinds.get(rng.choice(["batch", "window"]) if how == "mixed" else how, {})
     )
+    made.play(steps, status_apart(flow.mss) if args.status_apart else None)
     return made, truth.of_turns(turns, flow)
 
 
@@ -113,6 +124,9 @@ def main(argv: list[str] | None = None) -> int:
         help="clients that do not wait",
     )
     parser.add_argument("--flavour", choices=list(pop3.FLAVOURS), help="one kind of server (default: all)")
+    parser.add_argument(
+        "--status-apart", action="store_true", help="the status line in a segment of its own (lock-step)"
+    )
     parser.add_argument("--delete", action="store_true", help="DELE after each RETR")
     parser.add_argument("--loss", type=float, default=0, help="share of packets that the tap loses")
     parser.add_argument("--retransmit", type=float, default=0, help="share of segments seen twice")
