@@ -40,10 +40,10 @@ ROUNDS = 3
 LIMIT_S = 5
 
 
-def mails(source: Path) -> list[bytes]:
+def mails(source: Path, pattern: str = "*.eml") -> list[bytes]:
     """All .eml files of a folder or a .tar.gz, in order of their names, with CRLF lines as POP3 has them."""
     if source.is_dir():
-        raws = [path.read_bytes() for path in sorted(source.rglob("*.eml"))]
+        raws = [path.read_bytes() for path in sorted(source.rglob(pattern)) if path.is_file()]
     else:
         with tarfile.open(source) as archive:
             members = sorted((m for m in archive if m.name.endswith(".eml")), key=lambda m: m.name)
