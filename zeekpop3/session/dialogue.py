@@ -127,7 +127,11 @@ class Dialogue:
             session.unknown += 1
         if exchange.status == "ERR":
             session.errors += 1
-        if "request_missing" in exchange.defects and "request_missing" not in session.defects:
+        if (
+            exchange.defects
+            and "request_missing" in exchange.defects
+            and "request_missing" not in session.defects
+        ):
             session.defects.append("request_missing")
         self.out.append(
             Command(
@@ -154,34 +158,39 @@ class Dialogue:
         self.trans_depth += 1
         if command == "RETR":
             session.retrieved += 1
-        number = _NUMBER.match(argument or "")
+        number = _NUMBER.match(argument) if argument else None
         msg_num = int(number[1]) if number else None
-        self.last_number = msg_num if msg_num is not None else self.last_number
+        if msg_num is not None:
+            self.last_number = msg_num
         octets = declared_octets(exchange.message) if command == "RETR" else None
         if octets is None and msg_num is not None:
             octets = self.sizes.get(msg_num)
-        session.missing_bytes += max(exchange.missing, 0)
+        if exchange.missing > 0:
+            session.missing_bytes += exchange.missing
         self.out.append(
             Transfer(
-                uid=self.uid,
-                ts=exchange.ts,
-                conn_id=session.conn_id,
-                user=session.user or self.user_typed,
-                trans_depth=self.trans_depth,
-                command=command,
-                msg_num=msg_num,
-                uidl=self.unique_ids.get(msg_num) if msg_num is not None else None,
-                octets_declared=octets,
-                fidelity=session.fidelity,
-                complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
-                missing_bytes=exchange.missing if exchange.missing >= 0 else None,
-                raw=exchange.body or b"",
-                defects=exchange.defects,
+                self.uid,
+                exchange.ts,
+                session.conn_id,
+                session.user or self.user_typed,
+                self.trans_depth,
+                command,
+                msg_num,
+                self.unique_ids.get(msg_num) if msg_num is not None else None,
+                octets,
+                session.fidelity,
+                exchange.ended and exchange.missing == 0 and exchange.status == "OK",
+                exchange.missing if exchange.missing >= 0 else None,
+                exchange.body or b"",
+                exchange.defects,
             )
         )
 
     def _learn(self, command: str, argument: str | None, exchange: Exchange) -> None:
         session, ok = self.session, exchange.status == "OK"
+        if command == "DELE":
+            session.deleted += ok
+            return
         message = exchange.message or ""
         if command == "USER":
             self.user_typed = argument or self.user_typed
@@ -198,8 +207,6 @@ class Dialogue:
             session.listed = self._listing(exchange, self._size)
         elif command == "UIDL":
             session.listed = self._listing(exchange, self._unique_id)
-        elif command == "DELE":
-            session.deleted += 1
         elif command == "RSET":
             session.deleted = 0
         elif command == "STLS":

@@ -16,6 +16,7 @@ from zeekpop3.session.align import STATUS_LENGTH, Sent, Span, align, only
 from zeekpop3.session.dialogue import Dialogue, Exchange
 from zeekpop3.session.inference import lost_commands
 from zeekpop3.session.protocol import (
+    ALWAYS_MULTILINE,
     MULTILINE_BY_LOOKS,
     MULTILINE_WITHOUT_ARGUMENT,
     declared_octets,
@@ -25,11 +26,13 @@ from zeekpop3.session.protocol import (
     unstuff,
 )
 from zeekpop3.session.stray import Strays
-from zeekpop3.session.stream import ServerStream
+from zeekpop3.session.stream import ServerStream, terminator
 
 _STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
 _NEVER = 1 << 62
 _MAX_STATUS_LINE = 64 * 1024
+# What follows the status line depends on more than the command; or everything after it is another protocol.
+_UNUSUAL = MULTILINE_BY_LOOKS | {"STLS"}
 
 
 @dataclass(slots=True)
@@ -66,8 +69,8 @@ class ExactReader:
     def sent(self, command: str | None, argument: bytes, offset: int, ts: int) -> None:
         """A `sent` row: the client sent a command when the server's stream stood at `offset`."""
         here = max(self.stream.place(offset), 0)
-        if here == self._last_offset:
-            self.pipelined_from = min(self.pipelined_from, here)  # two commands at one offset
+        if here == self._last_offset and here < self.pipelined_from:
+            self.pipelined_from = here  # two commands at one offset
         self._last_offset = here
         sent = Sent(command, to_text(argument) if argument else "", here, ts)
         if self.strays.lost:
@@ -109,8 +112,13 @@ class ExactReader:
 
     def advance(self) -> None:
         """Read what can be read for certain with the rows so far."""
-        while not self.finished and self._step(final=False):
-            pass
+        stream = self.stream
+        if stream.position >= stream.base + len(stream.buffer):
+            return
+        while not self.finished:
+            self._whole()
+            if not self._step(final=False):
+                break
         self._bound_memory()
         self.stream.release()
 
@@ -121,6 +129,61 @@ class ExactReader:
         for left in self.pending:
             self._emit(left, None)
         self.pending.clear()
+
+    # -- whole responses -------------------------------------------------------------------------------
+
+    def _whole(self) -> None:
+        """Read the responses that are there from end to end, as long as nothing was ever missing.
+
+        Nearly all responses are read here, and in the same way as `_clean` would: all that is not as usual is
+        left to it.
+        """
+        stream, pending, strays = self.stream, self.pending, self.strays
+        if not pending or strays.damage_seen or stream.holes or self._skipped:
+            return
+        start, base, buffer = stream.position, stream.base, stream.buffer
+        add = self.dialogue.add
+        with memoryview(buffer) as view:
+            while pending:
+                sent = pending[0]
+                command = sent.command
+                if (
+                    sent.offset > start
+                    or self._waiting.start == start
+                    or command is None
+                    or command in _UNUSUAL
+                ):
+                    break
+                newline = buffer.find(b"\n", start - base, start - base + _MAX_STATUS_LINE)
+                if newline < 0 or buffer[newline - 1] != 0x0D:
+                    break
+                parsed = parse_status(bytes(view[start - base : newline]))
+                if parsed is None:
+                    break
+                status, message = parsed
+                exchange = Exchange(
+                    command, sent.argument or None, sent.ts, status, message, stream.time_at(start)
+                )
+                end = newline + 1
+                if is_multiline(command, sent.argument, status) and (
+                    command in ALWAYS_MULTILINE or self._has_lines(sent, status, base + end, stream.end)
+                ):
+                    found = terminator(buffer, newline)
+                    if found is None:
+                        break
+                    stuffed, end = found
+                    exchange.wire_octets = end - 4 - newline
+                    body = bytes(view[newline + 1 : end - 3])
+                    exchange.body = unstuff(body) if stuffed else body
+                    if command == "RETR":
+                        self._status_length = newline + 1 + base - start
+                        strays.is_asked_for(sent, exchange.body)
+                add(exchange)
+                pending.popleft()
+                end += base
+                if pending and pending[0].offset < end and start < self.pipelined_from:
+                    self.pipelined_from = start
+                start = stream.position = end
 
     # -- one response ----------------------------------------------------------------------------------
 

@@ -185,17 +185,20 @@ class Connection:
             self._run_plain(self._plain, rows, start, stop)
 
     def _run_exact(self, exact: ExactReader, rows: Rows, start: int, stop: int) -> None:
-        kinds = rows.kind
+        kinds, commands, data, offsets, stamps = rows.kind, rows.command, rows.data, rows.offset, rows.ts
+        stream = exact.stream
         for index in range(start, stop):
             kind = kinds[index]
-            if kind == "contents":
-                exact.contents(rows.offset[index], rows.length[index], rows.data[index], rows.ts[index])
-            elif kind == "sent":
-                exact.sent(rows.command[index], rows.data[index], rows.offset[index], rows.ts[index])
+            if kind == "sent":
+                exact.sent(commands[index], data[index], offsets[index], stamps[index])
+                if stream.position >= stream.end:
+                    continue  # nothing has come since
+            elif kind == "contents":
+                exact.contents(offsets[index], rows.length[index], data[index], stamps[index])
             elif kind == "gap":
-                exact.gap(rows.command[index], rows.offset[index], rows.length[index])
-            elif kind == "request" and rows.command[index] not in NUMBERED_COMMANDS:
-                exact.argument(rows.command[index] or "", to_text(rows.data[index]))
+                exact.gap(commands[index], offsets[index], rows.length[index])
+            elif kind == "request" and commands[index] not in NUMBERED_COMMANDS:
+                exact.argument(commands[index] or "", to_text(data[index]))
             else:
                 self._other(rows, index)
                 if self.done:

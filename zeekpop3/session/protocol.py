@@ -33,7 +33,10 @@ def is_multiline(command: str | None, argument: str | None, status: str | None) 
 
 def parse_status(line: bytes) -> tuple[str, str] | None:
     """Split a status line into ("OK" or "ERR", text); None if it is none (RFC 1939, section 3)."""
-    found = _STATUS.match(line.rstrip(b"\r\n"))
+    line = line.rstrip(b"\r\n")
+    if line.startswith(b"+OK "):  # as nearly all do
+        return "OK", to_text(line[4:].lstrip(b" \t"))
+    found = _STATUS.match(line)
     if found is None:
         return None
     return ("OK" if found[1] else "ERR"), to_text(found[3])

@@ -6,11 +6,41 @@ missing (a capture loss, a lost or cut row of the log); it is held as zero bytes
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 
 _COPIED_ONCE = 4096  # a slice of a bytearray is a copy of its own: worth going round for what is longer
 _WORTH_A_LOOK = 1 << 14
 _HOLE_LIMIT = 1 << 20  # a longer hole is held as one of this length, and later offsets are moved
+
+
+_LINE_DOT = re.compile(rb"\n\.")
+_PIECE = 1 << 16
+
+
+def terminator(buffer: bytearray, newline: int) -> tuple[bool, int] | None:
+    """Where a multi-line response ends whose status line ends with the CR LF at `newline`; None: not yet.
+
+    Returns whether a line begins with two dots, and the index after the terminator (RFC 1939, section 3).
+    """
+    stuffed = False
+    at = newline
+    while True:
+        # Base64 has no dots, and a single byte is searched for many times faster than two.
+        dot = buffer.find(b".", at + 1)
+        if dot < 0:
+            return None
+        at = dot - 1
+        stop = at + _PIECE
+        while found := _LINE_DOT.search(buffer, at, stop):
+            at = found.start()
+            after = buffer[at + 2 : at + 4]
+            if after == b"\r\n" and buffer[at - 1] == 0x0D:
+                return stuffed, at + 4
+            if after[:1] == b".":
+                stuffed = True
+            at += 2
+        at = max(at, stop - 1)
 
 
 class ServerStream:
