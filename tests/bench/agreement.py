@@ -5,9 +5,9 @@
 Each field of each mail is read by policy.default and by compat32 (with the functions that belong to it), each
 in a try of its own and each mail within a time limit; what a reference could not read counts for neither
 side. White space is left out of every comparison. People are compared as addresses and as names; attachments
-as parts that are no text, have a name or are marked as attachments, without messages inside (which the standard
-library has no bytes for) and without unnamed images of a multipart/related. Differences are put into kinds by
-what can be seen of them; `--show FIELD` prints them, to be looked at one by one.
+as parts that are no text, have a name or are marked as attachments, without messages inside (which the
+standard library has no bytes for) and without unnamed images of a multipart/related. Kinds of difference go
+by what can be seen of them; `--show FIELD` prints them, to be looked at one by one.
 """
 
 from __future__ import annotations

@@ -2,45 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import re
+from typing import Any
 
 from zeekpop3.message import DEFECTS, Mail, parse
+from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.received import Received
 
 MAX_INSTANT = 2**63
-
-
-def texts(mail: Mail) -> Iterator[str]:
-    """Every string of a record."""
-    for name in Mail.__slots__:
-        value = getattr(mail, name)
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            for item in value:
-                if isinstance(item, str):
-                    yield item
-                elif item is not None:
-                    names = getattr(item, "_fields", None) or type(item).__slots__
-                    yield from (text for field in names if isinstance(text := getattr(item, field), str))
+# An attribute's kind: a text, a text or null, a list of texts, such a list or null, a list of records …
+_STRINGS = frozenset(["header_names", "header_values", "urls", "path", "defects"])
+_STRINGS_OR_NULL = frozenset(["to", "cc", "bcc", "delivered_to", "references"])
+_RECORDS = {"received": Received, "attachments": Attachment}
+_HASHES = (("md5", 32), ("sha1", 40), ("sha256", 64))
+_PART = re.compile(r"(?:[1-9][0-9]*(?:\.[1-9][0-9]*)*)?(?:#[1-9][0-9]*)?")
+_NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069/\\\\]")
 
 
 def check(raw: bytes, *, complete: bool = True) -> Mail:
     """Parses, holds the record against the rules, and gives it back."""
     mail = parse(raw, complete=complete, content=True)
-    for text in texts(mail):
-        text.encode("utf-8")
+    for name in Mail.__slots__:
+        _attribute(name, getattr(mail, name))
     assert len(mail.header_names) == len(mail.header_values)
-    assert set(mail.defects) <= set(DEFECTS)
+    assert set(mail.defects) <= DEFECTS.keys()
     assert len(set(mail.defects)) == len(mail.defects)
     assert len(set(mail.urls)) == len(mail.urls)
-    for moment in (mail.date, *(hop.date for hop in mail.received)):
-        assert moment is None or -MAX_INSTANT < moment < MAX_INSTANT
-    for attachment in mail.attachments:
-        assert attachment.content is not None
-        assert len(attachment.content) == attachment.size
-        assert len(attachment.sha256) == 64
-        if attachment.filename is not None:
-            assert "/" not in attachment.filename
-            assert "\\" not in attachment.filename
-            assert attachment.filename.isprintable() or "\n" not in attachment.filename
+    # What the fields say together.
+    names = {name.lower() for name in mail.header_names}
+    assert (mail.subject is None) == ("subject" not in names)
+    assert (mail.to is None) == ("to" not in names)
+    assert (mail.references is None) == ("references" not in names)
+    assert (mail.first_received is None) == ("received" not in names) == (not mail.received)
+    assert mail.date is None or mail.date_raw is not None
+    assert ("header_missing" in mail.defects) == (not mail.header_names)
+    # Nothing comes from nowhere: a record is no larger than its bytes allow for.
+    decoded = sum(attachment.size for attachment in mail.attachments)
+    assert decoded <= 50 * len(raw) + 1_000
     return mail
+
+
+def _attribute(name: str, value: Any) -> None:
+    if name in _STRINGS or (name in _STRINGS_OR_NULL and value is not None):
+        assert type(value) is list
+        for item in value:
+            _text(item)
+    elif name in _RECORDS:
+        assert type(value) is list
+        for item in value:
+            assert type(item) is _RECORDS[name]
+            _attachment(item) if name == "attachments" else _hop(item)
+    elif name == "date":
+        _instant(value)
+    elif value is not None:
+        _text(value)
+
+
+def _text(value: Any) -> None:
+    assert type(value) is str
+    # Quicker than to encode what is ASCII; a lone surrogate raises.
+    if not value.isascii():
+        value.encode("utf-8")
+
+
+def _instant(value: Any) -> None:
+    if value is not None:
+        assert type(value) is int
+        assert -MAX_INSTANT < value < MAX_INSTANT
+
+
+def _hop(hop: Received) -> None:
+    for field, value in zip(hop._fields, hop, strict=True):
+        if field == "date":
+            _instant(value)
+        elif value is not None or field == "raw":
+            _text(value)
+
+
+def _attachment(attachment: Attachment) -> None:
+    for name in ("filename", "filename_raw", "content_type", "mime_type", "disposition", "content_id"):
+        value = getattr(attachment, name)
+        if value is not None:
+            _text(value)
+    assert (attachment.filename is None) == (attachment.filename_raw is None)
+    assert attachment.filename is None or _NOT_SHOWN.search(attachment.filename) is None
+    assert _PART.fullmatch(attachment.part) is not None
+    content = attachment.content
+    assert type(content) is bytes
+    assert len(content) == attachment.size
+    for name, length in _HASHES:
+        digest = getattr(attachment, name)
+        assert len(digest) == length
+        if attachment.size < 10_000:
+            assert digest == hashlib.new(name, content, usedforsecurity=False).hexdigest()

@@ -8,6 +8,7 @@ import hashlib
 import pytest
 
 from message.invariants import check
+from zeekpop3.message import unpacked
 
 
 def entity(kind: str, content: str, *fields: str) -> str:
@@ -235,3 +236,29 @@ def test_content_only_on_request() -> None:
     from zeekpop3.message import parse
 
     assert parse(FILE.encode()).attachments[0].content is None
+
+
+def test_text_that_lost_a_byte_goes_on_after_it() -> None:
+    """Of the sets that go by one label the one is taken that finds its way back."""
+    content = "直接".encode("gb2312") + b"\xd5! " + "找到您的源客户的".encode("gb2312")
+    mail = check(b"Content-Type: text/plain; charset=gb2312\r\n\r\n" + content)
+    assert mail.text is not None
+    assert mail.text.endswith("找到您的源客户的")
+    assert "charset_broken" in mail.defects
+
+
+def test_part_of_a_mail_is_offered() -> None:
+    """A fragment (RFC 2046, section 5.2.2) that cannot be shown is an attachment."""
+    mail = check(b'Content-Type: message/partial; id="a@b"; number=2; total=3\r\n\r\nmore of it')
+    (file,) = mail.attachments
+    assert (file.part, file.content_type, file.content) == ("1", "message/partial", b"more of it")
+
+
+def test_unpacked_files_that_are_left_out_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound on what is unpacked is a defect, too, and only where it was met."""
+    monkeypatch.setattr(unpacked, "MAX_UNPACKED", 2)
+    block = b"begin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n"
+    two = check(b"Subject: s\r\n\r\n" + block * 2)
+    assert (len(two.attachments), two.defects) == (2, [])
+    three = check(b"Subject: s\r\n\r\n" + block * 3)
+    assert (len(three.attachments), three.defects) == (2, ["attachments_cut"])

@@ -89,6 +89,9 @@ def test_header_without_blank_line_ends_where_text_begins() -> None:
         (b"<@relay,@other:a@b>, c@d", ["<@relay,@other:a@b>", "c@d"]),
         (b"a@[IPv6:2001:db8::1]", ["a@[IPv6:2001:db8::1]"]),
         (b"a@x b@y", ["a@x", "b@y"]),
+        (b'A B <a@b> "C, D" <c@d>, e@f', ["A B <a@b>", '"C, D" <c@d>', "e@f"]),
+        (b"=?utf-8?q?M=C3=BC?= <a@b>  C <c@d>", ["Mü <a@b>", "C <c@d>"]),
+        (b"a@b <a@b.example>", ["a@b <a@b.example>"]),
         (b",, a@b,,", ["a@b"]),
     ],
 )  # fmt: skip
@@ -108,7 +111,20 @@ def test_all_fields_of_recipients_count() -> None:
         ("Mon, 29 Jul 2002 11:28:02 +0100", "2002-07-29T10:28:02"),
         ("29 Jul 2002 11:28 -0330", "2002-07-29T14:58:00"),
         ("Mon, 29 Jul 02 11:28:02 GMT", "2002-07-29T11:28:02"),
-        ("Mon, 29 Jul 102 11:28:02 EST", None),
+        ("Mon, 29 Jul 102 11:28:02 EST", "2002-07-29T16:28:02"),
+        ("Mon, 29 Jul 2002 11:28:02 PM -0500", "2002-07-30T04:28:02"),
+        ("Mon, 29 Jul 2002 12:28AM EST", "2002-07-29T05:28:00"),
+        ("Mon, 29 Jul 2002 12:28 p.m.", "2002-07-29T12:28:00"),
+        ("Mon, 29 Jul 2002 23:28:02 PM +0100", "2002-07-29T22:28:02"),
+        ("Monday, July 29, 2002 9:28 PM", "2002-07-29T21:28:00"),
+        ("Mon, 29 Jul 2002 11:28:02 +01:00", "2002-07-29T10:28:02"),
+        ("Mon, 29 Jul 2002 11:28:02 GMT+0100", "2002-07-29T10:28:02"),
+        ("Mon, 29 Jul 2002 11:28:02 UTC-3", "2002-07-29T14:28:02"),
+        ("2002-07-29T11:28:02Z", "2002-07-29T11:28:02"),
+        ("2002-07-29 11:28:02.75 +0100", "2002-07-29T10:28:02.75"),
+        ("2002-07-29 11:28", "2002-07-29T11:28:00"),
+        ("2002-13-29 11:28:00 +0100", None),
+        ("2002-07-29 11:28:00 +9900", None),
         ("Mon, 29 Jul 2002 11:28:02 EST", "2002-07-29T16:28:02"),
         ("Mon, 29 Jul 2002 11:28:02 CEST", "2002-07-29T09:28:02"),
         ("Mon, 29 Jul 2002 11:28:02 (a (nested) comment) -0000", "2002-07-29T11:28:02"),
@@ -126,10 +142,10 @@ def test_dates(raw: str, utc: str | None) -> None:
     wanted = None
     if utc is not None:
         moment = datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)
-        wanted = int(moment.timestamp()) * 1_000_000
+        wanted = int(moment.timestamp() * 1_000_000)
     assert mail.date_raw == raw
-    if raw != "Mon, 29 Jul 102 11:28:02 EST":
-        assert mail.date == wanted
+    assert mail.date == wanted
+    assert ("date_malformed" in mail.defects) == (utc is None)
 
 
 @pytest.mark.parametrize(

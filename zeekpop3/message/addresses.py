@@ -7,6 +7,7 @@ members are kept; a group without members (`undisclosed-recipients:;`) gives no 
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.words import decoded
@@ -29,6 +30,10 @@ _MAX_TOKENS = 1_000
 _MAX_COMMENT_DEPTH = 200
 _PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
 _TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
+# Mailboxes with no comma between them: each ends at its angle bracket.
+_ANGLED = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
+_ONE_ANGLED = re.compile(_ANGLED)
+_SEVERAL_ANGLED = re.compile(rf"(?:{_ANGLED}){{2,}}+")
 
 
 def mailboxes(values: list[str], defects: Defects) -> list[str]:
@@ -45,6 +50,11 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
         for entry in entries:
             entry = entry.strip()
             if not entry:
+                continue
+            if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
+                defects["address_malformed"] = None
+                matches = islice(_ONE_ANGLED.finditer(entry), MAX_ADDRESSES + 1)
+                out.extend(decoded(match[0].strip(), defects) for match in matches)
                 continue
             if "=?" in entry:
                 entry = decoded(entry, defects).strip()

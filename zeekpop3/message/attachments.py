@@ -93,7 +93,7 @@ def _offered(part: Part) -> bool:
     if part.disposition == "attachment" or part.filename is not None:
         return True
     if kind.startswith(_SHOWN):
-        return False
+        return kind == "message/partial"  # a piece of a mail: nothing of it is shown
     return not (kind.startswith("image/") and part.within == "multipart/related")
 
 

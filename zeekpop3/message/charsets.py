@@ -79,6 +79,7 @@ _SHIFTING = frozenset(
 )
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")  # and for private use
 _FLEXIBLE_BYTES = 1 << 20
 
 
@@ -216,9 +217,15 @@ def _undecodable(data: bytes, codec: str, defects: Defects) -> str:
             defects["charset_wrong"] = None
             return text
     defects["charset_broken"] = None
-    fallback = _LARGER.get(codec, (codec,))[0]
-    text = data.decode(fallback, "replace")
+    # The larger set has more characters, but finds its way back later after a byte that is lost or none.
+    candidates = (*_LARGER.get(codec, ()), codec)
+    text = min((data.decode(candidate, "replace") for candidate in candidates), key=_damage)
     return _SURROGATE.sub("\ufffd", text) if codec == "utf_7" else text
+
+
+def _damage(text: str) -> int:
+    """How much of a text's beginning is no character, or one that nobody writes."""
+    return len(_NO_CHARACTER.findall(text, 0, _FLEXIBLE_BYTES >> 4))
 
 
 def _mostly_utf8(data: bytes) -> bool:

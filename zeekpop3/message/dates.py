@@ -1,12 +1,14 @@
 """`Date` and the dates of `Received` to an instant: microseconds since the epoch, UTC.
 
-The usual form is read by one expression; the rest by `email.utils`, on a bounded length. A zone that is
+The usual form is read by one expression; the rest by `email.utils`, on a bounded length, after what that
+passes over (AM and PM, zones like GMT+1 and +01:00, ISO 8601) has been written as it reads it. A zone that is
 unknown means UTC (RFC 5322, section 4.3), unless its name can mean one thing only.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from datetime import date as day_of
 from email.utils import parsedate_tz
 from functools import lru_cache
@@ -31,6 +33,14 @@ _USUAL = re.compile(USUAL)
 _TWO = {f"{i:02}": i for i in range(61)}
 _COMMENT = re.compile(r"\([^()]*+\)")
 _ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
+_HALF_DAY = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\b\.?")
+_OFFSET = re.compile(
+    r"(?:(?<=[0-9 ])| ?\b(?:GMT|UTC?) ?)([-+])([0-9]{1,2})(?::?([0-9]{2}))?\Z", re.IGNORECASE
+)
+_ISO = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:[.,][0-9]{1,6})?)?"
+    r" ?(Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2})?"
+)
 # Minutes east of UTC, for names that mail programs write and that can mean one thing only.
 _ZONES = {
     "cet": 60, "mez": 60, "met": 60, "mewt": 60, "cest": 120, "mest": 120, "mesz": 120, "eet": 120,
@@ -100,11 +110,18 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
             break
         bare = shorter
     bare = " ".join(bare.split())
+    iso = _ISO.fullmatch(bare)
+    if iso is not None:
+        return _from_iso(*iso.groups(""))
+    bare = _HALF_DAY.sub(_whole_day, bare, count=1)
+    bare = _OFFSET.sub(_zone_of_four_digits, bare)
     try:
         parsed = parsedate_tz(bare)
         if parsed is None:
             return None
         year, month, day, hour, minute, second, _, _, _, offset = parsed
+        if 100 <= year < 1000:
+            year += 1900  # RFC 5322, section 4.3: programs that count from 1900
         if year < 1 or second > 60 or minute > 59 or hour > 23:
             return None
         seconds = (day_of(year, month, day).toordinal() - _EPOCH) * 86_400
@@ -116,8 +133,35 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
         east = _ZONES.get(zone[1].lower())
         if east is not None:
             offset = east * 60
-        elif zone[1].lower() not in ("am", "pm") and defects is not None:
+        elif defects is not None:
             defects["date_zone_unknown"] = None
     if offset is not None and -86_400 < offset < 86_400:
         seconds -= offset
     return seconds * 1_000_000
+
+
+def _whole_day(clock: re.Match[str]) -> str:
+    """3:04 PM as 15:04."""
+    hour = int(clock[1])
+    if hour <= 12:
+        hour = hour % 12 + 12 * (clock[4] in "pP")
+    return f"{hour:02}:{clock[2]}{clock[3] or ''}"
+
+
+def _zone_of_four_digits(zone: re.Match[str]) -> str:
+    """+01:00, GMT+1 and UTC+0100 as +0100."""
+    if zone[3] is None and len(zone[0].strip()) == len(zone[2]) + 1:
+        return zone[0]  # a number alone is no zone
+    return f" {zone[1]}{int(zone[2]):02}{zone[3] or '00'}"
+
+
+def _from_iso(day: str, minute: str, second: str, zone: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(f"{day}T{minute}{second.replace(',', '.')}")
+        east = _east(zone.replace(":", "")) if zone not in ("", "Z") else 0
+    except ValueError:
+        return None
+    if east is None:
+        return None
+    since = moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds - east) * 1_000_000 + since.microseconds

@@ -60,6 +60,8 @@ def add_tnef(data: bytes, part: Part, out: list[Attachment], defects: Defects, c
     except Exception:  # the library raises nearly anything for broken input
         defects["attachment_unpack_failed"] = None
         return
+    if len(files) > MAX_UNPACKED:
+        defects["attachments_cut"] = None
     for number, (name, file) in enumerate(files[:MAX_UNPACKED], start=1):
         if isinstance(name, bytes):
             name = eight_bit(name, defects)
@@ -76,13 +78,16 @@ def add_uuencode(part: Part, out: list[Attachment], defects: Defects, content: b
     text = transfer.decoded(part.src, part.start, part.end, part.encoding, {})
     number = 0
     at = 0
-    while number < MAX_UNPACKED and (begin := BEGIN.search(text, at)) is not None:
+    while (begin := BEGIN.search(text, at)) is not None:
         at = begin.end()
         if begin.start() and text[begin.start() - 1] != 10:
             continue
         first = text[at : at + 120].partition(b"\n")[0]
         if not _plausible(first):
             continue
+        if number == MAX_UNPACKED:
+            defects["attachments_cut"] = None
+            return
         number += 1
         stop = _block_end(text, at)
         inner = Attachment(f"{part.section}#{number}", eight_bit(begin[1].strip(), defects), None, None, None)
