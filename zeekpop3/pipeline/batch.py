@@ -213,16 +213,11 @@ def _do(task: _Task, settings: _Settings) -> _Done:
     still_open: list[Connection] = []
     later: list[tuple[str, list[Rows]]] = []
     connections: dict[str, list[Rows]] = {}
-    for chunk in task.chunks:
-        try:
-            batch = read_chunk(chunk, errors.append)
-        except LogError as error:
-            errors.append(error)
-            continue
-        records.counts.rows += len(batch)
-        for uid, rows in group(batch):
+    while task.chunks:  # what has been used is let go of at once
+        for uid, rows in _rows(task.chunks.pop(0), records.counts, errors):
             connections.setdefault(uid, []).append(rows)
-    for uid, parts in connections.items():
+    for uid in list(connections):
+        parts = connections.pop(uid)
         if parts[0].seq[0] > 0:
             later.append((uid, parts))
             continue
@@ -231,7 +226,6 @@ def _do(task: _Task, settings: _Settings) -> _Done:
             records.add(connection.receive(rows))
         if not connection.done:
             still_open.append(connection)
-    connections.clear()
     records.add(task.events)
     parts_written = 0
     for name, table in records.take():
@@ -239,6 +233,16 @@ def _do(task: _Task, settings: _Settings) -> _Done:
     counts = records.take_counts()
     counts.parts = parts_written
     return _Done(counts, still_open, later, errors)
+
+
+def _rows(chunk: Chunk, counts: Summary, errors: list[LogError]) -> Iterable[tuple[str, Rows]]:
+    try:
+        batch = read_chunk(chunk, errors.append)
+    except LogError as error:
+        errors.append(error)
+        return ()
+    counts.rows += len(batch)
+    return group(batch)
 
 
 class _Here(Executor):
