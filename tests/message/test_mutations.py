@@ -73,3 +73,9 @@ def test_any_text_in_a_header(value: str) -> None:
 def test_comment_that_holds_the_only_semicolon() -> None:
     """Found by fuzzing: nothing is left of the parameters once the comments are out."""
     assert check(b"Content-Type: text/plain (;)\r\n\r\nx").text == "x"
+
+
+def test_eight_bit_header_in_a_mail_of_seven_bit_text() -> None:
+    """Found by fuzzing: what the mail's text is in, UTF-7, is not what its 8-bit header is in."""
+    raw = b"Subject: \xe4 +2AA-\r\nContent-Type: text/plain; charset=utf-7\r\n\r\n"
+    assert check(raw).subject == "ä +2AA-"

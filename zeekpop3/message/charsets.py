@@ -166,7 +166,7 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
 def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:
     """Text of bytes whose charset nobody says: UTF-8 if it is that (RFC 6532), else a guess that is said.
 
-    `hint`: a codec that is likely, since something else in the mail names it.
+    `hint`: a codec that is likely, since something else in the mail names it. One for seven bits is none.
     """
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
@@ -176,7 +176,7 @@ def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:
         defects["charset_broken"] = None
         return data.decode("utf-8", "replace")
     defects["charset_guessed"] = None
-    codec = hint or guess(data)
+    codec = hint if hint is not None and hint not in _SHIFTING else guess(data)
     if codec == "cp1252":
         return charmap_decode(data, "strict", _WINDOWS[codec])[0]
     try:
