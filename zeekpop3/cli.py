@@ -6,6 +6,8 @@ was), 2 bad usage.
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 import tempfile
 import time
@@ -91,8 +93,7 @@ def run(
 
     LOG is what the Zeek package wrote (pop3_events.log, rotated and compressed ones, too).
     """
-    from zeekpop3.pipeline import run as run_pipeline
-
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nobody here multiplies matrices
     failed = False
 
     def tell(error: LogError) -> None:
@@ -100,7 +101,9 @@ def run(
         failed = True
         _say(f"zeekpop3: {error}")
 
-    with _progress() as progress:
+    with _no_collector(), _progress() as progress:
+        from zeekpop3.pipeline import run as run_pipeline
+
         summary = run_pipeline(
             logs,
             out,
@@ -247,6 +250,18 @@ def _privacy(no_raw: bool, no_body: bool, hash_users: str | None) -> Privacy | N
         raise typer.BadParameter("the key of --hash-users is empty")
     key = hash_users.encode() if hash_users is not None else None
     return Privacy(keep_raw=not no_raw, keep_body=not no_body, hash_key=key)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """The libraries make many objects as they load, and none is garbage: neither then, nor at the end, is it
+    worth a look."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

@@ -166,3 +166,12 @@ def test_collector_is_put_back() -> None:
             pass
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_a_process_that_is_alone_opens_up_again(lines: list[bytes], tmp_path: Path) -> None:
+    """`alone` changes nothing in the rows, and leaves the collector running."""
+    log = write(tmp_path / "x.log", lines)
+    run([log], tmp_path / "one", jobs=1, alone=True)
+    assert gc.isenabled()
+    run([log], tmp_path / "two", jobs=1)
+    assert parts(tmp_path / "one") == parts(tmp_path / "two")

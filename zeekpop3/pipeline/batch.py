@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.errors import LogError
 from zeekpop3.log import Chunk, chunks, find_logs, group, read_chunk
-from zeekpop3.pipeline.process import keep_memory, no_collector
+from zeekpop3.pipeline.process import between_tasks, keep_to_itself, no_collector, open_up
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.regroup import Regrouper
 from zeekpop3.pipeline.summary import Summary
@@ -204,7 +204,9 @@ class _Work:
 def _perform(task: _Task, settings: _Settings) -> _Done:
     """Do one task; runs in a worker process, or in this one."""
     with no_collector():
-        return _do(task, settings)
+        done = _do(task, settings)
+    between_tasks()
+    return done
 
 
 def _do(task: _Task, settings: _Settings) -> _Done:
@@ -248,19 +250,26 @@ def _rows(chunk: Chunk, counts: Summary, errors: list[LogError]) -> Iterable[tup
 class _Here(Executor):
     """An executor that does the work at once, in this process."""
 
+    def __init__(self, alone: bool) -> None:
+        self._alone = alone
+        if alone:
+            keep_to_itself()
+
     def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
         future: Future[object] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if self._alone:
+            open_up()
+
 
 def _executor(workers: int, alone: bool) -> Executor:
     if workers == 1:
-        if alone:
-            keep_memory()
-        return _Here()
+        return _Here(alone)
     import multiprocessing
 
     # Not fork: Arrow's threads would not survive it.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=keep_memory)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=keep_to_itself)

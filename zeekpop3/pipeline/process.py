@@ -17,6 +17,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _KEPT_BYTES = 256 << 20
 _LARGEST_FROM_HEAP = 32 << 20
 
+_alone = False
+
 
 @contextmanager
 def no_collector() -> Iterator[None]:
@@ -30,8 +32,36 @@ def no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def keep_memory() -> None:
-    """Let this process keep the memory that it frees, up to some bound; for processes that are ours alone."""
+def keep_to_itself() -> None:
+    """Say that this process is there for tasks alone: memory that is freed is kept, up to some bound, and the
+    collector runs between tasks only."""
+    global _alone
+    _alone = True
+    gc.disable()
+    _keep_memory()
+
+
+def between_tasks() -> None:
+    """Collect what a task has left in circles; what was there before the first one ended is not looked at.
+
+    Does nothing in a process that has other things to do.
+    """
+    if not _alone:
+        return
+    if gc.get_freeze_count():
+        gc.collect()
+    else:
+        gc.freeze()  # the libraries
+
+
+def open_up() -> None:
+    """Undo `keep_to_itself`, but for the memory."""
+    global _alone
+    _alone = False
+    gc.enable()
+
+
+def _keep_memory() -> None:
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())
