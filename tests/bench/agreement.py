@@ -144,7 +144,9 @@ def _offered(message: Message) -> list[tuple[str, str]]:
     for part, within in leaves(message):
         kind = part.get_content_type()
         named = part.get_filename()
-        if within == "message/delivery-status" or kind.startswith(("message/", "multipart/")):
+        if within in ("message/delivery-status", "message/external-body") or kind.startswith(
+            ("message/", "multipart/")
+        ):
             continue
         shown = kind.startswith("text/") or (kind.startswith("image/") and within == "multipart/related")
         if shown and not named and part.get_content_disposition() != "attachment":
@@ -160,10 +162,13 @@ def _offered(message: Message) -> list[tuple[str, str]]:
 
 
 def _undecoded(part: Message, data: bytes) -> bool:
-    """Whether broken Base64 was given back as it stands."""
-    return bool(data) and data == b"".join(
-        str(part.get_payload()).encode("ascii", "surrogateescape").splitlines()
-    )
+    """Whether Base64 was given back as it stands, since it is broken or a blank follows the encoding's name."""
+    text = str(part.get_payload()).encode("ascii", "surrogateescape")
+    return bool(data) and data in (text, b"".join(text.splitlines()))
+
+
+def decoded(value: Any) -> str:
+    return str(email.header.make_header(email.header.decode_header(value)))
 
 
 def values(message: Message, name: str) -> list[Any] | None:

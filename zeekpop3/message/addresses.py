@@ -1,7 +1,7 @@
 """Address fields (RFC 5322, section 3.4) to a list: one entry per mailbox, as written, decoded.
 
 A field is split before it is decoded, since an encoded word may hold a comma. Group names are left out, their
-members are kept; a group without members (`undisclosed-recipients:;`) gives no entry.
+members are kept; a group without members (`undisclosed-recipients:;`) gives no entry, nor does a comment.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _MAX_FAILURES = 32
 _MAX_TOKENS = 1_000
 _MAX_COMMENT_DEPTH = 200
 _PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
+_BLANKS = re.compile(r"\s*+")
 _TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
 # Mailboxes with no comma between them: each ends at its angle bracket.
 _ANGLED = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
@@ -49,7 +50,7 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
             entries = value.split(",")
         for entry in entries:
             entry = entry.strip()
-            if not entry:
+            if not entry or (entry[0] == "(" and _is_comment(entry)):
                 continue
             if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
                 defects["address_malformed"] = None
@@ -125,3 +126,14 @@ def _comment_end(value: str, at: int) -> int:
             if depth == 0:
                 return match.end()
     return -1
+
+
+def _is_comment(entry: str) -> bool:
+    """Whether an entry is nothing but comments."""
+    at = 0
+    while entry.startswith("(", at):
+        end = _comment_end(entry, at + 1)
+        if end < 0:
+            return False
+        at = _BLANKS.match(entry, end).end()  # type: ignore[union-attr]
+    return at == len(entry)
