@@ -122,6 +122,22 @@ def test_writes_partitioned_tables(spark: Any, made: Path, tmp_path: Path) -> No
     assert len(pd.read_parquet(out / "emails")) == counts["emails"]
 
 
+def test_small_logs_make_few_files(spark: Any, made: Path, tmp_path: Path) -> None:
+    """However many partitions Spark shuffles into, a little data is a file a day; settings are put back."""
+    from zeekpop3.spark import write_tables
+
+    names = ("spark.sql.shuffle.partitions", "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning")
+    before = {name: spark.conf.get(name) for name in names}
+    spark.conf.set(names[0], "20")
+    try:
+        write_tables(spark, str(made / "logs"), str(tmp_path / "out"))
+        assert spark.conf.get(names[1]) == before[names[1]]
+    finally:
+        spark.conf.set(names[0], before[names[0]])
+    days = {path.parent for path in (tmp_path / "out" / "commands").rglob("*.parquet")}
+    assert len(list((tmp_path / "out" / "commands").rglob("*.parquet"))) == len(days)
+
+
 def test_privacy_holds(spark: Any, made: Path) -> None:
     """What a site leaves out of its tables Spark leaves out as well."""
     from zeekpop3.spark import read_emails

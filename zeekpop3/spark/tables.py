@@ -25,6 +25,7 @@ Paths = str | Iterable[str]
 
 _SAVE = {"new": "errorifexists", "append": "append", "overwrite": "overwrite"}
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
+_JOIN_SMALL = "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning"
 _NO_DAY = "1970-01-01"  # as `sink` has it
 
 
@@ -98,7 +99,9 @@ def read_tables(
     settings = Settings(privacy, attachment_content, max_message)
     kind = StructType([StructField("table", StringType()), *(StructField(n, _schema(n)) for n in TABLES)])
     every = _connections(spark, paths, on_error).mapInArrow(all_tables(settings), kind)
-    every = every.persist(StorageLevel.DISK_ONLY)
+    # What is kept stays in the 200 partitions of the shuffle, empty or not, unless Spark may join small ones.
+    with _setting(spark, _JOIN_SMALL, "true"):
+        every = every.persist(StorageLevel.DISK_ONLY)
     tables = {
         name: _described(every.where(F.col("table") == name).select(f"{name}.*"), name) for name in TABLES
     }
@@ -132,7 +135,8 @@ def write_tables(
     every = tables.pop("all")
     try:
         counts: dict[str, int] = dict(every.groupBy("table").count().collect())
-        with _exact_timestamps(spark):
+        # Parquet's own microseconds, not the INT96 that Spark writes unless told otherwise.
+        with _setting(spark, _TIMESTAMPS, "TIMESTAMP_MICROS"):
             for name, table in tables.items():
                 where = f"{out.rstrip('/')}/{name}"
                 if name in counts:
@@ -181,11 +185,14 @@ def _day() -> Column:
 
 
 @contextmanager
-def _exact_timestamps(spark: SparkSession) -> Iterator[None]:
-    """Parquet's own microseconds, not the INT96 that Spark writes unless told otherwise."""
-    before = str(spark.conf.get(_TIMESTAMPS))
-    spark.conf.set(_TIMESTAMPS, "TIMESTAMP_MICROS")
+def _setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
+    """A setting of the session, for as long as the block runs."""
+    before = spark.conf.get(name, None)
+    spark.conf.set(name, value)
     try:
         yield
     finally:
-        spark.conf.set(_TIMESTAMPS, before)
+        if before is None:
+            spark.conf.unset(name)
+        else:
+            spark.conf.set(name, before)
