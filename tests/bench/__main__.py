@@ -181,6 +181,13 @@ def part_tshark(bench: Bench) -> None:
     objects.part(bench.folder, bench.mb / 4)
 
 
+def part_spark(bench: Bench) -> None:
+    """The same rows on Spark, and skew."""
+    import spark_rows
+
+    spark_rows.part(bench.folder, bench.mb / 4)
+
+
 def part_growth(bench: Bench) -> None:
     """The time of a mail as the input grows."""
     rows = []
@@ -256,6 +263,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "stage": part_stage,
     "script": part_script,
     "tshark": part_tshark,
+    "spark": part_spark,
     "growth": part_growth,
     "cores": part_cores,
     "memory": part_memory,

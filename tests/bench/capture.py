@@ -80,7 +80,8 @@ def connection(
 ) -> tuple[tcp.Connection, list[truth.Truth]]:
     """One session that fetches the next mails of the stock."""
     count = 2 if args.attachment else args.per_connection
-    box = pop3.Mailbox([next(stock) for _ in range(rng.randint(1, 2 * count - 1))], user=f"user{number % 97}")
+    size = count if args.even else rng.randint(1, 2 * count - 1)
+    box = pop3.Mailbox([next(stock) for _ in range(size)], user=f"user{number % 97}")
     flavour = pop3.FLAVOURS[args.flavour or rng.choice(list(pop3.FLAVOURS))]
     lines = pop3.fetch_all(box, rng.choice(["USER", "PLAIN", "PLAIN+", "LOGIN"]), delete=args.delete)
     turns = pop3.dialogue(box, lines, flavour)
@@ -116,6 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--generated", action="store_true", help="small mails of our own making instead")
     parser.add_argument("--attachment", metavar="SIZE", help="mails with an attachment so large, e.g. 1MB")
     parser.add_argument("--per-connection", type=int, default=6, help="mails per connection, on average")
+    parser.add_argument("--even", action="store_true", help="exactly so many, not on average")
     parser.add_argument(
         "--pipelined",
         nargs="?",
