@@ -162,13 +162,9 @@ def _offered(message: Message) -> list[tuple[str, str]]:
 
 
 def _undecoded(part: Message, data: bytes) -> bool:
-    """Whether Base64 was given back as it stands, since it is broken or a blank follows the encoding's name."""
+    """Whether Base64 was given back as it stands: it is broken or its name has a blank after it."""
     text = str(part.get_payload()).encode("ascii", "surrogateescape")
     return bool(data) and data in (text, b"".join(text.splitlines()))
-
-
-def decoded(value: Any) -> str:
-    return str(email.header.make_header(email.header.decode_header(value)))
 
 
 def values(message: Message, name: str) -> list[Any] | None:

@@ -29,7 +29,8 @@ _MAX_FAILURES = 32
 _MAX_TOKENS = 1_000
 _MAX_COMMENT_DEPTH = 200
 _PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
-_BLANKS = re.compile(r"\s*+")
+_PLAIN_COMMENTS = re.compile(r"\s*+(?:\([^()\\]*+\)\s*+)*+")
+_REST_OF_COMMENT = re.compile(r"[^()\\]*+\)")
 _TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
 # Mailboxes with no comma between them: each ends at its angle bracket.
 _ANGLED = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
@@ -115,6 +116,9 @@ def _split(value: str, defects: Defects) -> list[str]:
 
 def _comment_end(value: str, at: int) -> int:
     """Offset after the comment whose text begins at `at`, or -1 if it is not closed."""
+    plain = _REST_OF_COMMENT.match(value, at)
+    if plain is not None:
+        return plain.end()
     depth = 1
     for match in _PARENTHESIS.finditer(value, at):
         if match[0] == "(":
@@ -130,10 +134,10 @@ def _comment_end(value: str, at: int) -> int:
 
 def _is_comment(entry: str) -> bool:
     """Whether an entry is nothing but comments."""
-    at = 0
+    at = _PLAIN_COMMENTS.match(entry).end()  # type: ignore[union-attr]
     while entry.startswith("(", at):
         end = _comment_end(entry, at + 1)
         if end < 0:
             return False
-        at = _BLANKS.match(entry, end).end()  # type: ignore[union-attr]
+        at = _PLAIN_COMMENTS.match(entry, end).end()  # type: ignore[union-attr]
     return at == len(entry)
