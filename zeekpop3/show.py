@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import QueryError
 from zeekpop3.query import Filters, read_table
-from zeekpop3.visible import csv_cell, json_line, visible, visible_lines
+from zeekpop3.visible import csv_cell, json_line, visible, visible_field, visible_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,8 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
         table.add_row(
             ts.strftime("%m-%d %H:%M" if narrow else "%Y-%m-%d %H:%M:%S"),
             Text(key),
-            *(Text(visible(mail[name] or "")) for name in ("user", "from", "subject")),
+            Text(visible(mail["user"] or "")),
+            *(Text(visible_field(mail[name] or "")) for name in ("from", "subject")),
             _size(mail["size"]),
             str(len(mail["attachments"] or []) or ""),
             _whole(mail),
@@ -130,7 +131,7 @@ def mail_page(mail: dict[str, Any]) -> Iterator[Text]:
     if mail["headers"]:
         yield heading("Header")
         for field in mail["headers"]:
-            yield line(f"{visible(field['name'])}: {visible(field['value'])}")
+            yield line(f"{visible(field['name'])}: {visible_field(field['value'])}")
     body, what = (mail["text"], "Text") if mail["text"] is not None else (mail["html"], "HTML source")
     if body is None:
         yield heading("No text")

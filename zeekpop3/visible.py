@@ -21,12 +21,21 @@ _HIDDEN = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "]"
 )
+_BLANKS = re.compile(r"[ \t]+")
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def visible(text: str) -> str:
     """One line of text in which every character is one that can be seen."""
     return text if text.isascii() and text.isprintable() else _HIDDEN.sub(_escape, text)
+
+
+def visible_field(text: str) -> str:
+    """A header field's value on one line: as `visible`, but a tab with the blanks around it, as folded fields
+    have it where their lines met, is one blank."""
+    if "\t" in text:
+        text = _BLANKS.sub(lambda run: " " if "\t" in run[0] else run[0], text)
+    return visible(text)
 
 
 def visible_lines(text: str) -> list[str]:

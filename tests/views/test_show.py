@@ -74,6 +74,14 @@ def test_the_list_fits_and_keeps_its_keys(made: Made, width: int) -> None:
         assert "CcccC3/1" in lines[1]
 
 
+def test_a_folded_subject_reads_as_one_line(tmp_path: Path) -> None:
+    """The tab of a fold is a blank in the list and in the page of the mail; JSON keeps it."""
+    write(tmp_path, [transfer(raw=b"Subject: one\r\n\ttwo\r\n\r\nx\r\n")])
+    assert "one two" in printed(tmp_path, 200)
+    assert "Subject: one two" in program("show", tmp_path, "CtP0p3").stdout
+    assert r"one\ttwo" in program("show", tmp_path, "--json").stdout
+
+
 def test_long_uids_are_shortened_on_a_narrow_terminal_and_still_name_the_mail(tmp_path: Path) -> None:
     """Below 100 columns a uid is cut to what tells it from the others listed, and that finds the mail."""
     uids = ["CHhAvVGS1DHFjwGM9", "CHhAvVGS2DHFjwGM9", "Cx7"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeekpop3.visible import csv_cell, json_line, visible, visible_lines
+from zeekpop3.visible import csv_cell, json_line, visible, visible_field, visible_lines
 
 #: Variation selectors of emoji: they have no width, and hide nothing.
 HARMLESS = {"\ufe0e", "\ufe0f"}
@@ -40,6 +40,12 @@ def test_what_an_analyst_reads() -> None:
     assert visible("\x1b[31m\u202e\x9b\r\n\t\x00") == r"\x1b[31m\u202e\x9b\r\n\t\x00"
     assert visible("Grüße 你好 ❤️ [b] \\x") == "Grüße 你好 ❤️ [b] \\x"
     assert visible_lines("a\r\n\tb\rc\x1b") == ["a", "        b", "c\\x1b"]
+
+
+def test_a_fold_is_a_blank() -> None:
+    """In a header field the white space of a fold is one blank; other blanks stay, all else is escaped."""
+    assert visible_field("one\ttwo \t \tthree  four\x1b\n") == r"one two three  four\x1b\n"
+    assert visible_field(" " * 100_000) == " " * 100_000
 
 
 @given(st.text(st.characters(codec=None)))
