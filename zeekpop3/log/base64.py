@@ -62,22 +62,23 @@ def decode_column(column: Any, empty: bytes) -> DataColumn:
     offsets -= first
     begins, ends = offsets[:-1], offsets[1:]
     if not ((ends - begins) & 3).any():
-        pads = np.flatnonzero(chars == 0x3D)
-        # How many of the last two characters of each field are `=`; all others are out of place.
+        # How many of the last two characters of each field are `=`; at any other the decoder stumbles.
         filled = ends > begins
         padding = np.zeros(count, np.int64)
         padding[filled] = chars[ends[filled] - 1] == 0x3D
-        two = np.flatnonzero(padding)
-        padding[two] += chars[ends[two] - 2] == 0x3D
-        if int(padding.sum()) == len(pads):
-            chars = chars.copy()
-            chars[pads] = 0x41
-            try:
-                buffer = pybase64.b64decode(chars.data, None, True)
-            except ValueError:
-                pass
-            else:
-                return DataColumn(buffer, begins // 4 * 3, ends // 4 * 3 - padding, [])
+        chars = chars.copy()
+        padded = np.flatnonzero(padding)
+        final = ends[padded] - 1
+        twice = chars[final - 1] == 0x3D
+        padding[padded] += twice
+        chars[final] = 0x41
+        chars[final[twice] - 1] = 0x41
+        try:
+            buffer = pybase64.b64decode(chars.data, None, True)
+        except ValueError:
+            pass
+        else:
+            return DataColumn(buffer, begins // 4 * 3, ends // 4 * 3 - padding, [])
     return _one_by_one(column.to_pylist(), empty)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from zeekpop3.log.rows import Batch
-from zeekpop3.session.events import ConnId, Rows
+from zeekpop3.session.events import ConnId, Rows, WholeRows
 
 if TYPE_CHECKING:
     from zeekpop3.log.rows import Ints
@@ -29,11 +29,12 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
     kind = batch.kind[order].tolist()
     command = batch.command[order].tolist()
     data = batch.payload.slices(order)
+    kind_of_rows = WholeRows if batch.whole else Rows
     for begin, end, code in zip(begins.tolist(), ends, codes[begins].tolist(), strict=True):
         rows = slice(begin, end)
         yield (
             batch.uids[code],
-            Rows(
+            kind_of_rows(
                 ts[rows],
                 seq[rows],
                 kind[rows],

@@ -69,6 +69,11 @@ class Batch:
     def data(self) -> list[bytes]:
         return self.payload.slices()
 
+    @cached_property
+    def whole(self) -> bool:
+        """Whether no row's data is cut or broken."""
+        return not self.payload.broken and not _cut(self)
+
 
 def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
     """The rows of `chunk`; each that cannot be used is dropped, and `on_error` is told file and line.

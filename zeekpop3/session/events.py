@@ -36,6 +36,12 @@ class Rows(NamedTuple):
     conn_id: ConnId | None = None
 
 
+class WholeRows(Rows):
+    """Rows of which it is known that no `data` is cut."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class Command:
     """A request and its reply (RFC 1939, section 3); a row of `commands`.

@@ -7,6 +7,8 @@ it has confirmed POP3, so the first rows wait until a row tells the forms apart.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import compress, repeat
+from operator import ne
 
 from zeekpop3.session.dialogue import Dialogue, Event, Exchange
 from zeekpop3.session.events import ConnId, Rows
@@ -210,7 +212,7 @@ class Connection:
     def _run_plain(self, plain: PlainReader, rows: Rows, start: int, stop: int) -> None:
         kinds = rows.kind
         # Nearly all rows are lines: the reader takes those a run at a time.
-        control = [index for index in range(start, stop) if kinds[index] != "data"]
+        control = list(compress(range(start, stop), map(ne, kinds[start:stop], repeat("data"))))
         taken = 0
         for at, index in enumerate(control):
             if kinds[index] in _OTHER:

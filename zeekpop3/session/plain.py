@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import repeat
 from operator import gt
 
 from zeekpop3.refold import refold
 from zeekpop3.session.dialogue import Dialogue, Exchange
-from zeekpop3.session.events import Rows
+from zeekpop3.session.events import Rows, WholeRows
 from zeekpop3.session.protocol import MESSAGE_COMMANDS, declared_octets, is_multiline, parse_status, to_text
 
 _STATUS_LINE = re.compile(rb"\+OK\b", re.IGNORECASE)
@@ -32,7 +33,6 @@ class PlainReader:
         self.exchange: Exchange | None = None
         self.lines: list[bytes] = []
         self.marks: list[tuple[int, bytes]] = []
-        self.marked = False
         self.end_seen = False
         self.gaps: list[tuple[int, int]] = []  # (lines before it, bytes missing)
         self.lost_rows = 0
@@ -47,11 +47,13 @@ class PlainReader:
     def receive(self, rows: Rows, start: int, stop: int, control: Sequence[int]) -> None:
         """Take a run of rows that are the plain form's own; `control` are those of them that are no lines."""
         kinds, data, commands, stamps = rows.kind, rows.data, rows.command, rows.ts
-        sizes = list(map(len, data[start:stop]))
+        new = data[start:stop]
         # Nearly always: no field is cut, and all would fit even if it were one message.
-        fits = self.held + sum(sizes) + 2 * len(sizes) <= self.max_message
-        as_is = fits and not any(map(gt, rows.length[start:stop], sizes))
-        lines, before = self.lines, len(self.lines)
+        fits = self.held + sum(map(len, new)) + 2 * len(new) <= self.max_message
+        as_is = fits and (
+            isinstance(rows, WholeRows) or not any(map(gt, rows.length[start:stop], map(len, new)))
+        )
+        lines, marks, before = self.lines, self.marks, len(self.lines)
         for index in control:
             if start < index:
                 if as_is:
@@ -61,10 +63,10 @@ class PlainReader:
             start = index + 1
             kind = kinds[index]
             if kind == "header":
-                self.marked = True
-                name = (commands[index] or "").encode("utf-8", "surrogateescape")
-                self.marks.append((len(lines), name))
-            elif kind == "end":
+                name = commands[index]
+                marks.append((len(lines), name.encode("utf-8", "surrogateescape") if name else b""))
+                continue
+            if kind == "end":
                 self.end_seen = True
             elif kind == "request":
                 self._close()
@@ -82,7 +84,7 @@ class PlainReader:
             elif kind == "unexpected":
                 self._unexpected(commands[index], stamps[index])
             if lines is not self.lines:
-                lines, before = self.lines, 0
+                lines, marks, before = self.lines, self.marks, 0
         if not as_is:
             self._take_lines(data[start:stop], rows.length[start:stop])
             return
@@ -146,7 +148,7 @@ class PlainReader:
     def _close(self, last: bool = False) -> None:
         """The exchange at hand has ended: hand it on."""
         exchange, lines = self.exchange, self.lines
-        if exchange is None and lines and (self.marked or self.end_seen):
+        if exchange is None and lines and (self.marks or self.end_seen):
             exchange = Exchange("RETR", None, 0, None, defects=["request_missing"])
         if exchange is not None:
             if exchange.command in MESSAGE_COMMANDS and (lines or exchange.status == "OK"):
@@ -159,7 +161,7 @@ class PlainReader:
                 self.dialogue.add(exchange)
         self.exchange = None
         self.lines, self.marks, self.gaps = [], [], []
-        self.marked = self.end_seen = False
+        self.end_seen = False
         self.lost_rows = self.held = self.over = 0
 
     def _listing(self, exchange: Exchange) -> None:
@@ -170,7 +172,7 @@ class PlainReader:
 
     def _message(self, exchange: Exchange, last: bool) -> None:
         """A message; after a loss perhaps a part of one, and the message of the next command behind it."""
-        marks = self.marks if self.marked else None
+        marks = self.marks or None
         cut = self._splice() if self.damage_seen else None
         if cut is None:
             self._fill(exchange, self.lines, marks, self.gaps)
@@ -207,7 +209,7 @@ class PlainReader:
         if self.lost_rows:
             exchange.defects.append("rows_missing")
             exchange.missing = -1
-        if any(line.startswith(b"..") for line in lines):
+        if any(map(bytes.startswith, lines, repeat(b".."))):
             lines = [line[1:] if line.startswith(b"..") else line for line in lines]
         exchange.body, defects = refold(lines, marks)
         exchange.defects += defects
