@@ -58,9 +58,10 @@ def main() -> None:
 
         from message import invariants
 
-        from zeekpop3.message import detect
+        from zeekpop3.message import detect, transfer
 
     assert email._parseaddr and html and invariants
+    transfer.CHUNK_BYTES = 512  # so that small content comes in pieces, too
     detect._detected = any_charset  # type: ignore[assignment]
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()

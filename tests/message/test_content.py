@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 
 import pytest
@@ -182,6 +183,20 @@ def test_uuencoded_file_in_text() -> None:
     assert (file.part, file.filename, file.content) == ("1#1", "cat.txt", b"Cat")
     assert mail.text is not None
     assert "begin 644" in mail.text
+
+
+@pytest.mark.parametrize("between", [b"", b"\r\n"])
+def test_large_uuencoded_file_is_whole(between: bytes) -> None:
+    """Content of more than one piece, blank lines between its lines or none, as a part and in text."""
+    data = bytes(range(256)) * 1_100
+    lines = b"".join(binascii.b2a_uu(data[at : at + 45]).rstrip(b"\n") + b"\r\n" + between
+                     for at in range(0, len(data), 45))  # fmt: skip
+    block = b"begin 644 a.bin\r\n" + lines + b"`\r\nend\r\n"
+    part = b"Content-Type: a/b; name=a.bin\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n"
+    for raw in (part + block, b"Subject: s\r\n\r\nsee there\r\n" + block):
+        (file,) = check(raw).attachments
+        assert (file.filename, file.size) == ("a.bin", len(data))
+        assert file.content == data
 
 
 def test_urls() -> None:

@@ -4,15 +4,18 @@ tests/fuzz/parse.py.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from message.hostile import GENERATORS
 from message.invariants import check
 from message.test_defects import MAILS
+from zeekpop3.message import transfer
 
 seeds = [raw for raw in MAILS.values() if len(raw) < 4_000] + [make(600) for make in GENERATORS.values()]
 TOKENS = [
@@ -68,6 +71,32 @@ def test_any_text_in_a_header(value: str) -> None:
         return
     mail = check(b"Subject: " + value.encode("utf-8", "replace") + b"\r\n\r\n")
     assert mail.subject == value.encode("utf-8", "replace").decode()
+
+
+LINES = st.lists(
+    st.one_of(
+        st.binary(max_size=40).map(base64.b64encode),
+        st.binary(min_size=1, max_size=40).map(lambda data: binascii.b2a_uu(data).rstrip(b"\n")),
+        st.binary(max_size=20).map(lambda data: binascii.b2a_qp(data, quotetabs=True)),
+        st.sampled_from(
+            [b"", b"begin 644 a", b"`", b"end", b"=", b"= ", b"==", b"ab=", b"-- ", b"a" * 60, b"!"]
+        ),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(LINES, st.sampled_from([b"\r\n", b"\n"]), st.integers(1, 200))
+@example([b"begin 644 a", b"#0V%T", b"#0V%T", b"`", b"end"], b"\n", 12)
+def test_content_in_pieces_is_the_same(lines: list[bytes], line_end: bytes, size: int) -> None:
+    """However small the pieces are in which content is decoded, it is the same content."""
+    text = line_end.join(lines)
+    for encoding in ("", "base64", "quoted-printable", "uuencode"):
+        whole = b"".join(transfer.pieces(text, 0, len(text), encoding, {}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transfer, "CHUNK_BYTES", size)
+            assert b"".join(transfer.pieces(text, 0, len(text), encoding, {})) == whole
 
 
 def test_comment_that_holds_the_only_semicolon() -> None:

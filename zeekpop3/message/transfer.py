@@ -92,6 +92,7 @@ def _line_end(src: bytes, start: int, end: int) -> int:
 
 
 def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
+    begun = False
     while start < end:
         stop = _line_end(src, start, end)
         piece = src[start:stop]
@@ -99,16 +100,17 @@ def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[byte
         try:
             data = pybase64.b64decode(piece)
         except (binascii.Error, ValueError):
-            yield _slow_base64(src[start:end], defects)
+            yield _slow_base64(src[start:end], defects, begun)
             return
         # What the text should give: every character counts but line ends (and padding, at the very end).
         count = len(piece) - _line_ends(piece)
         if count != len(data) // 3 * 4 + (4 if len(data) % 3 else 0) or (not last and len(data) % 3):
-            yield _slow_base64(src[start:end], defects)
+            yield _slow_base64(src[start:end], defects, begun)
             return
         yield data
         if len(data) % 3:
             return
+        begun = begun or bool(data)
         start = stop
 
 
@@ -127,14 +129,15 @@ def _line_ends(piece: bytes) -> int:
     return piece.count(b"\n") + piece.count(b"\r")
 
 
-def _slow_base64(text: bytes, defects: Defects) -> bytes:
+def _slow_base64(text: bytes, defects: Defects, begun: bool) -> bytes:
     """Base64 with junk in it, with a footer, or cut off. Decodes up to the padding, as the standard library
-    does.
+    does. `begun`: there was Base64 before, so that a footer may be all that is left.
     """
     bad = _NOT_BASE64.search(text) if text.translate(None, _EXPECTED) else None
     if bad is not None:
         line = text.rfind(b"\n", 0, bad.start()) + 1
-        if line and not _base64_after(text, bad.end()):
+        begun = begun or (line > 0 and not text[:line].isspace())
+        if begun and not _base64_after(text, bad.end()):
             defects["base64_trailing_text"] = None
             text = text[:line]
         else:
@@ -186,6 +189,8 @@ def uu_pieces(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
         out: list[bytes] = []
         for line in text[at:stop].split(b"\n"):
             line = line.rstrip(b"\r")
+            if not line:
+                continue  # binascii makes 32 zeros of it
             if line == b"end":
                 yield b"".join(out)
                 return
