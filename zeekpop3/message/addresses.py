@@ -21,6 +21,10 @@ _USUAL = re.compile(
 )
 _QUOTED = r"\"(?:[^\"\\]++|\\.)*+\""
 _ANGLE = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
+# Fields with nothing in them that may hide a comma or make up a group, but quotes and angle brackets.
+_ENTRY = r"(?:[^\",;:()<]++|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
+_ENTRIES = re.compile(rf"(?:{_ENTRY},)*+{_ENTRY}")
+_NEXT_ENTRY = re.compile(rf"({_ENTRY})(?:,|\Z)")
 # What belongs together in one mailbox comes in one piece, then a single character that may mean something.
 _TOKEN = re.compile(rf"(?:[^\",;:()<]++|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
 _WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<]++|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
@@ -73,6 +77,8 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
 
 def _split(value: str, defects: Defects) -> list[str]:
     """Pieces between the commas that are not in quotes, comments or angle brackets; group names left out."""
+    if value.count(",") <= MAX_ADDRESSES and _ENTRIES.fullmatch(value) is not None:
+        return _NEXT_ENTRY.findall(value)
     out: list[str] = []
     current: list[str] = []
     at = 0

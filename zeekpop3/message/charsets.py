@@ -78,7 +78,7 @@ _SHIFTING = frozenset(
     name for name in _CODECS if name.startswith(("iso2022", "hz", "utf_7", "utf_16", "utf_32"))
 )
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")  # and for private use
 _FLEXIBLE_BYTES = 1 << 20
 

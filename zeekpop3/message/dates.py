@@ -11,7 +11,6 @@ import re
 from datetime import UTC, datetime
 from datetime import date as day_of
 from email.utils import parsedate_tz
-from functools import lru_cache
 
 from zeekpop3.message.defects import Defects
 
@@ -57,32 +56,52 @@ _KNOWN = frozenset(
 )
 
 
-@lru_cache(maxsize=4096)
+# Days and zones that were met, most of them again and again: what is looked up there need not be worked out.
+_met_days: dict[str, int] = {}
+_met_zones: dict[str, int] = {}
+_MET_MAX = 4_096
+
+
 def _midnight(day: str) -> int | None:
     """Seconds from the epoch to the start of a day like "29 Jul 2002"; None if there is no such day."""
     number, month, year = day.split()
     try:
-        return (day_of(int(year), _MONTHS[month], int(number)).toordinal() - _EPOCH) * 86_400
+        found = (day_of(int(year), _MONTHS[month], int(number)).toordinal() - _EPOCH) * 86_400
     except (KeyError, ValueError):
         return None
+    if len(_met_days) >= _MET_MAX:
+        _met_days.clear()
+    _met_days[day] = found
+    return found
 
 
-@lru_cache(maxsize=256)
 def _east(zone: str) -> int | None:
     """Seconds east of UTC for a zone like "+0530" or "EST"; None if there is none such."""
     if zone[0] not in "+-":
         minutes = _AMERICAN.get(zone, _ZONES.get(zone.lower()))
-        return None if minutes is None else minutes * 60
-    seconds = int(zone[1:3]) * 3600 + int(zone[3:]) * 60
-    if seconds >= 86_400:
-        return None
-    return -seconds if zone[0] == "-" else seconds
+        if minutes is None:
+            return None
+        seconds = minutes * 60
+    else:
+        seconds = int(zone[1:3]) * 3600 + int(zone[3:]) * 60
+        if seconds >= 86_400:
+            return None
+        if zone[0] == "-":
+            seconds = -seconds
+    if len(_met_zones) >= _MET_MAX:
+        _met_zones.clear()
+    _met_zones[zone] = seconds
+    return seconds
 
 
 def since_epoch(day: str, hour: str, minute: str, second: str, zone: str) -> int | None:
     """Microseconds since the epoch of what `USUAL` found; None if there is no such day or zone."""
-    midnight = _midnight(day)
-    east = _east(zone)
+    midnight = _met_days.get(day)
+    if midnight is None:
+        midnight = _midnight(day)
+    east = _met_zones.get(zone)
+    if east is None:
+        east = _east(zone)
     if midnight is None or east is None:
         return None
     return (midnight + _TWO[hour] * 3600 + _TWO[minute] * 60 + _TWO[second] - east) * 1_000_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from io import IncrementalNewlineDecoder
 from itertools import islice
-from typing import NamedTuple
+from sys import intern
 
 from zeekpop3.message.charsets import codec_of, eight_bit
 from zeekpop3.message.defects import Defects
@@ -76,17 +76,22 @@ _KNOWN = frozenset(
 _FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
 
 
-class Header(NamedTuple):
+class Header:
     """The fields of one header block, as parallel lists, and where the body starts (offset into the mail).
 
     `words`: whether there may be encoded words in it.
     """
 
-    names: list[str]
-    lowered: list[str]
-    values: list[str]
-    body: int
-    words: bool = False
+    __slots__ = ("body", "lowered", "names", "values", "words")
+
+    def __init__(
+        self, names: list[str], lowered: list[str], values: list[str], body: int, words: bool
+    ) -> None:
+        self.names = names
+        self.lowered = lowered
+        self.values = values
+        self.body = body
+        self.words = words
 
     def first(self) -> dict[str, str]:
         """Value by lower-cased name; of several fields of one name the first."""
@@ -99,7 +104,7 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     """
     stop, body = _bounds(raw, start, end)
     if stop <= start:
-        return Header([], [], [], body)
+        return Header([], [], [], body, False)
     if stop - start > MAX_HEADER_BYTES:
         defects["header_cut"] = None
         stop = start + MAX_HEADER_BYTES
@@ -110,28 +115,58 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     except UnicodeDecodeError:
         text = block.decode("latin-1")
         whole = False
-    text = with_line_feeds(text)
-    if text.count("\n") <= 4 * MAX_FIELDS:
-        found = _FIELD.findall(text)
-    else:
-        found = [match.groups("") for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]
-    if len(found) > MAX_FIELDS:
-        defects["header_cut"] = None
-        del found[MAX_FIELDS:]
+    found = _fields(text, defects)
     names = [name for name, _ in found]
     if "" in names:
-        found, line = _mend(found, text, defects)
+        text = with_line_feeds(text)
+        found, line = _mend(_fields(text, defects), text, defects)
         if line is not None:
             body = start + _line_start(block, line)
         if not found:
-            return Header([], [], [], body)
+            return Header([], [], [], body, False)
         names = [name for name, _ in found]
-    values = [value.rstrip() for _, value in found]
     if "\n " in text or "\n\t" in text:
-        values = [value.replace("\n", "") if "\n" in value else value for value in values]
+        values = [
+            (value.replace("\r\n", "").replace("\n", "") if "\n" in value else value).rstrip()
+            for _, value in found
+        ]
+    else:
+        values = [value.rstrip() for _, value in found]
     if not whole:
         values = _eight_bit(values, defects)
-    return Header(names, "\n".join(names).lower().split("\n"), values, body, "?" in text and "=?" in text)
+    return Header(names, _lower(names), values, body, "?" in text and "=?" in text)
+
+
+# Names that were met, in lower case. Mails have the same names again and again, and what is looked up by a
+# name is found quicker if it is the very same string.
+_met: dict[str, str] = {}
+_MET_MAX = 4_096
+
+
+def _lower(names: list[str]) -> list[str]:
+    try:
+        return [_met[name] for name in names]
+    except KeyError:
+        pass
+    if len(names) > 100 or max(map(len, names)) > 100:
+        return [name.lower() for name in names]
+    if len(_met) > _MET_MAX:
+        _met.clear()
+    for name in names:
+        _met[name] = intern(name.lower())
+    return [_met[name] for name in names]
+
+
+def _fields(text: str, defects: Defects) -> list[tuple[str, str]]:
+    """(name, value) of each field, line ends and all; the name is "" for lines that are none."""
+    if len(text) <= MAX_FIELDS or text.count("\n") <= 4 * MAX_FIELDS:
+        found = _FIELD.findall(text)
+    else:
+        found = [(match[1] or "", match[2]) for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]
+    if len(found) > MAX_FIELDS:
+        defects["header_cut"] = None
+        del found[MAX_FIELDS:]
+    return found
 
 
 def _eight_bit(values: list[str], defects: Defects) -> list[str]:

@@ -17,7 +17,9 @@ MAX_PARAMETERS = 1_000
 _MAX_LENGTH = 1 << 16
 
 # What stands between semicolons; a semicolon in quotes is none. Each character is looked at once.
-_SEGMENT = re.compile(r"(?:[^;\"]++|\"(?:[^\"\\]++|\\.)*+\"?+)++", re.DOTALL)
+_SEGMENT = re.compile(
+    r"(?:[^;\"\s]|\"(?:[^\"\\]++|\\.)*+\"?+)(?:[^;\"]++|\"(?:[^\"\\]++|\\.)*+\"?+)*+", re.DOTALL
+)
 _QUOTED = re.compile(r"\"((?:[^\"\\]++|\\.)*+)(\")?+", re.DOTALL)
 _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -80,8 +82,6 @@ def parameters(value: str, defects: Defects) -> Params:
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     count = 0
     for segment in _SEGMENT.findall(value, start):
-        if segment.isspace():
-            continue
         name, equals, text = segment.partition("=")
         name = name.strip().lower()
         text = text.strip()

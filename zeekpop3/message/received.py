@@ -16,7 +16,9 @@ from zeekpop3.message.dates import USUAL, instant, since_epoch
 MAX_RECEIVED = 1_000
 _MAX_CLAUSES_LENGTH = 65_536
 
-_COMMENT = r"\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.|\([^()]*+\))*+\))*+\)"
+_INNERMOST = r"\([^()]*+\)"
+_INNER = rf"\([^()\\]*+(?:(?:\\.|{_INNERMOST})[^()\\]*+)*+\)"
+_COMMENT = rf"\([^()\\]*+(?:(?:\\.|{_INNER})[^()\\]*+)*+\)"
 _CLAUSE = rf"[^ \t();]++(?:[ \t]*+{_COMMENT})*+"
 # with: "Microsoft SMTPSVC(5.0)", "local (Exim 3.36)": words up to the next keyword
 _WORDS = rf"(?:{_CLAUSE}|{_COMMENT})(?:[ \t]++(?!(?:id|for|from|by|via)[ \t]){_CLAUSE})*+"

@@ -114,36 +114,34 @@ def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
 
 
 def _header_columns(mail: Mail, header: fields.Header, head: dict[str, str], defects: Defects) -> None:
-    names, lowered, values, _, words = header
-    if not names:
+    lowered = header.lowered
+    values = shown = header.values
+    show = head
+    if not lowered:
         defects["header_missing"] = None
-    get = head.get
-    if words:
+    if header.words:
         shown = [decoded(value, defects) if "=?" in value else value for value in values]
-        shown_head = dict(zip(lowered[::-1], shown[::-1], strict=False))
-        show = shown_head.get
-    else:
-        shown, show = values, get
-    mail.header_names = names
+        show = dict(zip(lowered[::-1], shown[::-1], strict=False))
+    mail.header_names = header.names
     mail.header_values = shown
     if len(lowered) - len(head) > max(lowered.count("received") - 1, 0):
         _find_duplicates(lowered, defects)
 
-    mail.date_raw = raw_date = show("date")
+    mail.date_raw = raw_date = show.get("date")
     mail.date = None if raw_date is None else instant(raw_date, defects)
-    mail.from_ = show("from")
+    mail.from_ = show.get("from")
     mail.to = _people("to", lowered, values, defects) if "to" in head else None
     mail.cc = _people("cc", lowered, values, defects) if "cc" in head else None
     mail.bcc = _people("bcc", lowered, values, defects) if "bcc" in head else None
-    mail.reply_to = show("reply-to")
-    mail.sender = show("sender")
-    mail.return_path = show("return-path")
+    mail.reply_to = show.get("reply-to")
+    mail.sender = show.get("sender")
+    mail.return_path = show.get("return-path")
     mail.delivered_to = _all("delivered-to", lowered, shown) if "delivered-to" in head else None
-    mail.subject = show("subject")
-    mail.msg_id = show("message-id")
-    mail.in_reply_to = show("in-reply-to")
-    mail.mime_version = show("mime-version")
-    references = show("references")
+    mail.subject = show.get("subject")
+    mail.msg_id = show.get("message-id")
+    mail.in_reply_to = show.get("in-reply-to")
+    mail.mime_version = show.get("mime-version")
+    references = show.get("references")
     if references is None:
         mail.references = None
     else:
