@@ -17,7 +17,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _KEPT_BYTES = 256 << 20
 _LARGEST_FROM_HEAP = 32 << 20
 
-_alone = False
+_alone = _loaded = False
 
 
 @contextmanager
@@ -46,12 +46,14 @@ def between_tasks() -> None:
 
     Does nothing in a process that has other things to do.
     """
+    global _loaded
     if not _alone:
         return
-    if gc.get_freeze_count():
+    if _loaded:
         gc.collect()
     else:
         gc.freeze()  # the libraries
+        _loaded = True
 
 
 def open_up() -> None:
