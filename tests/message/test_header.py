@@ -94,6 +94,7 @@ def test_header_without_blank_line_ends_where_text_begins() -> None:
         (b"a@x b@y", ["a@x", "b@y"]),
         (b'A B <a@b> "C, D" <c@d>, e@f', ["A B <a@b>", '"C, D" <c@d>', "e@f"]),
         (b"=?utf-8?q?M=C3=BC?= <a@b>  C <c@d>", ["Mü <a@b>", "C <c@d>"]),
+        (b"=?utf-8?q?M=C3=BC?= <a@b> =?utf-8?q?=2C?= C <c@d>", ["Mü <a@b>", "C <c@d>"]),
         (b"a@b <a@b.example>", ["a@b <a@b.example>"]),
         (b",, a@b,,", ["a@b"]),
     ],

@@ -60,7 +60,8 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
             if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
                 defects["address_malformed"] = None
                 matches = islice(_ONE_ANGLED.finditer(entry), MAX_ADDRESSES + 1)
-                out.extend(decoded(match[0].strip(), defects) for match in matches)
+                # Programs are known that encode the comma, too.
+                out.extend(decoded(match[0], defects).strip(" ,") for match in matches)
                 continue
             if "=?" in entry:
                 entry = decoded(entry, defects).strip()
