@@ -243,6 +243,10 @@ for _name, _unit in {
     "addresses_open_parentheses": b"(",
     "addresses_parentheses_and_text": b"(a ",
     "addresses_nested_comments": b"()(",
+    "addresses_comments": b"()",
+    "addresses_comments_alone": b"(a(b)),",
+    "addresses_comments_encoded": b"(=?utf-8?q?=28?= ",
+    "addresses_angled_without_commas": b'"a" <b@c> ',
     "addresses_open_angles": b"<",
     "addresses_angles_and_quotes": b'<"a<" ',
     "addresses_quotes": b'"',
@@ -264,6 +268,8 @@ for _name, _unit in {
     "date_nested_comments": b"(()",
     "date_numbers": b"1 ",
     "date_colons": b"1:",
+    "date_half_days": b"1:00 PM ",
+    "date_offsets": b"GMT+1 ",
 }.items():
     GENERATORS[_name] = _field(b"Date", _unit)
 for _name, _unit in {
