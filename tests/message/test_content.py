@@ -56,6 +56,16 @@ def test_outer_boundary_wins() -> None:
     assert (mail.text, [file.content for file in mail.attachments]) == ("one", [b"two"])
 
 
+@pytest.mark.parametrize("hyphens", [0, 10, 10_000])
+def test_boundary_after_much_text(hyphens: int) -> None:
+    """A delimiter is found after a long part, whatever hyphens and lookalikes stand before it."""
+    text = "x" * 20_000 + "-\r\n--\r\n--bo\r\n-" * hyphens + "x" * 20_000
+    raw = multipart("mixed", "bound", entity("text/plain", text), entity("a/b; name=x", "--boun-"))
+    mail = check(raw.encode())
+    assert mail.text == text.replace("\r\n", "\n")
+    assert [file.content for file in mail.attachments] == [b"--boun-"]
+
+
 def test_related_shows_its_root() -> None:
     """Of a multipart/related the root is shown; images with a name are offered, those without are not."""
     image = entity("image/png; name=a.png", "x", "Content-ID: <i@x>")
@@ -277,3 +287,32 @@ def test_unpacked_files_that_are_left_out_are_said(monkeypatch: pytest.MonkeyPat
     assert (len(two.attachments), two.defects) == (2, [])
     three = check(b"Subject: s\r\n\r\n" + block * 3)
     assert (len(three.attachments), three.defects) == (2, ["attachments_cut"])
+
+
+def test_first_piece_of_a_mail_is_read_inside() -> None:
+    """The first fragment (RFC 2046, section 5.2.2) is a message inside that breaks off; it is offered as it
+    stands, and so are the attachments in it.
+    """
+    inside = (
+        b"From: a@b\r\nSubject: whole\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: text/plain\r\n\r\nsee there\r\n"
+        b"--b\r\nContent-Type: image/png; name=a.png\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n"
+    )
+    outside = b'Subject: piece\r\nContent-Type: message/partial; id="a@b"; number=%d; total=2\r\n\r\n'
+    mail = check(outside % 1 + inside)
+    assert (mail.subject, mail.text, mail.defects) == ("piece", "see there", ["truncated"])
+    piece, image = mail.attachments
+    assert (piece.part, piece.content_type, piece.content) == ("1", "message/partial", inside)
+    assert (image.part, image.filename, image.content) == ("1.2", "a.png", b"\0\0\0")
+    mail = check(outside % 2 + inside)
+    assert (mail.text, [file.part for file in mail.attachments]) == (None, ["1"])
+
+
+def test_urls_that_are_cut_are_said() -> None:
+    """A URL of thousands of characters is cut, and so is the list of an HTML's links: both are said."""
+    mail = check(b"Subject: s\r\n\r\nhttp://a.example/" + b"x" * 9_000)
+    assert (len(mail.urls[0]), mail.defects) == (8_199, ["urls_cut"])
+    link = b'<a href="http://a.example/">'
+    html = b"Content-Type: text/html\r\n\r\n" + link * 100_001
+    assert check(html).defects == ["urls_cut"]
+    assert check(html[: -len(link)]).defects == []

@@ -97,6 +97,8 @@ def test_header_without_blank_line_ends_where_text_begins() -> None:
         (b"=?utf-8?q?M=C3=BC?= <a@b> =?utf-8?q?=2C?= C <c@d>", ["Mü <a@b>", "C <c@d>"]),
         (b"a@b <a@b.example>", ["a@b <a@b.example>"]),
         (b",, a@b,,", ["a@b"]),
+        (b"A: =?utf-8?q?B:_=C3=BC?= <a@b>, =?utf-8?q?C:D?= <c@d>;", ["B: ü <a@b>", "C:D <c@d>"]),
+        (b"=?utf-8?q?C:D?= =?q <c@d>, =?=?e@f", ["C:D =?q <c@d>", "=?=?e@f"]),
     ],
 )  # fmt: skip
 def test_addresses(raw: bytes, entries: list[str]) -> None:

@@ -21,13 +21,15 @@ _USUAL = re.compile(
 )
 _QUOTED = r"\"(?:[^\"\\]++|\\.)*+\""
 _ANGLE = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
+# An encoded word in which a colon, as some programs leave it there, makes no group.
+_WORD = r"=(?:\?[^\s?\",;:()<>]{1,80}\?[bBqQ]\?[^\s?\",;()<>]*+\?=)?+"
 # Fields with nothing in them that may hide a comma or make up a group, but quotes and angle brackets.
-_ENTRY = r"(?:[^\",;:()<]++|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
+_ENTRY = rf"(?:[^\",;:()<=]++|{_WORD}|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
 _ENTRIES = re.compile(rf"(?:{_ENTRY},)*+{_ENTRY}")
 _NEXT_ENTRY = re.compile(rf"({_ENTRY})(?:,|\Z)")
 # What belongs together in one mailbox comes in one piece, then a single character that may mean something.
-_TOKEN = re.compile(rf"(?:[^\",;:()<]++|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
-_WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<]++|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_TOKEN = re.compile(rf"(?:[^\",;:()<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
 _UNQUOTED = re.compile(r"[^,;:]++|.", re.DOTALL)
 _MAX_FAILURES = 32
 _MAX_TOKENS = 1_000

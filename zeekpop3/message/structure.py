@@ -18,6 +18,8 @@ MAX_PARTS = 10_000
 _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
 _LOOKS_DELIMITED = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
 _GUESS_WITHIN = 1 << 20
+_LONG = 1 << 14  # bytes
+_HYPHENS = 32
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _MESSAGES = frozenset(("message/rfc822", "message/global", "message/news"))
 
@@ -79,9 +81,9 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
     if root.kind.startswith("multipart/"):
         root.section = ""
     count = 1
-    stack = [(root, 0, 0)]
+    stack = [(root, 0, 0, complete)]
     while stack:
-        part, depth, messages = stack.pop()
+        part, depth, messages, complete = stack.pop()
         kind = part.kind
         if kind.startswith("multipart/"):
             if depth >= MAX_DEPTH:
@@ -103,7 +105,7 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
                 child.within = kind
                 children.append(child)
             count += len(children)
-        elif kind in _MESSAGES:
+        elif kind in _MESSAGES or _is_first_piece(part):
             if messages >= MAX_MESSAGE_DEPTH or depth >= MAX_DEPTH or count >= MAX_PARTS:
                 defects["nesting_cut"] = None
                 continue
@@ -118,13 +120,22 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
             part.children = children = [child]
             count += 1
             messages += 1
+            complete = complete and kind != "message/partial"
         else:
             continue
         stack.extend(
-            (child, depth + 1, messages)
+            (child, depth + 1, messages, complete)
             for child in children
             if child.kind.startswith(("multipart/", "message/"))
         )
+
+
+def _is_first_piece(part: Part) -> bool:
+    """Whether a part is the beginning of a mail that was sent in pieces (RFC 2046, section 5.2.2.1).
+
+    It is read like a message inside, as far as it goes; the other pieces have no header of their own.
+    """
+    return part.kind == "message/partial" and part.params.get("number", "").strip() == "1"
 
 
 def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tuple[int, int]] | None:
@@ -159,10 +170,10 @@ def _between(
     size = len(marker)
     found: list[tuple[int, int]] = []
     begin = -1
-    find, tail_at = src.find, _TAIL.match
+    tail_at = _TAIL.match
     # The line end before a delimiter may be the one that ended the header, or there may be none at all.
     here = src.startswith(marker[1:], start, end)
-    at = start - 1 if here else find(marker, max(start - 1, 0), end)
+    at = start - 1 if here else _find(src, marker, max(start - 1, 0), end)
     while here or at >= 0:
         here = False
         tail = at + size
@@ -178,7 +189,21 @@ def _between(
                 defects["parts_cut"] = None
                 return found, True
             tail = begin - 1
-        at = find(marker, tail, end)
+        at = _find(src, marker, tail, end)
     if begin >= 0:
         found.append((begin, end))
     return found, False
+
+
+def _find(src: bytes, marker: bytes, start: int, end: int) -> int:
+    """`src.find`; for a marker that begins with "\\n--" in a long range."""
+    if end - start > _LONG:
+        # Base64 has no hyphens, and a single byte is searched for many times quicker than several.
+        for _ in range(_HYPHENS):
+            hyphen = src.find(b"-", start + 1, end)
+            if hyphen < 0:
+                return -1
+            if src.startswith(marker, hyphen - 1, end):
+                return hyphen - 1
+            start = hyphen
+    return src.find(marker, start, end)

@@ -13,6 +13,7 @@ from itertools import islice
 from zeekpop3.message.defects import Defects
 
 MAX_URLS = 10_000
+_MAX_LENGTH = 8_192  # characters, as in the expressions below
 _MAX_ATTRIBUTES = 100_000
 _SHORT = 1 << 20  # characters; more are not searched all at once
 
@@ -41,12 +42,14 @@ def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
     if text is not None:
         _from_text(text, found)
     if html is not None:
-        _from_html(html, found)
+        _from_html(html, found, defects)
     if not found:
         return []
     if len(found) > MAX_URLS:
         defects["urls_cut"] = None
         return list(found)[:MAX_URLS]
+    if max(map(len, found)) > _MAX_LENGTH:
+        defects["urls_cut"] = None
     return list(found)
 
 
@@ -82,12 +85,14 @@ def _trimmed(url: str) -> str:
     return url.rstrip(_TRAILING)
 
 
-def _from_html(html: str, found: dict[str, None]) -> None:
+def _from_html(html: str, found: dict[str, None], defects: Defects) -> None:
     if len(html) <= _SHORT:
         values = dict.fromkeys(_ATTRIBUTE.findall(html))
     else:
-        matches = islice(_ATTRIBUTE.finditer(html), _MAX_ATTRIBUTES)
-        values = dict.fromkeys(match.groups() for match in matches)
+        matches = _ATTRIBUTE.finditer(html)
+        values = dict.fromkeys(match.groups() for match in islice(matches, _MAX_ATTRIBUTES))
+        if next(matches, None) is not None:
+            defects["urls_cut"] = None
     for double, single, bare in values:
         value = double or single or bare
         if not value.startswith(("http://", "https://")) and value[:11].lower().startswith(_NOT_LINKS):
