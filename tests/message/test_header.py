@@ -208,3 +208,12 @@ def test_digits_of_other_scripts_are_none() -> None:
     ).encode()
     mail = check(raw)
     assert (mail.path, mail.received[0].by) == ([], "b")
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 2_000])
+def test_runs_of_encoded_words(count: int) -> None:
+    """However many words follow each other, they read the same; an escape that a word breaks off stays."""
+    for word, text in ((b"=?utf-8?q?=C3=BC_?=", "ü "), (b"=?utf-8?Q?=C3=BC=4?=", "ü=4")):
+        assert check(b"Subject: " + b"\r\n ".join([word] * count) + b"\r\n\r\n").subject == text * count
+    mixed = b"=?utf-8?q?=C3?= =?utf-8?b?vA==?= =?latin1?q?=FC?="
+    assert check(b"Subject: " + b" ".join([mixed] * count) + b"\r\n\r\n").subject == "üü" * count

@@ -15,7 +15,8 @@ from zeekpop3.message.defects import Defects
 # Text may hold spaces and question marks, which it may not; it ends at the first "?=" (linear, see
 # `decoded`).
 _WORD = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
-_MAX_RUN = 1_000
+_RUN = re.compile(rf"{_WORD.pattern}(?:\s*+{_WORD.pattern})*+")
+_MANY = 8
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
@@ -25,27 +26,27 @@ def decoded(value: str, defects: Defects) -> str:
     if last < 0:
         return value
     out: list[str] = []
-    run: list[tuple[str, str, str]] = []
     at = 0
     # No search goes past the last "?=": so one that starts a word also finds its end, and time stays linear.
-    for word in _WORD.finditer(value, value.find("=?"), last + 2):
-        start = word.start()
-        between = value[at:start]
-        if (between and not (run and between.isspace())) or len(run) > _MAX_RUN:
-            if run:
-                out.append(_run_text(run, defects))
-                run = []
-            if not between.isspace() or not out:
-                out.append(between)
-        run.append(word.groups())  # type: ignore[arg-type]
-        at = word.end()
-    if run:
-        out.append(_run_text(run, defects))
+    for run in _RUN.finditer(value, value.find("=?"), last + 2):
+        out.append(value[at : run.start()])
+        out.append(_run_text(_WORD.findall(run[0]), defects))
+        at = run.end()
     out.append(value[at:])
     return "".join(out)
 
 
 def _run_text(run: list[tuple[str, str, str]], defects: Defects) -> str:
+    if len(run) > _MANY:
+        charset = run[0][0]
+        joined = "".join([text for _, _, text in run])
+        if (
+            joined.isascii()
+            and all(charset == other and encoding in "qQ" for other, encoding, _ in run)
+            and not any("=" in text[-2:] for _, _, text in run)
+        ):
+            charset = charset.partition("*")[0].lower()
+            return _text(binascii.a2b_qp(joined, header=True), charset, defects)
     out: list[str] = []
     pieces: list[bytes] = []
     open_base64 = ""
