@@ -254,13 +254,11 @@ def _privacy(no_raw: bool, no_body: bool, hash_users: str | None) -> Privacy | N
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """The libraries make many objects as they load, and none is garbage: neither then, nor at the end, is it
-    worth a look."""
+    """The libraries make many objects as they load, and none is garbage."""
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()
 
 

@@ -58,8 +58,9 @@ def between_tasks() -> None:
 
 def open_up() -> None:
     """Undo `keep_to_itself`, but for the memory."""
-    global _alone
-    _alone = False
+    global _alone, _loaded
+    _alone = _loaded = False
+    gc.unfreeze()
     gc.enable()
 
 
