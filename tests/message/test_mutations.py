@@ -108,3 +108,12 @@ def test_eight_bit_header_in_a_mail_of_seven_bit_text() -> None:
     """Found by fuzzing: what the mail's text is in, UTF-7, is not what its 8-bit header is in."""
     raw = b"Subject: \xe4 +2AA-\r\nContent-Type: text/plain; charset=utf-7\r\n\r\n"
     assert check(raw).subject == "ä +2AA-"
+
+
+def test_equals_sign_before_a_bare_carriage_return() -> None:
+    """What follows on the line is not lost: in a body, in an encoded word, in a run of many of them."""
+    words = b"=?utf-8?q?=\ra?= =?utf-8?q?b?=" + b" =?utf-8?q?c?=" * 20
+    head = b"Content-Transfer-Encoding: quoted-printable\r\nSubject: " + words + b"\r\n\r\n"
+    mail = check(head + b"one=\rtwo\r\nthree= \r\n=41=\r\nfour")
+    assert mail.subject == "=\rab" + "c" * 20
+    assert mail.text == "one=\rtwo\nthreeAfour"

@@ -25,7 +25,8 @@ _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _EXPECTED = _ALPHABET + b"=\r\n \t\v\f"
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
-_SOFT_BREAK = re.compile(rb"=[ \t]++(\r?\n)")
+# With blanks before the line end; with a bare CR, where binascii would leave out the rest of the line.
+_SOFT_BREAK = re.compile(rb"=(?:[ \t]++(?=\r?\n)|\r(?!\n))")
 _BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
 
 
@@ -59,13 +60,17 @@ def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -
         return src[start:end]
     if encoding == "quoted-printable":
         data = src[start:end]
-        return binascii.a2b_qp(_SOFT_BREAK.sub(rb"=\1", data))
+        return binascii.a2b_qp(_SOFT_BREAK.sub(_soft_break, data))
     if encoding == "base64":
         return b"".join(_base64(src, start, end, defects))
     if encoding == "uuencode":
         return uudecoded(src[start:end], defects)
     defects["encoding_unknown"] = None
     return src[start:end]
+
+
+def _soft_break(found: re.Match[bytes]) -> bytes:
+    return b"=3D\r" if found[0] == b"=\r" else b"="
 
 
 def pieces(src: bytes, start: int, end: int, encoding: str, defects: Defects) -> Iterator[bytes]:

@@ -42,6 +42,7 @@ def _run_text(run: list[tuple[str, str, str]], defects: Defects) -> str:
         joined = "".join([text for _, _, text in run])
         if (
             joined.isascii()
+            and "\r" not in joined
             and all(charset == other and encoding in "qQ" for other, encoding, _ in run)
             and not any("=" in text[-2:] for _, _, text in run)
         ):
@@ -65,6 +66,8 @@ def _run_text(run: list[tuple[str, str, str]], defects: Defects) -> str:
             if open_base64:
                 pieces.append(_base64(open_base64, defects))
                 open_base64 = ""
+            if "\r" in text:
+                text = text.replace("=\r", "=3D\r")  # binascii would leave out all that follows
             pieces.append(binascii.a2b_qp(_bytes_of(text, charset), header=True))
         else:
             # Some programs cut a Base64 stream into words anywhere: quads go on in the next word.
