@@ -415,6 +415,16 @@ def quoted_printable_blanks(size: int) -> bytes:
 
 
 @hostile
+def quoted_printable_breaks_with_blanks(size: int) -> bytes:
+    return filled(b"= \n", size, PLAIN[:-2] + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n")
+
+
+@hostile
+def quoted_printable_bare_carriage_returns(size: int) -> bytes:
+    return filled(b"=\ra", size, PLAIN[:-2] + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n")
+
+
+@hostile
 def quoted_printable_soft_breaks(size: int) -> bytes:
     return filled(b"=\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
 

@@ -25,8 +25,7 @@ _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _EXPECTED = _ALPHABET + b"=\r\n \t\v\f"
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
-# With blanks before the line end; with a bare CR, where binascii would leave out the rest of the line.
-_SOFT_BREAK = re.compile(rb"=(?:[ \t]++(?=\r?\n)|\r(?!\n))")
+_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 _BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
 
 
@@ -60,7 +59,7 @@ def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -
         return src[start:end]
     if encoding == "quoted-printable":
         data = src[start:end]
-        return binascii.a2b_qp(_SOFT_BREAK.sub(_soft_break, data))
+        return binascii.a2b_qp(_soft_breaks(data))
     if encoding == "base64":
         return b"".join(_base64(src, start, end, defects))
     if encoding == "uuencode":
@@ -69,8 +68,22 @@ def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -
     return src[start:end]
 
 
-def _soft_break(found: re.Match[bytes]) -> bytes:
-    return b"=3D\r" if found[0] == b"=\r" else b"="
+def _soft_breaks(data: bytes) -> bytes:
+    """Quoted-printable as binascii reads it: no blanks after the equals sign that ends a line, and no bare CR
+    after one, since it would leave out the rest of the line.
+    """
+    if data.count(b"=\r") != data.count(b"=\r\n"):
+        data = data.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=3D\r")
+    if len(data) <= CHUNK_BYTES or _SOFT_BREAK.search(data) is None:
+        return _SOFT_BREAK.sub(b"=", data)
+    # Some lines at a time: all that is found at once would take many times the size of the text.
+    out: list[bytes] = []
+    at = 0
+    while at < len(data):
+        stop = _line_end(data, at, len(data))
+        out.append(_SOFT_BREAK.sub(b"=", data[at:stop]))
+        at = stop
+    return b"".join(out)
 
 
 def pieces(src: bytes, start: int, end: int, encoding: str, defects: Defects) -> Iterator[bytes]:
