@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from traffic import damage, pop3, rows, tcp
 
@@ -82,6 +82,7 @@ def test_rows_given_twice_count_once(box: list[bytes], seed: int) -> None:
 
 @PROPERTY
 @given(mails, how, st.integers(0, 10_000), st.booleans())
+@example([b"", b""], {"window": 3}, 97, False)  # UIDL's answer was taken for a message
 def test_what_is_called_complete_is(
     box: list[bytes], kw: dict[str, int], seed: int, server_only: bool
 ) -> None:

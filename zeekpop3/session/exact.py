@@ -353,6 +353,12 @@ class ExactReader:
                 len(body) if body is not None else None,
                 defects=list(span.defects),
             )
+            if sent.command == "RETR" and self.strays.is_listing(unstuffed):
+                # The best way to match commands and responses, but not a good one.
+                exchange.command, exchange.argument = self.strays.guess(span.message or "", unstuffed)
+                exchange.defects.append("request_missing")
+                self._emit(None, exchange)
+                exchange = Exchange(sent.command, sent.argument or None, sent.ts)
             self._emit(sent, exchange)
             self.pending.popleft()
             stream.position = max(stream.position, span.stop)

@@ -44,9 +44,11 @@ class Strays:
         if not self.damage_seen:
             self._compare(sent, len(body))
             return True
-        if _LISTING.fullmatch(body):
-            return False
-        return self._compare(sent, len(body))
+        return not self.is_listing(body) and self._compare(sent, len(body))
+
+    def is_listing(self, body: bytes | None) -> bool:
+        """Whether lines are the answer to LIST or UIDL rather than a message."""
+        return body is not None and _LISTING.fullmatch(body) is not None
 
     def _compare(self, sent: Sent, size: int) -> bool:
         listed = self.listed_size(sent)
