@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.errors import LogError
 from zeekpop3.log import Chunk, chunks, find_logs, group, read_chunk
-from zeekpop3.pipeline.handed import Handed
 from zeekpop3.pipeline.process import between_tasks, keep_to_itself, no_collector, open_up
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.regroup import Regrouper
@@ -56,13 +55,13 @@ class _Task:
 
     number: int
     chunks: list[Chunk] = field(default_factory=list)
-    events: Handed[list[Event]] = field(default_factory=lambda: Handed([]))
+    events: list[Event] = field(default_factory=list)
 
 
 @dataclass
 class _Done:
     counts: Summary
-    open: Handed[list[Connection]]
+    open: list[Connection]
     later: list[tuple[str, list[Rows]]]
     errors: list[LogError]
 
@@ -184,7 +183,7 @@ class _Work:
             self._summary.add(done.counts)
             for error in done.errors:
                 self._tell(error)
-            for connection in done.open.it:
+            for connection in done.open:
                 self._regrouper.adopt(connection)
             for uid, parts in done.later:
                 for rows in parts:
@@ -198,7 +197,7 @@ class _Work:
 
     def _submit_events(self) -> None:
         if self._events:
-            self._submit(_Task(next(self._writing), events=Handed(self._events)))
+            self._submit(_Task(next(self._writing), events=self._events))
             self._events, self._events_bytes = [], 0
 
 
@@ -229,13 +228,13 @@ def _do(task: _Task, settings: _Settings) -> _Done:
             records.add(connection.receive(rows))
         if not connection.done:
             still_open.append(connection)
-    records.add(task.events.it)
+    records.add(task.events)
     parts_written = 0
     for name, table in records.take():
         parts_written += len(settings.writer.write(name, table, task.number))
     counts = records.take_counts()
     counts.parts = parts_written
-    return _Done(counts, Handed(still_open), later, errors)
+    return _Done(counts, still_open, later, errors)
 
 
 def _rows(chunk: Chunk, counts: Summary, errors: list[LogError]) -> Iterable[tuple[str, Rows]]:
