@@ -173,8 +173,7 @@ def _received_columns(mail: Mail, values: list[str], defects: Defects) -> None:
     if len(values) > received.MAX_RECEIVED:
         defects["received_cut"] = None
         del values[received.MAX_RECEIVED :]
-    hop = received.hop
-    mail.received = [hop(value) for value in values]
+    mail.received = [received.hop(value) for value in values]
     mail.path = received.path(values)
 
 
