@@ -1,6 +1,6 @@
 """Rows of the event log that belong to one connection: what goes into the session machine. Data only.
 
-Stands outside `session`, because that may be compiled, and a compiled class cannot derive from a tuple.
+Stands between `log`, which makes them, and `session`, which reads them.
 """
 
 from __future__ import annotations
