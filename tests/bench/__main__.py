@@ -20,12 +20,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT)]
+sys.path[:0] = [str(HERE)]
+sys.path.append(str(ROOT))
 
 import measure  # noqa: E402
 from measure import Cost, quickest, turns  # noqa: E402
 
 PYTHON = sys.executable
+PROGRAM = [PYTHON, "-P", "-m", "zeekpop3"]  # as it is installed, compiled or not
 FORMS = {"exact": "exact.zeek", "plain": "."}
 KINDS: dict[str, list[str]] = {"small": [], "attachments": ["--attachment", "1MB"]}
 TARGETS = {
@@ -72,8 +74,8 @@ class Bench:
         """`zeekpop3 run` over a log or a folder."""
         out = self.folder / "out"
         shutil.rmtree(out, ignore_errors=True)
-        command: list[str | Path] = [PYTHON, "-m", "zeekpop3", "run", log, "--out", out]
-        return measure.run([*command, *(["--jobs", str(jobs)] if jobs else [])], cwd=ROOT)
+        command: list[str | Path] = [*PROGRAM, "run", log, "--out", out]
+        return measure.run([*command, *(["--jobs", str(jobs)] if jobs else [])])
 
     def script(self, log: Path) -> Cost:
         return measure.run([PYTHON, HERE / "plain_script.py", log, self.folder / "script.parquet"])
@@ -255,7 +257,7 @@ def part_memory(bench: Bench) -> None:
 
 def part_help(bench: Bench) -> None:
     """How soon the program answers."""
-    best = turns(3, {"help": lambda: measure.run([PYTHON, "-m", "zeekpop3", "--help"], cwd=ROOT)})["help"]
+    best = turns(3, {"help": lambda: measure.run([*PROGRAM, "--help"])})["help"]
     table("`zeekpop3 --help` (asked: 0.3)", ["s"], [[f"{best.cpu:.2f}"]])
 
 

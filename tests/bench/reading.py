@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT))
 
 from zeekpop3.log import Chunk, chunks, find_logs, group, read_chunk  # noqa: E402
 
