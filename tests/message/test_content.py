@@ -316,3 +316,13 @@ def test_urls_that_are_cut_are_said() -> None:
     html = b"Content-Type: text/html\r\n\r\n" + link * 100_001
     assert check(html).defects == ["urls_cut"]
     assert check(html[: -len(link)]).defects == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("part", ["", "{0}", "{0}{0}", "Subject: s{0}", "Content-Type: message/rfc822{0}{0}"])
+def test_parts_of_nothing(part: str, end: str) -> None:
+    """A part may end before the blank line that ends its header."""
+    part = part.format(end)
+    boundary = f"Content-Type: multipart/mixed; boundary=b{end}{end}--b{end}{part}--b--{end}"
+    assert not check(boundary.encode()).text
+    assert not check(f"Content-Type: message/rfc822{end}{end}{part}".encode()).text

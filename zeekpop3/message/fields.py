@@ -217,7 +217,7 @@ def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
         at = blank.start()
         return at - (raw[at - 1] == 13), blank.end()
     # A line end at the very end belongs to the last field.
-    return end - (raw[end - 1 : end] == b"\n"), end
+    return end - raw.startswith(b"\n", end - 1, end), end
 
 
 def _mend(

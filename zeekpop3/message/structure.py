@@ -41,7 +41,7 @@ class Part:
         self, src: bytes, start: int, end: int, head: dict[str, str], default: str, defects: Defects
     ) -> None:
         self.src = src
-        self.start = start
+        self.start = min(start, end)  # a header may be all there is, and its blank line lie behind the end
         self.end = end
         value = head.get("content-type")
         if value:
