@@ -11,6 +11,7 @@ counts. Needs zeek on PATH; tshark is left out where it is missing.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -95,9 +96,8 @@ class Bench:
 
 
 def mails(cost: Cost) -> int:
-    """The number of mails in what `run` or the script said."""
-    words = cost.output.split()
-    return int(words[words.index("mails") - 1]) if "mails" in words else int(words[words.index("mails,") - 1])
+    """The number of mails in what `run` or the script said at its end; progress says others before."""
+    return int(re.findall(r"(\d+) mails", cost.output)[-1])
 
 
 def table(title: str, head: list[str], rows: list[list[str]]) -> None:
