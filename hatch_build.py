@@ -32,7 +32,7 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
     """Called by hatchling (docs: "Custom build hook")."""
 
     def dependencies(self) -> list[str]:
-        return ["mypy>=1.18", "setuptools>=77"] if self._wanted() else []
+        return ["mypy>=1.10", "setuptools"] if self._wanted() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable" or not self._wanted():
