@@ -6,7 +6,6 @@ was), 2 bad usage.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import tempfile
@@ -94,6 +93,9 @@ def run(
     LOG is what the Zeek package wrote (pop3_events.log, rotated and compressed ones, too).
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nobody here multiplies matrices
+    from zeekpop3.pipeline import run as run_pipeline
+    from zeekpop3.pipeline.process import no_collector
+
     failed = False
 
     def tell(error: LogError) -> None:
@@ -101,9 +103,7 @@ def run(
         failed = True
         _say(f"zeekpop3: {error}")
 
-    with _no_collector(), _progress() as progress:
-        from zeekpop3.pipeline import run as run_pipeline
-
+    with no_collector(), _progress() as progress:  # not while pandas and Arrow load, either
         summary = run_pipeline(
             logs,
             out,
@@ -250,16 +250,6 @@ def _privacy(no_raw: bool, no_body: bool, hash_users: str | None) -> Privacy | N
         raise typer.BadParameter("the key of --hash-users is empty")
     key = hash_users.encode() if hash_users is not None else None
     return Privacy(keep_raw=not no_raw, keep_body=not no_body, hash_key=key)
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """The libraries make many objects as they load, and none is garbage."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from itertools import repeat
 from operator import gt
 
 from zeekpop3.refold import refold
-from zeekpop3.rows import Rows, WholeRows
 from zeekpop3.session.dialogue import Dialogue, Exchange
+from zeekpop3.session.events import Rows, WholeRows
 from zeekpop3.session.protocol import MESSAGE_COMMANDS, declared_octets, is_multiline, parse_status, to_text
 
 _STATUS_LINE = re.compile(rb"\+OK\b", re.IGNORECASE)
