@@ -6,6 +6,7 @@ was), 2 bad usage.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -229,6 +230,8 @@ def main() -> None:
         # The reader of our output has gone (`zeekpop3 show | head`): that is no error.
         sys.stderr.close()
         sys.exit(0)
+    finally:
+        gc.freeze()  # all goes now: no use in looking for circles among the libraries' objects once more
 
 
 def _say(line: str) -> None:

@@ -94,7 +94,7 @@ class _Cutter:
         while True:
             # Read behind what is left, and cut off in place: the bytes are touched once.
             room_left = self.size - len(rest)
-            text = bytearray(len(rest) + (room_left if room_left > self.size >> 1 else self.size))
+            text = bytearray(len(rest) + self._room(room_left if room_left > self.size >> 1 else self.size))
             text[: len(rest)] = rest
             room = memoryview(text)[len(rest) :]
             size = self.stream.readinto(room)
@@ -116,6 +116,11 @@ class _Cutter:
             self.on_error(LogError(self.path, self.stream.problem, self.line))
         elif not self._is_row(rest):
             self.on_error(LogError(self.path, "ends in the middle of a row", self.line))
+
+    def _room(self, size: int) -> int:
+        """`size`, or what is left of a file that has less: room costs time even if nothing comes into it."""
+        left = self.stream.left()
+        return size if left is None else min(size, max(left, 0) + 1)
 
     def _is_row(self, rest: bytes | bytearray) -> bool:
         """Whether the last line of `rest` is whole, or has as many fields as a row."""

@@ -6,6 +6,7 @@ gzip member that is cut off, or garbage behind one, costs nothing of what stands
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +49,15 @@ class ByteStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+    def left(self) -> int | None:
+        """How many bytes are still to come, as far as can be told; None if it cannot."""
+        if self.is_gzip:
+            return None
+        try:
+            return os.fstat(self._file.fileno()).st_size - self._file.tell()
+        except OSError:
+            return None
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; exactly so many unless the end is near; b"" at the end."""

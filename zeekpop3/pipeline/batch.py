@@ -13,7 +13,7 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -269,6 +269,7 @@ def _executor(workers: int, alone: bool) -> Executor:
     if workers == 1:
         return _Here(alone)
     import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
 
     # Not fork: Arrow's threads would not survive it.
     context = multiprocessing.get_context("spawn")
