@@ -30,6 +30,8 @@ _STATISTICS = {
     "part", "seq", "msg_num",
 }  # fmt: skip
 _ROW_GROUP_BYTES = 64 << 20
+_BATCH_ROWS = 1024
+_BATCH_BYTES = 4 << 20
 _TEMPORARY = ".tmp-"
 
 
@@ -130,7 +132,17 @@ def _options(table: pa.Table) -> dict[str, Any]:
         "compression_level": 1,
         "use_dictionary": [name for name in names if name in _DICTIONARY],
         "write_statistics": [name for name in names if name in _STATISTICS],
+        "write_batch_size": _batch_rows(table),
     }
+
+
+def _batch_rows(table: pa.Table) -> int:
+    """So many rows are encoded before Arrow looks whether a page is full: few, where they are large.
+
+    A page of many times its size (1 MiB) is written no better, and needs as much memory three times over.
+    """
+    largest = max((column.nbytes for column in table.columns), default=0)
+    return max(1, min(_BATCH_ROWS, int(table.num_rows) * _BATCH_BYTES // max(1, largest)))
 
 
 def _reason(error: OSError) -> str:

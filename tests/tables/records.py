@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from zeekpop3.message.received import Received
 from zeekpop3.session.events import Command, ConnId, Session, Transfer
 
 NOON = 1_719_230_400_123_456  # 2024-06-24 12:00:00.123456 UTC
@@ -70,8 +71,7 @@ def attachment(**changes: Any) -> Any:
 
 def received(**changes: Any) -> Any:
     """A Received field, taken apart."""
-    values: dict[str, Any] = dict.fromkeys(("raw", "from_", "by", "with_", "id", "for_", "date"))
-    return SimpleNamespace(**{**values, **changes})
+    return Received(**{**dict.fromkeys(Received._fields), **changes})
 
 
 def session(**changes: Any) -> Session:

@@ -21,6 +21,9 @@ _RANGES = {
 }
 
 
+_LONGEST = 2**31 - 1  # bytes in an array of type binary
+
+
 def flat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """An array of a type that is neither list nor struct; None is null."""
     import pyarrow as pa
@@ -35,6 +38,20 @@ def flat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
             raise
         low, high = bounds
         return pa.array([v if v is not None and low <= v <= high else None for v in values], kind)
+
+
+def binary(values: Sequence[bytes | None]) -> pa.Array:
+    """An array of byte strings, which may be large: they are copied once, into a buffer of the right size."""
+    import numpy as np
+    import pyarrow as pa
+
+    present = [value for value in values if value is not None]
+    ends = np.zeros(len(present) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, present), np.int64, len(present)), out=ends[1:])
+    if len(present) < len(values) or ends[-1] > _LONGEST:
+        return pa.array(values, pa.binary())  # more than one array holds becomes several, as Arrow does it
+    data = pa.py_buffer(b"".join(present))
+    return pa.Array.from_buffers(pa.binary(), len(present), [None, pa.py_buffer(ends.astype(np.int32)), data])
 
 
 def _encodable(text: str) -> str:

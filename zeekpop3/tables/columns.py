@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zeekpop3.tables.arrays import flat, list_of, struct_of
+from zeekpop3.tables.arrays import binary, flat, list_of, struct_of
 from zeekpop3.tables.privacy import Privacy
 from zeekpop3.tables.schema import schema
 
@@ -31,7 +31,6 @@ _MAIL_NAMES = (
     "subject", "msg_id", "in_reply_to", "references", "user_agent", "x_originating_ip", "first_received",
     "second_received", "received", "path", "mime_version", "content_type", "charset", "text", "html", "urls",
 )
-_RECEIVED = ("raw", "from_", "by", "with_", "id", "for_", "date")
 _ATTACHMENT_SHORT = (
     "filename", "content_type", "disposition", "content_id", "size", "md5", "sha1", "sha256"
 )
@@ -135,7 +134,9 @@ class EmailColumns(_Columns):
             return _header_lists(column, field.type.value_type)
         if field.name == "received":
             kind = field.type.value_type
-            return list_of(column, lambda hops: _structs(hops, _RECEIVED, kind))
+            return list_of(column, lambda hops: _tuples(hops, kind))
+        if field.name == "raw":
+            return binary(column)
         if field.name == "attachments":
             kind = field.type.value_type
             return list_of(column, lambda parts: _structs(parts, _ATTACHMENT_SHORT, kind))
@@ -221,6 +222,11 @@ def _structs(objects: Iterable[Any], names: Sequence[str], kind: pa.StructType) 
     """A struct array of objects' attributes: a pass for each attribute costs less than a tuple per object."""
     rows = list(objects)
     return struct_of([list(map(attrgetter(name), rows)) for name in names], kind)
+
+
+def _tuples(rows: Iterable[tuple[Any, ...]], kind: pa.StructType) -> pa.Array:
+    """A struct array of tuples that have the struct's members in order."""
+    return struct_of(list(zip(*rows, strict=True)) or [()] * kind.num_fields, kind)
 
 
 def _header_lists(column: Sequence[tuple[list[str], list[str]] | None], kind: pa.StructType) -> pa.Array:
