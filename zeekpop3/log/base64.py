@@ -45,7 +45,26 @@ class DataColumn:
         return [buffer[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
-def decode_column(column: Any, empty: bytes) -> DataColumn:
+@dataclass(frozen=True)
+class DataFields:
+    """The same, where each field was decoded by itself."""
+
+    fields: list[bytes]
+    broken: list[int]
+
+    @property
+    def sizes(self) -> Ints:
+        import numpy as np
+
+        return np.fromiter(map(len, self.fields), np.int64, len(self.fields))
+
+    def slices(self, order: Ints | None = None) -> list[bytes]:
+        """The fields, in the rows' order or another."""
+        fields = self.fields
+        return fields if order is None else [fields[row] for row in order.tolist()]
+
+
+def decode_column(column: Any, empty: bytes) -> DataColumn | DataFields:
     """`column` is an Arrow binary array without offset; null is nothing, and so is `empty`."""
     import numpy as np
 
@@ -82,26 +101,26 @@ def decode_column(column: Any, empty: bytes) -> DataColumn:
     return _one_by_one(column.to_pylist(), empty)
 
 
-def _one_by_one(fields: list[bytes | None], empty: bytes) -> DataColumn:
-    import numpy as np
-
+def _one_by_one(fields: list[bytes | None], empty: bytes) -> DataFields:
     pieces: list[bytes] = []
     broken: list[int] = []
     for row, field in enumerate(fields):
         if field is None or field == empty:
             pieces.append(b"")
             continue
-        good = _VALID.match(field)
-        assert good is not None
-        prefix = good[0]
-        if len(prefix) & 3:
-            # A last group of two or three characters still holds one or two bytes.
-            prefix = prefix.rstrip(b"=")
-            prefix = prefix[: len(prefix) - (len(prefix) % 4 == 1)]
-            prefix += b"=" * (-len(prefix) % 4)
-        if prefix != field:
+        piece, good = decoded_field(field)
+        if not good:
             broken.append(row)
-        pieces.append(pybase64.b64decode(prefix))
-    sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
-    ends = np.cumsum(sizes)
-    return DataColumn(b"".join(pieces), ends - sizes, ends, broken)
+        pieces.append(piece)
+    return DataFields(pieces, broken)
+
+
+def decoded_field(field: bytes) -> tuple[bytes, bool]:
+    """A field as far as it decodes, and whether that is all of it."""
+    prefix = _VALID.match(field)[0]  # type: ignore[index]
+    if len(prefix) & 3:
+        # A last group of two or three characters still holds one or two bytes.
+        prefix = prefix.rstrip(b"=")
+        prefix = prefix[: len(prefix) - (len(prefix) % 4 == 1)]
+        prefix += b"=" * (-len(prefix) % 4)
+    return pybase64.b64decode(prefix), prefix == field

@@ -45,18 +45,19 @@ class EventLogToDataFrame(LogToDataFrame):  # type: ignore[misc]
         self._header = header
         self._rows: bytes | bytearray = b""
 
-    def frame(self, rows: bytes | bytearray) -> pd.DataFrame:
+    def frame(self, rows: bytes | bytearray, without_data: bool = False) -> pd.DataFrame:
         """The columns of `COLUMNS` as a DataFrame, one row for each line of `rows`.
 
         `ts` is datetime64; numbers are nullable; texts are dictionaries of bytes; `data` is bytes, still
-        base64. Raises BadRows.
+        base64. `without_data`: the last field, `data`, is not in the lines, and so not in the DataFrame.
+        Raises BadRows.
         """
         self._rows = rows
-        file = _header_file(self._header.fields)
+        fields = self._header.fields
+        file = _header_file(fields[:-1] if without_data else fields)
+        wanted = [name for name in COLUMNS if name != "data" or not without_data]
         try:
-            return self.create_dataframe(
-                file, ts_index=False, aggressive_category=False, usecols=list(COLUMNS)
-            )
+            return self.create_dataframe(file, ts_index=False, aggressive_category=False, usecols=wanted)
         except pd.errors.OutOfBoundsDatetime as error:
             raise BadRows(str(error)) from None
 
@@ -65,7 +66,8 @@ class EventLogToDataFrame(LogToDataFrame):  # type: ignore[misc]
     ) -> pd.DataFrame:
         """zat's hook: the rows in the primary types (`dtypes` is by column, in zat's names)."""
         types = {name: _ARROW_TYPES.get(dtypes[name], _TEXT) for name in usecols}
-        types["data"] = pa.binary()
+        if "data" in types:
+            types["data"] = pa.binary()
         try:
             if self._rows:
                 table = self._read(all_fields, usecols, types, min(BLOCK, len(self._rows) + 1))

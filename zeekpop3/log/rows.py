@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import LogError
-from zeekpop3.log.base64 import DataColumn, decode_column
+from zeekpop3.log.apart import data_apart
+from zeekpop3.log.base64 import DataColumn, DataFields, decode_column
 from zeekpop3.log.chunk import Chunk, OnError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pandas as pd
+
+    from zeekpop3.log.frame import EventLogToDataFrame
 
     Ints = npt.NDArray[np.int64]
     Objects = npt.NDArray[np.object_]
@@ -51,7 +53,7 @@ class Batch:
     command: Objects
     offset: Ints
     length: Ints
-    payload: DataColumn
+    payload: DataColumn | DataFields
     orig_h: Objects
     orig_p: Ints
     resp_h: Objects
@@ -90,13 +92,13 @@ def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
     tell = _Teller(chunk, on_error)
     lines: list[int] | None = None
     try:
-        batch = _batch(chunk, reader.frame(text))
+        batch = _batch(chunk, reader, text)
         good = b"\r" not in text and not _has_holes(batch)
     except BadRows:
         good = False
     if not good:
         text, lines = _usable(chunk, bytes(text), tell)
-        batch = _batch(chunk, reader.frame(text))
+        batch = _batch(chunk, reader, text)
     for row in batch.payload.broken:
         tell(lines[row] if lines else row, "the data is no base64, or cut; what decodes of it is used")
     for row in _cut(batch):
@@ -108,8 +110,20 @@ def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
     return batch
 
 
-def _batch(chunk: Chunk, frame: pd.DataFrame) -> Batch:
+def _batch(chunk: Chunk, reader: EventLogToDataFrame, text: bytes | bytearray) -> Batch:
     import numpy as np
+
+    from zeekpop3.log.frame import BadRows
+
+    apart = data_apart(text, chunk.header)
+    payload = None
+    if apart is None:
+        frame = reader.frame(text)
+    else:
+        rest, payload = apart
+        frame = reader.frame(rest, without_data=True)
+        if len(frame) != len(payload.fields):
+            raise BadRows("a line is empty but for its data")
 
     def arrow(name: str) -> Any:
         column = frame[name].array._pa_array
@@ -118,14 +132,17 @@ def _batch(chunk: Chunk, frame: pd.DataFrame) -> Batch:
     nanoseconds = frame["ts"].to_numpy("datetime64[ns]").astype(np.int64)
     # From a float64 it comes at most 240 ns off (until 2106): rounding gives Zeek's microseconds exactly.
     ts = (nanoseconds + 500) // 1000
-    return batch_of(arrow, ts, chunk.path, chunk.header.empty_field.encode())
+    return batch_of(arrow, ts, chunk.path, chunk.header.empty_field.encode(), payload)
 
 
-def batch_of(arrow: Callable[[str], Any], ts: Ints, path: Path, empty: bytes) -> Batch:
+def batch_of(
+    arrow: Callable[[str], Any], ts: Ints, path: Path, empty: bytes, payload: DataFields | None = None
+) -> Batch:
     """A batch of columns that somebody else has read: `arrow` gives each as an Arrow array by its name.
 
-    Numbers are integers of any width, `data` is binary, still base64, the other texts are dictionaries of
-    binary, as Zeek wrote them; null is unset. `ts` is in microseconds; `empty` stands for an empty text.
+    Numbers are integers of any width, `data` (not asked for if `payload` has it) is binary, still base64,
+    the other texts are dictionaries of binary, as Zeek wrote them; null is unset. `ts` is in microseconds;
+    `empty` stands for an empty text.
     """
     import numpy as np
 
@@ -162,7 +179,7 @@ def batch_of(arrow: Callable[[str], Any], ts: Ints, path: Path, empty: bytes) ->
         command=objects("command"),
         offset=number("offset"),
         length=number("length"),
-        payload=decode_column(arrow("data"), empty),
+        payload=decode_column(arrow("data"), empty) if payload is None else payload,
         orig_h=objects("id.orig_h"),
         orig_p=number("id.orig_p"),
         resp_h=objects("id.resp_h"),
