@@ -17,7 +17,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGE = "zeekpop3/message"
+PACKAGES = ("zeekpop3/message", "zeekpop3/refold", "zeekpop3/session")
+LEFT_OUT = frozenset({"__init__.py", "rows.py"})  # doors, and classes that mypyc does not know
 SETUP = """
 import sys
 from mypyc.build import mypycify
@@ -76,8 +77,8 @@ def compile_in(root: Path, work: Path) -> str | None:
     )
     (work / "mypy.ini").write_text(MYPY_INI)
     (work / "setup.py").write_text(SETUP)
-    modules = (path for path in (work / PACKAGE).glob("*.py") if path.stem != "__init__")
-    files = sorted(str(path.relative_to(work)) for path in modules)
+    modules = (path for package in PACKAGES for path in (work / package).glob("*.py"))
+    files = sorted(str(path.relative_to(work)) for path in modules if path.name not in LEFT_OUT)
     done = subprocess.run(
         [sys.executable, "setup.py", *files],
         cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,

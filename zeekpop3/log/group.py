@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from zeekpop3.log.rows import Batch
-from zeekpop3.session.events import ConnId, Rows, WholeRows
+from zeekpop3.session.rows import ConnId, Rows, WholeRows
 
 if TYPE_CHECKING:
     from zeekpop3.log.rows import Ints

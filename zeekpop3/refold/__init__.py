@@ -7,23 +7,6 @@ field ended; where there are none, the looks of the lines must do, and a fold so
 
 from __future__ import annotations
 
-from zeekpop3.refold.looks import fold_by_looks
-from zeekpop3.refold.marks import fold_by_marks
-
-FOLD_GUESSED = "header_fold_guessed"
+from zeekpop3.refold.fold import FOLD_GUESSED, refold
 
 __all__ = ["FOLD_GUESSED", "refold"]
-
-
-def refold(lines: list[bytes], marks: list[tuple[int, bytes]] | None) -> tuple[bytes, list[str]]:
-    """The message that `lines` are, and its defects (`header_fold_guessed`, if a fold was guessed).
-
-    `lines` are the trimmed lines of one message, dots unstuffed, without line ends. `marks` are its
-    `header` rows in order, each the number of lines seen before it and the field's name; None if the log
-    has none. Continuation lines, in the headers of its parts as well, get one blank in front, each line CR
-    LF at its end. Linear in time.
-    """
-    folded = list(lines)
-    guessed = fold_by_looks(folded, 0) if marks is None else fold_by_marks(folded, marks)
-    folded.append(b"")
-    return b"\r\n".join(folded), [FOLD_GUESSED] if guessed else []

@@ -12,6 +12,7 @@ import heapq
 import itertools
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from zeekpop3.session.protocol import declared_octets, is_multiline, parse_status, unstuff
 from zeekpop3.session.stream import ServerStream
@@ -39,15 +40,22 @@ _MOST_SWALLOWED = 400
 _EXPECTED, _UNEXPECTED, _IMPOSSIBLE = 8.0, -12.0, -40.0
 
 
-@dataclass(slots=True)
 class Sent:
     """A command as the client sent it; `offset` is where the server's stream stood then."""
 
-    command: str | None
-    argument: str
-    offset: int
-    ts: int
-    inferred: bool = False
+    __slots__ = ("argument", "command", "inferred", "offset", "ts")
+
+    def __init__(
+        self, command: str | None, argument: str, offset: int, ts: int, inferred: bool = False
+    ) -> None:
+        self.command = command
+        self.argument = argument
+        self.offset = offset
+        self.ts = ts
+        self.inferred = inferred
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sent, (self.command, self.argument, self.offset, self.ts, self.inferred)
 
 
 @dataclass(slots=True)

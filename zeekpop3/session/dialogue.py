@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Any
 
-from zeekpop3.session.events import Command, ConnId, Session, Transfer
+from zeekpop3.session.events import Command, Session, Transfer
 from zeekpop3.session.protocol import (
     MESSAGE_COMMANDS,
+    count_lines,
     declared_octets,
     parse_listing,
     to_text,
 )
+from zeekpop3.session.rows import ConnId
 
 Event = Transfer | Command | Session
 
@@ -25,7 +27,6 @@ _STAT = re.compile(r"\s*(\d{1,18})\s+(\d{1,18})")
 _NUMBER = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
 
 
-@dataclass(slots=True)
 class Exchange:
     """A request and its response. `body` is what the lines of a multi-line response hold, unstuffed, CRLF.
 
@@ -33,18 +34,40 @@ class Exchange:
     -1: it lacks some, nobody knows how many.
     """
 
-    command: str | None
-    argument: str | None
-    ts: int
-    status: str | None = None
-    message: str | None = None
-    reply_ts: int | None = None
-    body: bytes | None = None
-    ended: bool = True
-    missing: int = 0
-    wire_octets: int | None = None
-    lines: int | None = None
-    defects: list[str] = field(default_factory=list)
+    __slots__ = (
+        "argument", "body", "command", "defects", "ended", "lines", "message", "missing", "reply_ts",
+        "status", "ts", "wire_octets",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        command: str | None,
+        argument: str | None,
+        ts: int,
+        status: str | None = None,
+        message: str | None = None,
+        reply_ts: int | None = None,
+    ) -> None:
+        self.command = command
+        self.argument = argument
+        self.ts = ts
+        self.status = status
+        self.message = message
+        self.reply_ts = reply_ts
+        self.body: bytes | None = None
+        self.ended = True
+        self.missing = 0
+        self.wire_octets: int | None = None
+        self.lines: int | None = None
+        self.defects: list[str] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        said = (self.command, self.argument, self.ts, self.status, self.message, self.reply_ts)
+        read = (self.body, self.ended, self.missing, self.wire_octets, self.lines, self.defects)
+        return Exchange, said, read
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.body, self.ended, self.missing, self.wire_octets, self.lines, self.defects = state
 
 
 class Dialogue:
@@ -52,7 +75,7 @@ class Dialogue:
 
     def __init__(self, uid: str, fidelity: str, heard: Callable[[Exchange], None] | None = None) -> None:
         self.uid = uid
-        self._heard = heard
+        self.heard = heard
         self.session = Session(uid=uid, ts=0, conn_id=None, fidelity=fidelity)
         self.sizes: dict[int, int] = {}
         self.unique_ids: dict[int, str] = {}
@@ -65,6 +88,19 @@ class Dialogue:
         self._failures_told = 0
         self._failures_seen = 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = (
+            self.session, self.sizes, self.unique_ids, self.out, self.user_typed, self.trans_depth,
+            self.last_number, self.arguments, self._greeted, self._failures_told, self._failures_seen,
+        )  # fmt: skip
+        return Dialogue, (self.uid, self.session.fidelity, self.heard), state
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        (
+            self.session, self.sizes, self.unique_ids, self.out, self.user_typed, self.trans_depth,
+            self.last_number, self.arguments, self._greeted, self._failures_told, self._failures_seen,
+        ) = state  # fmt: skip
+
     @property
     def conn_id(self) -> ConnId | None:
         return self.session.conn_id
@@ -75,8 +111,8 @@ class Dialogue:
         self.session.greeting = message
         if status == "ERR":
             self.session.errors += 1
-        if self._heard is not None:
-            self._heard(Exchange(None, None, 0, status, message))
+        if self.heard is not None:
+            self.heard(Exchange(None, None, 0, status, message))
 
     @property
     def expects_greeting(self) -> bool:
@@ -116,11 +152,11 @@ class Dialogue:
         if command is not None and argument is None and command in self.arguments:
             waiting = self.arguments[command]
             argument = exchange.argument = waiting.popleft() if waiting else None
-        if self._heard is not None:
-            self._heard(exchange)
+        if self.heard is not None:
+            self.heard(exchange)
         lines, octets = exchange.lines, exchange.wire_octets
         if exchange.body is not None and lines is None:
-            lines = exchange.body.count(b"\n")
+            lines = count_lines(exchange.body)
         seq = session.commands
         session.commands += 1
         if command is None:
@@ -158,8 +194,7 @@ class Dialogue:
         self.trans_depth += 1
         if command == "RETR":
             session.retrieved += 1
-        number = _NUMBER.match(argument) if argument else None
-        msg_num = int(number[1]) if number else None
+        msg_num = _message_number(argument) if argument else None
         if msg_num is not None:
             self.last_number = msg_num
         octets = declared_octets(exchange.message) if command == "RETR" else None
@@ -204,9 +239,9 @@ class Dialogue:
             if found := _STAT.match(message):
                 session.stat_messages, session.stat_octets = int(found[1]), int(found[2])
         elif command == "LIST":
-            session.listed = self._listing(exchange, self._size)
+            session.listed = self._listing(exchange, unique_ids=False)
         elif command == "UIDL":
-            session.listed = self._listing(exchange, self._unique_id)
+            session.listed = self._listing(exchange, unique_ids=True)
         elif command == "RSET":
             session.deleted = 0
         elif command == "STLS":
@@ -238,21 +273,27 @@ class Dialogue:
             session.logins_failed = max(session.logins_failed, self._failures_seen)
             session.auth_result = session.auth_result or "failure"
 
-    def _listing(self, exchange: Exchange, take: Callable[[int, bytes], None]) -> int | None:
-        if exchange.body is None:  # LIST n, UIDL n: one line, in the status line itself
-            if found := parse_listing((exchange.message or "").encode()):
-                take(*found)
-            return self.session.listed
+    def _listing(self, exchange: Exchange, unique_ids: bool) -> int | None:
+        """Remember what LIST or UIDL told (RFC 1939, sections 5 and 7); how many messages it named."""
+        body = exchange.body
+        # LIST n, UIDL n: one line, in the status line itself.
+        lines = [(exchange.message or "").encode()] if body is None else body.splitlines()
         count = 0
-        for line in exchange.body.splitlines():
-            if found := parse_listing(line):
-                take(*found)
-                count += 1
-        return count
+        for line in lines:
+            found = parse_listing(line)
+            if found is None:
+                continue
+            number, value = found
+            count += 1
+            if unique_ids:
+                self.unique_ids[number] = to_text(value)
+            elif value.isdigit():
+                self.sizes[number] = int(value[:18])
+        return self.session.listed if body is None else count
 
-    def _size(self, number: int, size: bytes) -> None:
-        if size.isdigit():
-            self.sizes[number] = int(size[:18])
 
-    def _unique_id(self, number: int, unique_id: bytes) -> None:
-        self.unique_ids[number] = to_text(unique_id)
+def _message_number(argument: str) -> int | None:
+    if argument.isdigit() and argument.isascii() and len(argument) <= 10:  # as nearly all are
+        return int(argument)
+    number = _NUMBER.match(argument)
+    return int(number[1]) if number else None

@@ -1,48 +1,23 @@
-"""What goes into the session machine and what comes out of it. Data only: no behaviour, no I/O.
+"""What comes out of the session machine, and (from `rows`) what goes in. Data only: no behaviour, no I/O.
 
 Times are integers, microseconds since the epoch (UTC). Texts from the wire are bytes until a record is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from zeekpop3.session.rows import ConnId, Rows
+
+__all__ = ["Command", "ConnId", "Rows", "Session", "Transfer"]
 
 
-class ConnId(NamedTuple):
-    """The four-tuple of a connection, as in Zeek's `conn_id`: the client is the originator."""
-
-    orig_h: str
-    orig_p: int
-    resp_h: str
-    resp_p: int
+# Compiled, a class is made by an `__init__` of its own several times faster than by a dataclass's, and is
+# pickled only if it says how; so the many have one, and all say it.
 
 
-class Rows(NamedTuple):
-    """Rows of the event log that belong to one connection, in order, as parallel columns.
-
-    `data` is decoded and empty where it was unset; it is shorter than `length` says where the log lost a part
-    of the field. Numbers that were unset are -1, strings that were unset are None.
-    """
-
-    ts: Sequence[int]
-    seq: Sequence[int]
-    kind: Sequence[str]
-    command: Sequence[str | None]
-    offset: Sequence[int]
-    length: Sequence[int]
-    data: Sequence[bytes]
-    conn_id: ConnId | None = None
-
-
-class WholeRows(Rows):
-    """Rows of which it is known that no `data` is cut."""
-
-    __slots__ = ()
-
-
-@dataclass(slots=True)
+@dataclass(init=False, slots=True)
 class Command:
     """A request and its reply (RFC 1939, section 3); a row of `commands`.
 
@@ -56,15 +31,42 @@ class Command:
     seq: int
     ts: int
     command: str | None
-    argument: str | None = None
-    status: str | None = None
-    message: str | None = None
-    lines: int | None = None
-    octets: int | None = None
-    reply_ts: int | None = None
+    argument: str | None
+    status: str | None
+    message: str | None
+    lines: int | None
+    octets: int | None
+    reply_ts: int | None
+
+    def __init__(
+        self,
+        uid: str,
+        seq: int,
+        ts: int,
+        command: str | None,
+        argument: str | None = None,
+        status: str | None = None,
+        message: str | None = None,
+        lines: int | None = None,
+        octets: int | None = None,
+        reply_ts: int | None = None,
+    ) -> None:
+        self.uid = uid
+        self.seq = seq
+        self.ts = ts
+        self.command = command
+        self.argument = argument
+        self.status = status
+        self.message = message
+        self.lines = lines
+        self.octets = octets
+        self.reply_ts = reply_ts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Command, values(self)
 
 
-@dataclass(slots=True)
+@dataclass(init=False, slots=True)
 class Transfer:
     """A message as it crossed the wire: the response to a RETR or TOP; a row of `emails` before it is parsed.
 
@@ -87,7 +89,42 @@ class Transfer:
     complete: bool
     missing_bytes: int | None
     raw: bytes
-    defects: list[str] = field(default_factory=list)
+    defects: list[str]
+
+    def __init__(
+        self,
+        uid: str,
+        ts: int,
+        conn_id: ConnId | None,
+        user: str | None,
+        trans_depth: int,
+        command: str,
+        msg_num: int | None,
+        uidl: str | None,
+        octets_declared: int | None,
+        fidelity: str,
+        complete: bool,
+        missing_bytes: int | None,
+        raw: bytes,
+        defects: list[str] | None = None,
+    ) -> None:
+        self.uid = uid
+        self.ts = ts
+        self.conn_id = conn_id
+        self.user = user
+        self.trans_depth = trans_depth
+        self.command = command
+        self.msg_num = msg_num
+        self.uidl = uidl
+        self.octets_declared = octets_declared
+        self.fidelity = fidelity
+        self.complete = complete
+        self.missing_bytes = missing_bytes
+        self.raw = raw
+        self.defects = [] if defects is None else defects
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Transfer, values(self)
 
 
 @dataclass(slots=True)
@@ -122,3 +159,11 @@ class Session:
     fidelity: str = "trimmed"
     missing_bytes: int = 0
     defects: list[str] = field(default_factory=list)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Session, values(self)
+
+
+def values(record: Any) -> tuple[Any, ...]:
+    """A record's values in the order of its fields, which is that of the arguments that it is made from."""
+    return tuple([getattr(record, each.name) for each in fields(record)])

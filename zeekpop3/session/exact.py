@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from typing import Any
 
 from zeekpop3.session.align import STATUS_LENGTH, Sent, Span, align, only
 from zeekpop3.session.dialogue import Dialogue, Exchange
@@ -26,7 +26,7 @@ from zeekpop3.session.protocol import (
     unstuff,
 )
 from zeekpop3.session.stray import Strays
-from zeekpop3.session.stream import ServerStream, terminator
+from zeekpop3.session.stream import ServerStream, cut, terminator
 
 _STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
 _NEVER = 1 << 62
@@ -35,15 +35,26 @@ _MAX_STATUS_LINE = 64 * 1024
 _UNUSUAL = MULTILINE_BY_LOOKS | {"STLS"}
 
 
-@dataclass(slots=True)
 class _Waiting:
-    """Where the search for the present response's end goes on when more bytes come."""
+    """Where the search for the present response's end goes on when more bytes come.
 
-    start: int = -1
-    search_from: int = 0
-    body_start: int = 0
-    status: str = ""
-    message: str = ""
+    `stuffed` is True once a line has been seen that begins with two dots.
+    """
+
+    def __init__(self) -> None:
+        self.start = -1
+        self.search_from = 0
+        self.body_start = 0
+        self.status = ""
+        self.message = ""
+        self.stuffed = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        told = (self.status, self.message, self.stuffed)
+        return _Waiting, (), (self.start, self.search_from, self.body_start, *told)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.start, self.search_from, self.body_start, self.status, self.message, self.stuffed = state
 
 
 class ExactReader:
@@ -63,6 +74,19 @@ class ExactReader:
         self._last_offset = -1
         self._skipped = 0
         self._status_length = STATUS_LENGTH  # of the last reply to RETR
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = (
+            self.stream, self.pending, self.pipelined_from, self.finished, self.strays, self._waiting,
+            self._last_sent, self._last_offset, self._skipped, self._status_length,
+        )  # fmt: skip
+        return ExactReader, (self.dialogue, self.max_message), state
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        (
+            self.stream, self.pending, self.pipelined_from, self.finished, self.strays, self._waiting,
+            self._last_sent, self._last_offset, self._skipped, self._status_length,
+        ) = state  # fmt: skip
 
     # -- rows ------------------------------------------------------------------------------------------
 
@@ -95,8 +119,25 @@ class ExactReader:
 
     def contents(self, offset: int, length: int, data: bytes, ts: int) -> None:
         """A `contents` row: bytes of the server's stream."""
-        if not self.finished:
-            self.stream.append(offset, length, data, ts)
+        if self.finished:
+            return
+        stream = self.stream
+        start = stream.position
+        if (
+            stream.buffer
+            or stream.holes
+            or not self.pending
+            or len(data) < length
+            or stream.base != start
+            or stream.place(offset) != start
+            or self.strays.damage_seen
+            or self._skipped
+        ):
+            stream.append(offset, length, data, ts)
+            return
+        # What begins and ends in this row is cut out of it; only what is left is gathered.
+        end = self._whole(data, start, start, ts)
+        stream.append_rest(start, end, data, ts)
 
     def gap(self, side: str | None, offset: int, length: int) -> None:
         """A `gap` row: bytes of either side that the capture lacks."""
@@ -110,13 +151,24 @@ class ExactReader:
         """Rows of the log are missing here; what bytes they held shows in the offsets."""
         self.strays.damage_seen = True
 
+    @property
+    def waits_for_bytes(self) -> bool:
+        """Whether a further command makes no difference to what can be read."""
+        stream = self.stream
+        position = stream.position
+        return position >= stream.base + len(stream.buffer) or (
+            self._waiting.start == position and not stream.holes
+        )
+
     def advance(self) -> None:
         """Read what can be read for certain with the rows so far."""
         stream = self.stream
         if stream.position >= stream.base + len(stream.buffer):
             return
+        strays = self.strays
         while not self.finished:
-            self._whole()
+            if self.pending and not (strays.damage_seen or stream.holes or self._skipped):
+                self._whole(stream.buffer, stream.base, stream.position, -1)
             if not self._step(final=False):
                 break
         self._bound_memory()
@@ -132,58 +184,57 @@ class ExactReader:
 
     # -- whole responses -------------------------------------------------------------------------------
 
-    def _whole(self) -> None:
-        """Read the responses that are there from end to end, as long as nothing was ever missing.
+    def _whole(self, buffer: bytes | bytearray, base: int, start: int, ts: int) -> int:
+        """Read the responses that are there from end to end, where nothing was ever missing.
 
-        Nearly all responses are read here, and in the same way as `_clean` would: all that is not as usual is
+        `buffer` holds the stream from `base` on, the next response begins at `start`. `ts` is the time of the
+        byte at `base`; -1: the stream knows. Returns the offset after the last response that was read.
+        Nearly all responses are read here, and in the same way as `_clean` would: what is not as usual is
         left to it.
         """
-        stream, pending, strays = self.stream, self.pending, self.strays
-        if not pending or strays.damage_seen or stream.holes or self._skipped:
-            return
-        start, base, buffer = stream.position, stream.base, stream.buffer
-        add = self.dialogue.add
-        with memoryview(buffer) as view:
-            while pending:
-                sent = pending[0]
-                command = sent.command
-                if (
-                    sent.offset > start
-                    or self._waiting.start == start
-                    or command is None
-                    or command in _UNUSUAL
-                ):
+        stream, pending, dialogue, waiting = self.stream, self.pending, self.dialogue, self._waiting
+        count = len(buffer)
+        while pending:
+            sent = pending[0]
+            command = sent.command
+            if sent.offset > start or waiting.start == start or command is None or command in _UNUSUAL:
+                break
+            begin = start - base
+            newline = buffer.find(b"\n", begin, begin + _MAX_STATUS_LINE)
+            if newline < 0 or buffer[newline - 1] != 0x0D:
+                break
+            parsed = parse_status(cut(buffer, begin, newline))
+            if parsed is None:
+                break
+            status, message = parsed
+            reply_ts = stream.time_at(start) if ts < 0 else ts if start == base else None
+            exchange = Exchange(command, sent.argument or None, sent.ts, status, message, reply_ts)
+            end = newline + 1
+            if is_multiline(command, sent.argument, status) and (
+                command in ALWAYS_MULTILINE
+                or self._has_lines(sent, status, base + end, cut(buffer, end, min(end + 5, count)))
+            ):
+                stuffed, end = terminator(buffer, newline, False)
+                if end < 0:
+                    waiting.start, waiting.body_start = start, base + newline + 1
+                    waiting.search_from = base + max(newline - 1, count - 4)
+                    waiting.status, waiting.message, waiting.stuffed = status, message, stuffed
                     break
-                newline = buffer.find(b"\n", start - base, start - base + _MAX_STATUS_LINE)
-                if newline < 0 or buffer[newline - 1] != 0x0D:
-                    break
-                parsed = parse_status(bytes(view[start - base : newline]))
-                if parsed is None:
-                    break
-                status, message = parsed
-                exchange = Exchange(
-                    command, sent.argument or None, sent.ts, status, message, stream.time_at(start)
-                )
-                end = newline + 1
-                if is_multiline(command, sent.argument, status) and (
-                    command in ALWAYS_MULTILINE or self._has_lines(sent, status, base + end, stream.end)
-                ):
-                    found = terminator(buffer, newline)
-                    if found is None:
-                        break
-                    stuffed, end = found
-                    exchange.wire_octets = end - 4 - newline
-                    body = bytes(view[newline + 1 : end - 3])
-                    exchange.body = unstuff(body) if stuffed else body
-                    if command == "RETR":
-                        self._status_length = newline + 1 + base - start
-                        strays.is_asked_for(sent, exchange.body)
-                add(exchange)
-                pending.popleft()
-                end += base
-                if pending and pending[0].offset < end and start < self.pipelined_from:
-                    self.pipelined_from = start
-                start = stream.position = end
+                exchange.wire_octets = end - 4 - newline
+                body = cut(buffer, newline + 1, end - 3)
+                if stuffed:
+                    body = unstuff(body)
+                exchange.body = body
+                if command == "RETR":
+                    self._status_length = newline + 1 - begin
+                    self.strays.is_asked_for(sent, body)
+            dialogue.add(exchange)
+            pending.popleft()
+            end += base
+            if pending and pending[0].offset < end and start < self.pipelined_from:
+                self.pipelined_from = start
+            start = stream.position = end
+        return start
 
     # -- one response ----------------------------------------------------------------------------------
 
@@ -223,7 +274,9 @@ class ExactReader:
             waiting.status, waiting.message = parsed
             waiting.body_start = newline + 1
             waiting.search_from = newline - 1
-            has_lines = self._has_lines(sent, parsed[0], newline + 1, hole)
+            waiting.stuffed = False
+            more = stream.bytes_at(newline + 1, newline + 6) if newline + 1 < hole else b""
+            has_lines = self._has_lines(sent, parsed[0], newline + 1, more)
             if has_lines is None:
                 return None
             if self.strays.damage_seen and self._refuted(newline + 1, has_lines, hole):
@@ -235,23 +288,27 @@ class ExactReader:
                 self._end_at(newline + 1)
                 return True
             waiting.start = start
-        found = self._terminator(waiting.search_from, waiting.body_start, hole)
+        found = self._end_of_lines(hole)
         if found is None:
-            waiting.search_from = max(waiting.search_from, min(hole, stream.end) - 4)
             return None
         body_end, end = found
         body = stream.bytes_at(waiting.body_start, body_end)
-        exchange = self._exchange(sent, start, waiting.status, waiting.message, body)
+        exchange = self._exchange(sent, start, waiting.status, waiting.message)
+        exchange.body = unstuff(body) if waiting.stuffed else body
+        exchange.wire_octets = len(body)
         if sent.command == "RETR":
             self._status_length = waiting.body_start - start
-        if sent.command == "RETR" and not self.strays.is_asked_for(sent, exchange.body or b""):
+        if sent.command == "RETR" and not self.strays.is_asked_for(sent, exchange.body):
             return self._out_of_step(start, exchange, end)
         self._emit(sent, exchange)
         self._end_at(end)
         return True
 
-    def _has_lines(self, sent: Sent, status: str, after: int, hole: int) -> bool | None:
-        """Tell whether lines follow the status line that ends at `after`; None: the next bytes will tell."""
+    def _has_lines(self, sent: Sent, status: str, after: int, more: bytes) -> bool | None:
+        """Tell whether lines follow the status line that ends at `after`; None: the next bytes will tell.
+
+        `more`: the first bytes behind it, as far as they are there.
+        """
         by_looks = sent.command in MULTILINE_BY_LOOKS and not self._argument_of(sent)
         if status != "OK" or not (by_looks or is_multiline(sent.command, self._argument_of(sent), status)):
             return False
@@ -259,8 +316,8 @@ class ExactReader:
             return True
         if self._next_offset() == after <= self.pipelined_from:
             return False
-        if after < hole:
-            return not _STATUS_START.match(self.stream.bytes_at(after, after + 5))
+        if more:
+            return not _STATUS_START.match(more)
         return None if by_looks else True
 
     def _refuted(self, after: int, has_lines: bool, hole: int) -> bool:
@@ -270,6 +327,24 @@ class ExactReader:
         return (
             not has_lines and after < hole and not _STATUS_START.match(self.stream.bytes_at(after, after + 5))
         )
+
+    def _end_of_lines(self, hole: int) -> tuple[int, int] | None:
+        """The end of the present response's lines and its own, if it lies before `hole`; else remembers how
+        far the search has come."""
+        stream, waiting = self.stream, self._waiting
+        base, body_start = stream.base, waiting.body_start
+        if hole < stream.end or body_start - base < 2 or stream.buffer[body_start - base - 2] != 0x0D:
+            waiting.stuffed = True  # not looked for
+            found = self._terminator(waiting.search_from, body_start, hole)
+            if found is None:
+                waiting.search_from = max(waiting.search_from, min(hole, stream.end) - 4)
+            return found
+        # The search goes on with the LF that the last line may have ended with.
+        waiting.stuffed, end = terminator(stream.buffer, waiting.search_from + 1 - base, waiting.stuffed)
+        if end < 0:
+            waiting.search_from = max(waiting.search_from, stream.end - 4)
+            return None
+        return base + end - 3, base + end
 
     def _terminator(self, start: int, body_start: int, stop: int) -> tuple[int, int] | None:
         """The end of the lines and of the response, if a terminator lies before `stop` (RFC 1939, section 3).
@@ -340,19 +415,12 @@ class ExactReader:
             if span.body_start is not None:
                 body = stream.known(span.body_start, span.body_stop)
                 unstuffed = unstuff(body)
-            exchange = Exchange(
-                sent.command,
-                sent.argument or None,
-                sent.ts,
-                span.status,
-                span.message,
-                stream.time_at(span.start) if span.status else None,
-                unstuffed,
-                span.ended,
-                span.missing,
-                len(body) if body is not None else None,
-                defects=list(span.defects),
-            )
+            reply_ts = stream.time_at(span.start) if span.status else None
+            asked = sent.argument or None
+            exchange = Exchange(sent.command, asked, sent.ts, span.status, span.message, reply_ts)
+            exchange.body, exchange.ended, exchange.missing = unstuffed, span.ended, span.missing
+            exchange.wire_octets = len(body) if body is not None else None
+            exchange.defects = list(span.defects)
             if sent.command == "RETR" and self.strays.is_listing(unstuffed):
                 # The best way to match commands and responses, but not a good one.
                 exchange.command, exchange.argument = self.strays.guess(span.message or "", unstuffed)
@@ -487,15 +555,9 @@ class ExactReader:
         waiting = self.dialogue.arguments.get(sent.command or "")
         return sent.argument or (waiting[0] if waiting else None)
 
-    def _exchange(
-        self, sent: Sent, start: int, status: str, message: str, body: bytes | None = None
-    ) -> Exchange:
-        exchange = Exchange(
-            sent.command, sent.argument or None, sent.ts, status, message, self.stream.time_at(start)
-        )
-        if body is not None:
-            exchange.body = unstuff(body)
-            exchange.wire_octets = len(body)
+    def _exchange(self, sent: Sent, start: int, status: str, message: str) -> Exchange:
+        reply_ts = self.stream.time_at(start)
+        exchange = Exchange(sent.command, sent.argument or None, sent.ts, status, message, reply_ts)
         if self._skipped:
             exchange.missing, self._skipped = self._skipped, 0
             exchange.defects.append("message_too_large")
@@ -526,6 +588,7 @@ class ExactReader:
             count = stream.skip(stream.position + self.max_message, stream.end - 8)
             self._skipped += count
             self._waiting.search_from = stream.end - 8
+            self._waiting.stuffed = True  # there may be two dots where the parts meet
             for sent in self.pending:
                 if sent.offset > stream.position:
                     sent.offset = max(sent.offset - count, stream.position)

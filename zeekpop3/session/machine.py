@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import compress, repeat
 from operator import ne
+from typing import Any
 
 from zeekpop3.session.dialogue import Dialogue, Event, Exchange
-from zeekpop3.session.events import ConnId, Rows
 from zeekpop3.session.exact import ExactReader
 from zeekpop3.session.plain import PlainReader
 from zeekpop3.session.protocol import NUMBERED_COMMANDS, to_text
+from zeekpop3.session.rows import ConnId, Rows
 
 DEFECTS = {
     "desynchronized": "plain form: after a loss Zeek was a response late; which message this is is not known",
@@ -60,6 +61,19 @@ class Connection:
         self._early_count = 0
         self.next_seq = 0
         self._begun = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = (
+            self.done, self.last_ts, self._dialogue, self._exact, self._plain, self._early, self._early_count,
+            self.next_seq, self._begun,
+        )  # fmt: skip
+        return Connection, (self.uid, self._max_message), state
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        (
+            self.done, self.last_ts, self._dialogue, self._exact, self._plain, self._early, self._early_count,
+            self.next_seq, self._begun,
+        ) = state  # fmt: skip
 
     @property
     def fidelity(self) -> str:
@@ -188,13 +202,12 @@ class Connection:
 
     def _run_exact(self, exact: ExactReader, rows: Rows, start: int, stop: int) -> None:
         kinds, commands, data, offsets, stamps = rows.kind, rows.command, rows.data, rows.offset, rows.ts
-        stream = exact.stream
         for index in range(start, stop):
             kind = kinds[index]
             if kind == "sent":
                 exact.sent(commands[index], data[index], offsets[index], stamps[index])
-                if stream.position >= stream.end:
-                    continue  # nothing has come since
+                if exact.waits_for_bytes:
+                    continue
             elif kind == "contents":
                 exact.contents(offsets[index], rows.length[index], data[index], stamps[index])
             elif kind == "gap":

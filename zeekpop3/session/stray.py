@@ -7,6 +7,7 @@ which message it is shows in its size, in the order of the mailbox, and in how m
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from zeekpop3.session.align import Sent
 from zeekpop3.session.dialogue import Dialogue
@@ -27,6 +28,12 @@ class Strays:
         self.lost: list[int] = []  # client bytes missing since the last command, a number a gap
         self.spare = 0  # client bytes missing for which no request has been found
         self._sizes_held = 0  # how many messages had the size that LIST gave; -1 once one had not
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Strays, (self.dialogue,), (self.damage_seen, self.lost, self.spare, self._sizes_held)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.damage_seen, self.lost, self.spare, self._sizes_held = state
 
     def lose(self, length: int) -> None:
         """So many bytes of the client are missing."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from typing import Any
 
 _COPIED_ONCE = 4096  # a slice of a bytearray is a copy of its own: worth going round for what is longer
 _WORTH_A_LOOK = 1 << 14
@@ -18,29 +19,39 @@ _LINE_DOT = re.compile(rb"\n\.")
 _PIECE = 1 << 16
 
 
-def terminator(buffer: bytearray, newline: int) -> tuple[bool, int] | None:
-    """Where a multi-line response ends whose status line ends with the CR LF at `newline`; None: not yet.
+def terminator(buffer: bytes | bytearray, newline: int, stuffed: bool) -> tuple[bool, int]:
+    """Where a multi-line response ends whose lines go on behind the LF at `newline`, which follows a CR.
 
-    Returns whether a line begins with two dots, and the index after the terminator (RFC 1939, section 3).
+    Returns whether a line begins with two dots (or did before: `stuffed`), and the index after the
+    terminator (RFC 1939, section 3), -1 if it is not there yet.
     """
-    stuffed = False
     at = newline
     while True:
         # Base64 has no dots, and a single byte is searched for many times faster than two.
         dot = buffer.find(b".", at + 1)
         if dot < 0:
-            return None
+            return stuffed, -1
         at = dot - 1
         stop = at + _PIECE
         while found := _LINE_DOT.search(buffer, at, stop):
             at = found.start()
-            after = buffer[at + 2 : at + 4]
+            after = cut(buffer, at + 2, at + 4)
             if after == b"\r\n" and buffer[at - 1] == 0x0D:
                 return stuffed, at + 4
-            if after[:1] == b".":
+            if after.startswith(b"."):
                 stuffed = True
             at += 2
         at = max(at, stop - 1)
+
+
+def cut(buffer: bytes | bytearray, start: int, stop: int) -> bytes:
+    """A part of a buffer, copied once."""
+    if isinstance(buffer, bytes):
+        return buffer[start:stop]
+    if stop - start < _COPIED_ONCE:
+        return bytes(buffer[start:stop])
+    with memoryview(buffer) as view:
+        return bytes(view[start:stop])
 
 
 class ServerStream:
@@ -55,6 +66,15 @@ class ServerStream:
         self._moves: list[tuple[int, int]] = []  # (where, bytes left out there)
         self._clock_at: list[int] = []
         self._clock: list[int] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        clock = (self._clock_at, self._clock)
+        held = (self.buffer, self.base, self.position, self.holes)
+        return ServerStream, (), (*held, self.moved, self._moves, *clock)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.buffer, self.base, self.position, self.holes = state[:4]
+        self.moved, self._moves, self._clock_at, self._clock = state[4:]
 
     @property
     def end(self) -> int:
@@ -82,6 +102,13 @@ class ServerStream:
         self.buffer += data
         if len(data) < length:
             self._hole(self.end, length - len(data))
+
+    def append_rest(self, start: int, read: int, data: bytes, ts: int) -> None:
+        """Take a row that begins at `start`, where all that came before has been read, and that has itself
+        been read up to `read`."""
+        self.base = self.position = read
+        self._clock_at, self._clock = [start], [ts]
+        self.buffer += data[read - start :] if read > start else data
 
     def lose(self, offset: int, length: int) -> None:
         """Take a gap: `length` bytes at `offset` are missing; -1: all up to `offset` are."""
@@ -135,11 +162,7 @@ class ServerStream:
 
     def bytes_at(self, start: int, stop: int) -> bytes:
         """The bytes between two offsets, with zeros where they are missing."""
-        start, stop = start - self.base, stop - self.base
-        if stop - start < _COPIED_ONCE:
-            return bytes(self.buffer[start:stop])
-        with memoryview(self.buffer) as view:
-            return bytes(view[start:stop])
+        return cut(self.buffer, start - self.base, stop - self.base)
 
     def find(self, needle: bytes, start: int, stop: int | None = None) -> int:
         """The offset of `needle` at or after `start` (and wholly before `stop`); -1 if it is not there."""
