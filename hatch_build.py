@@ -17,7 +17,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGES = ("zeekpop3/message", "zeekpop3/refold", "zeekpop3/session")
+COMPILED = ("zeekpop3/log/cut.py", "zeekpop3/message/", "zeekpop3/refold/", "zeekpop3/session/")
 LEFT_OUT = frozenset({"__init__.py", "rows.py"})  # doors, and classes that mypyc does not know
 SETUP = """
 import sys
@@ -77,8 +77,10 @@ def compile_in(root: Path, work: Path) -> str | None:
     )
     (work / "mypy.ini").write_text(MYPY_INI)
     (work / "setup.py").write_text(SETUP)
-    modules = (path for package in PACKAGES for path in (work / package).glob("*.py"))
-    files = sorted(str(path.relative_to(work)) for path in modules if path.name not in LEFT_OUT)
+    modules = (path for path in work.glob("zeekpop3/*/*.py") if path.name not in LEFT_OUT)
+    files = sorted(
+        path for path in (str(path.relative_to(work)) for path in modules) if path.startswith(COMPILED)
+    )
     done = subprocess.run(
         [sys.executable, "setup.py", *files],
         cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,

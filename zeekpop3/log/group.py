@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from zeekpop3.log.cut import pieces
 from zeekpop3.log.rows import Batch
 from zeekpop3.session.rows import ConnId, Rows, WholeRows
 
@@ -19,16 +20,16 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
 
     if not len(batch):
         return
-    order = _order(batch)
-    codes = batch.uid_code[order]
+    order, codes, in_order = _order(batch)
     begins = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1))
     ends = np.append(begins[1:], len(codes)).tolist()
     ids = _conn_ids(batch, order, codes)
-    ts, seq = _numbers(batch.ts, order), _numbers(batch.seq, order)
+    ts, seq = _numbers(batch.ts, order), _words(in_order)
     offset, length = _numbers(batch.offset, order), _numbers(batch.length, order)
-    kind = batch.kind[order].tolist()
-    command = batch.command[order].tolist()
-    data = batch.payload.slices(order)
+    # Objects are made for one connection at a time: of so few the processor still knows where they are.
+    kind, command = batch.kind.take(order), batch.command.take(order)
+    buffer = batch.payload.buffer
+    data_starts, data_ends = batch.payload.starts.take(order), batch.payload.ends.take(order)
     kind_of_rows = WholeRows if batch.whole else Rows
     for begin, end, code in zip(begins.tolist(), ends, codes[begins].tolist(), strict=True):
         rows = slice(begin, end)
@@ -37,41 +38,46 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
             kind_of_rows(
                 ts[rows],
                 seq[rows],
-                kind[rows],
-                command[rows],
+                kind[rows].tolist(),
+                command[rows].tolist(),
                 offset[rows],
                 length[rows],
-                data[rows],
+                pieces(buffer, data_starts[rows].tolist(), data_ends[rows].tolist()),
                 ids.get(code),
             ),
         )
 
 
 def _numbers(column: Ints, order: Ints) -> array[int]:
+    return _words(column.take(order))
+
+
+def _words(column: Ints) -> array[int]:
     """A column as machine words: most of its numbers nobody asks for, so no object is made of them here."""
     numbers = array("q")
-    numbers.frombytes(column[order].tobytes())
+    numbers.frombytes(column.data.cast("B"))
     return numbers
 
 
-def _order(batch: Batch) -> Ints:
-    """The rows by uid, then by seq. Zeek writes a connection's rows in order, so the second rarely has work
-    to do."""
+def _order(batch: Batch) -> tuple[Ints, Ints, Ints]:
+    """The rows by uid, then by seq, and the uids (by their code) and seqs in that order. Zeek writes a
+    connection's rows in order, so the second rarely has work to do."""
     import numpy as np
 
     codes = batch.uid_code
     order = np.argsort(codes, kind="stable")
-    by_uid, seq = codes[order], batch.seq[order]
-    if ((np.diff(seq) < 0) & (np.diff(by_uid) == 0)).any():
+    by_uid, seq = codes.take(order), batch.seq.take(order)
+    if ((seq[1:] < seq[:-1]) & (by_uid[1:] == by_uid[:-1])).any():
         order = np.lexsort((batch.seq, codes))
-    return order
+        by_uid, seq = codes.take(order), batch.seq.take(order)
+    return order, by_uid, seq
 
 
 def _conn_ids(batch: Batch, order: Ints, codes: Ints) -> dict[int, ConnId]:
     """For each uid (by its code) the four-tuple of its first row that has one."""
     import numpy as np
 
-    having = np.flatnonzero(batch.orig_p[order] >= 0)
+    having = np.flatnonzero(batch.orig_p.take(order) >= 0)
     uids, first = np.unique(codes[having], return_index=True)
     rows = order[having[first]]
     return {

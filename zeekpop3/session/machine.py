@@ -7,8 +7,6 @@ it has confirmed POP3, so the first rows wait until a row tells the forms apart.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import compress, repeat
-from operator import ne
 from typing import Any
 
 from zeekpop3.session.dialogue import Dialogue, Event, Exchange
@@ -32,7 +30,6 @@ DEFECTS = {
 MAX_MESSAGE = 64 * 1024 * 1024
 _UNDECIDED_ROWS = 10_000
 _EXACT = frozenset({"contents", "sent"})
-_OTHER = frozenset({"login", "starttls", "close"})
 _PLAIN = frozenset({"data", "header", "end", "close", "starttls"})
 
 
@@ -223,18 +220,15 @@ class Connection:
             exact.advance()
 
     def _run_plain(self, plain: PlainReader, rows: Rows, start: int, stop: int) -> None:
-        kinds = rows.kind
-        # Nearly all rows are lines: the reader takes those a run at a time.
-        control = list(compress(range(start, stop), map(ne, kinds[start:stop], repeat("data"))))
-        taken = 0
-        for at, index in enumerate(control):
-            if kinds[index] in _OTHER:
-                plain.receive(rows, start, index, control[taken:at])
-                start, taken = index + 1, at + 1
+        kinds = rows.kind if isinstance(rows.kind, list) else list(rows.kind)
+        data = rows.data if isinstance(rows.data, list) else list(rows.data)
+        while start < stop:
+            index = plain.receive(rows, kinds, data, start, stop)
+            if index < stop:
                 self._other(rows, index)
                 if self.done:
                     return
-        plain.receive(rows, start, stop, control[taken:])
+            start = index + 1
 
     def _other(self, rows: Rows, index: int) -> None:
         """A row that both forms have."""

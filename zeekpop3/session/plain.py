@@ -8,9 +8,6 @@ come trimmed; `refold` joins the header fields again.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import repeat
-from operator import gt
 from typing import Any
 
 from zeekpop3.refold.fold import refold
@@ -23,6 +20,9 @@ _FIELD_LINE = re.compile(rb"[!-9;-~]{1,76} ?:")
 # What trimming takes from a line is little; a message that has less of its octets than this lacks a part.
 _LEAST_LEFT = 0.75
 _MOST_LATE = 16
+
+OTHER = frozenset({"login", "starttls", "close"})
+"""The kinds of rows that say something of the whole connection: whoever has it reads them."""
 
 
 class PlainReader:
@@ -58,63 +58,57 @@ class PlainReader:
 
     # -- rows ------------------------------------------------------------------------------------------
 
-    def receive(self, rows: Rows, start: int, stop: int, control: Sequence[int]) -> None:
-        """Take a run of rows that are the plain form's own; `control` are those of them that are no lines."""
-        kinds, data, commands, stamps = rows.kind, rows.data, rows.command, rows.ts
-        new = data[start:stop]
-        # Nearly always: no field is cut, and all would fit even if it were one message.
-        fits = self.held + sum(map(len, new)) + 2 * len(new) <= self.max_message
-        as_is = fits and (
-            isinstance(rows, WholeRows) or not any(map(gt, rows.length[start:stop], map(len, new)))
-        )
-        lines, marks, before = self.lines, self.marks, len(self.lines)
-        for index in control:
-            if start < index:
-                if as_is:
-                    lines += data[start:index]
-                else:
-                    self._take_lines(data[start:index], rows.length[start:index])
-            start = index + 1
-            kind = kinds[index]
-            if kind == "header":
-                name = commands[index]
-                marks.append((len(lines), name.encode("utf-8", "surrogateescape") if name else b""))
-                continue
-            if kind == "end":
-                self.end_seen = True
-            elif kind == "request":
-                self._close()
-                self._request(commands[index], data[index], stamps[index])
-            elif kind == "reply":
-                if self.exchange is None or self.exchange.status is not None:
-                    self._close()
-                self._reply(commands[index], data[index], stamps[index])
-            elif kind == "gap":
-                self.damage_seen = True
-                if commands[index] != "client":
-                    self.gaps.append((len(lines), rows.length[index]))
-                    if not lines:
-                        self.in_step = False  # between responses: any number of them may be missing
-            elif kind == "unexpected":
-                self._unexpected(commands[index], stamps[index])
-            if lines is not self.lines:
-                lines, marks, before = self.lines, self.marks, 0
-        if not as_is:
-            self._take_lines(data[start:stop], rows.length[start:stop])
-            return
-        lines += data[start:stop]
-        self.held += sum(map(len, lines[before:])) + 2 * (len(lines) - before)
+    def receive(self, rows: Rows, kinds: list[str], data: list[bytes], start: int, stop: int) -> int:
+        """Take the rows from `start` on, up to one that is not the plain form's own; its index, or `stop`.
 
-    def _take_lines(self, new: Sequence[bytes], lengths: Sequence[int]) -> None:
-        lines = self.lines
-        for line, length in zip(new, lengths, strict=True):
-            if self.held <= self.max_message:
-                lines.append(line)
-                self.held += len(line) + 2
-            else:
-                self.over += len(line) + 2
-            if len(line) < length:
-                self.gaps.append((len(lines), length - len(line)))
+        `kinds` and `data` are those of `rows`.
+        """
+        commands, lengths = rows.command, rows.length
+        may_be_cut = not isinstance(rows, WholeRows)
+        lines, marks, held, most = self.lines, self.marks, self.held, self.max_message
+        for index in range(start, stop):
+            kind = kinds[index]
+            if kind == "data":  # as nearly all are
+                line = data[index]
+                if held <= most:
+                    lines.append(line)
+                    held += len(line) + 2
+                else:
+                    self.over += len(line) + 2
+                if may_be_cut and len(line) < lengths[index]:
+                    self.gaps.append((len(lines), lengths[index] - len(line)))
+                continue
+            if kind == "header":
+                marks.append((len(lines), _field_name(commands[index])))
+                continue
+            self.held = held
+            if kind in OTHER:
+                return index
+            self._control(kind, rows, index)
+            lines, marks, held = self.lines, self.marks, self.held
+        self.held = held
+        return stop
+
+    def _control(self, kind: str, rows: Rows, index: int) -> None:
+        """A row that stands between the lines."""
+        command = rows.command[index]
+        if kind == "end":
+            self.end_seen = True
+        elif kind == "request":
+            self._close()
+            self._request(command, rows.data[index], rows.ts[index])
+        elif kind == "reply":
+            if self.exchange is None or self.exchange.status is not None:
+                self._close()
+            self._reply(command, rows.data[index], rows.ts[index])
+        elif kind == "gap":
+            self.damage_seen = True
+            if command != "client":
+                self.gaps.append((len(self.lines), rows.length[index]))
+                if not self.lines:
+                    self.in_step = False  # between responses: any number of them may be missing
+        elif kind == "unexpected":
+            self._unexpected(command, rows.ts[index])
 
     def lose_rows(self, count: int) -> None:
         """Rows of the log are missing here (a hole in `seq`)."""
@@ -182,8 +176,8 @@ class PlainReader:
     def _listing(self, exchange: Exchange) -> None:
         lines = self.lines
         exchange.body = b"\r\n".join(lines) + b"\r\n" if lines else b""
-        exchange.lines, exchange.wire_octets = len(lines), _octets(lines)
-        exchange.missing = sum(length for _, length in self.gaps)
+        exchange.lines, exchange.wire_octets = len(lines), self.held
+        exchange.missing = sum([length for _, length in self.gaps])
 
     def _message(self, exchange: Exchange, last: bool) -> None:
         """A message; after a loss perhaps a part of one, and the message of the next command behind it."""
@@ -219,12 +213,13 @@ class PlainReader:
         marks: list[tuple[int, bytes]] | None,
         gaps: list[tuple[int, int]],
     ) -> None:
-        exchange.lines, exchange.wire_octets = len(lines), _octets(lines)
-        exchange.missing = sum(length for _, length in gaps)
+        exchange.lines = len(lines)
+        exchange.wire_octets = self.held if lines is self.lines else _octets(lines)
+        exchange.missing = sum([length for _, length in gaps])
         if self.lost_rows:
             exchange.defects.append("rows_missing")
             exchange.missing = -1
-        if any(map(bytes.startswith, lines, repeat(b".."))):
+        if _has_stuffed(lines):
             lines = [line[1:] if line.startswith(b"..") else line for line in lines]
         exchange.body, defects = refold(lines, marks)
         exchange.defects += defects
@@ -286,6 +281,19 @@ class PlainReader:
             return False
         octets = declared_octets(exchange.message)
         return octets is not None and exchange.wire_octets == octets
+
+
+def _field_name(name: str | None) -> bytes:
+    if not name:
+        return b""
+    return name.encode() if name.isascii() else name.encode("utf-8", "surrogateescape")
+
+
+def _has_stuffed(lines: list[bytes]) -> bool:
+    for line in lines:  # noqa: SIM110 - compiled, a loop is a loop
+        if line.startswith(b".."):
+            return True
+    return False
 
 
 def _octets(lines: list[bytes]) -> int:

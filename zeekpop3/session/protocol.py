@@ -16,7 +16,6 @@ MULTILINE_BY_LOOKS = frozenset({"AUTH", "LANG", "XTND"})
 NUMBERED_COMMANDS = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
 _PIECE = 1 << 16
 _WORTH_NUMPY = 6000
-_WORTH_NUMPY = 4096
 MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
 
 _STATUS = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
