@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from zeekpop3.refold.looks import fold_by_looks
 from zeekpop3.refold.marks import fold_by_marks
 
-FOLD_GUESSED = "header_fold_guessed"
+FOLD_GUESSED: Final = "header_fold_guessed"
 
 
 def refold(lines: list[bytes], marks: list[tuple[int, bytes]] | None) -> tuple[bytes, list[str]]:

@@ -9,23 +9,24 @@ field are looked at.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from zeekpop3.refold.names import KNOWN, ONCE
 
-_NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
-_PLAIN_NAME = re.compile(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*|\d+")
-_LIST_OF_NAMES = re.compile(rb"[\w-]+ ?:(?:(?=\S)| ?[\w-]+ ?[:;])[ \w:-]*(?:;.*)?")
-_BOUNDARY = re.compile(rb'boundary[ \t]*=[ \t]*(?:"([^"]*)"|([^\s;]+))', re.IGNORECASE)
-_DATED = re.compile(rb";[^;]*?\d:\d\d")
-_SIGNATURES = (b"dkim-signature", b"domainkey-signature", b"arc-message-signature")
-_ANSWER = frozenset(
+_NAME: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_PLAIN_NAME: Final = re.compile(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*|\d+")
+_LIST_OF_NAMES: Final = re.compile(rb"[\w-]+ ?:(?:(?=\S)| ?[\w-]+ ?[:;])[ \w:-]*(?:;.*)?")
+_BOUNDARY: Final = re.compile(rb'boundary[ \t]*=[ \t]*(?:"([^"]*)"|([^\s;]+))', re.IGNORECASE)
+_DATED: Final = re.compile(rb";[^;]*?\d:\d\d")
+_SIGNATURES: Final = (b"dkim-signature", b"domainkey-signature", b"arc-message-signature")
+_ANSWER: Final = frozenset(
     (b"re", b"fw", b"fwd", b"aw", b"wg", b"sv", b"vs", b"tr", b"rv", b"r", b"i", b"antw", b"ref")
 )
-_MESSAGE = re.compile(rb"message/(?:rfc822|global|news)", re.IGNORECASE)
-_PREAMBLES = (b"This is a multi-part message in MIME", b"This is a multipart message in MIME")
-_LOOK_BACK = 40
-_MAX_VALUE = 1 << 16
-_LOOK_AHEAD = 40
+_MESSAGE: Final = re.compile(rb"message/(?:rfc822|global|news)", re.IGNORECASE)
+_PREAMBLES: Final = (b"This is a multi-part message in MIME", b"This is a multipart message in MIME")
+_LOOK_BACK: Final = 40
+_MAX_VALUE: Final = 1 << 16
+_LOOK_AHEAD: Final = 40
 
 
 def fold_by_looks(lines: list[bytes], begin: int) -> bool:

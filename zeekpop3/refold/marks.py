@@ -8,13 +8,14 @@ lines before it that are no field at all (no colon), of which Zeek says nothing.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from zeekpop3.refold.looks import fold_by_looks, fold_header
 
-_DELIMITER = b"--"
-_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
+_DELIMITER: Final = b"--"
+_NAME: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
 # `MIME_get_field_name`: comments before and after the name are skipped, and before it whatever is no name.
-_FIELD = re.compile(rb"(?:\([^()]*\)|[^!-9;-~])*+([!-9;-~]++)(?:[ \t]|\([^()]*\))*+:")
+_FIELD: Final = re.compile(rb"(?:\([^()]*\)|[^!-9;-~])*+([!-9;-~]++)(?:[ \t]|\([^()]*\))*+:")
 
 
 def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:

@@ -6,7 +6,9 @@ A name that stands here begins a field with near certainty; one that does not ma
 
 from __future__ import annotations
 
-_REGISTERED = """
+from typing import Final
+
+_REGISTERED: Final = """
 accept-language alternate-recipient apparently-to arc-authentication-results arc-message-signature arc-seal
 archive archived-at authentication-results auto-submitted autoforwarded autosubmitted bcc cancel-key
 cancel-lock cc comments content-alternative content-base content-class content-description
@@ -33,7 +35,7 @@ x400-content-return x400-content-type x400-mts-identifier x400-originator x400-r
 x400-trace xref
 """
 
-_IN_USE = """
+_IN_USE: Final = """
 abuse-reports-to acceptlanguage arrival-date authentication-warning auto-reply auto-response-suppress
 bimi-indicator bimi-location bimi-selector bounce-to bounces-to bounces_to cal-id campaign-id cfbl-address
 cfbl-feedback-id comment complaints-to deliver-to delivery-report diagnostic-code disposition dkim-filter
@@ -47,13 +49,13 @@ reported-domain reported-uri reporting-mta reporting-ua return-receipt-requested
 spamdiagnosticmetadata spamdiagnosticoutput ui-outboundreport user-defined warnings-to will-retry-until
 """
 
-KNOWN = frozenset(name.encode() for name in (_REGISTERED + _IN_USE).split())
+KNOWN: Final = frozenset(name.encode() for name in (_REGISTERED + _IN_USE).split())
 """In lower case."""
 
-_ONCE = """
+_ONCE: Final = """
 bcc cc content-transfer-encoding content-type date from in-reply-to message-id mime-version references
 reply-to return-path sender subject to user-agent x-mailer
 """
 
-ONCE = frozenset(name.encode() for name in _ONCE.split())
+ONCE: Final = frozenset(name.encode() for name in _ONCE.split())
 """Fields that a header has once (RFC 5322, section 3.6); a header quoted in a body has them, too."""

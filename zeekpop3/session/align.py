@@ -12,32 +12,34 @@ import heapq
 import itertools
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from zeekpop3.session.protocol import declared_octets, is_multiline, parse_status, unstuff
 from zeekpop3.session.stream import ServerStream
 
-_TERMINATOR = b"\r\n.\r\n"
-_STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
+_TERMINATOR: Final = b"\r\n.\r\n"
+_STATUS_START: Final = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
 # The first line of a response, by command. A mail may begin with anything, but not with a listing.
-_LOOKS = {
+_LOOKS: Final = {
     "LIST": re.compile(rb"\d+[ \t]+\d+\s*$|\.\r\n", re.MULTILINE),
     "UIDL": re.compile(rb"\d+[ \t]+\S+\s*$|\.\r\n", re.MULTILINE),
     "RETR": re.compile(rb"(?!\d+[ \t]+\S+\r\n)"),
     "TOP": re.compile(rb"(?!\d+[ \t]+\S+\r\n)"),
 }
-_TAIL_LOOKS = {
+_TAIL_LOOKS: Final = {
     "LIST": re.compile(rb"\d+[ \t]+\d+\s*$"),
     "UIDL": re.compile(rb"\d+[ \t]+\S+\s*$"),
     "CAPA": re.compile(rb"[A-Z0-9]"),
 }
-_NEVER_SIZED = frozenset({"UIDL", "CAPA", "DELE", "QUIT", "NOOP", "RSET", "USER", "PASS"})
-_FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:")
-_LONGEST_STATUS_LINE = 512  # RFC 2449, section 4
-STATUS_LENGTH = 20  # of a status line that was not seen: "+OK 12345 octets" and its CRLF, about
-_MOST_STATES = 20_000
-_MOST_SWALLOWED = 400
-_EXPECTED, _UNEXPECTED, _IMPOSSIBLE = 8.0, -12.0, -40.0
+_NEVER_SIZED: Final = frozenset({"UIDL", "CAPA", "DELE", "QUIT", "NOOP", "RSET", "USER", "PASS"})
+_FIELD_START: Final = re.compile(rb"[!-9;-~]{1,76}[ \t]*:")
+_LONGEST_STATUS_LINE: Final = 512  # RFC 2449, section 4
+STATUS_LENGTH: Final = 20  # of a status line that was not seen: "+OK 12345 octets" and its CRLF, about
+_MOST_STATES: Final = 20_000
+_MOST_SWALLOWED: Final = 400
+_EXPECTED: Final = 8.0
+_UNEXPECTED: Final = -12.0
+_IMPOSSIBLE: Final = -40.0
 
 
 class Sent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from zeekpop3.session.events import Command, Session, Transfer
 from zeekpop3.session.protocol import (
@@ -23,8 +23,8 @@ from zeekpop3.session.rows import ConnId
 
 Event = Transfer | Command | Session
 
-_STAT = re.compile(r"\s*(\d{1,18})\s+(\d{1,18})")
-_NUMBER = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
+_STAT: Final = re.compile(r"\s*(\d{1,18})\s+(\d{1,18})")
+_NUMBER: Final = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
 
 
 class Exchange:

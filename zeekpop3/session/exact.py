@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from zeekpop3.session.align import STATUS_LENGTH, Sent, Span, align, only
 from zeekpop3.session.dialogue import Dialogue, Exchange
@@ -28,11 +28,11 @@ from zeekpop3.session.protocol import (
 from zeekpop3.session.stray import Strays
 from zeekpop3.session.stream import ServerStream, cut, terminator
 
-_STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
-_NEVER = 1 << 62
-_MAX_STATUS_LINE = 64 * 1024
+_STATUS_START: Final = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
+_NEVER: Final = 1 << 62
+_MAX_STATUS_LINE: Final = 64 * 1024
 # What follows the status line depends on more than the command; or everything after it is another protocol.
-_UNUSUAL = MULTILINE_BY_LOOKS | {"STLS"}
+_UNUSUAL: Final = MULTILINE_BY_LOOKS | {"STLS"}
 
 
 class _Waiting:
@@ -122,22 +122,32 @@ class ExactReader:
         if self.finished:
             return
         stream = self.stream
-        start = stream.position
+        here = stream.place(offset)
         if (
-            stream.buffer
+            here != stream.end
+            or len(data) < length
             or stream.holes
             or not self.pending
-            or len(data) < length
-            or stream.base != start
-            or stream.place(offset) != start
             or self.strays.damage_seen
             or self._skipped
         ):
             stream.append(offset, length, data, ts)
             return
-        # What begins and ends in this row is cut out of it; only what is left is gathered.
-        end = self._whole(data, start, start, ts)
-        stream.append_rest(start, end, data, ts)
+        # What begins and ends in this row is cut out of it; only what goes on from row to row is gathered.
+        start = stream.position
+        if start < here:
+            stream.append(offset, length, data, ts)
+            if self._waiting.start == start and self._step(final=False):
+                self._whole(data, here, stream.position, ts)
+                stream.release()
+            return
+        if start == 0 and self.dialogue.expects_greeting and self.pending[0].offset > 0:
+            newline = data.find(b"\n", 0, self.pending[0].offset)
+            if newline >= 0:
+                self._greeting(data[:newline])
+                start = newline + 1
+        start = self._whole(data, here, start, ts)
+        stream.append_rest(here, start, data, ts)
 
     def gap(self, side: str | None, offset: int, length: int) -> None:
         """A `gap` row: bytes of either side that the capture lacks."""
@@ -453,7 +463,7 @@ class ExactReader:
         after = newline + 1
         parsed = parse_status(stream.bytes_at(start, after))
         if self.dialogue.expects_greeting and start == 0:
-            self.dialogue.greeting(*(parsed or ("", to_text(stream.bytes_at(start, newline)).rstrip("\r"))))
+            self._greeting(stream.bytes_at(start, newline))
             stream.position = after
             return True
         if parsed is None:
@@ -486,6 +496,10 @@ class ExactReader:
         self._emit(None, exchange)
         stream.position = end
         return True
+
+    def _greeting(self, line: bytes) -> None:
+        status, message = parse_status(line) or ("", to_text(line).rstrip("\r"))
+        self.dialogue.greeting(status, message)
 
     def _unasked_damaged(self, start: int, stop: int, limit: int | None, final: bool) -> bool:
         """The same where bytes are missing: a message that has begun is kept as far as it goes."""

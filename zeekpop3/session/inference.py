@@ -7,12 +7,13 @@ CRLF, and nothing else. What is inferred is marked (`request_missing`), and noth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from zeekpop3.session.align import Sent
 from zeekpop3.session.protocol import NUMBERED_COMMANDS
 
-_FETCH_THEN_DELETE = ("RETR", "DELE")
-_MOST = 1000
+_FETCH_THEN_DELETE: Final = ("RETR", "DELE")
+_MOST: Final = 1000
 
 
 def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: int) -> list[Sent]:

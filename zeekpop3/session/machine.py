@@ -7,7 +7,7 @@ it has confirmed POP3, so the first rows wait until a row tells the forms apart.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from zeekpop3.session.dialogue import Dialogue, Event, Exchange
 from zeekpop3.session.exact import ExactReader
@@ -15,7 +15,7 @@ from zeekpop3.session.plain import PlainReader
 from zeekpop3.session.protocol import NUMBERED_COMMANDS, to_text
 from zeekpop3.session.rows import ConnId, Rows
 
-DEFECTS = {
+DEFECTS: Final = {
     "desynchronized": "plain form: after a loss Zeek was a response late; which message this is is not known",
     "message_too_large": "more than the limit was transferred: what is over was dropped and counted",
     "number_doubtful": "after a loss: the message has not the size that LIST gave for its number",
@@ -27,10 +27,10 @@ DEFECTS = {
 }
 """The defects that the session machine gives to transfers and sessions, and what each means."""
 
-MAX_MESSAGE = 64 * 1024 * 1024
-_UNDECIDED_ROWS = 10_000
-_EXACT = frozenset({"contents", "sent"})
-_PLAIN = frozenset({"data", "header", "end", "close", "starttls"})
+MAX_MESSAGE: Final = 64 * 1024 * 1024
+_UNDECIDED_ROWS: Final = 10_000
+_EXACT: Final = frozenset({"contents", "sent"})
+_PLAIN: Final = frozenset({"data", "header", "end", "close", "starttls"})
 
 
 class Connection:

@@ -8,20 +8,20 @@ come trimmed; `refold` joins the header fields again.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from zeekpop3.refold.fold import refold
 from zeekpop3.session.dialogue import Dialogue, Exchange
 from zeekpop3.session.protocol import MESSAGE_COMMANDS, declared_octets, is_multiline, parse_status, to_text
 from zeekpop3.session.rows import Rows, WholeRows
 
-_STATUS_LINE = re.compile(rb"\+OK\b", re.IGNORECASE)
-_FIELD_LINE = re.compile(rb"[!-9;-~]{1,76} ?:")
+_STATUS_LINE: Final = re.compile(rb"\+OK\b", re.IGNORECASE)
+_FIELD_LINE: Final = re.compile(rb"[!-9;-~]{1,76} ?:")
 # What trimming takes from a line is little; a message that has less of its octets than this lacks a part.
-_LEAST_LEFT = 0.75
-_MOST_LATE = 16
+_LEAST_LEFT: Final = 0.75
+_MOST_LATE: Final = 16
 
-OTHER = frozenset({"login", "starttls", "close"})
+OTHER: Final = frozenset({"login", "starttls", "close"})
 """The kinds of rows that say something of the whole connection: whoever has it reads them."""
 
 

@@ -7,21 +7,22 @@ sections 5 to 7; CAPA and AUTH: RFC 2449, RFC 5034; LANG: RFC 6856; STLS: RFC 25
 from __future__ import annotations
 
 import re
+from typing import Final
 
-ALWAYS_MULTILINE = frozenset({"RETR", "TOP", "CAPA"})
-MULTILINE_WITHOUT_ARGUMENT = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
+ALWAYS_MULTILINE: Final = frozenset({"RETR", "TOP", "CAPA"})
+MULTILINE_WITHOUT_ARGUMENT: Final = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
 # The `sent` row has no argument for these: AUTH's is known from elsewhere, if at all; XTND's subcommands
 # (RFC 1082) differ in what they answer.
-MULTILINE_BY_LOOKS = frozenset({"AUTH", "LANG", "XTND"})
-NUMBERED_COMMANDS = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
-_PIECE = 1 << 16
-_WORTH_NUMPY = 6000
-MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
+MULTILINE_BY_LOOKS: Final = frozenset({"AUTH", "LANG", "XTND"})
+NUMBERED_COMMANDS: Final = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
+_PIECE: Final = 1 << 16
+_WORTH_NUMPY: Final = 6000
+MESSAGE_COMMANDS: Final = frozenset({"RETR", "TOP"})
 
-_STATUS = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
-_OCTETS = re.compile(r"(?:^|[\s(])(\d{1,18})\s+(?:octets|bytes)\b", re.IGNORECASE)
-_TWO_DOTS = re.compile(rb"\n\.\.")  # nearly twice as fast as bytes.find
-_LISTING = re.compile(rb"\s*(\d{1,10})[ \t]+(\S+)")
+_STATUS: Final = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
+_OCTETS: Final = re.compile(r"(\d\d{0,17})\s+(?:octets|bytes)\b", re.IGNORECASE)  # \d first: soon found
+_TWO_DOTS: Final = re.compile(rb"\n\.\.")  # nearly twice as fast as bytes.find
+_LISTING: Final = re.compile(rb"\s*(\d{1,10})[ \t]+(\S+)")
 
 
 def is_multiline(command: str | None, argument: str | None, status: str | None) -> bool:
@@ -46,8 +47,12 @@ def parse_status(line: bytes) -> tuple[str, str] | None:
 
 def declared_octets(message: str | None) -> int | None:
     """The size in octets that a reply to RETR announces ("+OK 760 octets"); None if it does not."""
-    found = _OCTETS.search(message) if message else None
-    return int(found[1]) if found else None
+    at = 0
+    while message and (found := _OCTETS.search(message, at)):
+        start, at = found.span()
+        if start == 0 or message[start - 1] == "(" or message[start - 1].isspace():
+            return int(found[1])
+    return None
 
 
 def parse_listing(line: bytes) -> tuple[int, bytes] | None:
@@ -94,4 +99,4 @@ def count_lines(body: bytes) -> int:
 
 def to_text(data: bytes) -> str:
     """Bytes of the dialogue as text: UTF-8 (RFC 6856), with U+FFFD for what is not."""
-    return data.decode("utf-8", "replace")
+    return data.decode("ascii") if data.isascii() else data.decode("utf-8", "replace")

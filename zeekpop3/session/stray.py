@@ -7,16 +7,18 @@ which message it is shows in its size, in the order of the mailbox, and in how m
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from zeekpop3.session.align import Sent
 from zeekpop3.session.dialogue import Dialogue
 
-_FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:|From ")
-_LISTING = re.compile(rb"(?:\d{1,10} (?P<what>[!-~]{1,70})\r?\n)++")
-_SCAN_LISTING = re.compile(rb"(?:\d{1,10} \d{1,18}\r?\n)++")
-_CAPABILITIES = re.compile(rb"(?:(?:TOP|UIDL|USER|SASL|STLS|PIPELINING|RESP-CODES|EXPIRE|IMPLEMENTATION)\b)")
-_STAT = re.compile(r"\d{1,10} \d{1,18}\s*$")
+_FIELD_START: Final = re.compile(rb"[!-9;-~]{1,76}[ \t]*:|From ")
+_LISTING: Final = re.compile(rb"(?:\d{1,10} (?P<what>[!-~]{1,70})\r?\n)++")
+_SCAN_LISTING: Final = re.compile(rb"(?:\d{1,10} \d{1,18}\r?\n)++")
+_CAPABILITIES: Final = re.compile(
+    rb"(?:(?:TOP|UIDL|USER|SASL|STLS|PIPELINING|RESP-CODES|EXPIRE|IMPLEMENTATION)\b)"
+)
+_STAT: Final = re.compile(r"\d{1,10} \d{1,18}\s*$")
 
 
 class Strays:

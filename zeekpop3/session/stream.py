@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import Any
+from typing import Any, Final
 
-_COPIED_ONCE = 4096  # a slice of a bytearray is a copy of its own: worth going round for what is longer
-_WORTH_A_LOOK = 1 << 14
-_HOLE_LIMIT = 1 << 20  # a longer hole is held as one of this length, and later offsets are moved
+_COPIED_ONCE: Final = (
+    4096  # a slice of a bytearray is a copy of its own: worth going round for what is longer
+)
+_WORTH_A_LOOK: Final = 1 << 14
+_HOLE_LIMIT: Final = 1 << 20  # a longer hole is held as one of this length, and later offsets are moved
 
 
-_LINE_DOT = re.compile(rb"\n\.")
-_PIECE = 1 << 16
+_LINE_DOT: Final = re.compile(rb"\n\.")
+_PIECE: Final = 1 << 16
 
 
 def terminator(buffer: bytes | bytearray, newline: int, stuffed: bool) -> tuple[bool, int]:
@@ -108,7 +110,7 @@ class ServerStream:
         been read up to `read`."""
         self.base = self.position = read
         self._clock_at, self._clock = [start], [ts]
-        self.buffer += data[read - start :] if read > start else data
+        self.buffer = bytearray(data[read - start :] if read > start else data)
 
     def lose(self, offset: int, length: int) -> None:
         """Take a gap: `length` bytes at `offset` are missing; -1: all up to `offset` are."""
