@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from traffic import damage, pop3, rows, tcp
 
-from zeekpop3.session import Rows
+from zeekpop3.session import Connection, Rows
 
 from .said import Outcome, capture, fed, only_rows
 
@@ -68,6 +69,28 @@ def test_batches_make_no_difference(
     whole = fed([made])
     assert facts(fed(split(made, seed))) == facts(whole)
     assert facts(fed(rows.part(made, n, n + 1) for n in range(len(made.ts)))) == facts(whole)
+
+
+@PROPERTY
+@given(mails, how, st.integers(0, 10_000), st.booleans(), st.sampled_from([0.0, 0.05]))
+def test_handed_on_between_any_rows(
+    box: list[bytes], kw: dict[str, int], seed: int, exact: bool, loss: float
+) -> None:
+    """Pickled and unpickled between any two pieces, a connection gives the same events, to the last field."""
+    packets = damage.lose(capture(box, **kw)[0].packets, loss, random.Random(seed))
+    made = only_rows(packets, exact=exact, seed=seed)
+    stays, moves = Connection("C1", 400), Connection("C1", 400)
+    for piece in split(made, seed):
+        expected = stays.receive(piece)
+        moves = pickle.loads(pickle.dumps(moves))
+        assert pickle.loads(pickle.dumps(moves.receive(piece))) == expected
+        assert (moves.last_ts, moves.next_seq, moves.held_bytes) == (
+            stays.last_ts,
+            stays.next_seq,
+            stays.held_bytes,
+        )
+    expected = stays.finish("idle")
+    assert pickle.loads(pickle.dumps(moves)).finish("idle") == expected
 
 
 @PROPERTY
