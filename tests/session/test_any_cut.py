@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from traffic import damage, pop3, rows, tcp
 
-from zeekpop3.session import Connection, Rows
+from zeekpop3.session import Connection, Rows, Transfer
 
 from .said import Outcome, capture, fed, only_rows
 
@@ -91,6 +91,25 @@ def test_handed_on_between_any_rows(
         )
     expected = stays.finish("idle")
     assert pickle.loads(pickle.dumps(moves)).finish("idle") == expected
+
+
+@PROPERTY
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=4), st.integers(0, 10_000))
+def test_what_is_over_the_bound_is_counted(sizes: list[int], seed: int) -> None:
+    """Whenever the bound is set, and however little is over it: what is there and what is not add up."""
+    box = [b"".join(b"x" * (size % 23) + b"\r\n" for _ in range(size % 11)) for size in sizes]
+    turns = pop3.dialogue(pop3.Mailbox(box), pop3.fetch_all(pop3.Mailbox(box)))
+    connection = tcp.Connection().play(pop3.steps(turns), tcp.by_size(16)).close()
+    made = only_rows(connection.packets, exact=True, seed=seed)
+    machine, events = Connection("C1"), []
+    at = random.Random(seed).randrange(len(made.ts))
+    for n in range(len(made.ts)):
+        events += machine.receive(rows.part(made, n, n + 1))
+        if n == at:
+            events += machine.bound(60 + seed % 70)
+    transfers = [event for event in events if isinstance(event, Transfer)]
+    messages = pop3.Mailbox(box).messages
+    assert [len(t.raw) + (t.missing_bytes or 0) for t in transfers] == [len(each) for each in messages]
 
 
 @PROPERTY

@@ -599,6 +599,8 @@ class ExactReader:
         if held <= self.max_message or not self.pending:
             return
         if self._waiting.start == stream.position and stream.first_hole(stream.position) >= stream.end:
+            if held <= self.max_message + 8:
+                return  # the last bytes are kept: they may be the beginning of the terminator
             count = stream.skip(stream.position + self.max_message, stream.end - 8)
             self._skipped += count
             self._waiting.search_from = stream.end - 8
