@@ -2,78 +2,30 @@
 
 The k-th command's response starts where the one before ended, or at its own offset if that is later (the
 offset is where the server's stream stood when the client sent the command, so no response starts before it).
-While nothing is missing, the bytes alone say where each response ends. Where a loss lies in a response, the
-next command's offset bounds it if the client waits for each response; where it does not, `align` decides.
+While nothing is missing, the bytes alone say where each response ends (`whole`). Where a loss lies in a
+response, the next command's offset bounds it if the client waits for each response; where it does not,
+`align` decides.
 """
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from typing import Any, Final
+from typing import Any
 
-from zeekpop3.session.align import STATUS_LENGTH, Sent, Span, align, only
-from zeekpop3.session.dialogue import Dialogue, Exchange
+from zeekpop3.session.align import Sent, Span, align, only
+from zeekpop3.session.dialogue import Exchange
 from zeekpop3.session.inference import lost_commands
 from zeekpop3.session.protocol import (
-    ALWAYS_MULTILINE,
-    MULTILINE_BY_LOOKS,
-    MULTILINE_WITHOUT_ARGUMENT,
     declared_octets,
-    is_multiline,
     parse_status,
     to_text,
     unstuff,
 )
-from zeekpop3.session.stray import Strays
-from zeekpop3.session.stream import ServerStream, cut, terminator
-
-_STATUS_START: Final = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
-_NEVER: Final = 1 << 62
-_MAX_STATUS_LINE: Final = 64 * 1024
-# What follows the status line depends on more than the command; or everything after it is another protocol.
-_UNUSUAL: Final = MULTILINE_BY_LOOKS | {"STLS"}
+from zeekpop3.session.stream import terminator
+from zeekpop3.session.whole import MAX_STATUS_LINE, STATUS_START, WholeReader
 
 
-class _Waiting:
-    """Where the search for the present response's end goes on when more bytes come.
-
-    `stuffed` is True once a line has been seen that begins with two dots.
-    """
-
-    def __init__(self) -> None:
-        self.start = -1
-        self.search_from = 0
-        self.body_start = 0
-        self.status = ""
-        self.message = ""
-        self.stuffed = False
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        told = (self.status, self.message, self.stuffed)
-        return _Waiting, (), (self.start, self.search_from, self.body_start, *told)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.start, self.search_from, self.body_start, self.status, self.message, self.stuffed = state
-
-
-class ExactReader:
+class ExactReader(WholeReader):
     """Reads `sent`, `contents` and `gap` rows; hands exchanges to the dialogue as they end."""
-
-    def __init__(self, dialogue: Dialogue, max_message: int) -> None:
-        self.dialogue = dialogue
-        self.stream = ServerStream()
-        self.pending: deque[Sent] = deque()
-        # From this offset on the client has been seen not to wait; before it, it waits for each response.
-        self.pipelined_from = _NEVER
-        self.finished = False
-        self.max_message = max_message
-        self.strays = Strays(dialogue)
-        self._waiting = _Waiting()
-        self._last_sent: Sent | None = None
-        self._last_offset = -1
-        self._skipped = 0
-        self._status_length = STATUS_LENGTH  # of the last reply to RETR
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = (
@@ -192,60 +144,6 @@ class ExactReader:
             self._emit(left, None)
         self.pending.clear()
 
-    # -- whole responses -------------------------------------------------------------------------------
-
-    def _whole(self, buffer: bytes | bytearray, base: int, start: int, ts: int) -> int:
-        """Read the responses that are there from end to end, where nothing was ever missing.
-
-        `buffer` holds the stream from `base` on, the next response begins at `start`. `ts` is the time of the
-        byte at `base`; -1: the stream knows. Returns the offset after the last response that was read.
-        Nearly all responses are read here, and in the same way as `_clean` would: what is not as usual is
-        left to it.
-        """
-        stream, pending, dialogue, waiting = self.stream, self.pending, self.dialogue, self._waiting
-        count = len(buffer)
-        while pending:
-            sent = pending[0]
-            command = sent.command
-            if sent.offset > start or waiting.start == start or command is None or command in _UNUSUAL:
-                break
-            begin = start - base
-            newline = buffer.find(b"\n", begin, begin + _MAX_STATUS_LINE)
-            if newline < 0 or buffer[newline - 1] != 0x0D:
-                break
-            parsed = parse_status(cut(buffer, begin, newline))
-            if parsed is None:
-                break
-            status, message = parsed
-            reply_ts = stream.time_at(start) if ts < 0 else ts if start == base else None
-            exchange = Exchange(command, sent.argument or None, sent.ts, status, message, reply_ts)
-            end = newline + 1
-            if is_multiline(command, sent.argument, status) and (
-                command in ALWAYS_MULTILINE
-                or self._has_lines(sent, status, base + end, cut(buffer, end, min(end + 5, count)))
-            ):
-                stuffed, end = terminator(buffer, newline, False)
-                if end < 0:
-                    waiting.start, waiting.body_start = start, base + newline + 1
-                    waiting.search_from = base + max(newline - 1, count - 4)
-                    waiting.status, waiting.message, waiting.stuffed = status, message, stuffed
-                    break
-                exchange.wire_octets = end - 4 - newline
-                body = cut(buffer, newline + 1, end - 3)
-                if stuffed:
-                    body = unstuff(body)
-                exchange.body = body
-                if command == "RETR":
-                    self._status_length = newline + 1 - begin
-                    self.strays.is_asked_for(sent, body)
-            dialogue.add(exchange)
-            pending.popleft()
-            end += base
-            if pending and pending[0].offset < end and start < self.pipelined_from:
-                self.pipelined_from = start
-            start = stream.position = end
-        return start
-
     # -- one response ----------------------------------------------------------------------------------
 
     def _step(self, final: bool) -> bool:
@@ -269,7 +167,7 @@ class ExactReader:
         if waiting.start != start:
             line_start = start
             while True:
-                newline = stream.find(b"\n", line_start, min(hole, line_start + _MAX_STATUS_LINE))
+                newline = stream.find(b"\n", line_start, min(hole, line_start + MAX_STATUS_LINE))
                 if newline < 0:
                     return None
                 line = stream.bytes_at(line_start, newline + 1)
@@ -314,28 +212,12 @@ class ExactReader:
         self._end_at(end)
         return True
 
-    def _has_lines(self, sent: Sent, status: str, after: int, more: bytes) -> bool | None:
-        """Tell whether lines follow the status line that ends at `after`; None: the next bytes will tell.
-
-        `more`: the first bytes behind it, as far as they are there.
-        """
-        by_looks = sent.command in MULTILINE_BY_LOOKS and not self._argument_of(sent)
-        if status != "OK" or not (by_looks or is_multiline(sent.command, self._argument_of(sent), status)):
-            return False
-        if not by_looks and sent.command not in MULTILINE_WITHOUT_ARGUMENT:
-            return True
-        if self._next_offset() == after <= self.pipelined_from:
-            return False
-        if more:
-            return not _STATUS_START.match(more)
-        return None if by_looks else True
-
     def _refuted(self, after: int, has_lines: bool, hole: int) -> bool:
         """Tell whether lines follow a status line where the command has none, or the other way round."""
         if self._next_offset() == after <= self.pipelined_from:
             return has_lines
         return (
-            not has_lines and after < hole and not _STATUS_START.match(self.stream.bytes_at(after, after + 5))
+            not has_lines and after < hole and not STATUS_START.match(self.stream.bytes_at(after, after + 5))
         )
 
     def _end_of_lines(self, hole: int) -> tuple[int, int] | None:
@@ -375,9 +257,6 @@ class ExactReader:
             self.pipelined_from = min(self.pipelined_from, self.stream.position)
         self.pending.popleft()
         self.stream.position = end
-
-    def _next_offset(self) -> int | None:
-        return self.pending[1].offset if len(self.pending) > 1 else None
 
     # -- losses ----------------------------------------------------------------------------------------
 
@@ -478,7 +357,7 @@ class ExactReader:
         exchange = Exchange(None, None, stream.time_before(start), status, message, stream.time_at(start))
         following = stream.bytes_at(after, min(after + 5, stop))
         end = after
-        if status == "OK" and following and not _STATUS_START.match(following):
+        if status == "OK" and following and not STATUS_START.match(following):
             found = self._terminator(newline - 1, after, min(hole, stop))
             if found is None:
                 if hole < stop:
@@ -496,10 +375,6 @@ class ExactReader:
         self._emit(None, exchange)
         stream.position = end
         return True
-
-    def _greeting(self, line: bytes) -> None:
-        status, message = parse_status(line) or ("", to_text(line).rstrip("\r"))
-        self.dialogue.greeting(status, message)
 
     def _unasked_damaged(self, start: int, stop: int, limit: int | None, final: bool) -> bool:
         """The same where bytes are missing: a message that has begun is kept as far as it goes."""
@@ -564,10 +439,6 @@ class ExactReader:
         return True
 
     # -- handing on ------------------------------------------------------------------------------------
-
-    def _argument_of(self, sent: Sent) -> str | None:
-        waiting = self.dialogue.arguments.get(sent.command or "")
-        return sent.argument or (waiting[0] if waiting else None)
 
     def _exchange(self, sent: Sent, start: int, status: str, message: str) -> Exchange:
         reply_ts = self.stream.time_at(start)
