@@ -39,9 +39,14 @@ class DataColumn:
     def sizes(self) -> Ints:
         return self.ends - self.starts
 
-    def slices(self) -> list[bytes]:
-        """The fields, in the rows' order."""
-        return pieces(self.buffer, self.starts.tolist(), self.ends.tolist())
+    def take(self, order: Ints) -> DataColumn:
+        """The rows in another order; which are broken is not told again."""
+        return DataColumn(self.buffer, self.starts.take(order), self.ends.take(order), [])
+
+    def between(self, begin: int, end: int) -> list[bytes]:
+        """The fields of the rows `begin` to `end`."""
+        starts, ends = self.starts[begin:end], self.ends[begin:end]
+        return pieces(self.buffer, starts.tolist(), ends.tolist())
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,14 @@ class DataFields:
 
         return np.fromiter(map(len, self.fields), np.int64, len(self.fields))
 
-    def slices(self, order: Ints | None = None) -> list[bytes]:
-        """The fields, in the rows' order or another."""
+    def take(self, order: Ints) -> DataFields:
+        """The rows in another order; which are broken is not told again."""
         fields = self.fields
-        return fields if order is None else [fields[row] for row in order.tolist()]
+        return DataFields([fields[row] for row in order.tolist()], [])
+
+    def between(self, begin: int, end: int) -> list[bytes]:
+        """The fields of the rows `begin` to `end`."""
+        return self.fields[begin:end]
 
 
 def decode_column(column: Any, empty: bytes) -> DataColumn | DataFields:

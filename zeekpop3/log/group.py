@@ -6,7 +6,6 @@ from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from zeekpop3.log.cut import pieces
 from zeekpop3.log.rows import Batch
 from zeekpop3.session.rows import ConnId, Rows, WholeRows
 
@@ -28,8 +27,7 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
     offset, length = _numbers(batch.offset, order), _numbers(batch.length, order)
     # Objects are made for one connection at a time: of so few the processor still knows where they are.
     kind, command = batch.kind.take(order), batch.command.take(order)
-    buffer = batch.payload.buffer
-    data_starts, data_ends = batch.payload.starts.take(order), batch.payload.ends.take(order)
+    payload = batch.payload.take(order)
     kind_of_rows = WholeRows if batch.whole else Rows
     for begin, end, code in zip(begins.tolist(), ends, codes[begins].tolist(), strict=True):
         rows = slice(begin, end)
@@ -42,7 +40,7 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
                 command[rows].tolist(),
                 offset[rows],
                 length[rows],
-                pieces(buffer, data_starts[rows].tolist(), data_ends[rows].tolist()),
+                payload.between(begin, end),
                 ids.get(code),
             ),
         )

@@ -69,7 +69,7 @@ class Batch:
 
     @cached_property
     def data(self) -> list[bytes]:
-        return self.payload.slices()
+        return self.payload.between(0, len(self))
 
     @cached_property
     def whole(self) -> bool:
