@@ -59,6 +59,8 @@ def whole(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[
 def small_tasks(patch: pytest.MonkeyPatch, size: int = 4000) -> None:
     patch.setattr(batch, "TASK_BYTES", size)
     patch.setattr(batch, "EVENTS_BYTES", 3 * size)
+    patch.setattr(batch, "SMALL_BYTES", size // 20)
+    patch.setattr(batch, "PART_BYTES", size // 10)
 
 
 def test_two_cores_write_what_one_writes(

@@ -3,8 +3,8 @@
 The logs are cut into tasks of some megabytes. A connection that begins in a task is read there, as far as it
 goes; if it is still open then (Zeek writes `close` seconds after the last packet), its state machine comes
 back, and goes on in the one `Regrouper` with the rows that later tasks bring. What that finishes makes up
-tasks of its own. So memory depends on the size of a task and on the connections that are open, not on the
-logs.
+tasks of its own. Tables with few rows come back, too, and those of several tasks are written as one part. So
+memory depends on the size of a task and on the connections that are open, not on the logs.
 """
 
 from __future__ import annotations
@@ -30,10 +30,16 @@ from zeekpop3.session.machine import MAX_MESSAGE
 from zeekpop3.tables import Privacy
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from zeekpop3.sink import Mode, PartWriter
 
 TASK_BYTES = 24 << 20
 EVENTS_BYTES = 24 << 20
+SMALL_BYTES = 2 << 20
+"""A table with less is not worth a part of its own: it waits for others, until they have `PART_BYTES`."""
+
+PART_BYTES = 16 << 20
 _EVENT_COST = 500
 _BYTES_PER_JOB = 48 << 20
 
@@ -47,6 +53,7 @@ class _Settings:
     privacy: Privacy | None
     attachment_content: bool
     max_message: int
+    small_bytes: int
 
 
 @dataclass
@@ -60,7 +67,9 @@ class _Task:
 
 @dataclass
 class _Done:
+    number: int
     counts: Summary
+    small: list[tuple[str, pa.Table]]
     open: list[Connection]
     later: list[tuple[str, list[Rows]]]
     errors: list[LogError]
@@ -100,7 +109,8 @@ def run(
 
     workers = _jobs(jobs, total)
     with Sink(out, mode) as sink:
-        settings = _Settings(sink.writer(new_token()), privacy, attachment_content, max_message)
+        writer = sink.writer(new_token())
+        settings = _Settings(writer, privacy, attachment_content, max_message, SMALL_BYTES)
         regrouper = Regrouper(max_message)
         with _executor(workers, alone) as executor:
             work = _Work(executor, settings, 2 * workers, summary, regrouper, tell)
@@ -160,6 +170,7 @@ class _Work:
         # Two rows of numbers, so that parts are called the same however many workers there are.
         self._reading = itertools.count(0, 2)
         self._writing = itertools.count(1, 2)
+        self._small = (_SmallTables(settings.writer), _SmallTables(settings.writer))
 
     def read(self, task_chunks: list[Chunk]) -> None:
         """Have chunks of logs read."""
@@ -173,6 +184,8 @@ class _Work:
             self._keep(events)
         self._submit_events()
         self._collect(0)
+        for tables in self._small:
+            self._summary.parts += tables.write()
 
     def _submit(self, task: _Task) -> None:
         self._running.append(self._executor.submit(_perform, task, self._settings))
@@ -181,6 +194,8 @@ class _Work:
         while len(self._running) > leave:
             done = self._running.popleft().result()
             self._summary.add(done.counts)
+            # Each row of numbers by itself: how the two mix depends on the number of workers.
+            self._summary.parts += self._small[done.number % 2].add(done.number, done.small)
             for error in done.errors:
                 self._tell(error)
             for connection in done.open:
@@ -199,6 +214,36 @@ class _Work:
         if self._events:
             self._submit(_Task(next(self._writing), events=self._events))
             self._events, self._events_bytes = [], 0
+
+
+class _SmallTables:
+    """Tables with few rows, in the order in which they came, until they are worth a part."""
+
+    def __init__(self, writer: PartWriter) -> None:
+        self._writer = writer
+        self._tables: dict[str, list[pa.Table]] = {}
+        self._numbers: dict[str, int] = {}
+
+    def add(self, number: int, tables: list[tuple[str, pa.Table]]) -> int:
+        """Keep the tables that task `number` gave; returns how many parts were written."""
+        parts = 0
+        for name, table in tables:
+            kept = self._tables.setdefault(name, [])
+            kept.append(table)
+            self._numbers[name] = number  # of a task that has not written a part of this table itself
+            if sum(each.nbytes for each in kept) >= PART_BYTES:
+                parts += self._write(name)
+        return parts
+
+    def write(self) -> int:
+        """Write what is left; returns the number of parts."""
+        return sum(self._write(name) for name in list(self._tables))
+
+    def _write(self, name: str) -> int:
+        import pyarrow as pa
+
+        table = pa.concat_tables(self._tables.pop(name))
+        return len(self._writer.write(name, table, self._numbers[name]))
 
 
 def _perform(task: _Task, settings: _Settings) -> _Done:
@@ -230,11 +275,15 @@ def _do(task: _Task, settings: _Settings) -> _Done:
             still_open.append(connection)
     records.add(task.events)
     parts_written = 0
+    small: list[tuple[str, pa.Table]] = []
     for name, table in records.take():
-        parts_written += len(settings.writer.write(name, table, task.number))
+        if table.nbytes < settings.small_bytes:
+            small.append((name, table))
+        else:
+            parts_written += len(settings.writer.write(name, table, task.number))
     counts = records.take_counts()
     counts.parts = parts_written
-    return _Done(counts, still_open, later, errors)
+    return _Done(task.number, counts, small, still_open, later, errors)
 
 
 def _rows(chunk: Chunk, counts: Summary, errors: list[LogError]) -> Iterable[tuple[str, Rows]]:
