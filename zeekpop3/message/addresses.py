@@ -8,42 +8,43 @@ from __future__ import annotations
 
 import re
 from itertools import islice
+from typing import Final
 
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.words import decoded
 
-MAX_ADDRESSES = 20_000
+MAX_ADDRESSES: Final = 20_000
 
 # One address, with or without a name: most fields are that.
 # Blanks are spelled out where speed counts: a class with a category in it is many times slower.
-_USUAL = re.compile(
+_USUAL: Final = re.compile(
     r"(?:\"[^\"\\=]*+\"[ \t]*+|[^\0-\x20\x7f-\xa0\",;:()<>@=\\][^\",;:()<>@=\\]*+)?+"
     r"<[^\0-\x20\x7f-\xa0\",;:()<>@]++@[^\0-\x20\x7f-\xa0\",;:()<>@]++>"
     r"|[^\0-\x20\x7f-\xa0\",;:()<>@=]++@[^\0-\x20\x7f-\xa0\",;:()<>@]++"
 )
-_QUOTED = r"\"(?:[^\"\\]++|\\.)*+\""
-_ANGLE = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
+_QUOTED: Final = r"\"(?:[^\"\\]++|\\.)*+\""
+_ANGLE: Final = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
 # An encoded word in which a colon, as some programs leave it there, makes no group.
-_WORD = r"=(?:\?[^\s?\",;:()<>]{1,80}\?[bBqQ]\?[^ \t?\",;()<>]*+\?=)?+"
+_WORD: Final = r"=(?:\?[^\s?\",;:()<>]{1,80}\?[bBqQ]\?[^ \t?\",;()<>]*+\?=)?+"
 # Fields with nothing in them that may hide a comma or make up a group, but quotes and angle brackets.
-_ENTRY = rf"(?:[^\",;:()<=]++|{_WORD}|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
-_ENTRIES = re.compile(rf"(?:{_ENTRY},)*+{_ENTRY}")
-_NEXT_ENTRY = re.compile(rf"({_ENTRY})(?:,|\Z)")
+_ENTRY: Final = rf"(?:[^\",;:()<=]++|{_WORD}|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
+_ENTRIES: Final = re.compile(rf"(?:{_ENTRY},)*+{_ENTRY}")
+_NEXT_ENTRY: Final = re.compile(rf"({_ENTRY})(?:,|\Z)")
 # What belongs together in one mailbox comes in one piece, then a single character that may mean something.
-_TOKEN = re.compile(rf"(?:[^\",;:()<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
-_WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
-_UNQUOTED = re.compile(r"[^,;:]++|.", re.DOTALL)
-_MAX_FAILURES = 32
-_MAX_TOKENS = 1_000
-_MAX_COMMENT_DEPTH = 200
-_PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
-_PLAIN_COMMENTS = re.compile(r"\s*+(?:\([^()\\]*+\)\s*+)*+")
-_REST_OF_COMMENT = re.compile(r"[^()\\]*+\)")
-_TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
+_TOKEN: Final = re.compile(rf"(?:[^\",;:()<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_WITHOUT_COMMENTS: Final = re.compile(rf"(?:[^\",;:<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_UNQUOTED: Final = re.compile(r"[^,;:]++|.", re.DOTALL)
+_MAX_FAILURES: Final = 32
+_MAX_TOKENS: Final = 1_000
+_MAX_COMMENT_DEPTH: Final = 200
+_PARENTHESIS: Final = re.compile(r"[()]|\\.", re.DOTALL)
+_PLAIN_COMMENTS: Final = re.compile(r"\s*+(?:\([^()\\]*+\)\s*+)*+")
+_REST_OF_COMMENT: Final = re.compile(r"[^()\\]*+\)")
+_TWO: Final = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
 # Mailboxes with no comma between them: each ends at its angle bracket.
-_ANGLED = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
-_ONE_ANGLED = re.compile(_ANGLED)
-_SEVERAL_ANGLED = re.compile(rf"(?:{_ANGLED}){{2,}}+")
+_ANGLED: Final = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
+_ONE_ANGLED: Final = re.compile(_ANGLED)
+_SEVERAL_ANGLED: Final = re.compile(rf"(?:{_ANGLED}){{2,}}+")
 
 
 def mailboxes(values: list[str], defects: Defects) -> list[str]:

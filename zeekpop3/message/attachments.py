@@ -11,17 +11,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from zeekpop3.message import detected, transfer, unpacked
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.structure import Part
 
-MAX_ATTACHMENTS = 10_000
-_MAX_NAME = 1_024
-_DETECT_BYTES = 8_192
+MAX_ATTACHMENTS: Final = 10_000
+_MAX_NAME: Final = 1_024
+_DETECT_BYTES: Final = 8_192
 
-_SHOWN = ("text/", "multipart/", "message/")
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_SHOWN: Final = ("text/", "multipart/", "message/")
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
 class Attachment:

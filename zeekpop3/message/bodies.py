@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from io import StringIO
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zeekpop3.message import transfer
 from zeekpop3.message.charsets import decode
@@ -17,13 +17,13 @@ from zeekpop3.message.defects import Defects
 from zeekpop3.message.fields import with_line_feeds
 from zeekpop3.message.structure import Part
 
-_META_WITHIN = 4_096
-_META = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+_META_WITHIN: Final = 4_096
+_META: Final = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _BASE64_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-_QUOTES = re.compile(r">*")
-_STUFFED = re.compile(r"^ ", re.MULTILINE)
-_PROBE_BYTES = 400
-_FLOWED_CHARACTERS = 1 << 16
+_QUOTES: Final = re.compile(r">*")
+_STUFFED: Final = re.compile(r"^ ", re.MULTILINE)
+_PROBE_BYTES: Final = 400
+_FLOWED_CHARACTERS: Final = 1 << 16
 
 
 class Bodies(NamedTuple):

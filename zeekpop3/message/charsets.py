@@ -11,12 +11,13 @@ import re
 from codecs import charmap_decode
 from encodings.aliases import aliases
 from functools import lru_cache
+from typing import Final
 
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.detect import guess
 
 # fmt: off
-_CODECS = frozenset((
+_CODECS: Final = frozenset((
     "ascii", "utf_8", "utf_7", "utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le",
     "latin_1", "iso8859_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_5", "iso8859_6", "iso8859_7",
     "iso8859_8",
@@ -32,7 +33,7 @@ _CODECS = frozenset((
     "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_3", "iso2022_jp_ext",
     "euc_kr", "cp949", "johab", "iso2022_kr",
 ))
-_IN_USE = {
+_IN_USE: Final = {
     "ansi": "cp1252", "windows1252http": "cp1252", "xansi": "cp1252", "cp1252http": "cp1252",
     "usascii7": "ascii", "7bit": "ascii", "asciius": "ascii", "ansix341986": "ascii", "usascii8bit": "ascii",
     "utf8mb4": "utf_8", "utf8n": "utf_8", "unicode11utf8": "utf_8", "xutf8": "utf_8", "unicode": "utf_16",
@@ -64,7 +65,7 @@ _IN_USE = {
     "xxgb2312": "gb2312", "viscii": "cp1258", "tcvn": "cp1258",
 }
 # What a label's codec cannot decode, a larger set that mail programs put under the same label often can.
-_LARGER = {
+_LARGER: Final = {
     "gb2312": ("gb18030",), "gbk": ("gb18030",), "hz": ("gb18030",), "euc_kr": ("cp949",),
     "cp949": ("johab",),
     "shift_jis": ("cp932", "shift_jis_2004"), "cp932": ("shift_jis_2004",), "big5": ("cp950", "big5hkscs"),
@@ -74,13 +75,13 @@ _LARGER = {
 }
 # fmt: on
 # Not supersets of ASCII: seven-bit bytes may be anything in them.
-_SHIFTING = frozenset(
+_SHIFTING: Final = frozenset(
     name for name in _CODECS if name.startswith(("iso2022", "hz", "utf_7", "utf_16", "utf_32"))
 )
-_NOT_NAME = re.compile(r"[^a-z0-9]+")
-_SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
-_NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")  # and for private use
-_FLEXIBLE_BYTES = 1 << 20
+_NOT_NAME: Final = re.compile(r"[^a-z0-9]+")
+_SURROGATE: Final = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
+_NO_CHARACTER: Final = re.compile("[\ufffd\ue000-\uf8ff]")  # and for private use
+_FLEXIBLE_BYTES: Final = 1 << 20
 
 
 def _table() -> dict[str, str]:
@@ -100,7 +101,7 @@ def _table() -> dict[str, str]:
     return table
 
 
-_TABLE = _table()
+_TABLE: Final = _table()
 
 
 def _windows_table(codec: str) -> str:
@@ -109,7 +110,7 @@ def _windows_table(codec: str) -> str:
 
 
 # ISO 8859-1 and -9 have only controls at 0x80-0x9F; mail programs mean, and show, what Windows has there.
-_WINDOWS = {
+_WINDOWS: Final = {
     "latin_1": _windows_table("cp1252"),
     "iso8859_1": _windows_table("cp1252"),
     "cp1252": _windows_table("cp1252"),

@@ -11,37 +11,38 @@ import re
 from datetime import UTC, datetime
 from datetime import date as day_of
 from email.utils import parsedate_tz
+from typing import Final
 
 from zeekpop3.message.defects import Defects
 
-_MAX_LENGTH = 200
-_EPOCH = day_of(1970, 1, 1).toordinal()
-_MONTHS = {
+_MAX_LENGTH: Final = 200
+_EPOCH: Final = day_of(1970, 1, 1).toordinal()
+_MONTHS: Final = {
     name: i
     for i, name in enumerate(
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
     )
 }
-USUAL = (
+USUAL: Final = (
     r"[ \t]*+(?:[A-Z][a-z][a-z],?[ \t]++)?+([0-9][0-9]?[ \t]++[A-Z][a-z][a-z][ \t]++[0-9]{4})[ \t]++"
     r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)[ \t]++([-+][0-9]{4}|[A-Z]{2,4})"
     r"(?:[ \t]*+\([^()]*+\))*+[ \t]*+"
 )
 """The usual form, as a regular expression: day, hour, minute, second and zone are its groups."""
-_USUAL = re.compile(USUAL)
-_TWO = {f"{i:02}": i for i in range(61)}
-_COMMENT = re.compile(r"\([^()]*+\)")
-_ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
-_HALF_DAY = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\b\.?")
-_OFFSET = re.compile(
+_USUAL: Final = re.compile(USUAL)
+_TWO: Final = {f"{i:02}": i for i in range(61)}
+_COMMENT: Final = re.compile(r"\([^()]*+\)")
+_ZONE: Final = re.compile(r"\s([A-Za-z]{2,5})\s*$")
+_HALF_DAY: Final = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\b\.?")
+_OFFSET: Final = re.compile(
     r"(?:(?<=[0-9 ])| ?\b(?:GMT|UTC?) ?)([-+])([0-9]{1,2})(?::?([0-9]{2}))?\Z", re.IGNORECASE
 )
-_ISO = re.compile(
+_ISO: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:[.,][0-9]{1,6})?)?"
     r" ?(Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2})?"
 )
 # Minutes east of UTC, for names that mail programs write and that can mean one thing only.
-_ZONES = {
+_ZONES: Final = {
     "cet": 60, "mez": 60, "met": 60, "mewt": 60, "cest": 120, "mest": 120, "mesz": 120, "eet": 120,
     "eest": 180,
     "wet": 0, "west": 60, "msk": 180, "msd": 240, "jst": 540, "kst": 540, "aest": 600, "aedt": 660,
@@ -49,17 +50,19 @@ _ZONES = {
     "nzdt": 780, "akst": -540, "akdt": -480, "hst": -600, "sgt": 480, "hkt": 480,
 }  # fmt: skip
 # RFC 5322, section 4.3
-_AMERICAN = {"UT": 0, "UTC": 0, "GMT": 0, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420,
-             "MDT": -360, "PST": -480, "PDT": -420}  # fmt: skip
-_KNOWN = frozenset(
+_AMERICAN: Final = {
+    "UT": 0, "UTC": 0, "GMT": 0, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360,
+    "PST": -480, "PDT": -420,
+}  # fmt: skip
+_KNOWN: Final = frozenset(
     ["ut", "utc", "gmt", "z", "ast", "adt", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt"]
 )
 
 
 # Days and zones that were met, most of them again and again: what is looked up there need not be worked out.
-_met_days: dict[str, int] = {}
-_met_zones: dict[str, int] = {}
-_MET_MAX = 4_096
+_met_days: Final[dict[str, int]] = {}
+_met_zones: Final[dict[str, int]] = {}
+_MET_MAX: Final = 4_096
 
 
 def _midnight(day: str) -> int | None:

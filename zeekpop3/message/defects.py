@@ -6,9 +6,11 @@ million broken lines costs no more than one with a single broken line.
 
 from __future__ import annotations
 
+from typing import Final
+
 Defects = dict[str, None]
 
-DEFECTS: dict[str, str] = {
+DEFECTS: Final[dict[str, str]] = {
     "address_malformed": "An address field was split by its looks: a quote or comment is not closed, or a "
     "comma is missing.",
     "addresses_cut": "An address field holds more addresses than are kept.",

@@ -7,14 +7,15 @@ in pairs, is given to charset-normalizer, in bounded pieces, with the charsets t
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
-_HIGH = bytes(range(128, 256))
-_ASCII_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ONLY_HIGH = b" " * 128 + _HIGH
+_HIGH: Final = bytes(range(128, 256))
+_ASCII_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ONLY_HIGH: Final = b" " * 128 + _HIGH
 _IN_1252 = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
-_LOOK_AT_BYTES = 32_768
-_SAMPLE_BYTES = 2_048
-_CANDIDATES = [
+_LOOK_AT_BYTES: Final = 32_768
+_SAMPLE_BYTES: Final = 2_048
+_CANDIDATES: Final = [
     "cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874",
     "gb18030", "big5", "shift_jis", "euc_jp", "cp949",
 ]  # fmt: skip

@@ -11,23 +11,24 @@ import re
 from io import IncrementalNewlineDecoder
 from itertools import islice
 from sys import intern
+from typing import Final
 
 from zeekpop3.message.charsets import codec_of, eight_bit
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.detect import guess
 
-MAX_HEADER_BYTES = 1 << 20
-MAX_FIELDS = 5_000
+MAX_HEADER_BYTES: Final = 1 << 20
+MAX_FIELDS: Final = 5_000
 
-_FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FIELD: Final = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 # Searched for as expressions: bytes.find is many times slower on short needles whose characters are frequent.
-_BLANK_CRLF = re.compile(rb"\n\r\n")
-_BLANK_LF = re.compile(rb"\n\n")
-_NO_BARE_CR = ("\r\n", ("\n", "\r\n"), "\n")
+_BLANK_CRLF: Final = re.compile(rb"\n\r\n")
+_BLANK_LF: Final = re.compile(rb"\n\n")
+_NO_BARE_CR: Final = ("\r\n", ("\n", "\r\n"), "\n")
 # Left out, but no reason to think that the header has ended
-_LIKE_FIELD = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
-_CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
-_KNOWN = frozenset(
+_LIKE_FIELD: Final = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
+_CHARSET: Final = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
+_KNOWN: Final = frozenset(
     [
         "from",
         "to",
@@ -73,7 +74,7 @@ _KNOWN = frozenset(
         "domainkey-signature",
     ]
 )
-_FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
+_FAMILIES: Final = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
 
 
 class Header:
@@ -139,8 +140,8 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
 
 # Names that were met, in lower case. Mails have the same names again and again, and what is looked up by a
 # name is found quicker if it is the very same string.
-_met: dict[str, str] = {}
-_MET_MAX = 4_096
+_met: Final[dict[str, str]] = {}
+_MET_MAX: Final = 4_096
 
 
 def _lower(names: list[str]) -> list[str]:

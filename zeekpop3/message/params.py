@@ -7,32 +7,33 @@ RFC 2231 pieces out of order, encoded words in file names. The first of two para
 from __future__ import annotations
 
 import re
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from zeekpop3.message.charsets import codec_of, decode
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.words import decoded
 
-MAX_PARAMETERS = 1_000
-_MAX_LENGTH = 1 << 16
+MAX_PARAMETERS: Final = 1_000
+_MAX_LENGTH: Final = 1 << 16
 
 # What stands between semicolons; a semicolon in quotes is none. Each character is looked at once.
-_SEGMENT = re.compile(
+_SEGMENT: Final = re.compile(
     r"(?:[^;\"\s]|\"(?:[^\"\\]++|\\.)*+\"?+)(?:[^;\"]++|\"(?:[^\"\\]++|\\.)*+\"?+)*+", re.DOTALL
 )
-_QUOTED = re.compile(r"\"((?:[^\"\\]++|\\.)*+)(\")?+", re.DOTALL)
-_PIECE = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_COMMENT = re.compile(r"\([^()]*+\)")
-_TYPE = re.compile(r"\s*+([^\s/;,\"()]++)\s*+/\s*+([^\s/;,\"()]++)")
+_QUOTED: Final = re.compile(r"\"((?:[^\"\\]++|\\.)*+)(\")?+", re.DOTALL)
+_PIECE: Final = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_COMMENT: Final = re.compile(r"\([^()]*+\)")
+_TYPE: Final = re.compile(r"\s*+([^\s/;,\"()]++)\s*+/\s*+([^\s/;,\"()]++)")
 
 
 Params = dict[str, str]
-NONE: Params = {}
+NONE: Final[Params] = {}
 
 # Most mails have one of a few values here; what is written into the cache must not be changed by anyone.
-_TYPES: dict[str, tuple[str, Params]] = {}
-_TYPES_MAX = 1_024
+_TYPES: Final[dict[str, tuple[str, Params]]] = {}
+_TYPES_MAX: Final = 1_024
 
 
 def content_type(value: str, defects: Defects) -> tuple[str, Params]:

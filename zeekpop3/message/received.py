@@ -9,40 +9,40 @@ at once.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zeekpop3.message.dates import USUAL, instant, since_epoch
 
-MAX_RECEIVED = 1_000
-_MAX_CLAUSES_LENGTH = 65_536
+MAX_RECEIVED: Final = 1_000
+_MAX_CLAUSES_LENGTH: Final = 65_536
 
-_INNERMOST = r"\([^()]*+\)"
-_INNER = rf"\([^()\\]*+(?:(?:\\.|{_INNERMOST})[^()\\]*+)*+\)"
-_COMMENT = rf"\([^()\\]*+(?:(?:\\.|{_INNER})[^()\\]*+)*+\)"
-_CLAUSE = rf"[^ \t();]++(?:[ \t]*+{_COMMENT})*+"
+_INNERMOST: Final = r"\([^()]*+\)"
+_INNER: Final = rf"\([^()\\]*+(?:(?:\\.|{_INNERMOST})[^()\\]*+)*+\)"
+_COMMENT: Final = rf"\([^()\\]*+(?:(?:\\.|{_INNER})[^()\\]*+)*+\)"
+_CLAUSE: Final = rf"[^ \t();]++(?:[ \t]*+{_COMMENT})*+"
 # with: "Microsoft SMTPSVC(5.0)", "local (Exim 3.36)": words up to the next keyword
-_WORDS = rf"(?:{_CLAUSE}|{_COMMENT})(?:[ \t]++(?!(?:id|for|from|by|via)[ \t]){_CLAUSE})*+"
-_HOST = rf"[^ \t();]++(?:[ \t]++\[[^ \t\]]*+\])?+(?:[ \t]*+{_COMMENT})*+"
-_USUAL = re.compile(
+_WORDS: Final = rf"(?:{_CLAUSE}|{_COMMENT})(?:[ \t]++(?!(?:id|for|from|by|via)[ \t]){_CLAUSE})*+"
+_HOST: Final = rf"[^ \t();]++(?:[ \t]++\[[^ \t\]]*+\])?+(?:[ \t]*+{_COMMENT})*+"
+_USUAL: Final = re.compile(
     rf"(?:{_COMMENT}[ \t]*+)?+(?:from[ \t]++({_HOST}|{_COMMENT})[ \t]*+)?+"
     rf"(?:by[ \t]++({_HOST})[ \t]*+)?+(?:{_COMMENT}[ \t]*+)*+"
     rf"(?:via[ \t]++{_CLAUSE}[ \t]*+)?+(?:with[ \t]++({_WORDS})[ \t]*+)?+(?:id[ \t]++({_CLAUSE})[ \t]*+)?+"
     rf"(?:for[ \t]++({_CLAUSE})[ \t]*+)?+(?:{_COMMENT}[ \t]*+)*+;(?:{USUAL}\Z|[^;]*+\Z)",
     re.DOTALL,
 )
-_PIECE = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
-_KEYWORDS = frozenset(("from", "by", "via", "with", "id", "for"))
+_PIECE: Final = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
+_KEYWORDS: Final = frozenset(("from", "by", "via", "with", "id", "for"))
 
-_OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _ANY_IPV4 = re.compile(_IPV4)
-_IN_BRACKETS = re.compile(rf"\[({_IPV4})\]")
+_IN_BRACKETS: Final = re.compile(rf"\[({_IPV4})\]")
 # One kind of wrapping at a time: an expression that begins with a fixed character is searched for much
 # quicker.
-_IN_OTHERS = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}[) }]")
-_DOUBLE_COLON = re.compile("::")
+_IN_OTHERS: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}[) }]")
+_DOUBLE_COLON: Final = re.compile("::")
 _WRAPPED_IPV4 = re.compile(rf"([\[({{ ])({_IPV4})(?=([\])}} ]))")
-_PAIRS = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
+_PAIRS: Final = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
 _IPV6_CANDIDATE = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 
 
@@ -60,7 +60,7 @@ class Received(NamedTuple):
     date: int | None
 
 
-_new = tuple.__new__  # half the time of the class's own; a mail has several hops
+_new: Final = tuple.__new__  # half the time of the class's own; a mail has several hops
 
 
 def hop(raw: str) -> Received:

@@ -6,6 +6,8 @@ What Zeek's smtp.log names is meant as Zeek means it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from zeekpop3.message import addresses, attachments, bodies, fields, received, structure, urls
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.dates import instant
@@ -13,9 +15,9 @@ from zeekpop3.message.defects import Defects
 from zeekpop3.message.received import Received
 from zeekpop3.message.words import decoded
 
-MAX_REFERENCES = 10_000
+MAX_REFERENCES: Final = 10_000
 
-_ONCE = frozenset(
+_ONCE: Final = frozenset(
     [
         "from",
         "to",
@@ -35,7 +37,7 @@ _ONCE = frozenset(
         "content-id",
     ]
 )
-_AGENTS = ("x-mailer", "user-agent", "x-user-agent")
+_AGENTS: Final = ("x-mailer", "user-agent", "x-user-agent")
 
 
 class Mail:

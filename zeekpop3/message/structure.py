@@ -7,21 +7,22 @@ one. A delimiter is a whole line: a boundary that is the beginning of another on
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from zeekpop3.message import fields, params, transfer
 from zeekpop3.message.defects import Defects
 
-MAX_DEPTH = 100
-MAX_MESSAGE_DEPTH = 20  # each is hashed with all that is in it
-MAX_PARTS = 10_000
+MAX_DEPTH: Final = 100
+MAX_MESSAGE_DEPTH: Final = 20  # each is hashed with all that is in it
+MAX_PARTS: Final = 10_000
 
-_TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
-_LOOKS_DELIMITED = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
-_GUESS_WITHIN = 1 << 20
-_LONG = 1 << 14  # bytes
-_HYPHENS = 32
-_HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_MESSAGES = frozenset(("message/rfc822", "message/global", "message/news"))
+_TAIL: Final = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
+_LOOKS_DELIMITED: Final = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
+_GUESS_WITHIN: Final = 1 << 20
+_LONG: Final = 1 << 14  # bytes
+_HYPHENS: Final = 32
+_HTML: Final = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_MESSAGES: Final = frozenset(("message/rfc822", "message/global", "message/news"))
 
 
 class Part:

@@ -11,21 +11,22 @@ import binascii
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Final
 
 import pybase64
 
 from zeekpop3.message.defects import Defects
 
-CHUNK_BYTES = 1 << 17
-_MAX_BROKEN_LINES = 1_000
+CHUNK_BYTES: Final = 1 << 17
+_MAX_BROKEN_LINES: Final = 1_000
 
-_IDENTITY = frozenset(("", "7bit", "8bit", "binary"))
-_UU = frozenset(("uuencode", "x-uuencode", "uue", "x-uue"))
-_TOKEN = re.compile(r"[a-z0-9-]+")
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_EXPECTED = _ALPHABET + b"=\r\n \t\v\f"
+_IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
+_UU: Final = frozenset(("uuencode", "x-uuencode", "uue", "x-uue"))
+_TOKEN: Final = re.compile(r"[a-z0-9-]+")
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_EXPECTED: Final = _ALPHABET + b"=\r\n \t\v\f"
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
-_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
+_SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n)")
 _BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
 
 
@@ -173,7 +174,7 @@ def _slow_base64(text: bytes, defects: Defects, begun: bool) -> bytes:
     return pybase64.b64decode(clean)
 
 
-_DELETE = bytes(set(range(256)) - set(_ALPHABET))
+_DELETE: Final = bytes(set(range(256)) - set(_ALPHABET))
 
 
 def _base64_after(text: bytes, at: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from zeekpop3.message import transfer
 from zeekpop3.message.charsets import eight_bit
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from zeekpop3.message.attachments import Attachment
     from zeekpop3.message.structure import Part
 
-MAX_UNPACKED = 1_000
-_MAX_TNEF_BYTES = 64 << 20
-_TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
-BEGIN = re.compile(rb"begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n")
-_UU_LINE = re.compile(rb"[ -`]{1,100}\r?\Z")
+MAX_UNPACKED: Final = 1_000
+_MAX_TNEF_BYTES: Final = 64 << 20
+_TNEF_KINDS: Final = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
+BEGIN: Final = re.compile(rb"begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n")
+_UU_LINE: Final = re.compile(rb"[ -`]{1,100}\r?\Z")
 
 
 @cache

@@ -9,31 +9,34 @@ from __future__ import annotations
 import re
 from html import unescape
 from itertools import islice
+from typing import Final
 
 from zeekpop3.message.defects import Defects
 
-MAX_URLS = 10_000
-_MAX_LENGTH = 8_192  # characters, as in the expressions below
-_MAX_ATTRIBUTES = 100_000
-_SHORT = 1 << 20  # characters; more are not searched all at once
+MAX_URLS: Final = 10_000
+_MAX_LENGTH: Final = 8_192  # characters, as in the expressions below
+_MAX_ATTRIBUTES: Final = 100_000
+_SHORT: Final = 1 << 20  # characters; more are not searched all at once
 
-_SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
-_URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
+_SCHEME: Final = re.compile(
+    r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE
+)
+_URL: Final = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
 # Looking for the equals sign first is what makes this quick; one blank before it is allowed for.
-_NAMES = "".join(
+_NAMES: Final = "".join(
     rf"(?<={name}{blank}=)|"
     for blank in ("", r"\s")
     for name in ("[hH][rR][eE][fF]", "[sS][rR][cC]", "[aA][cC][tT][iI][oO][nN]")
 )
-_ABSOLUTE = r"(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|//)"
-_ATTRIBUTE = re.compile(
+_ABSOLUTE: Final = r"(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|//)"
+_ATTRIBUTE: Final = re.compile(
     rf"=(?<=[fFcCnN\s]=)(?:{_NAMES[:-1]})\s*+(?:\"\s*+({_ABSOLUTE}[^\"]{{1,8192}})|'\s*+({_ABSOLUTE}[^']{{1,8192}})"
     rf"|({_ABSOLUTE}[^\s\"'<>]{{1,8192}}))"
 )
-_NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
-_BREAKS = re.compile(r"[\r\n\t]+")
-_CLOSING = frozenset(".,;:!?'*_)]}|")
-_TRAILING = ".,;:!?'*_}|"
+_NOT_LINKS: Final = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
+_BREAKS: Final = re.compile(r"[\r\n\t]+")
+_CLOSING: Final = frozenset(".,;:!?'*_)]}|")
+_TRAILING: Final = ".,;:!?'*_}|"
 
 
 def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:

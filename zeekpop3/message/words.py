@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import binascii
 import re
+from typing import Final
 
 from zeekpop3.message.charsets import codec_of, decode
 from zeekpop3.message.defects import Defects
 
 # Text may hold spaces and question marks, which it may not; it ends at the first "?=" (linear, see
 # `decoded`).
-_WORD = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
-_RUN = re.compile(rf"{_WORD.pattern}(?:\s*+{_WORD.pattern})*+")
-_MANY = 8
+_WORD: Final = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
+_RUN: Final = re.compile(rf"{_WORD.pattern}(?:\s*+{_WORD.pattern})*+")
+_MANY: Final = 8
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
