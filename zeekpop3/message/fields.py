@@ -21,6 +21,7 @@ MAX_HEADER_BYTES: Final = 1 << 20
 MAX_FIELDS: Final = 5_000
 
 _FIELD: Final = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_NAME: Final = re.compile(r"[!-9;-~]+")
 # Searched for as expressions: bytes.find is many times slower on short needles whose characters are frequent.
 _BLANK_CRLF: Final = re.compile(rb"\n\r\n")
 _BLANK_LF: Final = re.compile(rb"\n\n")
@@ -80,23 +81,19 @@ _FAMILIES: Final = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
 class Header:
     """The fields of one header block, as parallel lists, and where the body starts (offset into the mail).
 
-    `words`: whether there may be encoded words in it.
+    `first`: value by lower-cased name; of several fields of one name the first. `words`: whether there may
+    be encoded words in it.
     """
 
-    __slots__ = ("body", "lowered", "names", "values", "words")
+    __slots__ = ("body", "first", "lowered", "names", "values", "words")
 
-    def __init__(
-        self, names: list[str], lowered: list[str], values: list[str], body: int, words: bool
-    ) -> None:
-        self.names = names
-        self.lowered = lowered
-        self.values = values
+    def __init__(self, body: int) -> None:
+        self.names: list[str] = []
+        self.lowered: list[str] = []
+        self.values: list[str] = []
+        self.first: dict[str, str] = {}
         self.body = body
-        self.words = words
-
-    def first(self) -> dict[str, str]:
-        """Value by lower-cased name; of several fields of one name the first."""
-        return dict(zip(self.lowered[::-1], self.values[::-1], strict=False))
+        self.words = False
 
 
 def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
@@ -104,8 +101,9 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     are.
     """
     stop, body = _bounds(raw, start, end)
+    header = Header(body)
     if stop <= start:
-        return Header([], [], [], body, False)
+        return header
     if stop - start > MAX_HEADER_BYTES:
         defects["header_cut"] = None
         stop = start + MAX_HEADER_BYTES
@@ -116,46 +114,104 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     except UnicodeDecodeError:
         text = block.decode("latin-1")
         whole = False
+    if not _usual(text, header):
+        _unusual(text, header, start, block, defects)
+    if not whole:
+        header.values = _eight_bit(header.values, defects)
+        header.first = first_of(header.lowered, header.values)
+    header.words = "?" in text and "=?" in text
+    return header
+
+
+# Names that were met and are names of fields, in lower case. Mails have the same names again and again, and
+# what is looked up by a name is found quicker if it is the very same string.
+_met: Final[dict[str, str]] = {}
+_MET_MAX: Final = 4_096
+_MET_MAX_LENGTH: Final = 100
+
+
+def _lower(name: str) -> str:
+    """A field's name in lower case; "" if it is none."""
+    if _NAME.fullmatch(name) is None:
+        return ""
+    if len(name) > _MET_MAX_LENGTH:
+        return name.lower()
+    if len(_met) >= _MET_MAX:
+        _met.clear()
+    _met[name] = low = intern(name.lower())
+    return low
+
+
+def first_of(lowered: list[str], values: list[str]) -> dict[str, str]:
+    """Value by lower-cased name; of several fields of one name the first."""
+    return dict(zip(lowered[::-1], values[::-1], strict=False))
+
+
+def _usual(text: str, header: Header) -> bool:
+    """The fields of a block in which every line is a field or goes on with one, as nearly all are. False if
+    there is a line that is neither, or there are too many.
+    """
+    if len(text) > MAX_FIELDS and text.count("\n") >= MAX_FIELDS:
+        return False
+    names: list[str] = []
+    lowered: list[str] = []
+    values: list[str] = []
+    first: dict[str, str] = {}
+    at = 0
+    last = len(text) - 1
+    while at <= last:
+        end = text.find("\n", at)
+        if end < 0:
+            end = last + 1
+        colon = text.find(":", at, end)
+        if colon < 0:
+            return False
+        name = text[at:colon]
+        low = _met.get(name) or _lower(name)
+        if not low:
+            return False
+        at = colon + 1
+        while at < end and ((character := text[at]) == " " or character == "\t"):
+            at += 1
+        if end < last and ((character := text[end + 1]) == " " or character == "\t"):
+            lines: list[str] = []
+            while True:
+                lines.append(text[at : end - 1] if text[end - 1] == "\r" else text[at:end])
+                if end >= last or ((character := text[end + 1]) != " " and character != "\t"):
+                    break
+                at = end + 1
+                end = text.find("\n", at)
+                if end < 0:
+                    end = last + 1
+            value = "".join(lines).rstrip()
+        else:
+            value = text[at:end].rstrip()
+        names.append(name)
+        lowered.append(low)
+        values.append(value)
+        first.setdefault(low, value)
+        at = end + 1
+    if text[-1] == "\n":
+        return False
+    header.names = names
+    header.lowered = lowered
+    header.values = values
+    header.first = first
+    return True
+
+
+def _unusual(text: str, header: Header, start: int, block: bytes, defects: Defects) -> None:
+    """The same for any block."""
     found = _fields(text, defects)
-    names = [name for name, _ in found]
-    if "" in names:
+    if any(not name for name, _ in found):
         text = with_line_feeds(text)
         found, line = _mend(_fields(text, defects), text, defects)
         if line is not None:
-            body = start + _line_start(block, line)
-        if not found:
-            return Header([], [], [], body, False)
-        names = [name for name, _ in found]
-    if "\n " in text or "\n\t" in text:
-        values = [
-            (value.replace("\r\n", "").replace("\n", "") if "\n" in value else value).rstrip()
-            for _, value in found
-        ]
-    else:
-        values = [value.rstrip() for _, value in found]
-    if not whole:
-        values = _eight_bit(values, defects)
-    return Header(names, _lower(names), values, body, "?" in text and "=?" in text)
-
-
-# Names that were met, in lower case. Mails have the same names again and again, and what is looked up by a
-# name is found quicker if it is the very same string.
-_met: Final[dict[str, str]] = {}
-_MET_MAX: Final = 4_096
-
-
-def _lower(names: list[str]) -> list[str]:
-    try:
-        return [_met[name] for name in names]
-    except KeyError:
-        pass
-    if len(names) > 100 or max(map(len, names)) > 100:
-        return [name.lower() for name in names]
-    if len(_met) > _MET_MAX:
-        _met.clear()
-    for name in names:
-        _met[name] = intern(name.lower())
-    return [_met[name] for name in names]
+            header.body = start + _line_start(block, line)
+    header.names = [name for name, _ in found]
+    header.lowered = [_met.get(name) or _lower(name) for name in header.names]
+    header.values = [value.replace("\r\n", "").replace("\n", "").rstrip() for _, value in found]
+    header.first = first_of(header.lowered, header.values)
 
 
 def _fields(text: str, defects: Defects) -> list[tuple[str, str]]:

@@ -106,7 +106,7 @@ def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
     if raw.startswith(b"From ", start):
         start = raw.find(b"\n", start) + 1 or len(raw)  # an mbox's separator
     header = fields.split(raw, start, len(raw), defects)
-    head = header.first()
+    head = header.first
     _header_columns(mail, header, head, defects)
     root = structure.tree(raw, header.body, len(raw), head, defects, complete)
     mail.content_type = root.kind if "content-type" in head else None
@@ -123,7 +123,7 @@ def _header_columns(mail: Mail, header: fields.Header, head: dict[str, str], def
         defects["header_missing"] = None
     if header.words:
         shown = [decoded(value, defects) if "=?" in value else value for value in values]
-        show = dict(zip(lowered[::-1], shown[::-1], strict=False))
+        show = fields.first_of(lowered, shown)
     mail.header_names = header.names
     mail.header_values = shown
     if len(lowered) - len(head) > max(lowered.count("received") - 1, 0):

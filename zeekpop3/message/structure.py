@@ -101,7 +101,7 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
             part.children = children = []
             for number, (start, end) in enumerate(ranges, start=1):
                 header = fields.split(part.src, start, end, defects)
-                child = Part(part.src, header.body, end, header.first(), default, defects)
+                child = Part(part.src, header.body, end, header.first, default, defects)
                 child.section = f"{prefix}{number}"
                 child.within = kind
                 children.append(child)
@@ -115,7 +115,7 @@ def _grow(root: Part, defects: Defects, complete: bool) -> None:
                 src = transfer.decoded(src, start, end, part.encoding, defects)
                 start, end = 0, len(src)
             header = fields.split(src, start, end, defects)
-            child = Part(src, header.body, end, header.first(), "text/plain", defects)
+            child = Part(src, header.body, end, header.first, "text/plain", defects)
             child.section = part.section if child.kind.startswith("multipart/") else f"{part.section}.1"
             child.within = kind
             part.children = children = [child]
