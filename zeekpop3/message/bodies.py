@@ -19,7 +19,7 @@ from zeekpop3.message.structure import Part
 
 _META_WITHIN: Final = 4_096
 _META: Final = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
-_BASE64_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_BASE64_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _QUOTES: Final = re.compile(r">*")
 _STUFFED: Final = re.compile(r"^ ", re.MULTILINE)
 _PROBE_BYTES: Final = 400

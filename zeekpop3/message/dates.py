@@ -25,12 +25,13 @@ _MONTHS: Final = {
 }
 USUAL: Final = (
     r"[ \t]*+(?:[A-Z][a-z][a-z],?[ \t]++)?+([0-9][0-9]?[ \t]++[A-Z][a-z][a-z][ \t]++[0-9]{4})[ \t]++"
-    r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)[ \t]++([-+][0-9]{4}|[A-Z]{2,4})"
+    r"((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)[ \t]++([-+][0-9]{4}|[A-Z]{2,4})"
     r"(?:[ \t]*+\([^()]*+\))*+[ \t]*+"
 )
-"""The usual form, as a regular expression: day, hour, minute, second and zone are its groups."""
+"""The usual form, as a regular expression: day, minute (12:59), second and zone are its groups."""
 _USUAL: Final = re.compile(USUAL)
-_TWO: Final = {f"{i:02}": i for i in range(61)}
+_MINUTES: Final = {f"{i // 60:02}:{i % 60:02}": i * 60 for i in range(24 * 60)}
+_SECONDS: Final = {f"{i:02}": i for i in range(61)}
 _COMMENT: Final = re.compile(r"\([^()]*+\)")
 _ZONE: Final = re.compile(r"\s([A-Za-z]{2,5})\s*$")
 _HALF_DAY: Final = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\b\.?")
@@ -97,7 +98,7 @@ def _east(zone: str) -> int | None:
     return seconds
 
 
-def since_epoch(day: str, hour: str, minute: str, second: str, zone: str) -> int | None:
+def since_epoch(day: str, minute: str, second: str, zone: str) -> int | None:
     """Microseconds since the epoch of what `USUAL` found; None if there is no such day or zone."""
     midnight = _met_days.get(day)
     if midnight is None:
@@ -107,7 +108,7 @@ def since_epoch(day: str, hour: str, minute: str, second: str, zone: str) -> int
         east = _east(zone)
     if midnight is None or east is None:
         return None
-    return (midnight + _TWO[hour] * 3600 + _TWO[minute] * 60 + _TWO[second] - east) * 1_000_000
+    return (midnight + _MINUTES[minute] + _SECONDS[second] - east) * 1_000_000
 
 
 def instant(value: str, defects: Defects | None) -> int | None:

@@ -12,7 +12,7 @@ from typing import Final
 _HIGH: Final = bytes(range(128, 256))
 _ASCII_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ONLY_HIGH: Final = b" " * 128 + _HIGH
-_IN_1252 = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
+_IN_1252: Final = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
 _LOOK_AT_BYTES: Final = 32_768
 _SAMPLE_BYTES: Final = 2_048
 _CANDIDATES: Final = [

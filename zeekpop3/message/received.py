@@ -18,32 +18,44 @@ _MAX_CLAUSES_LENGTH: Final = 65_536
 
 _INNERMOST: Final = r"\([^()]*+\)"
 _INNER: Final = rf"\([^()\\]*+(?:(?:\\.|{_INNERMOST})[^()\\]*+)*+\)"
-_COMMENT: Final = rf"\([^()\\]*+(?:(?:\\.|{_INNER})[^()\\]*+)*+\)"
-_CLAUSE: Final = rf"[^ \t();]++(?:[ \t]*+{_COMMENT})*+"
-# with: "Microsoft SMTPSVC(5.0)", "local (Exim 3.36)": words up to the next keyword
-_WORDS: Final = rf"(?:{_CLAUSE}|{_COMMENT})(?:[ \t]++(?!(?:id|for|from|by|via)[ \t]){_CLAUSE})*+"
-_HOST: Final = rf"[^ \t();]++(?:[ \t]++\[[^ \t\]]*+\])?+(?:[ \t]*+{_COMMENT})*+"
-_USUAL: Final = re.compile(
-    rf"(?:{_COMMENT}[ \t]*+)?+(?:from[ \t]++({_HOST}|{_COMMENT})[ \t]*+)?+"
-    rf"(?:by[ \t]++({_HOST})[ \t]*+)?+(?:{_COMMENT}[ \t]*+)*+"
-    rf"(?:via[ \t]++{_CLAUSE}[ \t]*+)?+(?:with[ \t]++({_WORDS})[ \t]*+)?+(?:id[ \t]++({_CLAUSE})[ \t]*+)?+"
-    rf"(?:for[ \t]++({_CLAUSE})[ \t]*+)?+(?:{_COMMENT}[ \t]*+)*+;(?:{USUAL}\Z|[^;]*+\Z)",
-    re.DOTALL,
-)
+_COMMENT: Final = rf"\([^()\\]*+(?:\)|(?:(?:\\.|{_INNER})[^()\\]*+)++\))"
+
+
+def _pattern(word: str, bracketed: str, comment: str) -> re.Pattern[str]:
+    """A field as mail programs write it; given are the characters of its words, its addresses in brackets and
+    its comments.
+    """
+    comment = _COMMENT.replace(r"[^()\\]*+(?:\)|", rf"{comment}*+(?:\)|", 1)
+    clause = rf"{word}++(?:[ \t]*+{comment})*+"
+    # with: "Microsoft SMTPSVC(5.0)", "local (Exim 3.36)": words up to the next keyword
+    words = rf"(?:{clause}|{comment})(?:[ \t]++(?!(?:id|for|from|by|via)[ \t]){clause})*+"
+    host = rf"{word}++(?:[ \t]++\[{bracketed}*+\])?+(?:[ \t]*+{comment})*+"
+    return re.compile(
+        rf"(?:{comment}[ \t]*+)?+(?:from[ \t]++({host}|{comment})[ \t]*+)?+"
+        rf"(?:by[ \t]++({host})[ \t]*+)?+(?:{comment}[ \t]*+)*+"
+        rf"(?:via[ \t]++{clause}[ \t]*+)?+(?:with[ \t]++({words})[ \t]*+)?+(?:id[ \t]++({clause})[ \t]*+)?+"
+        rf"(?:for[ \t]++({clause})[ \t]*+)?+(?:{comment}[ \t]*+)*+;(?:{USUAL}\Z|[^;]*+\Z)",
+        re.DOTALL,
+    )
+
+
+_USUAL: Final = _pattern(r"[^ \t();]", r"[^ \t\]]", r"[^()\\]")
+# The same for fields in ASCII without controls: a class of what may come is quicker than one of what may not.
+_ASCII: Final = _pattern(r"[!-'*-:<-~]", r"[!-\\^-~]", r"[\t -'*-\[\]-~]")
+_DAY: Final = 6  # the group
 _PIECE: Final = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
 _KEYWORDS: Final = frozenset(("from", "by", "via", "with", "id", "for"))
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
-_IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_ANY_IPV4 = re.compile(_IPV4)
-_IN_BRACKETS: Final = re.compile(rf"\[({_IPV4})\]")
-# One kind of wrapping at a time: an expression that begins with a fixed character is searched for much
-# quicker.
+_IPV4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_ANY_IPV4: Final = re.compile(_IPV4)
+_OCTETS: Final = frozenset(f"{i:0{width}}" for width in (1, 2, 3) for i in range(256))
+_LONGEST_IPV4: Final = 15
+# An expression that begins with a fixed character is searched for much quicker.
 _IN_OTHERS: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}[) }]")
-_DOUBLE_COLON: Final = re.compile("::")
-_WRAPPED_IPV4 = re.compile(rf"([\[({{ ])({_IPV4})(?=([\])}} ]))")
+_WRAPPED_IPV4: Final = re.compile(rf"([\[({{ ])({_IPV4})(?=([\])}} ]))")
 _PAIRS: Final = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
-_IPV6_CANDIDATE = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_IPV6_CANDIDATE: Final = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 
 
 class Received(NamedTuple):
@@ -63,18 +75,63 @@ class Received(NamedTuple):
 _new: Final = tuple.__new__  # half the time of the class's own; a mail has several hops
 
 
-def hop(raw: str) -> Received:
-    """A `Received` field's value, taken apart as far as that goes."""
-    match = _USUAL.match(raw)
-    if match is None:
-        return _unusual(raw)
-    from_, by, with_, id_, for_, day, hour, minute, second, zone = match.groups()
-    date = since_epoch(day, hour, minute, second, zone) if day is not None else None
-    if date is None:
-        date = instant(raw.rpartition(";")[2], None)
-    if for_ is not None and for_[0] == "<" and for_[-1] == ">":
-        for_ = for_[1:-1]
-    return _new(Received, (raw, from_, by, with_, id_, for_, date))
+def route(values: list[str]) -> tuple[list[Received], list[str]]:
+    """The hops that `Received` fields tell of, in order (the last host first), and the addresses of the hosts
+    that the mail went through.
+    """
+    hops: list[Received] = []
+    path: list[str] = []
+    last = ""
+    for raw in values:
+        found: list[str]
+        match = _ASCII.match(raw) or _USUAL.match(raw)
+        if match is None:
+            hops.append(_unusual(raw))
+            found = _wrapped(raw)
+        else:
+            from_, by, with_, id_, for_, day, minute, second, zone = match.groups()
+            date = since_epoch(day, minute, second, zone) if day is not None else None
+            if date is None:
+                date = instant(raw.rpartition(";")[2], None)
+            if for_ is not None and for_[0] == "<" and for_[-1] == ">":
+                for_ = for_[1:-1]
+            hops.append(_new(Received, (raw, from_, by, with_, id_, for_, date)))
+            found = _wrapped(raw) if day is None else _before(raw, match.start(_DAY))
+        if found:
+            address = found[1] if len(found) > 1 else found[0]
+            if address != last:
+                path.append(address)
+                last = address
+    return hops, path
+
+
+def _before(value: str, date: int) -> list[str]:
+    """Addresses in a field whose date begins at `date`. None can stand in a date, but in a comment after
+    it.
+    """
+    colon = value.find(":")
+    # The colons of the time are all that there are: so no IPv6.
+    if colon < date or value.rfind(":") != colon + 3 or value.find(".", date) >= 0:
+        return _wrapped(value)
+    if _IN_OTHERS.search(value, 0, date) is not None:
+        return _wrapped(value)
+    return _in_brackets(value, date)
+
+
+def _in_brackets(value: str, end: int) -> list[str]:
+    """The IPv4 addresses in square brackets, in order."""
+    out: list[str] = []
+    at = value.find("[", 0, end)
+    while at >= 0:
+        at += 1
+        stop = value.find("]", at, at + _LONGEST_IPV4 + 1)
+        if stop > 0:
+            address = value[at:stop]
+            octets = address.split(".")
+            if len(octets) == 4 and _OCTETS.issuperset(octets):
+                out.append(address)
+        at = value.find("[", at, end)
+    return out
 
 
 def _unusual(raw: str) -> Received:
@@ -109,29 +166,6 @@ def _bare(pieces: list[str] | None) -> str | None:
     return text[1:-1] if text[0] == "<" and text[-1] == ">" else text
 
 
-def path(values: list[str]) -> list[str]:
-    """Addresses of the hosts that a mail went through, from its `Received` fields in order (the last host
-    first).
-    """
-    joined = "\n".join(values)
-    only_brackets = (
-        joined.count(":") <= 2 * len(values) + 5
-        and _DOUBLE_COLON.search(joined) is None
-        and _IN_OTHERS.search(joined) is None
-    )
-    find = _IN_BRACKETS.findall if only_brackets else _wrapped
-    last = ""
-    out: list[str] = []
-    for value in values:
-        found = find(value)
-        if found:
-            address = found[1] if len(found) > 1 else found[0]
-            if address != last:
-                out.append(address)
-                last = address
-    return out
-
-
 def first_address(value: str) -> str | None:
     """The first IP address anywhere in a value (X-Originating-IP), or None."""
     if "." in value:
@@ -143,11 +177,12 @@ def first_address(value: str) -> str | None:
 
 
 def _wrapped(value: str) -> list[str]:
+    """Addresses that stand in brackets or between blanks, in order."""
     if "::" in value or value.count(":") > 6:
         found = _addresses(value)
     else:
         if _IN_OTHERS.search(value) is None:
-            return _IN_BRACKETS.findall(value)
+            return _in_brackets(value, len(value))
         found = _WRAPPED_IPV4.findall(value)
     return [address for before, address, after in found if _PAIRS.get(before) == after]
 

@@ -175,8 +175,7 @@ def _received_columns(mail: Mail, values: list[str], defects: Defects) -> None:
     if len(values) > received.MAX_RECEIVED:
         defects["received_cut"] = None
         del values[received.MAX_RECEIVED :]
-    mail.received = [received.hop(value) for value in values]
-    mail.path = received.path(values)
+    mail.received, mail.path = received.route(values)
 
 
 def _body_columns(mail: Mail, root: structure.Part, defects: Defects, content: bool) -> None:

@@ -25,9 +25,9 @@ _UU: Final = frozenset(("uuencode", "x-uuencode", "uue", "x-uue"))
 _TOKEN: Final = re.compile(r"[a-z0-9-]+")
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _EXPECTED: Final = _ALPHABET + b"=\r\n \t\v\f"
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n)")
-_BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
+_BASE64_LINE: Final = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ from zeekpop3.message.defects import Defects
 _WORD: Final = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
 _RUN: Final = re.compile(rf"{_WORD.pattern}(?:\s*+{_WORD.pattern})*+")
 _MANY: Final = 8
-_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
+_NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
 
 
 def decoded(value: str, defects: Defects) -> str:
