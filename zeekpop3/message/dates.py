@@ -38,6 +38,7 @@ _HALF_DAY: Final = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\
 _OFFSET: Final = re.compile(
     r"(?:(?<=[0-9 ])| ?\b(?:GMT|UTC?) ?)([-+])([0-9]{1,2})(?::?([0-9]{2}))?\Z", re.IGNORECASE
 )
+_OFFSET_LENGTH: Final = len("+01:00")
 _ISO: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:[.,][0-9]{1,6})?)?"
     r" ?(Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2})?"
@@ -136,8 +137,11 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
     iso = _ISO.fullmatch(bare)
     if iso is not None:
         return _from_iso(*iso.groups(""))
-    bare = _HALF_DAY.sub(_whole_day, bare, count=1)
-    bare = _OFFSET.sub(_zone_of_four_digits, bare)
+    if "M" in bare or "m" in bare:
+        bare = _HALF_DAY.sub(_whole_day, bare, count=1)
+    end = bare[-_OFFSET_LENGTH:]
+    if "+" in end or "-" in end:
+        bare = _OFFSET.sub(_zone_of_four_digits, bare)
     try:
         parsed = parsedate_tz(bare)
         if parsed is None:

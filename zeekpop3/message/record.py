@@ -37,7 +37,7 @@ _ONCE: Final = frozenset(
         "content-id",
     ]
 )
-_AGENTS: Final = ("x-mailer", "user-agent", "x-user-agent")
+_AGENTS: Final = frozenset(("x-mailer", "user-agent", "x-user-agent"))
 
 
 class Mail:
@@ -126,7 +126,8 @@ def _header_columns(mail: Mail, header: fields.Header, head: dict[str, str], def
         show = fields.first_of(lowered, shown)
     mail.header_names = header.names
     mail.header_values = shown
-    if len(lowered) - len(head) > max(lowered.count("received") - 1, 0):
+    hops = _all("received", lowered, shown) if "received" in head else []
+    if len(lowered) - len(head) > max(len(hops) - 1, 0):
         _find_duplicates(lowered, defects)
 
     mail.date_raw = raw_date = show.get("date")
@@ -151,17 +152,14 @@ def _header_columns(mail: Mail, header: fields.Header, head: dict[str, str], def
         if len(found) > MAX_REFERENCES:
             defects["references_cut"] = None
             del found[MAX_REFERENCES:]
-    mail.user_agent = None
-    for name in _AGENTS:
-        if name in head:
-            mail.user_agent = _last_agent(lowered, shown)
-            break
+    agents = "x-mailer" in head or "user-agent" in head or "x-user-agent" in head
+    mail.user_agent = _last_agent(lowered, shown) if agents else None
     mail.x_originating_ip = None
     if "x-originating-ip" in head:
         for value in _all("x-originating-ip", lowered, values):
             mail.x_originating_ip = received.first_address(value) or mail.x_originating_ip
-    if "received" in head:
-        _received_columns(mail, _all("received", lowered, shown), defects)
+    if hops:
+        _received_columns(mail, hops, defects)
     else:
         mail.received = []
         mail.path = []
@@ -192,10 +190,11 @@ def _body_columns(mail: Mail, root: structure.Part, defects: Defects, content: b
 
 
 def _all(name: str, lowered: list[str], values: list[str]) -> list[str]:
-    first = lowered.index(name)
-    if lowered.count(name) == 1:
-        return [values[first]]
-    return [value for low, value in zip(lowered, values, strict=False) if low == name]
+    out: list[str] = []
+    for i, low in enumerate(lowered):
+        if low == name:
+            out.append(values[i])
+    return out
 
 
 def _people(name: str, lowered: list[str], values: list[str], defects: Defects) -> list[str]:
@@ -203,9 +202,9 @@ def _people(name: str, lowered: list[str], values: list[str], defects: Defects) 
 
 
 def _last_agent(lowered: list[str], values: list[str]) -> str | None:
-    for low, value in zip(reversed(lowered), reversed(values), strict=False):
-        if low in _AGENTS:
-            return value
+    for i in range(len(lowered) - 1, -1, -1):
+        if lowered[i] in _AGENTS:
+            return values[i]
     return None
 
 

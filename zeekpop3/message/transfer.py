@@ -26,6 +26,7 @@ _TOKEN: Final = re.compile(r"[a-z0-9-]+")
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _EXPECTED: Final = _ALPHABET + b"=\r\n \t\v\f"
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_ODD_BREAK: Final = re.compile(rb"=(?:[ \t]|\r(?!\n))")
 _SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n)")
 _BASE64_LINE: Final = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
 
@@ -73,6 +74,8 @@ def _soft_breaks(data: bytes) -> bytes:
     """Quoted-printable as binascii reads it: no blanks after the equals sign that ends a line, and no bare CR
     after one, since it would leave out the rest of the line.
     """
+    if _ODD_BREAK.search(data) is None:
+        return data
     if data.count(b"=\r") != data.count(b"=\r\n"):
         data = data.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=3D\r")
     if len(data) <= CHUNK_BYTES or _SOFT_BREAK.search(data) is None:

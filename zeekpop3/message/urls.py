@@ -30,8 +30,8 @@ _NAMES: Final = "".join(
 )
 _ABSOLUTE: Final = r"(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|//)"
 _ATTRIBUTE: Final = re.compile(
-    rf"=(?<=[fFcCnN\s]=)(?:{_NAMES[:-1]})\s*+(?:\"\s*+({_ABSOLUTE}[^\"]{{1,8192}})|'\s*+({_ABSOLUTE}[^']{{1,8192}})"
-    rf"|({_ABSOLUTE}[^\s\"'<>]{{1,8192}}))"
+    rf"=(?<=[fFcCnN\s]=)(?:{_NAMES[:-1]})\s*+(\"\s*+{_ABSOLUTE}[^\"]{{1,8192}}|'\s*+{_ABSOLUTE}[^']{{1,8192}}"
+    rf"|{_ABSOLUTE}[^\s\"'<>]{{1,8192}})"
 )
 _NOT_LINKS: Final = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
 _BREAKS: Final = re.compile(r"[\r\n\t]+")
@@ -90,14 +90,15 @@ def _trimmed(url: str) -> str:
 
 def _from_html(html: str, found: dict[str, None], defects: Defects) -> None:
     if len(html) <= _SHORT:
-        values = dict.fromkeys(_ATTRIBUTE.findall(html))
+        values: dict[str, None] = dict.fromkeys(_ATTRIBUTE.findall(html))
     else:
         matches = _ATTRIBUTE.finditer(html)
-        values = dict.fromkeys(match.groups() for match in islice(matches, _MAX_ATTRIBUTES))
+        values = dict.fromkeys(match[1] for match in islice(matches, _MAX_ATTRIBUTES))
         if next(matches, None) is not None:
             defects["urls_cut"] = None
-    for double, single, bare in values:
-        value = double or single or bare
+    for value in values:
+        if value[0] == '"' or value[0] == "'":
+            value = value[1:].lstrip()
         if not value.startswith(("http://", "https://")) and value[:11].lower().startswith(_NOT_LINKS):
             continue
         if "&" in value:
