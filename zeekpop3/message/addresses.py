@@ -28,7 +28,6 @@ _ANGLE: Final = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
 _WORD: Final = r"=(?:\?[^\s?\",;:()<>]{1,80}\?[bBqQ]\?[^ \t?\",;()<>]*+\?=)?+"
 # Fields with nothing in them that may hide a comma or make up a group, but quotes and angle brackets.
 _ENTRY: Final = rf"(?:[^\",;:()<=]++|{_WORD}|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
-_ENTRIES: Final = re.compile(rf"(?:{_ENTRY},)*+{_ENTRY}")
 _NEXT_ENTRY: Final = re.compile(rf"({_ENTRY})(?:,|\Z)")
 # What belongs together in one mailbox comes in one piece, then a single character that may mean something.
 _TOKEN: Final = re.compile(rf"(?:[^\",;:()<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
@@ -83,9 +82,15 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
 
 def _split(value: str, defects: Defects) -> list[str]:
     """Pieces between the commas that are not in quotes, comments or angle brackets; group names left out."""
-    if value.count(",") <= MAX_ADDRESSES and _ENTRIES.fullmatch(value) is not None:
-        return _NEXT_ENTRY.findall(value)
     out: list[str] = []
+    if value.count(",") <= MAX_ADDRESSES:
+        end = 0
+        while (entry := _NEXT_ENTRY.match(value, end)) is not None:
+            out.append(entry[1])
+            end = entry.end()
+            if end == len(value):
+                return out
+        out = []
     current: list[str] = []
     at = 0
     failures = 0

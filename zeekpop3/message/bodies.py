@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from io import StringIO
-from typing import Final, NamedTuple
+from typing import Final
 
 from zeekpop3.message import transfer
 from zeekpop3.message.charsets import decode
@@ -26,19 +26,12 @@ _PROBE_BYTES: Final = 400
 _FLOWED_CHARACTERS: Final = 1 << 16
 
 
-class Bodies(NamedTuple):
+def choose(root: Part) -> tuple[Part | None, Part | None]:
     """The parts that hold a mail's text and its HTML."""
-
-    text: Part | None
-    html: Part | None
-
-
-def choose(root: Part) -> Bodies:
-    """Which parts to show."""
     text, html = _first(root, strict=True)
     if text is None and html is None:
         text, html = _first(root, strict=False)
-    return Bodies(text, html)
+    return text, html
 
 
 def _first(root: Part, *, strict: bool) -> tuple[Part | None, Part | None]:

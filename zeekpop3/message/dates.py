@@ -116,7 +116,8 @@ def instant(value: str, defects: Defects | None) -> int | None:
     """Microseconds since the epoch, or None if it cannot be read."""
     match = _USUAL.fullmatch(value)
     if match is not None:
-        found = since_epoch(*match.groups())
+        day, minute, second, zone = match.groups()
+        found = since_epoch(day, minute, second, zone)
         if found is not None:
             return found
     result = _unusual(value[:_MAX_LENGTH], defects)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-_HIGH: Final = bytes(range(128, 256))
 _ASCII_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ONLY_HIGH: Final = b" " * 128 + _HIGH
+_MARK_HIGH: Final = b" " * 128 + b"x" * 128
 _IN_1252: Final = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
 _LOOK_AT_BYTES: Final = 32_768
 _SAMPLE_BYTES: Final = 2_048
@@ -27,9 +26,9 @@ def guess(data: bytes) -> str:
     if head.isascii():
         at = len(data) - len(data.lstrip(bytes(range(128))))
         head = data[at : at + _LOOK_AT_BYTES]
-    runs = head.translate(_ONLY_HIGH).split()
+    runs = head.translate(_MARK_HIGH).split()
     high = sum(map(len, runs))
-    in_runs = sum(len(run) for run in runs if len(run) > 1)
+    in_runs = high - runs.count(b"x")
     if in_runs * 2 <= high and not head.translate(None, _IN_1252):
         letters = len(head) - len(head.translate(None, _ASCII_LETTERS))
         if high < 4 or high * 20 < letters:

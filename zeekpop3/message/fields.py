@@ -22,6 +22,8 @@ MAX_FIELDS: Final = 5_000
 
 _FIELD: Final = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _NAME: Final = re.compile(r"[!-9;-~]+")
+_SPACE: Final = 0x20
+_TAB: Final = 0x09
 # Searched for as expressions: bytes.find is many times slower on short needles whose characters are frequent.
 _BLANK_CRLF: Final = re.compile(rb"\n\r\n")
 _BLANK_LF: Final = re.compile(rb"\n\n")
@@ -171,13 +173,13 @@ def _usual(text: str, header: Header) -> bool:
         if not low:
             return False
         at = colon + 1
-        while at < end and ((character := text[at]) == " " or character == "\t"):
+        while at < end and ((character := ord(text[at])) == _SPACE or character == _TAB):
             at += 1
-        if end < last and ((character := text[end + 1]) == " " or character == "\t"):
+        if end < last and ((character := ord(text[end + 1])) == _SPACE or character == _TAB):
             lines: list[str] = []
             while True:
                 lines.append(text[at : end - 1] if text[end - 1] == "\r" else text[at:end])
-                if end >= last or ((character := text[end + 1]) != " " and character != "\t"):
+                if end >= last or ((character := ord(text[end + 1])) != _SPACE and character != _TAB):
                     break
                 at = end + 1
                 end = text.find("\n", at)

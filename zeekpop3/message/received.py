@@ -89,6 +89,7 @@ def route(values: list[str]) -> tuple[list[Received], list[str]]:
             hops.append(_unusual(raw))
             found = _wrapped(raw)
         else:
+            for_: str | None
             from_, by, with_, id_, for_, day, minute, second, zone = match.groups()
             date = since_epoch(day, minute, second, zone) if day is not None else None
             if date is None:

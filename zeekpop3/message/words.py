@@ -16,7 +16,6 @@ from zeekpop3.message.defects import Defects
 # Text may hold spaces and question marks, which it may not; it ends at the first "?=" (linear, see
 # `decoded`).
 _WORD: Final = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
-_RUN: Final = re.compile(rf"{_WORD.pattern}(?:\s*+{_WORD.pattern})*+")
 _MANY: Final = 8
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
 
@@ -26,14 +25,22 @@ def decoded(value: str, defects: Defects) -> str:
     last = value.rfind("?=")
     if last < 0:
         return value
-    out: list[str] = []
-    at = 0
     # No search goes past the last "?=": so one that starts a word also finds its end, and time stays linear.
-    for run in _RUN.finditer(value, value.find("=?"), last + 2):
-        out.append(value[at : run.start()])
-        out.append(_run_text(_WORD.findall(run[0]), defects))
-        at = run.end()
-    out.append(value[at:])
+    # Text, then charset, encoding and text of a word, text, and so on.
+    pieces: list[str] = _WORD.split(value[: last + 2])
+    end = len(pieces)
+    if end == 1:
+        return value
+    out: list[str] = [pieces[0]]
+    run: list[tuple[str, str, str]] = []
+    for i in range(1, end, 4):
+        run.append((pieces[i], pieces[i + 1], pieces[i + 2]))
+        after = pieces[i + 3]
+        if i + 4 == end or (after and not after.isspace()):
+            out.append(_run_text(run, defects))
+            out.append(after)
+            run = []
+    out.append(value[last + 2 :])
     return "".join(out)
 
 
