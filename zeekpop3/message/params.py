@@ -82,7 +82,8 @@ def parameters(value: str, defects: Defects) -> Params:
     found: Params = {}
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     count = 0
-    for segment in _SEGMENT.findall(value, start):
+    segments: list[str] = _SEGMENT.findall(value, start)
+    for segment in segments:
         name, equals, text = segment.partition("=")
         name = name.strip().lower()
         text = text.strip()

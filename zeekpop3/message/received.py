@@ -89,13 +89,11 @@ def route(values: list[str]) -> tuple[list[Received], list[str]]:
             hops.append(_unusual(raw))
             found = _wrapped(raw)
         else:
-            for_: str | None
             from_, by, with_, id_, for_, day, minute, second, zone = match.groups()
             date = since_epoch(day, minute, second, zone) if day is not None else None
             if date is None:
                 date = instant(raw.rpartition(";")[2], None)
-            if for_ is not None and for_[0] == "<" and for_[-1] == ">":
-                for_ = for_[1:-1]
+            for_ = _bare(for_) if for_ is not None else None
             hops.append(_new(Received, (raw, from_, by, with_, id_, for_, date)))
             found = _wrapped(raw) if day is None else _before(raw, match.start(_DAY))
         if found:
@@ -114,9 +112,15 @@ def _before(value: str, date: int) -> list[str]:
     # The colons of the time are all that there are: so no IPv6.
     if colon < date or value.rfind(":") != colon + 3 or value.find(".", date) >= 0:
         return _wrapped(value)
-    if _IN_OTHERS.search(value, 0, date) is not None:
-        return _wrapped(value)
-    return _in_brackets(value, date)
+    return _ipv4(value, date)
+
+
+def _ipv4(value: str, end: int) -> list[str]:
+    """IPv4 addresses before `end` that stand in brackets or between blanks, in order."""
+    if _IN_OTHERS.search(value, 0, end) is None:
+        return _in_brackets(value, end)
+    found: list[tuple[str, str, str]] = _WRAPPED_IPV4.findall(value, 0, end)
+    return [address for before, address, after in found if _PAIRS[before] == after]
 
 
 def _in_brackets(value: str, end: int) -> list[str]:
@@ -149,22 +153,20 @@ def _unusual(raw: str) -> Received:
             current.append(piece)
     date = instant(when, None) if when.strip() else None
     said = {name: " ".join(pieces) or None for name, pieces in clauses.items()}
+    for_ = said.get("for")
     return Received(
         raw,
         said.get("from"),
         said.get("by"),
         said.get("with"),
         said.get("id"),
-        _bare(clauses.get("for")),
+        _bare(for_) if for_ is not None else None,
         date,
     )
 
 
-def _bare(pieces: list[str] | None) -> str | None:
-    if not pieces:
-        return None
-    text = " ".join(pieces)
-    return text[1:-1] if text[0] == "<" and text[-1] == ">" else text
+def _bare(address: str) -> str:
+    return address[1:-1] if address[0] == "<" and address[-1] == ">" else address
 
 
 def first_address(value: str) -> str | None:
@@ -179,13 +181,9 @@ def first_address(value: str) -> str | None:
 
 def _wrapped(value: str) -> list[str]:
     """Addresses that stand in brackets or between blanks, in order."""
-    if "::" in value or value.count(":") > 6:
-        found = _addresses(value)
-    else:
-        if _IN_OTHERS.search(value) is None:
-            return _in_brackets(value, len(value))
-        found = _WRAPPED_IPV4.findall(value)
-    return [address for before, address, after in found if _PAIRS.get(before) == after]
+    if "::" not in value and value.count(":") <= 6:
+        return _ipv4(value, len(value))
+    return [address for before, address, after in _addresses(value) if _PAIRS.get(before) == after]
 
 
 def _addresses(value: str) -> list[tuple[str, str, str]]:

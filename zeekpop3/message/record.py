@@ -100,10 +100,10 @@ def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
     """
     mail = Mail()
     defects: Defects = {}
-    if b"\n" not in raw and b"\r" in raw:
+    if raw.find(b"\n") < 0:
         raw = raw.replace(b"\r", b"\n")  # the old Macintosh
     start = 3 if raw[:3] == b"\xef\xbb\xbf" else 0
-    if raw.startswith(b"From ", start):
+    if raw[start : start + 5] == b"From ":
         start = raw.find(b"\n", start) + 1 or len(raw)  # an mbox's separator
     header = fields.split(raw, start, len(raw), defects)
     head = header.first
