@@ -200,6 +200,64 @@ def test_path_and_first_received_are_those_of_zeek() -> None:
     assert (mail.x_originating_ip, mail.user_agent) == ("172.16.0.9", "two")
 
 
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_path_with_an_ipv6_address_written_out(others: int) -> None:
+    """An address without "::" is found, however few colons the other fields have."""
+    long = b"Received: from a ([2001:db8:1:2:3:4:5:6]) by b; Mon, 29 Jul 2002 18:48:02 +0000\r\n"
+    assert check(long + b"Received: from c by d\r\n" * others + b"\r\n").path == ["2001:db8:1:2:3:4:5:6"]
+
+
+DATE = "; Mon, 29 Jul 2002 18:48:02 +0000"
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (f"from a ([10.0.0.1]) by b{DATE}", ["10.0.0.1"]),
+        (f"from a [10.0.0.1] ([10.0.0.2]) by b [10.0.0.3]{DATE}", ["10.0.0.2"]),
+        (f"from a ([10.0.0.300] [10.0.0.01]) by b{DATE}", ["10.0.0.01"]),
+        (f"from a ([10.0.0.1.2] [[10.0.0.2]) by b{DATE}", ["10.0.0.2"]),
+        (f"from a ([10.0.0.1) by b{DATE}", []),
+        (f"from a (10.0.0.1) by b [10.0.0.2]{DATE}", ["10.0.0.2"]),
+        (f"from a by b (8.9.3/8.9.3) id 1.2.3.4{DATE}", []),
+        (f"from a by b{DATE} (from [10.0.0.1])", ["10.0.0.1"]),
+        (f"from a by b{DATE} ([::1])", ["::1"]),
+        (f"from a ([::1]) by b{DATE}", ["::1"]),
+        (f"from x:y ([10.0.0.1]) by b{DATE}", ["10.0.0.1"]),
+        ("from a ([10.0.0.1]) by b; today", ["10.0.0.1"]),
+        ("from a (unclosed [10.0.0.1] by b", ["10.0.0.1"]),
+    ],
+)
+def test_addresses_of_a_received_field(raw: str, path: list[str]) -> None:
+    """Of each field the second address in brackets or between blanks, else the first; wherever it stands."""
+    assert check(f"Received: {raw}\r\n\r\n".encode()).path == path
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("A: b", "b"),
+        ("A:b", "b"),
+        ("A:", ""),
+        ("A: ", ""),
+        ("A: \tb \t", "b"),
+        ("A: b{}\tc", "b\tc"),
+        ("A: b {} c", "b  c"),
+        ("A:{} b", " b"),
+        ("A: {} b{} {}\tc {} ", " b \tc"),
+        ("A:\x0b\xa0b", "\x0b\xa0b"),
+        ("A: b\r\r", "b"),
+        ("A: b\rc", "b\rc"),
+    ],
+)
+def test_folds_and_blanks(field: str, value: str, end: str) -> None:
+    """Of a fold the line end goes; blanks go before the first character of the first line and at the end."""
+    raw = field.replace("{}", end) + end
+    for block, values in ((raw, [value]), (raw + f"B: c{end}" + raw, [value, "c", value])):
+        assert check((block + end).encode()).header_values == values
+
+
 def test_digits_of_other_scripts_are_none() -> None:
     """A date or an address in digits that are no ASCII is not read, and stops nothing."""
     raw = (

@@ -1,7 +1,8 @@
 """Bytes of one mail in, its record out: linear in time, bounded in memory, whatever comes.
 
 Offsets into the bytes, no tree of objects: fields, structure, transfer, bodies, attachments are rooms with
-one rule each; `record` goes through them.
+one rule each; `record` goes through them. What is looked up often is Final, so that the compiled parser need
+not look it up; the bounds are not, since tests lower them.
 """
 
 from zeekpop3.message.attachments import Attachment

@@ -13,7 +13,7 @@ from typing import Final
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.words import decoded
 
-MAX_ADDRESSES: Final = 20_000
+MAX_ADDRESSES = 20_000
 
 # One address, with or without a name: most fields are that.
 # Blanks are spelled out where speed counts: a class with a category in it is many times slower.

@@ -17,7 +17,7 @@ from zeekpop3.message import detected, transfer, unpacked
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.structure import Part
 
-MAX_ATTACHMENTS: Final = 10_000
+MAX_ATTACHMENTS = 10_000
 _MAX_NAME: Final = 1_024
 _DETECT_BYTES: Final = 8_192
 

@@ -14,7 +14,7 @@ from zeekpop3.message.charsets import codec_of, decode
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.words import decoded
 
-MAX_PARAMETERS: Final = 1_000
+MAX_PARAMETERS = 1_000
 _MAX_LENGTH: Final = 1 << 16
 
 # What stands between semicolons; a semicolon in quotes is none. Each character is looked at once.

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from zeekpop3.message.dates import USUAL, instant, since_epoch
 
-MAX_RECEIVED: Final = 1_000
+MAX_RECEIVED = 1_000
 _MAX_CLAUSES_LENGTH: Final = 65_536
 
 _INNERMOST: Final = r"\([^()]*+\)"

@@ -15,7 +15,7 @@ from zeekpop3.message.defects import Defects
 from zeekpop3.message.received import Received
 from zeekpop3.message.words import decoded
 
-MAX_REFERENCES: Final = 10_000
+MAX_REFERENCES = 10_000
 
 _ONCE: Final = frozenset(
     [

@@ -12,9 +12,9 @@ from typing import Final
 from zeekpop3.message import fields, params, transfer
 from zeekpop3.message.defects import Defects
 
-MAX_DEPTH: Final = 100
-MAX_MESSAGE_DEPTH: Final = 20  # each is hashed with all that is in it
-MAX_PARTS: Final = 10_000
+MAX_DEPTH = 100
+MAX_MESSAGE_DEPTH = 20  # each is hashed with all that is in it
+MAX_PARTS = 10_000
 
 _TAIL: Final = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
 _LOOKS_DELIMITED: Final = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)

@@ -17,7 +17,7 @@ import pybase64
 
 from zeekpop3.message.defects import Defects
 
-CHUNK_BYTES: Final = 1 << 17
+CHUNK_BYTES = 1 << 17
 _MAX_BROKEN_LINES: Final = 1_000
 
 _IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))

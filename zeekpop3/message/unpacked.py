@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zeekpop3.message.attachments import Attachment
     from zeekpop3.message.structure import Part
 
-MAX_UNPACKED: Final = 1_000
+MAX_UNPACKED = 1_000
 _MAX_TNEF_BYTES: Final = 64 << 20
 _TNEF_KINDS: Final = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 BEGIN: Final = re.compile(rb"begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n")

@@ -13,7 +13,7 @@ from typing import Final
 
 from zeekpop3.message.defects import Defects
 
-MAX_URLS: Final = 10_000
+MAX_URLS = 10_000
 _MAX_LENGTH: Final = 8_192  # characters, as in the expressions below
 _MAX_ATTRIBUTES: Final = 100_000
 _SHORT: Final = 1 << 20  # characters; more are not searched all at once

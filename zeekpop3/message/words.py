@@ -26,25 +26,26 @@ def decoded(value: str, defects: Defects) -> str:
     if last < 0:
         return value
     # No search goes past the last "?=": so one that starts a word also finds its end, and time stays linear.
-    # Text, then charset, encoding and text of a word, text, and so on.
-    pieces: list[str] = _WORD.split(value[: last + 2])
-    end = len(pieces)
-    if end == 1:
-        return value
-    out: list[str] = [pieces[0]]
-    run: list[tuple[str, str, str]] = []
-    for i in range(1, end, 4):
-        run.append((pieces[i], pieces[i + 1], pieces[i + 2]))
-        after = pieces[i + 3]
-        if i + 4 == end or (after and not after.isspace()):
+    out: list[str] = []
+    run: list[tuple[str, ...]] = []
+    at = 0
+    for word in _WORD.finditer(value, value.find("=?"), last + 2):
+        between = value[at : word.start()]
+        if not run:
+            out.append(between)
+        elif between and not between.isspace():
             out.append(_run_text(run, defects))
-            out.append(after)
+            out.append(between)
             run = []
-    out.append(value[last + 2 :])
+        run.append(word.groups())
+        at = word.end()
+    if run:
+        out.append(_run_text(run, defects))
+    out.append(value[at:])
     return "".join(out)
 
 
-def _run_text(run: list[tuple[str, str, str]], defects: Defects) -> str:
+def _run_text(run: list[tuple[str, ...]], defects: Defects) -> str:
     if len(run) > _MANY:
         charset = run[0][0]
         joined = "".join([text for _, _, text in run])
