@@ -4,7 +4,7 @@
 
 Connections overlap in time, some eight at once; each fetches several mails. Servers declare octets in
 different places, clients log in in different ways. With real mails (`--mails`, a tar of .eml files) each
-further round over them puts another line in front, so that no mail occurs twice.
+further round over them puts another field in front, so that no mail occurs twice.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def real_mails(path: Path) -> Iterator[bytes]:
     turn = 1
     while True:
         for mail in found:
-            yield b"X-Round: %d\r\n" % turn + mail
+            # Behind an mbox's separator, which is one only as the first line.
+            start = mail.find(b"\n") + 1 if mail.startswith(b"From ") else 0
+            yield mail[:start] + b"X-Round: %d\r\n" % turn + mail[start:]
         turn += 1
 
 
