@@ -91,24 +91,22 @@ class _Cutter:
         if not rest:
             raise LogError(self.path, self.stream.problem or "is empty")
         self.header, _ = parse_header(_whole(bytes(rest)), self.path)
+        if self.stream.rewind():
+            rest = b""
         while True:
-            # Read behind what is left, and cut off in place: the bytes are touched once.
-            room_left = self.size - len(rest)
-            text = bytearray(len(rest) + self._room(room_left if room_left > self.size >> 1 else self.size))
-            text[: len(rest)] = rest
-            room = memoryview(text)[len(rest) :]
-            size = self.stream.readinto(room)
-            room.release()
-            if not size:
+            text = (None if rest else self.stream.read_lines(self.size)) or self._behind(rest)
+            if text is None:
                 break
-            del text[len(rest) + size :]
             end = _before_meta(text, text.rfind(b"\n") + 1)
             if end == 0 and len(text) > _MAX_LINE:
                 raise LogError(
                     self.path, f"a line is longer than {_MAX_LINE >> 20} MiB: reading ends here", self.line
                 )
             rest = text[end:]
-            del text[end:]
+            if isinstance(text, bytearray):
+                del text[end:]
+            elif rest:
+                text = text[:end]
             yield from self._lines(text)
         # Only a last row whose data is cut can still say something; whatever else is cut off is no row.
         yield from self._lines(rest if self._is_row(rest) else rest[: rest.rfind(b"\n") + 1])
@@ -116,6 +114,18 @@ class _Cutter:
             self.on_error(LogError(self.path, self.stream.problem, self.line))
         elif not self._is_row(rest):
             self.on_error(LogError(self.path, "ends in the middle of a row", self.line))
+
+    def _behind(self, rest: bytes | bytearray) -> bytearray | None:
+        """What comes behind `rest`, and that before it; None if nothing comes."""
+        room_left = self.size - len(rest)
+        text = bytearray(len(rest) + self._room(room_left if room_left > self.size >> 1 else self.size))
+        text[: len(rest)] = rest
+        with memoryview(text)[len(rest) :] as room:
+            size = self.stream.readinto(room)
+        if not size:
+            return None
+        del text[len(rest) + size :]
+        return text
 
     def _room(self, size: int) -> int:
         """`size`, or what is left of a file that has less: room costs time even if nothing comes into it."""

@@ -16,6 +16,7 @@ from zeekpop3.errors import LogError
 
 GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 1 << 18
+_WINDOW = 1 << 18
 _GZIP_WINDOW = 31  # zlib: gzip container, largest window
 
 
@@ -58,6 +59,35 @@ class ByteStream:
             return os.fstat(self._file.fileno()).st_size - self._file.tell()
         except OSError:
             return None
+
+    def rewind(self) -> bool:
+        """Go back to the beginning; False where that cannot be: then nothing has changed."""
+        if self.is_gzip:
+            return False
+        self._file.seek(0)
+        self._ended = False
+        return True
+
+    def read_lines(self, size: int) -> bytes | None:
+        """Whole lines, at most `size` bytes of them, read in one go, so that none is copied.
+
+        None, and nothing is read, where that is not to be had: the file is compressed, has not so many bytes
+        left, a line is long, or something is wrong with it.
+        """
+        left = self.left()
+        if left is None or left <= size:
+            return None
+        try:
+            at = self._file.tell()
+            window = os.pread(self._file.fileno(), min(size, _WINDOW), at + max(0, size - _WINDOW))
+            wanted = max(0, size - _WINDOW) + window.rfind(b"\n") + 1
+            lines = self._file.read(wanted) if b"\n" in window else b""
+            if lines and len(lines) == wanted:
+                return lines
+            self._file.seek(at)
+        except OSError:
+            pass
+        return None
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; exactly so many unless the end is near; b"" at the end."""

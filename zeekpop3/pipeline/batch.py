@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.errors import LogError
 from zeekpop3.log import Chunk, chunks, find_logs, group, read_chunk
-from zeekpop3.pipeline.process import between_tasks, keep_to_itself, no_collector, open_up
+from zeekpop3.pipeline.process import (
+    between_tasks,
+    keep_freed_memory,
+    keep_to_itself,
+    no_collector,
+    open_up,
+)
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.regroup import Regrouper
 from zeekpop3.pipeline.summary import Summary
@@ -35,13 +41,15 @@ if TYPE_CHECKING:
     from zeekpop3.sink import Mode, PartWriter
 
 TASK_BYTES = 24 << 20
-EVENTS_BYTES = 24 << 20
+EVENTS_BYTES = 6 << 20
 SMALL_BYTES = 2 << 20
 """A table with less is not worth a part of its own: it waits for others, until they have `PART_BYTES`."""
 
-PART_BYTES = 16 << 20
+PART_BYTES = 4 << 20
 _EVENT_COST = 500
 _BYTES_PER_JOB = 48 << 20
+
+_LOADED_ONCE = ["zeekpop3.cli", "zeekpop3.pipeline", "zeekpop3.log.frame", "pyarrow.parquet"]
 
 Progress = Callable[[int, int, int], None]
 """Called with bytes of log done, bytes in all, and mails found so far."""
@@ -222,16 +230,17 @@ class _SmallTables:
     def __init__(self, writer: PartWriter) -> None:
         self._writer = writer
         self._tables: dict[str, list[pa.Table]] = {}
+        self._bytes: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
 
     def add(self, number: int, tables: list[tuple[str, pa.Table]]) -> int:
         """Keep the tables that task `number` gave; returns how many parts were written."""
         parts = 0
         for name, table in tables:
-            kept = self._tables.setdefault(name, [])
-            kept.append(table)
+            self._tables.setdefault(name, []).append(table)
+            self._bytes[name] = self._bytes.get(name, 0) + table.nbytes
             self._numbers[name] = number  # of a task that has not written a part of this table itself
-            if sum(each.nbytes for each in kept) >= PART_BYTES:
+            if self._bytes[name] >= PART_BYTES:
                 parts += self._write(name)
         return parts
 
@@ -243,6 +252,7 @@ class _SmallTables:
         import pyarrow as pa
 
         table = pa.concat_tables(self._tables.pop(name))
+        del self._bytes[name]
         return len(self._writer.write(name, table, self._numbers[name]))
 
 
@@ -319,7 +329,13 @@ def _executor(workers: int, alone: bool) -> Executor:
         return _Here(alone)
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import forkserver
 
-    # Not fork: Arrow's threads would not survive it.
-    context = multiprocessing.get_context("spawn")
+    # Not fork: Arrow's threads would not survive it. Where the process is ours, the workers come from a
+    # server that has loaded the libraries once for all of them, and has used none.
+    context = multiprocessing.get_context("forkserver" if alone else "spawn")
+    if alone:
+        keep_freed_memory()  # of the logs' pieces, which are cut here
+        context.set_forkserver_preload(_LOADED_ONCE)
+        forkserver.ensure_running()
     return ProcessPoolExecutor(workers, mp_context=context, initializer=keep_to_itself)

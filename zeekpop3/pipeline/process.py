@@ -17,7 +17,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _KEPT_BYTES = 256 << 20
 _LARGEST_FROM_HEAP = 32 << 20
 
-_alone = _loaded = False
+_alone = _loaded = _collected = False
 
 
 @contextmanager
@@ -35,10 +35,11 @@ def no_collector() -> Iterator[None]:
 def keep_to_itself() -> None:
     """Say that this process is there for tasks alone: memory that is freed is kept, up to some bound, and the
     collector runs between tasks only."""
-    global _alone
-    _alone = True
+    global _alone, _collected
+    _alone, _collected = True, gc.isenabled()
     gc.disable()
-    _keep_memory()
+    _own_pool()
+    keep_freed_memory()
 
 
 def between_tasks() -> None:
@@ -61,13 +62,20 @@ def open_up() -> None:
     global _alone, _loaded
     _alone = _loaded = False
     gc.unfreeze()
-    gc.enable()
+    if _collected:
+        gc.enable()
 
 
-def _keep_memory() -> None:
+def _own_pool() -> None:
+    """Have Arrow take its memory where all take it."""
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())
+
+
+def keep_freed_memory() -> None:
+    """Have malloc keep what is freed for the next one who asks, up to some bound, for as long as the process
+    lives."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
