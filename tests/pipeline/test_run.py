@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gc
 import gzip
+import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -177,3 +181,46 @@ def test_a_process_that_is_alone_opens_up_again(lines: list[bytes], tmp_path: Pa
     assert gc.isenabled()
     run([log], tmp_path / "two", jobs=1)
     assert parts(tmp_path / "one") == parts(tmp_path / "two")
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_run_that_is_killed_leaves_no_worker(lines: list[bytes], tmp_path: Path, alone: bool) -> None:
+    """Workers end with the process that they work for, even if that is killed in the middle."""
+    log = write(tmp_path / "x.log", lines)
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import time\n"
+        "from zeekpop3.pipeline import run\n"
+        "if __name__ == '__main__':\n"
+        f"    run([{str(log)!r}] * 2, {str(tmp_path / 'out')!r}, jobs=2, alone={alone},\n"
+        "        progress=lambda *_: (print('running', flush=True), time.sleep(60)))\n"
+    )
+    mark = f"KILLED_RUN={tmp_path}"
+    process = subprocess.Popen(
+        [sys.executable, "-P", program],
+        env={**os.environ, "KILLED_RUN": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    assert len(with_environment(mark)) > 2
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while (left := with_environment(mark)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+
+
+def with_environment(mark: str) -> list[int]:
+    """The processes with this in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found

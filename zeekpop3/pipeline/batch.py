@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from zeekpop3.errors import LogError
 from zeekpop3.log import Chunk, chunks, find_logs, group, read_chunk
 from zeekpop3.pipeline.process import (
+    be_a_worker,
     between_tasks,
     keep_freed_memory,
     keep_to_itself,
@@ -338,4 +339,4 @@ def _executor(workers: int, alone: bool) -> Executor:
         keep_freed_memory()  # of the logs' pieces, which are cut here
         context.set_forkserver_preload(_LOADED_ONCE)
         forkserver.ensure_running()
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=keep_to_itself)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=be_a_worker)

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import multiprocessing.process
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,6 +43,17 @@ def keep_to_itself() -> None:
     gc.disable()
     _own_pool()
     keep_freed_memory()
+
+
+def be_a_worker() -> None:
+    """Say that this process is there for another one's tasks, and ends with it, however that ends."""
+    keep_to_itself()
+    threading.Thread(target=_leave_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _leave_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def between_tasks() -> None:
