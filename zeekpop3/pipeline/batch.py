@@ -50,6 +50,7 @@ PART_BYTES = 4 << 20
 _EVENT_COST = 500
 _BYTES_PER_JOB = 48 << 20
 
+# What the processes of a run import, the program's own module first.
 _LOADED_ONCE = ["zeekpop3.cli", "zeekpop3.pipeline", "zeekpop3.log.frame", "pyarrow.parquet"]
 
 Progress = Callable[[int, int, int], None]

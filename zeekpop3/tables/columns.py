@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _NOWHERE = (None, None, None, None)
 _ROW_BYTES = 400
+_SOME = 1024
 
 _TRANSFER_HEAD = attrgetter("ts", "uid")
 _TRANSFER_TAIL = attrgetter("user", "trans_depth", "command", "msg_num", "uidl", "octets_declared")
@@ -224,9 +226,14 @@ def _structs(objects: Iterable[Any], names: Sequence[str], kind: pa.StructType) 
     return struct_of([list(map(attrgetter(name), rows)) for name in names], kind)
 
 
-def _tuples(rows: Iterable[tuple[Any, ...]], kind: pa.StructType) -> pa.Array:
+def _tuples(tuples: Iterable[tuple[Any, ...]], kind: pa.StructType) -> pa.Array:
     """A struct array of tuples that have the struct's members in order."""
-    return struct_of(list(zip(*rows, strict=True)) or [()] * kind.num_fields, kind)
+    columns: list[list[Any]] = [[] for _ in range(kind.num_fields)]
+    rows = iter(tuples)
+    while some := list(islice(rows, _SOME)):  # quicker than a member at a time, and than all at once
+        for column, values in zip(columns, zip(*some, strict=True), strict=True):
+            column += values
+    return struct_of(columns, kind)
 
 
 def _header_lists(column: Sequence[tuple[list[str], list[str]] | None], kind: pa.StructType) -> pa.Array:
