@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import multiprocessing.process
 import os
 import threading
 from collections.abc import Iterator
@@ -47,13 +46,17 @@ def keep_to_itself() -> None:
 
 def be_a_worker() -> None:
     """Say that this process is there for another one's tasks, and ends with it, however that ends."""
+    from multiprocessing import parent_process
+
     keep_to_itself()
-    threading.Thread(target=_leave_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    parent = parent_process()
 
+    def leave() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
 
-def _leave_with(parent: multiprocessing.process.BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+    threading.Thread(target=leave, daemon=True).start()
 
 
 def between_tasks() -> None:

@@ -18,7 +18,7 @@ from zeekpop3.session.protocol import declared_octets, is_multiline, parse_statu
 from zeekpop3.session.stream import ServerStream
 
 _TERMINATOR: Final = b"\r\n.\r\n"
-_STATUS_START: Final = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
+STATUS_START: Final = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
 # The first line of a response, by command. A mail may begin with anything, but not with a listing.
 _LOOKS: Final = {
     "LIST": re.compile(rb"\d+[ \t]+\d+\s*$|\.\r\n", re.MULTILINE),
@@ -370,7 +370,7 @@ class _Search:
     def _looks(self, sent: Sent, body_start: int, stop: int, message: str) -> float:
         """Does what follows the status line look like what the command asks for?"""
         first = self.stream.bytes_at(body_start, min(body_start + 100, stop))
-        if _STATUS_START.match(first):
+        if STATUS_START.match(first):
             return -20.0
         if sent.command in _NEVER_SIZED and declared_octets(message) is not None:
             return _UNEXPECTED
@@ -489,7 +489,7 @@ class _Search:
             at = hole_stop + kept
             if at >= next_hole:
                 break
-            if stream.bytes_at(hole_stop, at) == _TERMINATOR[5 - kept :][:kept] and _STATUS_START.match(
+            if stream.bytes_at(hole_stop, at) == _TERMINATOR[5 - kept :][:kept] and STATUS_START.match(
                 stream.bytes_at(at, min(at + 5, next_hole))
             ):
                 return at

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zeekpop3.session.align import Sent, Span, align, only
+from zeekpop3.session.align import STATUS_START, Sent, Span, align, only
 from zeekpop3.session.dialogue import Exchange
 from zeekpop3.session.inference import lost_commands
 from zeekpop3.session.protocol import (
@@ -21,7 +21,7 @@ from zeekpop3.session.protocol import (
     unstuff,
 )
 from zeekpop3.session.stream import terminator
-from zeekpop3.session.whole import MAX_STATUS_LINE, STATUS_START, WholeReader
+from zeekpop3.session.whole import MAX_STATUS_LINE, WholeReader
 
 
 class ExactReader(WholeReader):

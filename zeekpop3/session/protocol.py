@@ -83,8 +83,8 @@ def _is_stuffed(body: bytes) -> bool:
     return False
 
 
-def count_lines(body: bytes) -> int:
-    """The number of line ends in a body."""
+def count_lines(body: bytes | bytearray) -> int:
+    """The number of line ends in a text of any size."""
     if len(body) < _WORTH_NUMPY:
         return body.count(b"\n")
     import numpy as np

@@ -10,9 +10,8 @@ import re
 from bisect import bisect_right
 from typing import Any, Final
 
-_COPIED_ONCE: Final = (
-    4096  # a slice of a bytearray is a copy of its own: worth going round for what is longer
-)
+# A slice of a bytearray is a copy of its own: worth going round for what is longer.
+_COPIED_ONCE: Final = 4096
 _WORTH_A_LOOK: Final = 1 << 14
 _HOLE_LIMIT: Final = 1 << 20  # a longer hole is held as one of this length, and later offsets are moved
 

@@ -6,11 +6,10 @@ What is not as usual is left to the reader that is derived from this one.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import Any, Final
 
-from zeekpop3.session.align import STATUS_LENGTH, Sent
+from zeekpop3.session.align import STATUS_LENGTH, STATUS_START, Sent
 from zeekpop3.session.dialogue import Dialogue, Exchange
 from zeekpop3.session.protocol import (
     ALWAYS_MULTILINE,
@@ -24,7 +23,6 @@ from zeekpop3.session.protocol import (
 from zeekpop3.session.stray import Strays
 from zeekpop3.session.stream import ServerStream, cut, terminator
 
-STATUS_START: Final = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
 MAX_STATUS_LINE: Final = 64 * 1024
 _NEVER: Final = 1 << 62
 # What follows the status line depends on more than the command; or everything after it is another protocol.
