@@ -185,7 +185,8 @@ def split_by_day(table: pa.Table) -> list[tuple[str, pa.Table]]:
 
     if table.num_rows == 0:
         return []
-    ts = table.column("ts").cast(pa.int64()).fill_null(0).to_numpy()
+    column = table.column("ts").combine_chunks().view(pa.int64())
+    ts = np.from_dlpack(column.fill_null(0) if column.null_count else column)  # `to_numpy` loads pandas
     days = np.clip(ts // _DAY_US, *_DAYS)
     if days.min() == days.max():
         return [(_day(int(days[0])), table)]

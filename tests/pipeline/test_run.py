@@ -183,6 +183,23 @@ def test_a_process_that_is_alone_opens_up_again(lines: list[bytes], tmp_path: Pa
     assert parts(tmp_path / "one") == parts(tmp_path / "two")
 
 
+def test_a_process_that_is_alone_does_without_pandas(lines: list[bytes], tmp_path: Path) -> None:
+    """It takes longer to load than a small log takes; whoever wants it afterwards still gets it."""
+    log = write(tmp_path / "x.log", lines)
+    program = (
+        "import sys, zeekpop3\n"
+        "from zeekpop3.pipeline import run\n"
+        f"run([{str(log)!r}], {str(tmp_path / 'out')!r}, jobs=1, alone=True)\n"
+        "print('pandas' in sys.modules, 'pyarrow.compute' in sys.modules)\n"
+        f"print(len(zeekpop3.read_emails({str(tmp_path / 'out')!r})))\n"
+        "import pandas, pyarrow\n"
+        "print(pyarrow.array(pandas.Series([1, None])).to_pylist())\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    mails = len(tables(tmp_path / "out")["emails"])
+    assert done.stdout.splitlines() == ["False False", str(mails), "[1.0, None]"]
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_run_that_is_killed_leaves_no_worker(lines: list[bytes], tmp_path: Path, alone: bool) -> None:

@@ -1,8 +1,7 @@
 """Event logs: found, checked, handed to zat, and given on as batches of rows, in bounded memory.
 
 `find_logs` → paths; `chunks` → pieces of one log; `read_chunk` → a `Batch`; `group` → the rows of each
-connection. Importing this costs nothing: zat, pandas and Arrow are loaded with the first chunk that is
-read.
+connection. Importing this costs nothing: zat and Arrow are loaded with the first chunk that is read.
 """
 
 from zeekpop3.log.chunk import Chunk, OnError, chunks

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from zeekpop3.log.frame import EventLogToDataFrame
-
     Ints = npt.NDArray[np.int64]
     Objects = npt.NDArray[np.object_]
 
@@ -32,7 +30,8 @@ MAX_TOLD = 10
 _NUMBERS = ("seq", "offset", "length", "id.orig_p", "id.resp_p")
 _PORTS = ("id.orig_p", "id.resp_p")
 _NUMBER = {name: re.compile(rb"\d{1,5}" if name.endswith("_p") else rb"\d{1,18}") for name in _NUMBERS}
-_TIME = re.compile(rb"[1-8]?\d{1,9}(\.\d+)?")  # until 2255, where pandas' nanoseconds end
+_TIME = re.compile(rb"[1-8]?\d{1,9}(\.\d+)?")
+_LAST_SECOND = 9e9  # until 2255, before pandas' nanoseconds end
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|\\)")
 
 
@@ -83,22 +82,21 @@ def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
     Data that is broken or cut is kept as far as it decodes; `length` still says what it should be. Raises
     LogError only if the file is not what it was when it was cut into chunks.
     """
-    from zeekpop3.log.frame import BadRows, EventLogToDataFrame
+    from zeekpop3.log.reader import BadRows
 
     text = chunk.text()
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")
-    reader = EventLogToDataFrame(chunk.header)
     tell = _Teller(chunk, on_error)
     lines: list[int] | None = None
     try:
-        batch = _batch(chunk, reader, text)
+        batch = _batch(chunk, text)
         good = b"\r" not in text and not _has_holes(batch)
     except BadRows:
         good = False
     if not good:
         text, lines = _usable(chunk, bytes(text), tell)
-        batch = _batch(chunk, reader, text)
+        batch = _batch(chunk, text)
     for row in batch.payload.broken:
         tell(lines[row] if lines else row, "the data is no base64, or cut; what decodes of it is used")
     for row in _cut(batch):
@@ -110,29 +108,29 @@ def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
     return batch
 
 
-def _batch(chunk: Chunk, reader: EventLogToDataFrame, text: bytes | bytearray) -> Batch:
-    import numpy as np
+def _batch(chunk: Chunk, text: bytes | bytearray) -> Batch:
+    from zeekpop3.log.reader import BadRows, EventLogReader
 
-    from zeekpop3.log.frame import BadRows
-
-    apart = data_apart(text, chunk.header)
+    header = chunk.header
+    apart = data_apart(text, header)
     payload = None
     if apart is None:
-        frame = reader.frame(text)
+        columns = EventLogReader(header).columns(text)
     else:
         rest, payload = apart
-        frame = reader.frame(rest, without_data=True)
-        if len(frame) != len(payload.fields):
+        columns = EventLogReader(header, without_data=True).columns(rest)
+        if len(columns["ts"]) != len(payload.fields):
             raise BadRows("a line is empty but for its data")
+    ts = _microseconds(_numpy(columns["ts"]))
+    return batch_of(columns.__getitem__, ts, chunk.path, header.empty_field.encode(), payload)
 
-    def arrow(name: str) -> Any:
-        column = frame[name].array._pa_array
-        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
-    nanoseconds = frame["ts"].to_numpy("datetime64[ns]").astype(np.int64)
-    # From a float64 it comes at most 240 ns off (until 2106): rounding gives Zeek's microseconds exactly.
-    ts = (nanoseconds + 500) // 1000
-    return batch_of(arrow, ts, chunk.path, chunk.header.empty_field.encode(), payload)
+def _microseconds(seconds: npt.NDArray[np.float64]) -> Ints:
+    """Zeek's times, exact: until 2242 a float64 is less than half a microsecond off; -1 for what is none."""
+    import numpy as np
+
+    good = (seconds >= 0) & (seconds < _LAST_SECOND)
+    return np.where(good, np.rint(np.where(good, seconds, 0.0) * 1e6), -1.0).astype(np.int64)
 
 
 def batch_of(
@@ -150,17 +148,13 @@ def batch_of(
         column = arrow(name)
         if column.null_count == len(column):
             return np.full(len(column), -1, np.int64)
-        # Zeek's count is a uint64; a stream offset never comes near its upper half.
-        numbers = column.cast("int64", safe=False)
-        result: Ints = (numbers.fill_null(-1) if column.null_count else numbers).to_numpy()
-        return result
+        numbers: Ints = _numpy(column).astype(np.int64, copy=False)
+        return numbers
 
     def text(name: str) -> tuple[list[str], Ints]:
         column = arrow(name)
         names = [_text(value, empty) for value in column.dictionary.to_pylist()]
-        indices = column.indices
-        codes = (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
-        return names, codes
+        return names, _numpy(column.indices)
 
     def objects(name: str) -> Objects:
         names, codes = text(name)
@@ -185,6 +179,22 @@ def batch_of(
         resp_h=objects("id.resp_h"),
         resp_p=number("id.resp_p"),
     )
+
+
+def _numpy(numbers: Any) -> Any:
+    """An Arrow array of numbers as NumPy's, -1 for null; Arrow's own way there loads pandas, or its
+    functions."""
+    import numpy as np
+
+    size, offset = len(numbers), numbers.offset
+    valid, values = numbers.buffers()
+    array = np.frombuffer(values, numbers.type.to_pandas_dtype(), size, offset * numbers.type.byte_width)
+    if array.dtype.kind == "u":
+        array = array.astype(np.int64)  # Zeek's count is a uint64; no stream comes near its upper half
+    if numbers.null_count:
+        bits = np.unpackbits(np.frombuffer(valid, np.uint8), count=offset + size, bitorder="little")
+        array = np.where(bits[offset:], array, array.dtype.type(-1))
+    return array
 
 
 def _text(value: bytes, empty: bytes) -> str:

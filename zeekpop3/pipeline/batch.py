@@ -51,7 +51,7 @@ _EVENT_COST = 500
 _BYTES_PER_JOB = 48 << 20
 
 # What the processes of a run import, the program's own module first.
-_LOADED_ONCE = ["zeekpop3.cli", "zeekpop3.pipeline", "zeekpop3.log.frame", "pyarrow.parquet"]
+_LOADED_ONCE = ["zeekpop3.cli", "zeekpop3.pipeline", "zeekpop3.log.reader", "pyarrow.parquet"]
 
 Progress = Callable[[int, int, int], None]
 """Called with bytes of log done, bytes in all, and mails found so far."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def keep_to_itself() -> None:
     _alone, _collected = True, gc.isenabled()
     gc.disable()
     _own_pool()
+    _leave_pandas_out()
     keep_freed_memory()
 
 
@@ -88,6 +90,33 @@ def _own_pool() -> None:
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())
+
+
+def _leave_pandas_out() -> None:
+    """Have Arrow make its first array as if there were no pandas.
+
+    With the first one Arrow loads pandas, if it is there, to tell its types from others (pyarrow,
+    pandas-shim.pxi), and that takes longer than a small log does. Where something is then wanted of pandas
+    (`to_pandas`), Arrow still loads it.
+    """
+    import pyarrow as pa
+
+    if "pandas" in sys.modules:
+        return
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        pa.array([], pa.null())
+    finally:
+        sys.meta_path.remove(_NoPandas)
+
+
+class _NoPandas:
+    """A finder of modules (importlib.abc.MetaPathFinder) for which pandas is not installed."""
+
+    @staticmethod
+    def find_spec(name: str, path: object, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
 
 
 def keep_freed_memory() -> None:
