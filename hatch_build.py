@@ -17,7 +17,15 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-COMPILED = ("zeekpop3/log/cut.py", "zeekpop3/message/", "zeekpop3/refold/", "zeekpop3/session/")
+COMPILED = (
+    "zeekpop3/log/cut.py",
+    "zeekpop3/message/",
+    "zeekpop3/pipeline/records.py",
+    "zeekpop3/refold/",
+    "zeekpop3/session/",
+    "zeekpop3/tables/arrays.py",
+    "zeekpop3/tables/columns.py",
+)
 LEFT_OUT = frozenset({"__init__.py", "rows.py"})  # doors, and classes that mypyc does not know
 SETUP = """
 import sys

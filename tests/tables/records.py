@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
+from zeekpop3.message import Attachment, Mail
 from zeekpop3.message.received import Received
 from zeekpop3.session.events import Command, ConnId, Session, Transfer
 
@@ -34,7 +34,7 @@ def transfer(**changes: Any) -> Transfer:
     return Transfer(**{**values, **changes})
 
 
-def mail(**changes: Any) -> Any:
+def mail(**changes: Any) -> Mail:
     """A parsed mail, nothing in it but what is asked for."""
     lists = (
         "to cc bcc delivered_to references received path urls header_names header_values attachments defects"
@@ -45,12 +45,10 @@ def mail(**changes: Any) -> Any:
     )
     values: dict[str, Any] = dict.fromkeys(texts.split())
     values.update({name: [] for name in lists.split()})
-    unknown = set(changes) - set(values)
-    assert not unknown, unknown
-    return SimpleNamespace(**{**values, **changes})
+    return _filled(Mail(), values, changes)
 
 
-def attachment(**changes: Any) -> Any:
+def attachment(**changes: Any) -> Attachment:
     """An attachment as the parser gives it."""
     values: dict[str, Any] = {
         "part": "2",
@@ -66,7 +64,15 @@ def attachment(**changes: Any) -> Any:
         "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         "content": None,
     }
-    return SimpleNamespace(**{**values, **changes})
+    return _filled(Attachment("2", None, None, None, None), values, changes)
+
+
+def _filled(record: Any, values: dict[str, Any], changes: dict[str, Any]) -> Any:
+    unknown = set(changes) - set(values)
+    assert not unknown, unknown
+    for name, value in {**values, **changes}.items():
+        setattr(record, name, value)
+    return record
 
 
 def received(**changes: Any) -> Any:

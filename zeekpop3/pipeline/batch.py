@@ -25,6 +25,7 @@ from zeekpop3.pipeline.process import (
     between_tasks,
     keep_freed_memory,
     keep_to_itself,
+    leave_pandas_out,
     no_collector,
     open_up,
 )
@@ -340,4 +341,5 @@ def _executor(workers: int, alone: bool) -> Executor:
         keep_freed_memory()  # of the logs' pieces, which are cut here
         context.set_forkserver_preload(_LOADED_ONCE)
         forkserver.ensure_running()
+        leave_pandas_out()
     return ProcessPoolExecutor(workers, mp_context=context, initializer=be_a_worker)

@@ -42,7 +42,7 @@ def keep_to_itself() -> None:
     _alone, _collected = True, gc.isenabled()
     gc.disable()
     _own_pool()
-    _leave_pandas_out()
+    leave_pandas_out()
     keep_freed_memory()
 
 
@@ -92,7 +92,7 @@ def _own_pool() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
 
 
-def _leave_pandas_out() -> None:
+def leave_pandas_out() -> None:
     """Have Arrow make its first array as if there were no pandas.
 
     With the first one Arrow loads pandas, if it is there, to tell its types from others (pyarrow,

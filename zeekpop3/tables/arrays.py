@@ -67,15 +67,12 @@ def list_of(column: Sequence[Sequence[Any] | None], values: Callable[[Iterable[A
     """A list array of a column of Python lists (None is null); `values` makes the array of their items."""
     import pyarrow as pa
 
+    present: list[Sequence[Any]] = [entry or () for entry in column]
+    ends: list[int | None] = list(offsets(map(len, present)))
     if None in column:
-        present = [entry or () for entry in column]
-        ends: list[int | None] = list(offsets(map(len, present)))
         # Arrow's convention: a null among the offsets makes the list that starts there null.
-        starts = [None if entry is None else end for entry, end in zip(column, ends, strict=False)]
-        places = pa.array([*starts, ends[-1]], pa.int32())
-    else:
-        present = column  # type: ignore[assignment]
-        places = pa.array(offsets(map(len, present)), pa.int32())
+        ends[:-1] = [None if entry is None else end for entry, end in zip(column, ends, strict=False)]
+    places = pa.array(ends, pa.int32())
     return pa.ListArray.from_arrays(places, values(chain.from_iterable(present)))
 
 

@@ -1,6 +1,7 @@
 """Records to columns: a row is one tuple, the columns fall out of all rows at once, in C.
 
-`add` costs some microseconds; nothing is converted before `table`. Rows keep the order in which they came.
+`add` costs a microsecond where it is compiled; nothing is converted before `table`. Rows keep the order in
+which they came.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from zeekpop3.tables.arrays import binary, flat, list_of, struct_of
 from zeekpop3.tables.privacy import Privacy
-from zeekpop3.tables.schema import schema
+from zeekpop3.tables.schema import EMAILS, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,36 +22,25 @@ if TYPE_CHECKING:
     from zeekpop3.message import Attachment, Mail
     from zeekpop3.session.events import Command, Session, Transfer
 
-_NOWHERE = (None, None, None, None)
-_ROW_BYTES = 400
-_SOME = 1024
+_NOWHERE: Final = (None, None, None, None)
+_ROW_BYTES: Final = 400
+_SOME: Final = 1024
 
-_TRANSFER_HEAD = attrgetter("ts", "uid")
-_TRANSFER_TAIL = attrgetter("user", "trans_depth", "command", "msg_num", "uidl", "octets_declared")
 # fmt: off
-_MAIL_NAMES = (
-    "date", "date_raw", "from_", "to", "cc", "bcc", "reply_to", "sender", "return_path", "delivered_to",
-    "subject", "msg_id", "in_reply_to", "references", "user_agent", "x_originating_ip", "first_received",
-    "second_received", "received", "path", "mime_version", "content_type", "charset", "text", "html", "urls",
-)
-_ATTACHMENT_SHORT = (
+_ATTACHMENT_SHORT: Final = (
     "filename", "content_type", "disposition", "content_id", "size", "md5", "sha1", "sha256"
 )
-_ATTACHMENT = attrgetter(
+_ATTACHMENT: Final = attrgetter(
     "part", "filename", "filename_raw", "content_type", "mime_type", "disposition", "content_id", "size",
     "md5", "sha1", "sha256",
 )
-_SESSION = attrgetter(
+_SESSION: Final = attrgetter(
     "auth_mechanism", "auth_result", "logins_failed", "capabilities", "stat_messages", "stat_octets",
     "listed", "retrieved", "deleted", "tls", "quit", "closed", "commands", "errors", "unknown", "greeting",
     "fidelity", "missing_bytes", "defects",
 )
-_COMMAND = attrgetter(
-    "ts", "uid", "seq", "command", "argument", "status", "message", "lines", "octets", "reply_ts"
-)
 # fmt: on
-_MAIL = attrgetter(*_MAIL_NAMES)
-_AT = {name: i for i, name in enumerate(_MAIL_NAMES)}
+_AT: Final = {column.name: i for i, column in enumerate(EMAILS.columns)}
 
 
 class _Columns:
@@ -96,39 +86,68 @@ class EmailColumns(_Columns):
 
     def add(self, transfer: Transfer, mail: Mail) -> None:
         """One transfer and what `message.parse` made of its raw."""
-        raw: bytes | None = transfer.raw
-        size = len(transfer.raw)
+        raw = transfer.raw
         exact = transfer.complete and transfer.fidelity == "exact"
-        sha256 = hashlib.sha256(transfer.raw).hexdigest() if exact else None
-        fields: Sequence[Any] = _MAIL(mail)
-        headers: tuple[list[str], list[str]] | None = (mail.header_names, mail.header_values)
-        who = _TRANSFER_TAIL(transfer)
-        if self.privacy is not None:
-            fields, headers, raw = _private_mail(self.privacy, fields, headers, raw)
-            who = (self.privacy.name(who[0]), *who[1:])
-        self._rows.append(
-            (
-                *_TRANSFER_HEAD(transfer),
-                *(transfer.conn_id or _NOWHERE),
-                *who,
-                size,
-                transfer.fidelity,
-                transfer.complete,
-                transfer.missing_bytes,
-                _defects(transfer.defects, mail.defects),
-                sha256,
-                *fields,
-                headers,
-                mail.attachments,
-                raw,
-            )
+        orig_h, orig_p, resp_h, resp_p = transfer.conn_id or _NOWHERE
+        row: tuple[Any, ...] = (
+            transfer.ts,
+            transfer.uid,
+            orig_h,
+            orig_p,
+            resp_h,
+            resp_p,
+            transfer.user,
+            transfer.trans_depth,
+            transfer.command,
+            transfer.msg_num,
+            transfer.uidl,
+            transfer.octets_declared,
+            len(raw),
+            transfer.fidelity,
+            transfer.complete,
+            transfer.missing_bytes,
+            _defects(transfer.defects, mail.defects),
+            hashlib.sha256(raw).hexdigest() if exact else None,
+            mail.date,
+            mail.date_raw,
+            mail.from_,
+            mail.to,
+            mail.cc,
+            mail.bcc,
+            mail.reply_to,
+            mail.sender,
+            mail.return_path,
+            mail.delivered_to,
+            mail.subject,
+            mail.msg_id,
+            mail.in_reply_to,
+            mail.references,
+            mail.user_agent,
+            mail.x_originating_ip,
+            mail.first_received,
+            mail.second_received,
+            mail.received,
+            mail.path,
+            mail.mime_version,
+            mail.content_type,
+            mail.charset,
+            mail.text,
+            mail.html,
+            mail.urls,
+            (mail.header_names, mail.header_values),
+            mail.attachments,
+            raw,
         )
+        if self.privacy is not None:
+            row = _private_mail(self.privacy, row)
+        self._rows.append(row)
         # Header fields are held twice (`headers`, and their own columns), bodies once more besides raw.
-        held = 3 * _ROW_BYTES + (0 if raw is None else size)
-        text, html = fields[_AT["text"]], fields[_AT["html"]]
-        held += (len(text) if text else 0) + (len(html) if html else 0)
-        if headers is not None:
-            held += 2 * sum(map(len, headers[1])) + 20 * len(headers[0])
+        held = 3 * _ROW_BYTES
+        for body in (row[_AT["text"]], row[_AT["html"]], row[_AT["raw"]]):
+            if body is not None:
+                held += len(body)
+        if row[_AT["headers"]] is not None:
+            held += 2 * sum(map(len, mail.header_values)) + 20 * len(mail.header_names)
         self.nbytes += held
 
     def _array(self, field: pa.Field, column: Sequence[Any]) -> pa.Array:
@@ -183,11 +202,23 @@ class CommandColumns(_Columns):
 
     def add(self, command: Command) -> None:
         """One request and its reply."""
-        row = _COMMAND(command)
+        argument, message = command.argument, command.message
         if self.privacy is not None and self.privacy.hash_key is not None:
-            ts, uid, seq, verb, argument, status, _, *rest = row
-            row = (ts, uid, seq, verb, self.privacy.argument(verb, argument), status, None, *rest)
-        self._rows.append(row)
+            argument, message = self.privacy.argument(command.command, argument), None
+        self._rows.append(
+            (
+                command.ts,
+                command.uid,
+                command.seq,
+                command.command,
+                argument,
+                command.status,
+                message,
+                command.lines,
+                command.octets,
+                command.reply_ts,
+            )
+        )
         self.nbytes += _ROW_BYTES
 
 
@@ -198,26 +229,26 @@ def _defects(of_transfer: list[str], of_mail: list[str]) -> list[str]:
     return list(dict.fromkeys([*of_transfer, *of_mail]))
 
 
-def _private_mail(
-    privacy: Privacy, fields: Sequence[Any], headers: tuple[list[str], list[str]] | None, raw: bytes | None
-) -> tuple[list[Any], tuple[list[str], list[str]] | None, bytes | None]:
-    out = list(fields)
+def _private_mail(privacy: Privacy, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    out = list(row)
+    out[_AT["user"]] = privacy.name(out[_AT["user"]])
     if not privacy.keep_raw or not privacy.keep_body:
-        raw = None
+        out[_AT["raw"]] = None
     if not privacy.keep_body:
         for name in ("text", "html", "urls"):
             out[_AT[name]] = None
     if privacy.hash_key is not None:
-        for name in ("text", "html", "urls", "received", "first_received", "second_received"):
+        for name in ("text", "html", "urls", "headers", "raw"):
             out[_AT[name]] = None
-        for name in ("from_", "sender", "reply_to", "return_path"):
+        for name in ("received", "first_received", "second_received"):
+            out[_AT[name]] = None
+        for name in ("from", "sender", "reply_to", "return_path"):
             out[_AT[name]] = privacy.addresses(out[_AT[name]])
         for name in ("to", "cc", "bcc", "delivered_to"):
             people = out[_AT[name]]
             out[_AT[name]] = None if people is None else [privacy.addresses(person) for person in people]
         out[_AT["subject"]] = privacy.text(out[_AT["subject"]])
-        headers, raw = None, None
-    return out, headers, raw
+    return tuple(out)
 
 
 def _structs(objects: Iterable[Any], names: Sequence[str], kind: pa.StructType) -> pa.Array:
@@ -232,7 +263,7 @@ def _tuples(tuples: Iterable[tuple[Any, ...]], kind: pa.StructType) -> pa.Array:
     rows = iter(tuples)
     while some := list(islice(rows, _SOME)):  # quicker than a member at a time, and than all at once
         for column, values in zip(columns, zip(*some, strict=True), strict=True):
-            column += values
+            column.extend(values)
     return struct_of(columns, kind)
 
 
