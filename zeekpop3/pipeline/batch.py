@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from zeekpop3.sink import Mode, PartWriter
 
 TASK_BYTES = 24 << 20
-EVENTS_BYTES = 6 << 20
+EVENTS_BYTES = 18 << 20  # of mail, as a task of log holds
 SMALL_BYTES = 2 << 20
 """A table with less is not worth a part of its own: it waits for others, until they have `PART_BYTES`."""
 
