@@ -148,6 +148,40 @@ def test_a_piece_knows_its_place(tmp_path: Path, size: int, gz: bool) -> None:
     assert sum(len(read_chunk(chunk, pytest.fail)) for chunk in got) == 61
 
 
+@settings(max_examples=200)
+@given(
+    st.lists(st.one_of(st.integers(0, 300), st.just("header"), st.just("row without an end")), max_size=40),
+    st.integers(1, 2000),
+    st.integers(1, 700),
+)
+def test_pieces_that_pass_by_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[int | str], size: int, room: int
+) -> None:
+    """Pieces without their bytes have the same places and lines, wherever headers and ends are."""
+    lines = {"header": CLOSE + head(), "row without an end": row(1)[:-1]}
+    text = head() + "".join(
+        lines[part] if isinstance(part, str) else row(part, data=b"y" * part, command="A#") for part in parts
+    )
+    path = write(tmp_path_factory.mktemp("log") / "x.log", text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zeekpop3.log.chunk._ROOM", room)
+        got, wanted = (
+            [
+                (each.offset, each.size, each.line, bytes(each.text()))
+                for each in chunks(path, size=size, on_error=lambda error: None, keep=keep)
+            ]
+            for keep in (False, True)
+        )
+    assert got == wanted
+
+
+def test_a_piece_that_passed_by_has_no_bytes(tmp_path: Path) -> None:
+    """Only what stands beside `#` lines, or at the end, is kept."""
+    path = write(tmp_path / "x.log", head() + "".join(row(i) for i in range(100)) + CLOSE)
+    kept = [each.data is not None for each in chunks(path, size=1000, on_error=pytest.fail, keep=False)]
+    assert kept == [True] + [False] * (len(kept) - 2) + [True]
+
+
 def test_a_piece_is_cheap_to_send(tmp_path: Path) -> None:
     """A piece of a plain file is pickled without its bytes, one of a .gz with them; both read the same."""
     text = head() + "".join(row(i, data=b"z" * 500) for i in range(100))

@@ -21,6 +21,7 @@ OnError = Callable[[LogError], None]
 DEFAULT_SIZE = 8 << 20
 _MAX_LINE = 1 << 28
 _HEAD = 1 << 16
+_ROOM = 1 << 18  # what fits in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,19 @@ class Chunk:
         return Chunk, (self.header, self.offset, self.size, self.line, data, self.is_gzip)
 
 
-def chunks(path: str | Path, *, size: int = DEFAULT_SIZE, on_error: OnError) -> Iterator[Chunk]:
+def chunks(
+    path: str | Path, *, size: int = DEFAULT_SIZE, on_error: OnError, keep: bool = True
+) -> Iterator[Chunk]:
     """The rows of one log, in pieces of about `size` bytes.
 
     What is wrong with the file goes to `on_error`, and what stands before that place is used; memory is
-    bounded by `size` and the longest line.
+    bounded by `size` and the longest line. `keep`: False where chunks are only sent away; the same ones then
+    come without their bytes where these can be read again.
     """
     path = Path(path)
     try:
         with ByteStream(path) as stream:
-            yield from _Cutter(path, stream, size, on_error).run()
+            yield from _Cutter(path, stream, size, on_error, keep).run()
     except LogError as error:
         on_error(error)
 
@@ -76,11 +80,12 @@ class _Cutter:
     """Reads a stream piece by piece; `offset` and `line` are the place of the bytes that are not yet given
     away."""
 
-    def __init__(self, path: Path, stream: ByteStream, size: int, on_error: OnError) -> None:
+    def __init__(self, path: Path, stream: ByteStream, size: int, on_error: OnError, keep: bool) -> None:
         self.path = path
         self.stream = stream
         self.size = max(size, 1)
         self.on_error = on_error
+        self.keep = keep
         self.offset = 0
         self.line = 1
         self.header: Header | None = None
@@ -92,7 +97,10 @@ class _Cutter:
         self.header, _ = parse_header(_whole(bytes(rest)), self.path)
         if self.stream.rewind():
             rest = b""
+        room = bytearray(0 if self.keep else min(self.size, _ROOM))
         while True:
+            while room and not rest and (chunk := self._passed_by(room)):
+                yield chunk
             text = (None if rest else self.stream.read_lines(self.size)) or self._behind(rest)
             if text is None:
                 break
@@ -113,6 +121,30 @@ class _Cutter:
             self.on_error(LogError(self.path, self.stream.problem, self.line))
         elif not self._is_row(rest):
             self.on_error(LogError(self.path, "ends in the middle of a row", self.line))
+
+    def _passed_by(self, room: bytearray) -> Chunk | None:
+        """The next chunk without its bytes, which are looked at as they pass through `room`.
+
+        None, and nothing has passed, where lines begin with `#`, or it cannot be told where lines end.
+        """
+        size = self.stream.whole_lines(self.size)
+        if not size or self.header is None:
+            return None
+        lines, done, last = 0, 0, 0x0A
+        while done < size:
+            with memoryview(room)[: size - done] as view:
+                count = self.stream.readinto(view)
+            piece = room if count == len(room) else room[:count]
+            if not piece or (piece[0] == 0x23 and last == 0x0A) or _next_meta(piece, 0) < count:
+                self.stream.rewind(self.offset)
+                return None
+            lines += count_lines(piece)
+            done += count
+            last = piece[-1]
+        chunk = Chunk(self.header, self.offset, size, self.line)
+        self.offset += size
+        self.line += lines
+        return chunk
 
     def _behind(self, rest: bytes | bytearray) -> bytearray | None:
         """What comes behind `rest`, and that before it; None if nothing comes."""

@@ -60,33 +60,46 @@ class ByteStream:
         except OSError:
             return None
 
-    def rewind(self) -> bool:
-        """Go back to the beginning; False where that cannot be: then nothing has changed."""
+    def rewind(self, start: int = 0) -> bool:
+        """Go back to `start`; False where that cannot be: then nothing has changed."""
         if self.is_gzip:
             return False
-        self._file.seek(0)
+        self._file.seek(start)
         self._ended = False
         return True
+
+    def whole_lines(self, size: int) -> int:
+        """How many of the next `size` bytes are whole lines.
+
+        0 where that cannot be told: the file is compressed, has not so many bytes left, a line is long, or
+        something is wrong with it.
+        """
+        left = self.left()
+        if left is None or left <= size:
+            return 0
+        before = max(0, size - _WINDOW)
+        try:
+            window = os.pread(self._file.fileno(), size - before, self._file.tell() + before)
+        except OSError:
+            return 0
+        return before + window.rfind(b"\n") + 1 if b"\n" in window else 0
 
     def read_lines(self, size: int) -> bytes | None:
         """Whole lines, at most `size` bytes of them, read in one go, so that none is copied.
 
-        None, and nothing is read, where that is not to be had: the file is compressed, has not so many bytes
-        left, a line is long, or something is wrong with it.
+        None, and nothing is read, where that is not to be had (`whole_lines`).
         """
-        left = self.left()
-        if left is None or left <= size:
+        wanted = self.whole_lines(size)
+        if not wanted:
             return None
+        at = self._file.tell()
         try:
-            at = self._file.tell()
-            window = os.pread(self._file.fileno(), min(size, _WINDOW), at + max(0, size - _WINDOW))
-            wanted = max(0, size - _WINDOW) + window.rfind(b"\n") + 1
-            lines = self._file.read(wanted) if b"\n" in window else b""
-            if lines and len(lines) == wanted:
-                return lines
-            self._file.seek(at)
+            lines = self._file.read(wanted)
         except OSError:
-            pass
+            lines = b""
+        if len(lines) == wanted:
+            return lines
+        self._file.seek(at)
         return None
 
     def read(self, size: int) -> bytes:

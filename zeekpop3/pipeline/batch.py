@@ -51,8 +51,8 @@ PART_BYTES = 4 << 20
 _EVENT_COST = 500
 _BYTES_PER_JOB = 48 << 20
 
-# What the processes of a run import, the program's own module first.
-_LOADED_ONCE = ["zeekpop3.cli", "zeekpop3.pipeline", "zeekpop3.log.reader", "pyarrow.parquet"]
+# What the processes of a run import.
+_LOADED_ONCE = ["zeekpop3.pipeline", "zeekpop3.log.reader", "pyarrow.parquet"]
 
 Progress = Callable[[int, int, int], None]
 """Called with bytes of log done, bytes in all, and mails found so far."""
@@ -125,7 +125,7 @@ def run(
         regrouper = Regrouper(max_message)
         with _executor(workers, alone) as executor:
             work = _Work(executor, settings, 2 * workers, summary, regrouper, tell)
-            for task_chunks in _tasks(paths, tell, summary):
+            for task_chunks in _tasks(paths, tell, summary, keep=workers == 1):
                 work.read(task_chunks)
                 if progress is not None:
                     progress(min(summary.log_bytes, total), total, summary.mails)
@@ -141,12 +141,14 @@ def _jobs(jobs: int | None, total: int) -> int:
     return max(1, min(len(os.sched_getaffinity(0)), total // _BYTES_PER_JOB))
 
 
-def _tasks(paths: list[Path], tell: Callable[[LogError], None], summary: Summary) -> Iterator[list[Chunk]]:
+def _tasks(
+    paths: list[Path], tell: Callable[[LogError], None], summary: Summary, keep: bool
+) -> Iterator[list[Chunk]]:
     """The chunks of all logs, several small ones together."""
     waiting: list[Chunk] = []
     size = 0
     for path in paths:
-        for chunk in chunks(path, size=TASK_BYTES, on_error=tell):
+        for chunk in chunks(path, size=TASK_BYTES, on_error=tell, keep=keep):
             if waiting and size + chunk.size > TASK_BYTES:
                 yield waiting
                 waiting, size = [], 0
