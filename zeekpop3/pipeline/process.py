@@ -20,7 +20,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _KEPT_BYTES = 256 << 20
 _LARGEST_FROM_HEAP = 32 << 20
 
-_alone = _loaded = _collected = False
+_TASKS_A_COLLECTION = 8
+
+_alone = _collected = False
+_tasks = 0
 
 
 @contextmanager
@@ -62,24 +65,25 @@ def be_a_worker() -> None:
 
 
 def between_tasks() -> None:
-    """Collect what a task has left in circles; what was there before the first one ended is not looked at.
+    """Now and then collect what tasks have left in circles, which is little; what was there before the first
+    one ended is not looked at.
 
     Does nothing in a process that has other things to do.
     """
-    global _loaded
+    global _tasks
     if not _alone:
         return
-    if _loaded:
-        gc.collect()
-    else:
+    if _tasks == 0:
         gc.freeze()  # the libraries
-        _loaded = True
+    elif _tasks % _TASKS_A_COLLECTION == 0:
+        gc.collect()
+    _tasks += 1
 
 
 def open_up() -> None:
     """Undo `keep_to_itself`, but for the memory."""
-    global _alone, _loaded
-    _alone = _loaded = False
+    global _alone, _tasks
+    _alone, _tasks = False, 0
     gc.unfreeze()
     if _collected:
         gc.enable()
