@@ -1,5 +1,6 @@
-"""Compiles what every row and every mail goes through (session, refold, message) with mypyc, when a wheel is
-built where a C compiler is; without one, or if that fails, the wheel holds the same code as Python alone.
+"""Compiles what every row and every mail goes through (session, refold, message, the tables' rows) with mypyc,
+when a wheel is built where a C compiler is; without one, or if that fails, the wheel holds the same code as
+Python alone.
 
 `ZEEKPOP3_PURE=1` leaves it out; editable installs are never compiled. Nothing is written beside the sources.
 """

@@ -106,7 +106,7 @@ def run(
         failed = True
         _say(f"zeekpop3: {error}")
 
-    with no_collector(), _progress() as progress:  # not while pandas and Arrow load, either
+    with no_collector(), _progress() as progress:  # not while Arrow loads, either
         summary = run_pipeline(
             logs,
             out,

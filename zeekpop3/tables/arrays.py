@@ -58,22 +58,21 @@ def _encodable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def offsets(lengths: Iterable[int]) -> list[int]:
-    """Where each list starts in the flat values, and where the last one ends."""
-    return list(accumulate(lengths, initial=0))
-
-
 def list_of(column: Sequence[Sequence[Any] | None], values: Callable[[Iterable[Any]], pa.Array]) -> pa.Array:
     """A list array of a column of Python lists (None is null); `values` makes the array of their items."""
+    sizes = [None if entry is None else len(entry) for entry in column]
+    return lists(sizes, values(chain.from_iterable([entry or () for entry in column])))
+
+
+def lists(sizes: Sequence[int | None], values: pa.Array) -> pa.Array:
+    """A list array of the items of all lists, one behind the other, and the lists' sizes (None is null)."""
     import pyarrow as pa
 
-    present: list[Sequence[Any]] = [entry or () for entry in column]
-    ends: list[int | None] = list(offsets(map(len, present)))
-    if None in column:
+    ends: list[int | None] = list(accumulate((size or 0 for size in sizes), initial=0))
+    if None in sizes:
         # Arrow's convention: a null among the offsets makes the list that starts there null.
-        ends[:-1] = [None if entry is None else end for entry, end in zip(column, ends, strict=False)]
-    places = pa.array(ends, pa.int32())
-    return pa.ListArray.from_arrays(places, values(chain.from_iterable(present)))
+        ends[:-1] = [None if size is None else end for size, end in zip(sizes, ends, strict=False)]
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values)
 
 
 def struct_of(columns: Sequence[Sequence[Any]], kind: pa.StructType) -> pa.Array:

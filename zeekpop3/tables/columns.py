@@ -12,14 +12,14 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from zeekpop3.tables.arrays import binary, flat, list_of, struct_of
+from zeekpop3.tables.arrays import binary, flat, list_of, lists, struct_of
 from zeekpop3.tables.privacy import Privacy
 from zeekpop3.tables.schema import EMAILS, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from zeekpop3.message import Attachment, Mail
+    from zeekpop3.message import Attachment, Mail, Received
     from zeekpop3.session.events import Command, Session, Transfer
 
 _NOWHERE: Final = (None, None, None, None)
@@ -80,9 +80,25 @@ class _Columns:
 
 
 class EmailColumns(_Columns):
-    """Rows of `emails`."""
+    """Rows of `emails`. Header fields and hops, of which a mail has many, are taken from their lists while
+    the processor still has these at hand; the rows hold how many they are.
+    """
 
     name = "emails"
+
+    def __init__(self, privacy: Privacy | None = None) -> None:
+        super().__init__(privacy)
+        self._forget_lists()
+
+    def _forget_lists(self) -> None:
+        self._header_names: list[str] = []
+        self._header_values: list[str] = []
+        self._hops: list[Received] = []
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        super().reset()
+        self._forget_lists()
 
     def add(self, transfer: Transfer, mail: Mail) -> None:
         """One transfer and what `message.parse` made of its raw."""
@@ -126,7 +142,7 @@ class EmailColumns(_Columns):
             mail.x_originating_ip,
             mail.first_received,
             mail.second_received,
-            mail.received,
+            len(mail.received),
             mail.path,
             mail.mime_version,
             mail.content_type,
@@ -134,13 +150,18 @@ class EmailColumns(_Columns):
             mail.text,
             mail.html,
             mail.urls,
-            (mail.header_names, mail.header_values),
+            len(mail.header_names),
             mail.attachments,
             raw,
         )
         if self.privacy is not None:
             row = _private_mail(self.privacy, row)
         self._rows.append(row)
+        if row[_AT["headers"]] is not None:
+            self._header_names += mail.header_names
+            self._header_values += mail.header_values
+        if row[_AT["received"]] is not None:
+            self._hops += mail.received
         # Header fields are held twice (`headers`, and their own columns), bodies once more besides raw.
         held = 3 * _ROW_BYTES
         for body in (row[_AT["text"]], row[_AT["html"]], row[_AT["raw"]]):
@@ -152,10 +173,10 @@ class EmailColumns(_Columns):
 
     def _array(self, field: pa.Field, column: Sequence[Any]) -> pa.Array:
         if field.name == "headers":
-            return _header_lists(column, field.type.value_type)
+            values = struct_of([self._header_names, self._header_values], field.type.value_type)
+            return lists(column, values)
         if field.name == "received":
-            kind = field.type.value_type
-            return list_of(column, lambda hops: _tuples(hops, kind))
+            return lists(column, _tuples(self._hops, field.type.value_type))
         if field.name == "raw":
             return binary(column)
         if field.name == "attachments":
@@ -265,10 +286,3 @@ def _tuples(tuples: Iterable[tuple[Any, ...]], kind: pa.StructType) -> pa.Array:
         for column, values in zip(columns, zip(*some, strict=True), strict=True):
             column.extend(values)
     return struct_of(columns, kind)
-
-
-def _header_lists(column: Sequence[tuple[list[str], list[str]] | None], kind: pa.StructType) -> pa.Array:
-    """The `headers` column: names and values are parallel lists, so no object per field is ever made."""
-    names = [None if entry is None else entry[0] for entry in column]
-    values = [value for entry in column if entry is not None for value in entry[1]]
-    return list_of(names, lambda flat_names: struct_of([list(flat_names), values], kind))
