@@ -1,4 +1,4 @@
-"""Compiles what every row and every mail goes through (session, refold, message, the tables' rows) with mypyc,
+"""Compiles what every row and every mail goes through (session, refold, message, rows of tables) with mypyc,
 when a wheel is built where a C compiler is; without one, or if that fails, the wheel holds the same code as
 Python alone.
 
