@@ -22,7 +22,11 @@ class Cost:
 
 
 def run(command: Sequence[str | Path], cwd: Path | None = None) -> Cost:
-    """Run a program to its end. Raises SystemExit with what it said if it failed."""
+    """Run a program to its end. Raises SystemExit with what it said if it failed.
+
+    What the program before it has written is on disk first: else the next to flush a file pays for it.
+    """
+    os.sync()
     with tempfile.TemporaryFile("w+") as said:
         began = time.monotonic()
         process = subprocess.Popen(list(map(str, command)), cwd=cwd, stdout=said, stderr=subprocess.STDOUT)
