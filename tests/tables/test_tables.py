@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,6 +161,20 @@ def test_attachment_rows() -> None:
     assert (first["trans_depth"], first["part"], first["content"]) == (3, "2", b"abc")
     assert (first["filename"], first["filename_raw"]) == ("a.pdf", "C:\\tmp\\a.pdf")
     assert (second["part"], second["content"], second["mime_type"]) == ("1.3", None, None)
+
+
+def test_large_messages_are_not_copied(tmp_path: Path) -> None:
+    """In memory they stay where they are, and the file holds them beside small ones, in order."""
+    raws = [bytes([65 + i]) * size for i, size in enumerate([1 << 20, 0, 300_000, 7, 1 << 20])]
+    columns = EmailColumns()
+    for depth, raw in enumerate(raws):
+        columns.add(transfer(trans_depth=depth, raw=raw), mail())
+    table = columns.table()
+    held = [chunk.buffers()[2].address for chunk in table["raw"].chunks]
+    assert held == [pa.py_buffer(raw).address for raw in raws]
+    assert table["raw"].to_pylist() == raws
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert pq.read_table(tmp_path / "x.parquet")["raw"].to_pylist() == raws
 
 
 def test_nbytes_follows_what_is_held_and_reset_forgets() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from datetime import date as day_of
-from email.utils import parsedate_tz
 from typing import Final
 
 from zeekpop3.message.defects import Defects
@@ -132,6 +131,8 @@ def instant(value: str, defects: Defects | None) -> int | None:
 
 
 def _unusual(value: str, defects: Defects | None) -> int | None:
+    from email.utils import parsedate_tz  # which loads sockets, to make up message ids
+
     bare = value
     while "(" in bare:
         shorter = _COMMENT.sub(" ", bare)

@@ -22,6 +22,7 @@ _RANGES = {
 
 
 _LONGEST = 2**31 - 1  # bytes in an array of type binary
+_LARGE = 1 << 16  # bytes, from which on a copy costs more than an array
 
 
 def flat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
@@ -40,8 +41,10 @@ def flat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return pa.array([v if v is not None and low <= v <= high else None for v in values], kind)
 
 
-def binary(values: Sequence[bytes | None]) -> pa.Array:
-    """An array of byte strings, which may be large: they are copied once, into a buffer of the right size."""
+def binary(values: Sequence[bytes | None]) -> pa.Array | pa.ChunkedArray:
+    """An array of byte strings: small ones are copied once, into a buffer of the right size, large ones stay
+    where they are, each a chunk of its own.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -50,8 +53,19 @@ def binary(values: Sequence[bytes | None]) -> pa.Array:
     np.cumsum(np.fromiter(map(len, present), np.int64, len(present)), out=ends[1:])
     if len(present) < len(values) or ends[-1] > _LONGEST:
         return pa.array(values, pa.binary())  # more than one array holds becomes several, as Arrow does it
+    if ends[-1] > len(present) * _LARGE:
+        return pa.chunked_array([_alone(value) for value in present], pa.binary())
     data = pa.py_buffer(b"".join(present))
     return pa.Array.from_buffers(pa.binary(), len(present), [None, pa.py_buffer(ends.astype(np.int32)), data])
+
+
+def _alone(value: bytes) -> pa.Array:
+    """The array of one byte string, which is not copied."""
+    import numpy as np
+    import pyarrow as pa
+
+    ends = pa.py_buffer(np.array([0, len(value)], np.int32))
+    return pa.Array.from_buffers(pa.binary(), 1, [None, ends, pa.py_buffer(value)])
 
 
 def _encodable(text: str) -> str:
