@@ -195,8 +195,9 @@ class _Work:
         self._collect(0)
         for events in self._regrouper.finish():
             self._keep(events)
-        self._submit_events()
         self._collect(0)
+        if self._events:  # a worker would have them later than they are done here
+            self._take(_perform(self._events_task(), self._settings))
         for tables in self._small:
             self._summary.parts += tables.write()
 
@@ -205,28 +206,30 @@ class _Work:
 
     def _collect(self, leave: int) -> None:
         while len(self._running) > leave:
-            done = self._running.popleft().result()
-            self._summary.add(done.counts)
-            # Each row of numbers by itself: how the two mix depends on the number of workers.
-            self._summary.parts += self._small[done.number % 2].add(done.number, done.small)
-            for error in done.errors:
-                self._tell(error)
-            for connection in done.open:
-                self._regrouper.adopt(connection)
-            for uid, parts in done.later:
-                for rows in parts:
-                    self._keep(self._regrouper.feed(uid, rows))
+            self._take(self._running.popleft().result())
+
+    def _take(self, done: _Done) -> None:
+        self._summary.add(done.counts)
+        # Each row of numbers by itself: how the two mix depends on the number of workers.
+        self._summary.parts += self._small[done.number % 2].add(done.number, done.small)
+        for error in done.errors:
+            self._tell(error)
+        for connection in done.open:
+            self._regrouper.adopt(connection)
+        for uid, parts in done.later:
+            for rows in parts:
+                self._keep(self._regrouper.feed(uid, rows))
 
     def _keep(self, events: list[Event]) -> None:
         self._events += events
         self._events_bytes += sum(_EVENT_COST + len(getattr(event, "raw", b"")) for event in events)
         if self._events_bytes >= EVENTS_BYTES:
-            self._submit_events()
+            self._submit(self._events_task())
 
-    def _submit_events(self) -> None:
-        if self._events:
-            self._submit(_Task(next(self._writing), events=self._events))
-            self._events, self._events_bytes = [], 0
+    def _events_task(self) -> _Task:
+        task = _Task(next(self._writing), events=self._events)
+        self._events, self._events_bytes = [], 0
+        return task
 
 
 class _SmallTables:
