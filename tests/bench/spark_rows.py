@@ -102,7 +102,7 @@ def _table(title: str, logs: dict[str, Path], folder: Path) -> None:
     from zeekpop3.tables import TABLES
 
     head = ["", "rows of log", *TABLES, "run, s wall", "Spark, s wall", "CPU ÷ run's"]
-    head += ["peak MiB: run", "JVM", "Pythons"]
+    head += ["JVM, peak MiB", "Pythons, peak MiB"]
     print(f"\n### {title}\n")
     print("Of each table: rows that are the same in all columns of all rows that either has.\n")
     for row in (head, ["---"] * len(head)):
@@ -126,7 +126,6 @@ def _row(logs: Path, folder: Path, names: list[str]) -> list[str]:
         f"{run.wall:.1f}",
         f"{spark.wall:.1f}",
         f"{spark.cpu / run.cpu:.1f}",
-        f"{run.rss:.0f}",
         f"{spark.jvm:.0f}",
         f"{spark.workers:.0f}",
     ]
