@@ -136,6 +136,18 @@ def test_the_unit(root: Path) -> None:
     assert "zeekpop3 follow /opt/zeek/logs" in printed
 
 
+def test_a_follower_collects_garbage() -> None:
+    """It runs for months: what keeps the collector out while the program loads must not last."""
+    program = (
+        "import gc, sys\n"
+        "from zeekpop3.__main__ import main\n"
+        "sys.argv = ['zeekpop3', 'follow', '--print-unit', 'logs', '--out', 'tables']\n"
+        "try:\n    main()\nexcept SystemExit:\n    print(gc.isenabled())\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 def test_some_kills(root: Path, tmp_path: Path) -> None:
     """kill -9 at random instants over a growing, rotating log; tests/bench/follow.py does it 200 times."""
     sys.path.insert(0, str(root / "tests" / "bench"))

@@ -25,6 +25,15 @@ def test_a_folder_in_order_of_time(tmp_path: Path) -> None:
     assert find_logs([tmp_path]) == [first, second, current]
 
 
+def test_bytes_that_were_held_do_not_tell_the_time(tmp_path: Path) -> None:
+    """A log may begin with bytes that came before the log before it was opened."""
+    held = row(5, "contents", ts="1719230399.000000")
+    second = write(tmp_path / "pop3_events.a.log", head() + held + row(6, "sent", ts="1719230402.000000"))
+    first = log(tmp_path / "pop3_events.b.log", 1719230400)
+    alone = write(tmp_path / "pop3_events.c.log", head() + row(7, "contents", ts="1719230403.000000"))
+    assert find_logs([tmp_path]) == [first, second, alone]
+
+
 def test_names_order_what_has_no_rows(tmp_path: Path) -> None:
     """Where there is no row the name of the archive says the time; where that says nothing it comes last."""
     rows = log(tmp_path / "pop3_events-2024-06-24-12-00-00.log", 1719230400)

@@ -93,18 +93,23 @@ def _time_key(path: Path) -> tuple[float, str]:
 
 
 def _first_ts(path: Path) -> float | None:
-    """The `ts` of the first row, from the head of the file alone."""
+    """The `ts` of the first row, from the head of the file alone.
+
+    A `contents` row has the time of its first byte, and may have been held while a log before it was written:
+    it tells only where the head has no other row.
+    """
     try:
         with ByteStream(path) as stream:
             head = stream.read(_HEAD)
         header, size = parse_header(head, path)
     except LogError:
         return None
-    row = head[size:].partition(b"\n")[0].split(header.separator.encode())
-    place = header.fields.index("ts")
+    ts, kind = header.fields.index("ts"), header.fields.index("kind")
+    rows = [line.split(header.separator.encode()) for line in head[size:].split(b"\n")]
+    rows = [row for row in rows if len(row) > max(ts, kind)]
     try:
-        return float(row[place]) if len(row) > place else None
-    except ValueError:
+        return float(next((row for row in rows if row[kind] != b"contents"), rows[0])[ts])
+    except (IndexError, ValueError):
         return None
 
 

@@ -157,18 +157,17 @@ class EmailColumns(_Columns):
         if self.privacy is not None:
             row = _private_mail(self.privacy, row)
         self._rows.append(row)
+        held = 3 * _ROW_BYTES
+        if row[_AT["received"]] is not None:
+            self._hops += mail.received
         if row[_AT["headers"]] is not None:
             self._header_names += mail.header_names
             self._header_values += mail.header_values
-        if row[_AT["received"]] is not None:
-            self._hops += mail.received
-        # Header fields are held twice (`headers`, and their own columns), bodies once more besides raw.
-        held = 3 * _ROW_BYTES
+            # They are held twice, here and in columns of their own, as bodies are besides raw.
+            held += 2 * sum(map(len, mail.header_values)) + 20 * len(mail.header_names)
         for body in (row[_AT["text"]], row[_AT["html"]], row[_AT["raw"]]):
             if body is not None:
                 held += len(body)
-        if row[_AT["headers"]] is not None:
-            held += 2 * sum(map(len, mail.header_values)) + 20 * len(mail.header_names)
         self.nbytes += held
 
     def _array(self, field: pa.Field, column: Sequence[Any]) -> pa.Array:
