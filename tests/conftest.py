@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,7 +17,6 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))  # for `import traffic`
 sys.path.append(str(ROOT))  # an installed package goes first
 
 _skipped: list[str] = []
@@ -69,3 +69,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _skipped:
         terminalreporter.write_line(f"{len(_skipped)} tests skipped: they need a zeek on PATH", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The folder; tests only read it."""
+    from support.tables_made import Made, mails, write
+
+    path = tmp_path_factory.mktemp("views") / "out"
+    transfers = mails()
+    write(path, transfers)
+    return Made(path, transfers)

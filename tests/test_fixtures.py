@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traffic import derived, eventlog, pcap, record, rows, truth
+
+from support.traffic import derived, eventlog, pcap, record, rows, truth
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 CAPTURES = sorted(path.stem for path in FIXTURES.glob("*.pcap"))
@@ -108,8 +109,8 @@ def _said(held: rows.Rows) -> dict[str, list[tuple[Any, ...]]]:
 
 @pytest.mark.zeek
 def test_zeek_still_writes_these_logs(zeek: str) -> None:
-    """Recording all logs again gives the ones in fixtures/logs (`python tests/traffic/record.py` renews
-    them)."""
+    """Recording all logs again gives those in fixtures/logs (renew: `python tests/support/traffic/record.py`).
+    """
     folder = FIXTURES / "logs"
     have = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     now = record.recorded(sorted(FIXTURES.glob("*.pcap")))

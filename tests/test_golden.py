@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import golden
 import pytest
-from traffic.judge import judge
+
+import golden
+from support.traffic.judge import judge
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 CAPTURES = sorted(path.stem for path in FIXTURES.glob("*.pcap") if path.stem != "late")

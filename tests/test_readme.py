@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 import readme
 
 TEXT = readme.README.read_text("utf-8")
@@ -34,7 +35,7 @@ def test_every_command_is_in_the_readme() -> None:
     """No command of the program is left out."""
     from typer.main import get_command
 
-    from zeekpop3.cli import app
+    from zeekpop3.cli.app import app
 
     commands = set(get_command(app).commands)  # type: ignore[attr-defined]
     assert {name for name in commands if f"zeekpop3 {name}" not in TEXT} == set()
@@ -44,7 +45,7 @@ def test_every_option_has_help() -> None:
     """`--help` says what each command, argument and option is for."""
     from typer.main import get_command
 
-    from zeekpop3.cli import app
+    from zeekpop3.cli.app import app
 
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
         assert command.help, name

@@ -8,7 +8,8 @@ import random
 from pathlib import Path
 
 import pytest
-from traffic import damage, pcap, pop3, rows, tcp, truth
+
+from support.traffic import damage, pcap, pop3, rows, tcp, truth
 
 MAILS = [
     b"From: a@example.org\r\nReceived: from x\r\n\tby y; Fri, 5 Mar 2021 23:00:46 -0500\r\n"

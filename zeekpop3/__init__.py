@@ -18,17 +18,17 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from zeekpop3.message import parse
     from zeekpop3.pipeline import Summary, run
-    from zeekpop3.query import read_attachments, read_commands, read_emails, read_sessions
     from zeekpop3.session import Connection
+    from zeekpop3.store.read import read_attachments, read_commands, read_emails, read_sessions
 
 _ROOMS = {
     "Connection": "zeekpop3.session",
     "Summary": "zeekpop3.pipeline",
     "parse": "zeekpop3.message",
-    "read_attachments": "zeekpop3.query",
-    "read_commands": "zeekpop3.query",
-    "read_emails": "zeekpop3.query",
-    "read_sessions": "zeekpop3.query",
+    "read_attachments": "zeekpop3.store.read",
+    "read_commands": "zeekpop3.store.read",
+    "read_emails": "zeekpop3.store.read",
+    "read_sessions": "zeekpop3.store.read",
     "run": "zeekpop3.pipeline",
 }
 

@@ -33,7 +33,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.message import SAMPLE, mails  # noqa: E402
-
 from zeekpop3.message import Mail, parse  # noqa: E402
 from zeekpop3.message.addresses import mailboxes  # noqa: E402
 

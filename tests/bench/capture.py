@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from traffic import damage, mails, pcap, pop3, tcp, truth  # noqa: E402
+from support.traffic import damage, mails, pcap, pop3, tcp, truth  # noqa: E402
 
 SAMPLE = ROOT.parent / "shared" / "mail-sample.tar.gz"
 AT_ONCE = 8

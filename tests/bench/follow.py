@@ -27,8 +27,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from follow.growing import KEYS, GrowingLog, lines_of, sessions, shreds, tables  # noqa: E402
-from traffic.eventlog import log_header  # noqa: E402
+from support.growing import KEYS, GrowingLog, lines_of, sessions, shreds, tables  # noqa: E402
+from support.traffic.eventlog import log_header  # noqa: E402
 
 ROTATIONS = ("rename", "rename", "archive", "copytruncate")
 
@@ -127,8 +127,7 @@ def kill(args: argparse.Namespace, folder: Path) -> int:
 
 def ends_of_mails(found: dict) -> dict[tuple[str, int], tuple[str, int]]:
     """For each mail the row (uid, seq) that ends it."""
-    from follow.growing import Rows
-
+    from support.growing import Rows
     from zeekpop3.session import Connection, Transfer
 
     ends = {}

@@ -34,8 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 sys.path.append(str(ROOT))  # what is installed comes first: it may be compiled
 
-from message import hostile  # noqa: E402
-
+from support import hostile_mails as hostile  # noqa: E402
 from zeekpop3.message import parse, record  # noqa: E402
 
 SAMPLE = ROOT.parent / "shared" / "mail-sample.tar.gz"

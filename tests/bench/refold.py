@@ -2,7 +2,7 @@
 
     python tests/bench/refold.py [MAILS.tar.gz | FOLDER ...]
 
-Zeek is stood in for by tests/refold/zeek.py. A header counts if its list of (name, value), as the standard
+tests/support/zeek_lines.py simulates Zeek. A header counts if its list of (name, value), as the standard
 library reads it, equals the original's, white space apart.
 """
 
@@ -19,9 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from refold import zeek  # noqa: E402
-
-from zeekpop3.refold import refold  # noqa: E402
+from support import zeek_lines as zeek  # noqa: E402
+from zeekpop3.session.plain import refold  # noqa: E402
 
 SAMPLE = ROOT.parent / "shared" / "mail-sample.tar.gz"
 Fields = list[tuple[str, str]]

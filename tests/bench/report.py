@@ -48,9 +48,8 @@ look();
 
 
 def main(mails: int) -> None:
-    from report.boxes import large_box, write_box
-
-    from zeekpop3.report import write_report
+    from support.report_boxes import large_box, write_box
+    from zeekpop3.views.report import write_report
 
     with tempfile.TemporaryDirectory(prefix="zeekpop3-bench-") as scratch:
         folder = Path(scratch)

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traffic.eventlog import log_header
 
 import zeekpop3
-from follow.growing import lines_of, sessions, tables
-
-Expected = dict[str, list[dict[str, Any]]]
+from support.growing import Expected, lines_of, sessions, tables
+from support.traffic.eventlog import log_header
 
 
 @pytest.fixture(scope="session")

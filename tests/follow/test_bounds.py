@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from traffic.eventlog import log_header, log_lines, uid_of
-
-from follow.conftest import Expected
-from follow.growing import assert_same, sessions, tables
+from support.growing import Expected, assert_same, sessions, tables
+from support.traffic.eventlog import log_header, log_lines, uid_of
 from zeekpop3.follow import Follower, Note, Options
 from zeekpop3.session.events import ConnId, Rows
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traffic.eventlog import log_header
 
-from follow.conftest import Expected
-from follow.growing import assert_same
+from support.growing import Expected, assert_same
+from support.traffic.eventlog import log_header
 from zeekpop3.follow import Follower, Options, parts
 from zeekpop3.follow.parts import FOLDER
 

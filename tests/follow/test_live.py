@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traffic import boxes, clients, live
-from traffic.clients import CLIENT_NS, SERVER, SERVER_NS
 
 import zeekpop3
-from follow.growing import assert_same, tables
+from support.growing import assert_same, tables
+from support.traffic import boxes, clients, live
+from support.traffic.clients import CLIENT_NS, SERVER, SERVER_NS
 
 PROGRAMS = ("dovecot", "ip", "ethtool", "openssl", "curl")
 ROUNDS = 2

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from traffic.eventlog import log_header
 
 import zeekpop3
-from follow.conftest import Expected
-from follow.growing import KEYS, GrowingLog, assert_same, shreds, tables
+from support.growing import KEYS, Expected, GrowingLog, assert_same, shreds, tables
+from support.traffic.eventlog import log_header
 from zeekpop3.follow import Follower, Note, Options
 
 QUICK = Options(flush_s=0.0, poll=True)

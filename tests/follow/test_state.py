@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from traffic.eventlog import log_header
 
 import zeekpop3
-from follow.conftest import Expected
-from follow.growing import assert_same
+from support.growing import Expected, assert_same
+from support.traffic.eventlog import log_header
 from zeekpop3.errors import LogError, OutputError
 from zeekpop3.follow import Follower, Note, Options
 from zeekpop3.follow.parts import FOLDER, STATE

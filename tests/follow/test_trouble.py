@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from traffic.eventlog import log_header
 
-from follow.conftest import Expected
-from follow.growing import assert_same, tables
+from support.growing import Expected, assert_same, tables
+from support.traffic.eventlog import log_header
 from zeekpop3.errors import OutputError
 from zeekpop3.follow import Follower, Note, Options, follower
 from zeekpop3.follow.parts import Output

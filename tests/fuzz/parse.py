@@ -2,7 +2,7 @@
 
     python tests/fuzz/parse.py CORPUS_FOLDER -dict=tests/fuzz/mail.dict -max_total_time=7200 -timeout=20
 
-Checks what no mail may break (tests/message/invariants.py): nothing is raised, each attribute has its
+Checks what no mail may break (tests/support/invariants.py): nothing is raised, each attribute has its
 type, texts can be encoded, defects are on the list, columns are parallel, hashes are those of the
 content, times are in the range of a 64-bit column; and that a mail of some kilobytes takes no second.
 The folder is also where new inputs are kept; `seeds` of test_mutations.py are a start. `--check FILE...`
@@ -28,7 +28,7 @@ LIMIT_S_PER_BYTE = 20e-6
 
 
 def one_input(data: bytes) -> None:
-    from message.invariants import check
+    from support.invariants import check
 
     start = time.process_time()
     # The length says whether the mail counts as seen to its end, so that an input is always read alike.
@@ -56,8 +56,7 @@ def main() -> None:
         import email._parseaddr
         import html
 
-        from message import invariants
-
+        from support import invariants
         from zeekpop3.message import detect, transfer
 
     assert email._parseaddr and html and invariants

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from support.log_rows import CLOSE, FIELDS, TYPES, head, row, write
 from zeekpop3.errors import LogError
 from zeekpop3.log import chunks, find_logs, read_chunk
-
-from .make import CLOSE, FIELDS, TYPES, head, row, write
 
 
 def read(path: Path, size: int = 1 << 20) -> tuple[list[bytes], list[LogError]]:

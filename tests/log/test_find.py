@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from support.log_rows import head, row, write
 from zeekpop3.log import find_logs
-
-from .make import head, row, write
 
 
 def log(path: Path, ts: int | None, *, gz: bool = False) -> Path:

@@ -14,11 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.log_rows import CLOSE, FIELDS, IDS, TYPES, head, row, write
 from zeekpop3.errors import LogError
 from zeekpop3.log import COLUMNS, Batch, chunks, group, read_chunk, read_header
 from zeekpop3.session.events import ConnId
-
-from .make import CLOSE, FIELDS, IDS, TYPES, head, row, write
 
 
 def batches(path: Path, size: int = 1 << 20) -> list[Batch]:

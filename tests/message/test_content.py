@@ -8,7 +8,7 @@ import hashlib
 
 import pytest
 
-from message.invariants import check
+from support.invariants import check
 from zeekpop3.message import unpacked
 
 

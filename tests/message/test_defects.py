@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from message.invariants import check
+from support.invariants import check
 from zeekpop3.message import DEFECTS, addresses, attachments, parse, record, structure, urls
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from message.invariants import check
+from support.invariants import check
 
 
 def subject(raw: bytes) -> str | None:

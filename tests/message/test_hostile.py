@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from message.hostile import CHARSETS, GENERATORS
-from message.invariants import check
+from support.hostile_mails import CHARSETS, GENERATORS
+from support.invariants import check
 from zeekpop3.message import parse
 
 SIZE = 30_000

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from message.invariants import check
+from support.invariants import check
 
 # What a header can hold: no controls, no line ends of any kind.
 PRINTABLE = st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"))

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from message.hostile import GENERATORS
-from message.invariants import check
 from message.test_defects import MAILS
+from support.hostile_mails import GENERATORS
+from support.invariants import check
 from zeekpop3.message import transfer
 
 seeds = [raw for raw in MAILS.values() if len(raw) < 4_000] + [make(600) for make in GENERATORS.values()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.logs import sessions, write
+from support.spool import sessions, write
 from zeekpop3.log import chunks, group, read_chunk
 from zeekpop3.pipeline import Regrouper
 from zeekpop3.session import Connection, Rows

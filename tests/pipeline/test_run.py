@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.logs import sessions, write
+from support.spool import sessions, write
 from zeekpop3.errors import LogError, OutputError
 from zeekpop3.pipeline import batch, run
 from zeekpop3.pipeline.process import no_collector

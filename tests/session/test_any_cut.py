@@ -7,11 +7,10 @@ import random
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from traffic import damage, pop3, rows, tcp
 
+from support.dialogues import Outcome, capture, fed, only_rows
+from support.traffic import damage, pop3, rows, tcp
 from zeekpop3.session import Connection, Rows, Transfer
-
-from .said import Outcome, capture, fed, only_rows
 
 line = st.binary(max_size=60).map(lambda b: b.replace(b"\r", b"").replace(b"\n", b""))
 mail = st.lists(line, max_size=12).map(lambda lines: b"".join(b + b"\r\n" for b in lines))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .said import Outcome, dialogue, fed
+from support.dialogues import Outcome, dialogue, fed
 
 MAIL = b"From: a@example.org\r\nSubject: x\r\n\r\nHello\r\n"
 FORMS = pytest.mark.parametrize("exact", [True, False], ids=["exact", "plain"])

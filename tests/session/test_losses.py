@@ -7,9 +7,9 @@ import random
 from collections import Counter
 
 import pytest
-from traffic import damage, mails, pop3, rows, tcp, truth
 
-from .said import dialogue, fed
+from support.dialogues import dialogue, fed
+from support.traffic import damage, mails, pop3, rows, tcp, truth
 
 SERVERS = ["dovecot", "bare", "follows", "curly"]
 

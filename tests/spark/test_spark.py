@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pipeline.logs import sessions, write
 
+from support.spool import sessions, write
 from zeekpop3.errors import LogError
 from zeekpop3.pipeline import run
 from zeekpop3.tables import TABLES, Privacy, schema

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tables.records import attachment, mail, received, transfer
+from support.records import attachment, mail, received, transfer
 from zeekpop3.message import parse
-from zeekpop3.sink import Sink
+from zeekpop3.store.sink import Sink
 from zeekpop3.tables import EmailColumns
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

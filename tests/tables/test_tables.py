@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.records import attachment, command, mail, received, session, transfer
+from support.records import attachment, command, mail, received, session, transfer
 from zeekpop3.tables import (
     TABLES,
     AttachmentColumns,
@@ -191,7 +191,7 @@ def test_nbytes_follows_what_is_held_and_reset_forgets() -> None:
 def test_importing_the_tables_imports_no_pyarrow() -> None:
     """The command line answers --help without the cost of Arrow."""
     code = (
-        "import sys, zeekpop3.tables, zeekpop3.sink; "
+        "import sys, zeekpop3.tables, zeekpop3.store.sink; "
         "print([m for m in sys.modules if m in ('pyarrow', 'pandas', 'numpy')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tables.records import transfer
 
-from views.conftest import PDF, Made, with_attachment, write
-from views.test_show import program
-from zeekpop3.eml import MARK, export, file_name
+from support.program import program
+from support.records import transfer
+from support.tables_made import PDF, Made, with_attachment, write
 from zeekpop3.errors import OutputError
-from zeekpop3.query import Filters
+from zeekpop3.store.read import Filters
+from zeekpop3.views.eml import MARK, export, file_name
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:

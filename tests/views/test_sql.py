@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from views.conftest import PAYLOADS, PDF, Made
-from views.test_show import program
+from support.program import program
+from support.tables_made import PAYLOADS, PDF, Made
 from zeekpop3.errors import LogError, QueryError
-from zeekpop3.queries import QUESTIONS
-from zeekpop3.sql import ask
-from zeekpop3.visible import visible
-from zeekpop3.zeektsv import read_zeek_log
+from zeekpop3.views.queries import QUESTIONS
+from zeekpop3.views.sql import ask
+from zeekpop3.views.visible import visible
+from zeekpop3.zeek.logs import read_zeek_log
 
 CONN = r"""#separator \x09
 #set_separator	,

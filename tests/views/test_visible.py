@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeekpop3.visible import csv_cell, json_line, visible, visible_field, visible_lines
+from zeekpop3.views.visible import csv_cell, json_line, visible, visible_field, visible_lines
 
 #: Variation selectors of emoji: they have no width, and hide nothing.
 HARMLESS = {"\ufe0e", "\ufe0f"}

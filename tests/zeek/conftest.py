@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running import Zeek
+
+from support.zeek_runs import Zeek
 
 
 @pytest.fixture

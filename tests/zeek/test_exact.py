@@ -6,10 +6,11 @@ import random
 from itertools import pairwise
 
 import pytest
-from running import Result, Zeek
-from traffic import damage, tcp, truth
-from traffic import pop3 as server
-from traffic.pcap import Flow
+
+from support.traffic import damage, tcp, truth
+from support.traffic import pop3 as server
+from support.traffic.pcap import Flow
+from support.zeek_runs import Result, Zeek
 
 pytestmark = pytest.mark.zeek
 

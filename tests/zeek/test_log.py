@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running import Zeek
-from traffic import pop3 as server
-from traffic import tcp
-from traffic.pcap import Flow, Packet
+
+from support.traffic import pop3 as server
+from support.traffic import tcp
+from support.traffic.pcap import Flow, Packet
+from support.zeek_runs import Zeek
 
 pytestmark = pytest.mark.zeek
 

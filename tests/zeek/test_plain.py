@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from running import Result, Zeek
-from traffic import damage, tcp
-from traffic import pop3 as server
-from traffic.pcap import Flow
+
+from support.traffic import damage, tcp
+from support.traffic import pop3 as server
+from support.traffic.pcap import Flow
+from support.zeek_runs import Result, Zeek
 
 pytestmark = pytest.mark.zeek
 

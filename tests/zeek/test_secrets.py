@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 
 import pytest
-from running import Result, Zeek
-from traffic import damage, tcp
-from traffic.pcap import Packet
+
+from support.traffic import damage, tcp
+from support.traffic.pcap import Packet
+from support.zeek_runs import Result, Zeek
 
 pytestmark = pytest.mark.zeek
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Self
 
 from zeekpop3.errors import LogError, OutputError, ZeekPop3Error
 from zeekpop3.follow import rebuild
-from zeekpop3.follow.compact import merge
 from zeekpop3.follow.metrics import Gauges
 from zeekpop3.follow.metrics import write as write_metrics
 from zeekpop3.follow.notes import Notes
@@ -22,6 +21,7 @@ from zeekpop3.follow.parts import Output
 from zeekpop3.follow.reading import Reader, day_of
 from zeekpop3.follow.state import Damaged, State, Swap, Totals, load, save
 from zeekpop3.follow.wake import Waker
+from zeekpop3.store.merge import merge
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,7 +153,7 @@ class Follower:
     # -- beginning -------------------------------------------------------------------------------------
 
     def _open(self) -> State:
-        from zeekpop3.sink import Sink, new_token
+        from zeekpop3.store.sink import Sink, new_token
 
         try:
             state = self._load()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.errors import OutputError
 from zeekpop3.follow.state import State, Swap
-from zeekpop3.parquet import sync_folder
+from zeekpop3.store.parquet import sync_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,7 +83,7 @@ class Output:
 
         Staging again under the same number replaces what was staged before. Raises OutputError, OSError.
         """
-        from zeekpop3.sink import PartWriter
+        from zeekpop3.store.sink import PartWriter
 
         writer = PartWriter(self.staged, token)
         names: list[str] = []

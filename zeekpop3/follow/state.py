@@ -17,7 +17,7 @@ from typing import Any
 from zeekpop3.errors import OutputError
 from zeekpop3.follow.connections import Place, Written
 from zeekpop3.follow.files import LogFile
-from zeekpop3.parquet import sync_folder
+from zeekpop3.store.parquet import sync_folder
 
 VERSION = 1
 

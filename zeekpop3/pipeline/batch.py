@@ -40,7 +40,7 @@ from zeekpop3.tables import Privacy
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from zeekpop3.sink import Mode, PartWriter
+    from zeekpop3.store.sink import Mode, PartWriter
 
 TASK_BYTES = 24 << 20
 EVENTS_BYTES = 18 << 20  # of mail, as a task of log holds
@@ -107,7 +107,7 @@ def run(
     nothing else, so memory that is freed may be kept for the next task. Raises LogError where there is
     nothing to read at all, OutputError where `out` cannot be used.
     """
-    from zeekpop3.sink import Sink, new_token
+    from zeekpop3.store.sink import Sink, new_token
 
     paths = find_logs(logs)
     total = sum(path.stat().st_size for path in paths if path.exists())

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from zeekpop3.session.dialogue import Dialogue, Event, Exchange
-from zeekpop3.session.exact import ExactReader
-from zeekpop3.session.plain import PlainReader
+from zeekpop3.session.exact.reader import ExactReader
+from zeekpop3.session.plain.reader import PlainReader
 from zeekpop3.session.protocol import NUMBERED_COMMANDS, to_text
 from zeekpop3.session.rows import ConnId, Rows
 

@@ -1,0 +1,179 @@
+"""The command: signals, exit codes, its own log, the counters, the unit, and what is kept private."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.growing import Expected, assert_same, tables
+from support.traffic.eventlog import log_header
+
+
+def _start(root: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(root), **more}
+    command = [sys.executable, "-m", "zeekpop3", "follow", *arguments]
+    return subprocess.Popen(
+        command, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _metrics(path: Path) -> dict[str, float]:
+    lines = path.read_text().splitlines()
+    return {line.split()[0]: float(line.split()[1]) for line in lines if not line.startswith("#")}
+
+
+def test_a_day_at_work(
+    root: Path, spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+) -> None:
+    """SIGHUP writes at once, a second follower is refused, SIGTERM writes and ends with 0."""
+    out, log, metrics = tmp_path / "out", spool / "pop3_events.log", tmp_path / "zeekpop3.prom"
+    log.write_bytes(log_header() + b"".join(lines[:3000]))
+    process = _start(
+        root,
+        str(spool),
+        "--out",
+        str(out),
+        "--flush",
+        "600",
+        "--log-format",
+        "json",
+        "--metrics",
+        str(metrics),
+    )
+    state = out / ".zeekpop3-follow" / "state.json"
+    _until(state.exists)
+    time.sleep(1)
+    assert not tables(out)["emails"]
+    process.send_signal(signal.SIGHUP)
+    _until(lambda: bool(tables(out)["emails"]))
+    second = _start(root, str(spool), "--out", str(out))
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert f"another follower writes there (process {process.pid})" in said
+    with log.open("ab") as file:
+        file.write(b"".join(lines[3000:]))
+    time.sleep(1)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert time.monotonic() - began < 30
+    assert_same(out, batch(lines))
+    notes = [json.loads(line) for line in said.splitlines()]
+    assert {note["event"] for note in notes} >= {"following", "written", "ended"}
+    assert all({"ts", "level", "event"} <= note.keys() for note in notes)
+    counted = _metrics(metrics)
+    assert counted["zeekpop3_follow_rows_total"] == len(lines)
+    assert counted["zeekpop3_follow_mails_total"] == 120
+    assert counted["zeekpop3_follow_lag_seconds"] == 0
+    assert counted["zeekpop3_follow_open_connections"] == 0
+    assert counted["zeekpop3_follow_healthy"] == 1
+
+
+def test_once_and_its_exit_codes(root: Path, spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+    """0 if all could be read, 1 if not, 2 for bad usage; counters go on from run to run."""
+    out, metrics = tmp_path / "out", tmp_path / "m.prom"
+    log = spool / "pop3_events.log"
+    log.write_bytes(log_header() + b"".join(lines[:1000]))
+    run = [str(spool), "--out", str(out), "--once", "--metrics", str(metrics)]
+    process = _start(root, *run)
+    assert process.wait(60) == 0
+    with log.open("ab") as file:
+        file.write(b"".join(lines[1000:]))
+    (spool / "pop3_events-bad.log").write_text("{}")
+    process = _start(root, *run)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "is JSON" in said
+    assert _metrics(metrics)["zeekpop3_follow_rows_total"] == len(lines)
+    process = _start(root, str(spool), "--once")
+    assert process.wait(60) == 2
+
+
+def test_privacy(root: Path, spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+    """--no-body and --hash-users leave neither texts nor names, in no file of the output."""
+    out = tmp_path / "out"
+    (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines))
+    process = _start(
+        root, str(spool), "--out", str(out), "--once", "--no-body", ZEEKPOP3_HASH_KEY="secret key"
+    )
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    found = tables(out)
+    assert all(
+        mail["raw"] is None and mail["text"] is None and mail["html"] is None for mail in found["emails"]
+    )
+    assert all(len(mail["user"]) == 64 for mail in found["emails"])
+    for path in out.rglob("*"):
+        if path.is_file():
+            assert b"user1" not in path.read_bytes()
+            assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_unit(root: Path) -> None:
+    """--print-unit prints a unit that runs this command, as its own user, without a network."""
+    process = _start(root, "--print-unit")
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    for line in ("User=zeekpop3", "ProtectSystem=strict", "PrivateNetwork=yes", "NoNewPrivileges=yes"):
+        assert line in printed.splitlines()
+    assert "zeekpop3 follow /opt/zeek/logs" in printed
+
+
+def test_a_follower_collects_garbage() -> None:
+    """It runs for months: what keeps the collector out while the program loads must not last."""
+    program = (
+        "import gc, sys\n"
+        "from zeekpop3.__main__ import main\n"
+        "sys.argv = ['zeekpop3', 'follow', '--print-unit', 'logs', '--out', 'tables']\n"
+        "try:\n    main()\nexcept SystemExit:\n    print(gc.isenabled())\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
+def test_some_kills(root: Path, tmp_path: Path) -> None:
+    """kill -9 at random instants over a growing, rotating log; tests/bench/follow.py does it 200 times."""
+    sys.path.insert(0, str(root / "tests" / "bench"))
+    try:
+        from importlib.util import module_from_spec, spec_from_file_location
+
+        spec = spec_from_file_location("bench_follow", root / "tests" / "bench" / "follow.py")
+        assert spec is not None
+        assert spec.loader is not None
+        bench = module_from_spec(spec)
+        spec.loader.exec_module(bench)
+    finally:
+        sys.path.remove(str(root / "tests" / "bench"))
+    from support.growing import lines_of, sessions
+
+    counts = bench.kill_often(tmp_path, lines_of(sessions(60, tiny=True)), 8, rotate_every=20, alive_s=0.4)
+    assert counts["kills"] == 8
+    assert counts["mails"] == 240
+    assert counts["lost"] == counts["doubled"] == counts["different"] == 0
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31mb", "a\nb"])
+def test_nothing_breaks_out_of_a_line(text: str) -> None:
+    """A name of a file in the follower's own log can neither end the line nor move the cursor."""
+    from zeekpop3.cli.follow import LogFormat, line_of
+    from zeekpop3.follow import Note
+
+    for log_format in LogFormat:
+        line = line_of(Note("error", text, {"path": text}), log_format)
+        assert line.isprintable()

@@ -1,0 +1,104 @@
+"""Retention: whole days go, from all tables, and only those."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+import zeekpop3
+from support.program import program
+from support.records import DAY, NOON, transfer
+from support.tables_made import write
+from zeekpop3.errors import QueryError
+from zeekpop3.store.prune import keep_days, prune
+from zeekpop3.store.sink import Sink
+from zeekpop3.tables import TABLES
+
+NOW = dt.datetime(2024, 6, 27, 0, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Three days, 24 to 26 June 2024, in all tables."""
+    write(tmp_path / "out", [transfer(uid=f"C{day}", ts=NOON + day * DAY) for day in range(3)])
+    return tmp_path / "out"
+
+
+def days(out: Path) -> set[str]:
+    return {path.name for path in out.glob("*/*")}
+
+
+def test_old_days_go(out: Path) -> None:
+    """With two days kept on the 27th, the 24th is gone and the 25th is there."""
+    removed = prune(out, 2, NOW)
+    assert {path.name for path in removed} == {"day=2024-06-24"}
+    assert len(removed) == 3  # There was no attachment.
+    assert days(out) == {"day=2024-06-25", "day=2024-06-26", "day=1970-01-01"}
+    assert list(zeekpop3.read_emails(out)["uid"]) == ["C1", "C2"]
+    assert prune(out, 2, NOW) == []
+
+
+def test_the_zone_of_now_does_not_matter(out: Path) -> None:
+    """The day is UTC's, wherever the clock stands."""
+    east = NOW.astimezone(dt.timezone(dt.timedelta(hours=-8)))
+    assert {path.name for path in prune(out, 2, east, dry_run=True)} == {"day=2024-06-24"}
+
+
+def test_a_dry_run_removes_nothing(out: Path) -> None:
+    """It says the same and does nothing."""
+    before = days(out)
+    assert len(prune(out, 0, NOW, dry_run=True)) == 9
+    assert days(out) == before
+
+
+def test_emptied_tables_stay_readable(out: Path) -> None:
+    """When all days are gone the tables are empty, and a later run appends to them."""
+    prune(out, 0, NOW)
+    for name in TABLES:
+        assert len(getattr(zeekpop3, f"read_{name}")(out)) == 0
+    prune(out, 0, NOW)
+    with Sink(out, "append"):
+        pass
+    assert len(zeekpop3.read_emails(out)) == 0
+
+
+def test_only_days_are_touched(out: Path) -> None:
+    """Folders that are no day, and other folders, stay; what an earlier prune left behind goes."""
+    for name in ("day=old", "day=2024-13-01", "notes"):
+        (out / "emails" / name).mkdir()
+    (out / "other" / "day=2020-01-01").mkdir(parents=True)
+    (out / "emails" / ".pruned-day=2020-01-01").mkdir()
+    prune(out, 0, NOW)
+    assert {p.name for p in (out / "emails").iterdir()} == {
+        "day=old",
+        "day=2024-13-01",
+        "notes",
+        "day=1970-01-01",
+    }
+    assert (out / "other" / "day=2020-01-01").is_dir()
+
+
+def test_how_long_to_keep() -> None:
+    """Days, weeks, years."""
+    assert [keep_days(text) for text in ("30d", "30", " 2w ", "1y", "0d")] == [30, 30, 14, 365, 0]
+    for odd in ("", "d", "-1d", "1m", "1.5d"):
+        with pytest.raises(QueryError):
+            keep_days(odd)
+
+
+def test_no_tables(tmp_path: Path) -> None:
+    """A folder that holds no tables is said, not made."""
+    with pytest.raises(QueryError, match="holds no tables"):
+        prune(tmp_path / "none", 1, NOW)
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_program(out: Path) -> None:
+    """`zeekpop3 prune DIR --keep 1d --dry-run` names what would go on stdout."""
+    done = program("prune", out, "--keep", "1d", "--dry-run")
+    assert len(done.stdout.splitlines()) == 9
+    assert "3 days would be removed" in done.stderr
+    assert "3 days removed" in program("prune", out, "--keep", "1d").stderr
+    assert days(out) == {"day=1970-01-01"}

@@ -1,0 +1,254 @@
+"""The page as a file: what it counts, what it leaves out, how it is sealed; without a browser."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import gzip
+import hashlib
+import html
+import json
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from support.records import DAY, NOON, session, transfer
+from support.report_boxes import payloads, write_box
+from zeekpop3.cli.app import app
+from zeekpop3.errors import OutputError, QueryError
+from zeekpop3.store.read import Filters
+from zeekpop3.views.report import write_report
+from zeekpop3.views.report.charts import buckets, ranking, timeline
+from zeekpop3.views.report.figures import gather
+from zeekpop3.views.report.mails import TEXT, in_script
+from zeekpop3.views.report.page import human
+
+_SHAPES = {
+    "viewBox", "class", "d", "x", "y", "rx", "ry", "width", "height", "transform", "aria-hidden", "focusable",
+}  # fmt: skip
+#: Hardly to be compressed.
+_DENSE = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(40))
+_SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.S)
+
+
+def _lines(page: str) -> list[list[Any]]:
+    found = re.search(r'<script type="application/json" id="lines">(.*?)</script>', page, re.S)
+    assert found is not None
+    lines: list[list[Any]] = json.loads(found[1])
+    return lines
+
+
+def _details(page: str) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    for attributes, text in _SCRIPT.findall(page):
+        if "gzip" in attributes:
+            made += json.loads(gzip.decompress(base64.b64decode(text)))
+    return made
+
+
+def _mail(subject: str, body: str, sender: str = "a@example.org") -> bytes:
+    return f"From: {sender}\r\nSubject: {subject}\r\n\r\n{body}\r\n".encode()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three users' connections: one whole, one with a loss, one that the log left open; and a TOP."""
+    events = [
+        transfer(uid="Ca", raw=_mail("one", "x")),
+        transfer(uid="Ca", trans_depth=2, raw=_mail("two", "y" * (TEXT + 10)), ts=NOON + 1),
+        transfer(uid="Ca", trans_depth=3, command="TOP", raw=_mail("preview", ""), ts=NOON + 2),
+        transfer(
+            uid="Cb",
+            user="wangwu",
+            ts=NOON + DAY,
+            complete=False,
+            missing_bytes=5,
+            raw=_mail("three", _DENSE),
+        ),
+        transfer(
+            uid="Cc", user="lisi", ts=NOON + 2 * DAY, complete=False, raw=_mail("four", "z", "b@example.org")
+        ),
+        session(uid="Ca", auth_mechanism="USER", auth_result="success", logins_failed=2),
+        session(uid="Cb", ts=NOON + DAY, user="wangwu", auth_mechanism="APOP", missing_bytes=5),
+        session(uid="Cc", ts=NOON + 2 * DAY, user="lisi", auth_mechanism="PLAIN", closed="open"),
+    ]
+    return write_box(tmp_path_factory.mktemp("small") / "out", events)
+
+
+def test_figures(small: Path) -> None:
+    """Mails, bytes, users, senders, logins and reasons are counted; a TOP is no mail."""
+    figures = gather(small, Filters())
+    assert (figures.mails.mails, figures.previews, figures.mails.incomplete) == (4, 1, 2)
+    assert {user: tally.mails for user, tally in figures.users.items()} == {
+        "zhangsan": 2,
+        "wangwu": 1,
+        "lisi": 1,
+    }
+    assert {sender: tally.mails for sender, tally in figures.senders.items()} == {
+        "a@example.org": 3,
+        "b@example.org": 1,
+    }
+    assert [(login.user, login.exposed, login.tally.failed) for login in figures.logins] == [
+        ("lisi", "password", 0),
+        ("zhangsan", "password", 2),
+        ("wangwu", "name", 0),
+    ]
+    assert dict(figures.reasons) == {"bytes were lost in the capture": 1, "the log ended first": 1}
+    assert (figures.lossy_sessions, figures.lost_bytes) == (1, 5)
+
+
+def test_filters(small: Path, tmp_path: Path) -> None:
+    """A page of one user, or of a span of time, counts and lists nothing else."""
+    page = tmp_path / "page.html"
+    listing = write_report(small, page, filters=Filters(user="LISI"))
+    assert listing.listed == 1
+    assert "wangwu" not in page.read_text("utf-8")
+    assert write_report(small, page, filters=Filters(since="2024-06-25", until="2024-06-26")).listed == 1
+
+
+def test_sealed(small: Path, tmp_path: Path) -> None:
+    """The policy names the page's own style and script by hash, and nothing in the file is loaded."""
+    page = tmp_path / "page.html"
+    write_report(small, page)
+    text = page.read_text("utf-8")
+    found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert found is not None
+    policy = dict(part.split(" ", 1) for part in html.unescape(found[1]).split("; "))
+
+    def hashed(content: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+    scripts = [content for attributes, content in _SCRIPT.findall(text) if not attributes]
+    style = re.search(r"<style>(.*?)</style>", text, re.S)
+    assert style is not None
+    assert policy["default-src"] == "'none'"
+    assert [policy["script-src"]] == [hashed(content) for content in scripts]
+    assert policy["style-src"] == hashed(style[1])
+    assert not re.search(r'(src|href)="(?!#|data:,")', text)
+    assert not re.search(r"url\(|@import|\beval\b|innerHTML|document\.write", text)
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+
+
+def test_the_same_again(small: Path, tmp_path: Path) -> None:
+    """The same tables give the same bytes."""
+    write_report(small, tmp_path / "a")
+    write_report(small, tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_bounded(small: Path, tmp_path: Path) -> None:
+    """Long texts are cut, mails past the limit only counted, details beyond the size left out; it says so."""
+    page = tmp_path / "page.html"
+    listing = write_report(small, page)
+    two = next(detail for detail in _details(page.read_text("utf-8")) if detail.get("cut"))
+    assert (len(two["text"]), two["more_text"]) == (TEXT, 11)  # the line end counts
+    assert listing.cut == 1
+    listing = write_report(small, page, limit=2)
+    text = page.read_text("utf-8")
+    assert [line[6] for line in _lines(text)] == ["four", "three"]
+    assert listing.unlisted == 3
+    assert "3 older mails are counted above, but not listed" in text
+    listing = write_report(small, page, most_bytes=1300)
+    text = page.read_text("utf-8")
+    assert listing.bare == listing.listed > 0
+    assert f"The {listing.bare} oldest of these have no details" in text
+    assert len(_lines(text)) == listing.listed
+
+
+def test_without_bodies(small: Path, tmp_path: Path) -> None:
+    """On request no text, HTML source or URL of a mail is in the page; headers are."""
+    page = tmp_path / "page.html"
+    write_report(small, page, body=False)
+    details = _details(page.read_text("utf-8"))
+    assert len(details) == 5
+    for detail in details:
+        assert not {"text", "html", "urls"} & set(detail)
+        assert detail["headers"]
+
+
+def test_twice_in_the_tables(tmp_path: Path) -> None:
+    """Tables that were filled twice from one log list each mail twice, each with its details."""
+    write_box(tmp_path / "out", [transfer(), transfer(), session()])
+    listing = write_report(tmp_path / "out", tmp_path / "page.html")
+    details = _details((tmp_path / "page.html").read_text("utf-8"))
+    assert listing.listed == len(details) == 2
+    assert None not in details
+
+
+def test_no_mails(tmp_path: Path) -> None:
+    """Tables without a row give a page that says so."""
+    write_box(tmp_path / "out", [])
+    assert write_report(tmp_path / "out", tmp_path / "page.html").listed == 0
+    assert "No mails" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_script_data() -> None:
+    """JSON in a script element holds no character that could end the element, or the line."""
+    for payload in payloads("http://192.0.2.1/"):
+        text = in_script([payload])
+        assert not set("<>&\u2028\u2029") & set(text)
+        assert json.loads(text) == [payload]
+
+
+@pytest.mark.parametrize("payload", payloads("http://192.0.2.1/"))
+def test_charts_hold_shapes_only(payload: str) -> None:
+    """Whatever a label is: a chart has shapes and text, no script, style, link or event handler."""
+    for chart in (ranking([(payload, 3), ("b", 1)], str), timeline([payload, "b"], [(payload, [1, 2])], str)):
+        tags = set(re.findall(r"<([^/\s>]+)", chart))
+        assert tags <= {"svg", "g", "path", "rect", "text", "title"}
+        names = set(re.findall(r'\s([A-Za-z:-]+)="', re.sub(r">[^<]*<", "><", chart)))
+        assert names <= _SHAPES
+
+
+@pytest.mark.parametrize("span_s", [0, 59, 3600, 86400, 40 * 86400, 3 * 365 * 86400, 54 * 365 * 86400])
+def test_buckets(span_s: int) -> None:
+    """However long the time: at most 48 bars, one after the other, and no mail lost or counted twice."""
+    start = 1_719_230_400
+    minutes = {start: [1, 0, 10], start + span_s // 60 * 60: [2, 3, 20]}
+    _, bars = buckets(minutes)
+    assert 1 <= len(bars) <= 48
+    assert len({bar.label for bar in bars}) == len(bars)
+    assert sum(bar.whole + bar.incomplete for bar in bars) == sum(
+        sum(counts[:2]) for counts in minutes.values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(None, "0 B"), (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_950, "100 kB"), (5e18, "5000000 TB")],
+)
+def test_human(size: float | None, text: str) -> None:
+    """Sizes are written with the unit that gives few digits."""
+    assert human(size) == text
+
+
+def test_command(small: Path, tmp_path: Path) -> None:
+    """The command writes the file and says on stderr what is in it and what is not."""
+    page = tmp_path / "page.html"
+    result = CliRunner().invoke(app, ["report", str(small), "-o", str(page), "--limit", "3"])
+    assert result.exit_code == 0
+    assert f"3 mails, 2 older ones only counted -> {page}" in result.stderr.replace("\n", "")
+    assert result.stdout == ""
+
+
+def test_errors(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tables, no place to write, no packages: an error of ours that says which."""
+    with pytest.raises(QueryError, match="no such folder"):
+        write_report(tmp_path / "none", tmp_path / "page.html")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_report(small, tmp_path / "none" / "page.html")
+    real = builtins.__import__
+
+    def without(name: str, *arguments: Any, **named: Any) -> Any:
+        if name == "jinja2":
+            raise ImportError(name)
+        return real(name, *arguments, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(QueryError, match=r"zeekpop3\[report\]"):
+        write_report(small, tmp_path / "page.html")

@@ -1,1 +1,0 @@
-"""What an operator needs: the systemd unit. Data only."""

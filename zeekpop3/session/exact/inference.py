@@ -1,0 +1,60 @@
+"""Commands that the capture lost, inferred from their neighbours and from how many bytes the client sent.
+
+A client walks through a mailbox in order. Between RETR 4 and RETR 6, eight lost bytes are "RETR 5" and its
+CRLF, and nothing else. What is inferred is marked (`request_missing`), and nothing is where nothing fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from zeekpop3.session.exact.align import Sent
+from zeekpop3.session.protocol import NUMBERED_COMMANDS
+
+_FETCH_THEN_DELETE: Final = ("RETR", "DELE")
+_MOST: Final = 1000
+
+
+def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: int) -> list[Sent]:
+    """The commands that fit between two others into `missing` client bytes (up to `slack` more).
+
+    A loss may cut into the neighbours' lines, which the log then does not have: that is what `slack` is for.
+    Returns [] where no walk through the mailbox fits.
+    """
+    best: tuple[int, list[tuple[str, str]]] | None = None
+    for walk in _walks(previous, following):
+        total = sum(len(command) + len(argument) + 3 for command, argument in walk)
+        if walk and missing <= total <= missing + slack and (best is None or total < best[0]):
+            best = total, walk
+    if best is None:
+        return []
+    offset = previous.offset if previous is not None else 0
+    return [Sent(command, argument, offset, following.ts, True) for command, argument in best[1]]
+
+
+def _walks(previous: Sent | None, following: Sent) -> Iterator[list[tuple[str, str]]]:
+    before, last, rest = _numbered(previous)
+    after, next_, rest_after = _numbered(following)
+    if before is not None and before == after and rest == rest_after and last + 1 < next_ < last + _MOST:
+        yield [(before, f"{number}{rest}") for number in range(last + 1, next_)]
+    if after in _FETCH_THEN_DELETE and next_ < last + _MOST:
+        # It deletes each message after it has fetched it: RETR 1, DELE 1, RETR 2, ...
+        start = 2 * last + _FETCH_THEN_DELETE.index(before) + 1 if before in _FETCH_THEN_DELETE else 2
+        stop = 2 * next_ + _FETCH_THEN_DELETE.index(after)
+        yield [(_FETCH_THEN_DELETE[step % 2], str(step // 2)) for step in range(start, stop)]
+    if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ < _MOST:
+        yield [("RETR", str(number)) for number in range(1, next_)]
+    if before == "RETR" and (after is None or (after == "DELE" and next_ == 1)):  # fetches all, then deletes
+        yield from ([("RETR", str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
+    if before == "DELE" and after is None:
+        yield from ([("DELE", str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
+
+
+def _numbered(sent: Sent | None) -> tuple[str | None, int, str]:
+    if sent is None or sent.command not in NUMBERED_COMMANDS:
+        return None, 0, ""
+    number, space, rest = sent.argument.partition(" ")
+    if not number.isdigit() or len(number) > 9:
+        return None, 0, ""
+    return sent.command, int(number), space + rest

@@ -1,0 +1,1 @@
+"""Views of the tables and logs for people: pages, SQL, files, transcripts."""

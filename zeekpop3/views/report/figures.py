@@ -1,0 +1,221 @@
+"""What a page says of the tables as a whole: they are read once, a few rows at a time, and only counted.
+
+A mail is a RETR here; a TOP is a preview of one, counted apart. Texts are kept as they are stored: what is
+shown of them passes `visible` on the page's side. What is kept grows with the number of users, servers,
+senders and contents, not with that of mails, but for the owners of mails that have attachments.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zeekpop3.store.read import Filters, batches
+
+#: Mechanisms that send the password itself; others (APOP, CRAM-MD5, …) show the name and a digest.
+_READABLE = frozenset(("USER", "PLAIN", "LOGIN"))
+_MAIL_COLUMNS = (
+    "ts", "uid", "trans_depth", "command", "user", "id_orig_h", "id_resp_h", "id_resp_p", "from", "size",
+    "complete", "missing_bytes", "attachments",
+)  # fmt: skip
+_SESSION_COLUMNS = (
+    "ts", "uid", "id_orig_h", "id_resp_h", "id_resp_p", "user", "auth_mechanism", "auth_result",
+    "logins_failed", "tls", "closed", "missing_bytes",
+)  # fmt: skip
+_PART_COLUMNS = ("ts", "uid", "trans_depth", "filename", "content_type", "mime_type", "size", "sha256")
+_MINUTE_S = 60
+
+Key = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted of a user, a server, a sender, a type or a content; times are of its first and last."""
+
+    mails: int = 0
+    incomplete: int = 0
+    size: int = 0
+    sessions: int = 0
+    failed: int = 0
+    tls: int = 0
+    users: set[str] = field(default_factory=set)
+    clients: set[str] = field(default_factory=set)
+    servers: set[str] = field(default_factory=set)
+    names: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
+    first: dt.datetime | None = None
+    last: dt.datetime | None = None
+
+    def seen(self, ts: dt.datetime) -> None:
+        """Widen the time to one more moment."""
+        self.first = ts if self.first is None or ts < self.first else self.first
+        self.last = ts if self.last is None or ts > self.last else self.last
+
+
+@dataclass(slots=True)
+class Login:
+    """The logins of a user by one mechanism to one server."""
+
+    user: str
+    mechanism: str | None
+    server: str
+    exposed: str
+    tally: Tally
+
+
+@dataclass(slots=True)
+class Figures:
+    """All that is counted. `minutes`: start of a minute (s since the epoch) → whole, torn mails, bytes."""
+
+    mails: Tally = field(default_factory=Tally)
+    previews: int = 0
+    minutes: dict[int, list[int]] = field(default_factory=dict)
+    users: dict[str | None, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    servers: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    senders: dict[str | None, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    types: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    contents: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    attachments: int = 0
+    logins: list[Login] = field(default_factory=list)
+    sessions: Tally = field(default_factory=Tally)
+    lossy_sessions: int = 0
+    lost_bytes: int = 0
+    #: Of each connection with a mail that is not whole: how it ended, and whether TLS began.
+    ends: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def gather(path: str | Path, filters: Filters) -> Figures:
+    """Count an output folder's tables; of the filters, only user, since and until may be set.
+
+    Raises QueryError if there are no tables.
+    """
+    figures = Figures()
+    torn: list[tuple[str, int | None]] = []
+    whose: dict[Key, str] = {}
+    for batch in batches(path, "emails", _MAIL_COLUMNS, filters):
+        for mail in batch.to_pylist():
+            _add_mail(figures, mail, torn, whose)
+    uids = {uid for uid, _ in torn}
+    logins: dict[tuple[str, str | None, str], Login] = {}
+    for batch in batches(path, "sessions", _SESSION_COLUMNS, filters):
+        for session in batch.to_pylist():
+            _add_session(figures, session, logins)
+            if session["uid"] in uids:
+                figures.ends[session["uid"]] = (session["closed"], bool(session["tls"]))
+    figures.logins = sorted(
+        logins.values(), key=lambda login: (login.exposed != "password", login.user, login.mechanism or "")
+    )
+    for uid, missing in torn:
+        figures.reasons[figures_reason(figures, uid, missing)] += 1
+    # Parts have no user of their own; of mails that the filters leave out they are not counted.
+    span = Filters(since=filters.since, until=filters.until)
+    for batch in batches(path, "attachments", _PART_COLUMNS, span):
+        for part in batch.to_pylist():
+            _add_part(figures, part, whose)
+    return figures
+
+
+def figures_reason(figures: Figures, uid: str, missing_bytes: int | None) -> str:
+    """Why a mail is not whole, as far as its connection says."""
+    closed, tls = figures.ends.get(uid, (None, False))
+    if missing_bytes is None or missing_bytes > 0:
+        return "bytes were lost in the capture"
+    if closed == "open":
+        return "the log ended first"
+    if tls:
+        return "encrypted from there on"
+    return "its end was not seen"
+
+
+def host(address: str | None, port: int | None) -> str:
+    """A server as address and port, IPv6 in brackets."""
+    if address is None:
+        return "unknown"
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _add_mail(
+    figures: Figures, mail: dict[str, Any], torn: list[tuple[str, int | None]], whose: dict[Key, str]
+) -> None:
+    if mail["attachments"]:
+        whose[mail["uid"], mail["trans_depth"]] = mail["user"] or mail["id_orig_h"] or "unknown"
+    if not mail["complete"]:
+        torn.append((mail["uid"], mail["missing_bytes"]))
+    if mail["command"] == "TOP":
+        figures.previews += 1
+        return
+    ts: dt.datetime = mail["ts"]
+    size = mail["size"] or 0
+    minute = int(ts.timestamp()) // _MINUTE_S * _MINUTE_S
+    bucket = figures.minutes.setdefault(minute, [0, 0, 0])
+    bucket[0 if mail["complete"] else 1] += 1
+    bucket[2] += size
+    server = host(mail["id_resp_h"], mail["id_resp_p"])
+    user, client = mail["user"], mail["id_orig_h"]
+    for tally in (
+        figures.mails,
+        figures.users[user],
+        figures.servers[server],
+        figures.senders[mail["from"]],
+    ):
+        tally.mails += 1
+        tally.incomplete += not mail["complete"]
+        tally.size += size
+        tally.seen(ts)
+        tally.servers.add(server)
+        if user is not None:
+            tally.users.add(user)
+        if client is not None:
+            tally.clients.add(client)
+
+
+def _add_session(
+    figures: Figures, session: dict[str, Any], logins: dict[tuple[str, str | None, str], Login]
+) -> None:
+    server = host(session["id_resp_h"], session["id_resp_p"])
+    user, client = session["user"], session["id_orig_h"]
+    tallies = [figures.sessions, figures.servers[server]]
+    if user is not None:
+        tallies.append(figures.users[user])
+        key = (user, session["auth_mechanism"], server)
+        if key not in logins:
+            exposed = "password" if session["auth_mechanism"] in _READABLE else "name"
+            logins[key] = Login(*key, exposed, Tally())
+        tally = logins[key].tally
+        tally.mails += session["auth_result"] == "success"
+        tallies.append(tally)
+    for tally in tallies:
+        tally.sessions += 1
+        tally.tls += bool(session["tls"])
+        tally.failed += session["logins_failed"] or 0
+        tally.seen(session["ts"])
+        tally.servers.add(server)
+        if user is not None:
+            tally.users.add(user)
+        if client is not None:
+            tally.clients.add(client)
+    if session["missing_bytes"]:
+        figures.lossy_sessions += 1
+        figures.lost_bytes += session["missing_bytes"]
+
+
+def _add_part(figures: Figures, part: dict[str, Any], whose: dict[Key, str]) -> None:
+    user = whose.get((part["uid"], part["trans_depth"]))
+    if user is None:
+        return
+    figures.attachments += 1
+    kind = part["mime_type"] or part["content_type"] or "unknown"
+    tallies = [figures.types[kind]]
+    if part["sha256"] is not None:
+        tallies.append(figures.contents[part["sha256"]])
+    for tally in tallies:
+        tally.mails += 1
+        tally.size += part["size"] or 0
+        tally.users.add(user)
+        tally.names[part["filename"] or "(no name)"] += 1
+        tally.types[kind] += 1
+        tally.seen(part["ts"])

@@ -1,0 +1,220 @@
+"""The mails of a page: a line each for its table, and their details, packed. What is left out is counted.
+
+Every text here has passed `visible` and is cut to a length, so that no mail can make the page large or odd.
+The lines are JSON that can stand in a script element. The details are JSON, gzipped, as base64, some mails
+to a pack: the browser opens a pack when somebody looks at a mail of it, so that they cost little until then.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zeekpop3.store.read import Filters, batches, read_table
+from zeekpop3.views.report.figures import Figures, Key, figures_reason, host
+from zeekpop3.views.visible import visible, visible_lines
+
+_LIST_COLUMNS = (
+    "ts", "uid", "trans_depth", "command", "user", "id_orig_h", "id_resp_h", "id_resp_p", "from", "to",
+    "subject", "size", "complete", "missing_bytes", "attachments",
+)  # fmt: skip
+_FACT_COLUMNS = (
+    "id_orig_p", "msg_num", "uidl", "octets_declared", "fidelity", "defects", "sha256", "date", "date_raw",
+    "msg_id",
+)  # fmt: skip
+_BODY_COLUMNS = ("headers", "text", "html", "urls")
+
+#: Characters kept of a field in the table, of a header field, of a text, of an HTML source beside a text.
+FIELD, VALUE, TEXT, SOURCE = 160, 800, 6000, 2000
+_MOST_HEADERS, _MOST_URLS, _MOST_PARTS = 80, 40, 50
+_PARTS_IN_LINE = 8
+_PACK = 40
+
+
+@dataclass(slots=True)
+class Listing:
+    """The mails as the page holds them. `lines` and `packs` are texts for script elements."""
+
+    lines: str
+    packs: list[str]
+    listed: int
+    pack: int = _PACK
+    #: Mails that match but have no line, mails listed without details, mails with a text that was cut.
+    unlisted: int = 0
+    bare: int = 0
+    cut: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+
+def mails(
+    path: str | Path,
+    filters: Filters,
+    figures: Figures,
+    *,
+    limit: int,
+    body: bool = True,
+    most_bytes: int,
+) -> Listing:
+    """The newest `limit` mails, as far as lines and details fit into `most_bytes`. Raises QueryError."""
+    reasons: dict[str, int] = {"": 0}
+    rows: list[str] = []
+    # Tables that were filled twice hold a key twice: each of its lines gets details.
+    keys: dict[Key, list[int]] = {}
+    room = most_bytes // 2
+    for mail in read_table(
+        path, "emails", _LIST_COLUMNS, filters, limit=limit, newest_first=True
+    ).to_pylist():
+        reason = ""
+        if not mail["complete"]:
+            reason = figures_reason(figures, mail["uid"], mail["missing_bytes"])
+        row = in_script(_line(mail, reasons.setdefault(reason, len(reasons))))
+        room -= len(row.encode()) + 1
+        if room < 0:
+            break
+        keys.setdefault((mail["uid"], mail["trans_depth"]), []).append(len(rows))
+        rows.append(row)
+        oldest = mail["ts"]
+    lines = "[" + ",\n".join(rows) + "]"
+    found = Listing(lines, [], len(rows), reasons=list(reasons))
+    found.unlisted = max(0, figures.mails.mails + figures.previews - len(rows))
+    if rows:
+        span = Filters(filters.user, since=oldest, until=filters.until)
+        _pack(found, _details(path, span, keys, body), most_bytes - len(lines.encode()))
+    return found
+
+
+def in_script(value: Any) -> str:
+    """JSON that neither ends nor escapes the script element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def cut(text: str | None, length: int = FIELD) -> str:
+    """One visible line of at most about `length` characters."""
+    if not text:
+        return ""
+    shown = visible(text[: length + 1])
+    return shown if len(shown) <= length else shown[:length] + "…"
+
+
+def stamp(moment: dt.datetime | None) -> str:
+    """A moment for reading, in UTC to the second."""
+    return "" if moment is None else moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _line(mail: dict[str, Any], reason: int) -> list[Any]:
+    """As the page's script expects it: see `COLUMNS` there."""
+    parts = mail["attachments"] or []
+    shown = [[cut(part["filename"], 80), part["sha256"] or ""] for part in parts[:_PARTS_IN_LINE]]
+    return [
+        int(mail["ts"].timestamp() * 1000),
+        visible(mail["uid"])[:FIELD],
+        mail["trans_depth"],
+        cut(mail["user"]),
+        cut(mail["from"]),
+        cut(", ".join(mail["to"] or [])),
+        cut(mail["subject"]),
+        mail["size"] or 0,
+        len(parts),
+        reason,
+        1 if mail["command"] == "TOP" else 0,
+        mail["id_orig_h"] or "",
+        host(mail["id_resp_h"], mail["id_resp_p"]) if mail["id_resp_h"] else "",
+        shown,
+    ]
+
+
+def _details(
+    path: str | Path, filters: Filters, keys: dict[Key, list[int]], body: bool
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    texts = _BODY_COLUMNS if body else ("headers",)
+    columns = ("uid", "trans_depth", "attachments", *_FACT_COLUMNS, *texts)
+    for batch in batches(path, "emails", columns, filters):
+        for mail in batch.to_pylist():
+            numbers = keys.get((mail["uid"], mail["trans_depth"]))
+            if numbers:
+                yield numbers.pop(0), _detail(mail)
+
+
+def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: int) -> None:
+    """Pack the details in the order of the lines, newest first, until there is no more room."""
+    entries: list[bytes] = [b"null"] * found.listed
+    for number, detail in details:
+        found.cut += bool(detail.get("cut"))
+        # Packed one by one, too: what waits here is a page's worth, and most of it is text.
+        entries[number] = gzip.compress(json.dumps(detail, ensure_ascii=False).encode(), 1, mtime=0)
+    for start in range(0, found.listed, _PACK):
+        chosen = [
+            entry if entry == b"null" else gzip.decompress(entry) for entry in entries[start : start + _PACK]
+        ]
+        packed = base64.b64encode(gzip.compress(b"[" + b",".join(chosen) + b"]", 6, mtime=0)).decode()
+        room -= len(packed)
+        if room < 0:
+            found.bare = found.listed - start
+            return
+        found.packs.append(packed)
+
+
+def _detail(mail: dict[str, Any]) -> dict[str, Any]:
+    """Only what there is: the page's script leaves out what is missing."""
+    detail: dict[str, Any] = {"facts": [[name, value] for name, value in _facts(mail) if value]}
+    headers = mail["headers"] or []
+    detail["headers"] = [
+        [cut(entry["name"], FIELD), cut(entry["value"], VALUE)] for entry in headers[:_MOST_HEADERS]
+    ]
+    if len(headers) > _MOST_HEADERS:
+        detail["more_headers"] = len(headers) - _MOST_HEADERS
+    shortened = False
+    text, html = mail.get("text"), mail.get("html")
+    for name, body, most in (
+        ("text", text, TEXT),
+        ("html", html, TEXT if text is None else SOURCE),
+    ):
+        if body is not None:
+            detail[name] = "\n".join(visible_lines(body[:most]))[: 4 * most]
+            left = len(body) - most
+            if left > 0:
+                detail[f"more_{name}"], shortened = left, True
+    if shortened:
+        detail["cut"] = True
+    urls = mail.get("urls") or []
+    if urls:
+        detail["urls"] = [cut(url, VALUE) for url in urls[:_MOST_URLS]]
+        detail["more_urls"] = max(0, len(urls) - _MOST_URLS)
+    parts = mail["attachments"] or []
+    if parts:
+        detail["parts"] = [
+            [
+                cut(part["filename"]) or "(no name)",
+                cut(part["content_type"]),
+                part["size"],
+                part["md5"] or "",
+                part["sha1"] or "",
+                part["sha256"] or "",
+            ]
+            for part in parts[:_MOST_PARTS]
+        ]
+        detail["more_parts"] = max(0, len(parts) - _MOST_PARTS)
+    return detail
+
+
+def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "Date in the mail", stamp(mail["date"]) + " UTC" if mail["date"] else cut(mail["date_raw"])
+    yield "Message id", cut(mail["msg_id"])
+    number = "" if mail["msg_num"] is None else str(mail["msg_num"])
+    uidl = f", unique id {cut(mail['uidl'])}" if mail["uidl"] else ""
+    yield "In the mailbox", f"message {number}{uidl}" if number else uidl.removeprefix(", ")
+    yield "Client port", "" if mail["id_orig_p"] is None else str(mail["id_orig_p"])
+    declared = mail["octets_declared"]
+    yield "Size declared", "" if declared is None else f"{declared} octets"
+    yield "Form", "exact bytes" if mail["fidelity"] == "exact" else "rebuilt from trimmed lines"
+    yield "SHA-256", mail["sha256"] or ""
+    yield "Defects", cut(", ".join(mail["defects"] or []), VALUE)
