@@ -186,4 +186,4 @@ def unit() -> str:
     """The systemd unit that comes with the package."""
     from importlib.resources import files
 
-    return files("zeekpop3.cli.app").joinpath("zeekpop3-follow.service").read_text("utf-8")
+    return files("zeekpop3.cli").joinpath("zeekpop3-follow.service").read_text("utf-8")
