@@ -108,10 +108,9 @@ def generated(what: str) -> str:
             lines += [f"| `{c.name}` | {_type(c)} | {c.description} |" for c in table.columns]
             parts.append("\n".join(lines))
         return "\n\n".join(parts) + "\n"
-    from zeekpop3.message.defects import DEFECTS as OF_MAILS
-    from zeekpop3.session import DEFECTS as OF_SESSIONS
+    from zeekpop3.session.defects import DEFECTS
 
-    rows = [f"| `{name}` | {meaning} |" for name, meaning in sorted({**OF_SESSIONS, **OF_MAILS}.items())]
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in sorted(DEFECTS.items())]
     return "\n".join(["| defect | meaning |", "|---|---|", *rows]) + "\n"
 
 

@@ -109,8 +109,7 @@ def _said(held: rows.Rows) -> dict[str, list[tuple[Any, ...]]]:
 
 @pytest.mark.zeek
 def test_zeek_still_writes_these_logs(zeek: str) -> None:
-    """Recording all logs again gives those in fixtures/logs (renew: `python tests/support/traffic/record.py`).
-    """
+    """Recording all logs again gives those in fixtures/logs (`traffic/record.py` renews them)."""
     folder = FIXTURES / "logs"
     have = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     now = record.recorded(sorted(FIXTURES.glob("*.pcap")))

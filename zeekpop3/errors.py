@@ -1,20 +1,21 @@
 """The error classes. Each message is one line that names the input and the place in it.
 
-A fault in the *input* is an error; a fault in a *mail* never is: that is a defect of its record.
+A problem of an input file is an error. A problem of a mail is never an error but a defect of its record (see
+`session.defects`).
 """
 
 from __future__ import annotations
 
 
 class ZeekPop3Error(Exception):
-    """Base of all errors that zeekpop3 raises on purpose; the command line prints it as one line."""
+    """Base of all errors that zeekpop3 raises; the command line prints them as one line."""
 
 
 class LogError(ZeekPop3Error):
-    """An event log cannot be used, or not from some place on.
+    """An event log, or the rest of it, cannot be read.
 
-    Raised (or reported, when reading goes on) by `zeekpop3.log` for a file that is no Zeek log, is another
-    stream's, lacks a column, or is broken in the middle.
+    `zeekpop3.log` raises it (or reports it, when reading continues) for a file that is not a Zeek log, has
+    another stream's rows, lacks a column, or is damaged.
     """
 
     def __init__(self, path: object, reason: str, line: int | None = None) -> None:
@@ -25,13 +26,17 @@ class LogError(ZeekPop3Error):
         super().__init__(f"{place}: {reason}")
 
 
+class UsageError(ZeekPop3Error):
+    """An option or an environment variable has an invalid value."""
+
+
 class OutputError(ZeekPop3Error):
-    """The output folder cannot be used: it holds tables already, is locked, or cannot be written."""
+    """The output folder cannot be used: it contains tables already, is locked, or cannot be written."""
 
 
 class QueryError(ZeekPop3Error):
-    """The tables cannot be read back, or a filter or query makes no sense."""
+    """The tables cannot be read, or a filter or query is invalid."""
 
 
 class ZeekError(ZeekPop3Error):
-    """Zeek is not to be found, or it failed on a capture."""
+    """Zeek was not found, or failed on a capture."""

@@ -6,9 +6,10 @@ import hashlib
 import re
 from typing import Any
 
-from zeekpop3.message import DEFECTS, Mail, parse
+from zeekpop3.message import Mail, parse
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.received import Received
+from zeekpop3.session.defects import MAIL_DEFECTS
 
 MAX_INSTANT = 2**63
 # An attribute's kind: a text, a text or null, a list of texts, such a list or null, a list of records …
@@ -26,7 +27,7 @@ def check(raw: bytes, *, complete: bool = True) -> Mail:
     for name in (name for name in dir(Mail) if not name.startswith("_")):
         _attribute(name, getattr(mail, name))
     assert len(mail.header_names) == len(mail.header_values)
-    assert set(mail.defects) <= DEFECTS.keys()
+    assert set(mail.defects) <= MAIL_DEFECTS.keys()
     assert len(set(mail.defects)) == len(mail.defects)
     assert len(set(mail.urls)) == len(mail.urls)
     # What the fields say together.

@@ -22,7 +22,7 @@ from zeekpop3 import __version__
 from zeekpop3.cli import follow as cli_follow
 from zeekpop3.cli import report as cli_report
 from zeekpop3.cli import views as cli_views
-from zeekpop3.errors import LogError, OutputError, ZeekPop3Error
+from zeekpop3.errors import LogError, OutputError, UsageError, ZeekPop3Error
 
 if TYPE_CHECKING:
     from zeekpop3.pipeline.batch import Progress
@@ -225,7 +225,7 @@ def main() -> None:
     """The program: errors become one line on stderr and an exit code."""
     try:
         app(standalone_mode=True)
-    except OutputError as error:
+    except (OutputError, UsageError) as error:
         _say(f"zeekpop3: {error}")
         sys.exit(2)
     except ZeekPop3Error as error:
@@ -250,14 +250,9 @@ def _mode(append: bool, overwrite: bool) -> Mode:
 
 
 def _privacy(no_raw: bool, no_body: bool, hash_users: str | None) -> Privacy | None:
-    from zeekpop3.tables import Privacy
+    from zeekpop3.pipeline.settings import settings
 
-    if not (no_raw or no_body or hash_users is not None):
-        return None
-    if hash_users == "":
-        raise typer.BadParameter("the key of --hash-users is empty")
-    key = hash_users.encode() if hash_users is not None else None
-    return Privacy(keep_raw=not no_raw, keep_body=not no_body, hash_key=key)
+    return settings(no_raw=no_raw, no_body=no_body, hash_users=hash_users).privacy
 
 
 @contextmanager

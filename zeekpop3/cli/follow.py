@@ -101,14 +101,10 @@ def follow(
         raise typer.BadParameter("which folders?", param_hint="LOGDIR")
     if out is None:
         raise typer.BadParameter("where to?", param_hint="--out")
-    if hash_users == "":
-        raise typer.BadParameter("the key of --hash-users is empty")
     from zeekpop3.errors import ZeekPop3Error
     from zeekpop3.follow import Follower, Note, Options, may_pass
-    from zeekpop3.tables import Privacy
+    from zeekpop3.pipeline.settings import settings
 
-    private = no_raw or no_body or hash_users is not None
-    key = hash_users.encode() if hash_users is not None else None
     options = Options(
         flush_s=flush,
         idle_s=idle,
@@ -116,7 +112,7 @@ def follow(
         max_memory=max_memory << 20,
         poll=poll is not None,
         interval_s=poll if poll is not None else 1.0,
-        privacy=Privacy(keep_raw=not no_raw, keep_body=not no_body, hash_key=key) if private else None,
+        privacy=settings(no_raw=no_raw, no_body=no_body, hash_users=hash_users).privacy,
         attachment_content=attachment_content,
         metrics=metrics,
     )

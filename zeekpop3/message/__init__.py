@@ -6,8 +6,7 @@ not look it up; the bounds are not, since tests lower them.
 """
 
 from zeekpop3.message.attachments import Attachment
-from zeekpop3.message.defects import DEFECTS
 from zeekpop3.message.received import Received
 from zeekpop3.message.record import Mail, parse
 
-__all__ = ["DEFECTS", "Attachment", "Mail", "Received", "parse"]
+__all__ = ["Attachment", "Mail", "Received", "parse"]

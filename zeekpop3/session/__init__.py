@@ -10,7 +10,8 @@ No file, clock or thread is in it; batch, live and Spark are three ways to feed 
 
 from __future__ import annotations
 
+from zeekpop3.session.defects import DEFECTS
 from zeekpop3.session.events import Command, ConnId, Rows, Session, Transfer
-from zeekpop3.session.machine import DEFECTS, Connection
+from zeekpop3.session.machine import Connection
 
 __all__ = ["DEFECTS", "Command", "ConnId", "Connection", "Rows", "Session", "Transfer"]

@@ -15,18 +15,6 @@ from zeekpop3.session.plain.reader import PlainReader
 from zeekpop3.session.protocol import NUMBERED_COMMANDS, to_text
 from zeekpop3.session.rows import ConnId, Rows
 
-DEFECTS: Final = {
-    "desynchronized": "plain form: after a loss Zeek was a response late; which message this is is not known",
-    "message_too_large": "more than the limit was transferred: what is over was dropped and counted",
-    "number_doubtful": "after a loss: the message has not the size that LIST gave for its number",
-    "request_missing": "the request was not seen; the command, and the number if given, are inferred",
-    "reply_malformed": "session: the server sent a line that is no reply",
-    "rows_missing": "rows of the event log are missing (a hole in seq)",
-    "status_missing": "the status line of the response was not seen",
-    "idle": "session: given up after a time without rows",
-}
-"""The defects that the session machine gives to transfers and sessions, and what each means."""
-
 MAX_MESSAGE: Final = 64 * 1024 * 1024
 _UNDECIDED_ROWS: Final = 10_000
 _EXACT: Final = frozenset({"contents", "sent"})

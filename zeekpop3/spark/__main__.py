@@ -10,8 +10,8 @@ import argparse
 import os
 import sys
 
-from zeekpop3.errors import LogError, ZeekPop3Error
-from zeekpop3.tables import Privacy
+from zeekpop3.errors import LogError, UsageError, ZeekPop3Error
+from zeekpop3.pipeline.settings import settings
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,6 +31,16 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.append and args.overwrite:
         parser.error("--append and --overwrite exclude each other")
+    try:
+        kept = settings(
+            no_raw=args.no_raw,
+            no_body=args.no_body,
+            attachment_content=args.attachment_content,
+            max_message_mib=args.max_message,
+        )
+    except UsageError as error:
+        print(f"zeekpop3: {error}", file=sys.stderr)
+        return 2
 
     from pyspark.errors import AnalysisException
     from pyspark.sql import SparkSession
@@ -51,16 +61,15 @@ def main(argv: list[str] | None = None) -> int:
         builder = builder.master(args.master)
     # A row holds up to some 60 kB: Spark's usual 10,000 of them at a time are too many.
     spark = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "1000").getOrCreate()
-    key = os.environ.get("ZEEKPOP3_HASH_KEY")
     try:
         counts = write_tables(
             spark,
             args.logs,
             args.out,
             mode="append" if args.append else "overwrite" if args.overwrite else "new",
-            attachment_content=args.attachment_content,
-            privacy=Privacy(not args.no_raw, not args.no_body, key.encode() if key else None),
-            max_message=args.max_message << 20,
+            attachment_content=kept.attachment_content,
+            privacy=kept.privacy,
+            max_message=kept.max_message,
             on_error=tell,
         )
     except ZeekPop3Error as error:

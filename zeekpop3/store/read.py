@@ -202,7 +202,8 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     frame = table.drop_columns(nested).to_pandas(types_mapper=exact.get)
     for name in nested:
         frame[name] = pd.Series(table[name].to_pylist(), index=frame.index, dtype=object)
-    return frame[table.column_names]
+    ordered: pd.DataFrame = frame[table.column_names]
+    return ordered
 
 
 class _Query:

@@ -1,0 +1,51 @@
+"""What of the mail is kept: one settings object for the command line, `run`, `follow` and Spark."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from zeekpop3.errors import UsageError
+from zeekpop3.session.machine import MAX_MESSAGE
+from zeekpop3.tables.privacy import Privacy
+
+HASH_KEY_VARIABLE = "ZEEKPOP3_HASH_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Immutable and picklable.
+
+    `privacy`: what is left out or pseudonymised. `attachment_content`: keep the decoded bytes of attachments.
+    `max_message`: bytes of one message that are kept; the rest is counted. `sensor`: name of the sensor,
+    written to every row that has a column for it.
+    """
+
+    privacy: Privacy = field(default_factory=Privacy)
+    attachment_content: bool = False
+    max_message: int = MAX_MESSAGE
+    sensor: str | None = None
+
+
+def settings(
+    *,
+    no_raw: bool = False,
+    no_body: bool = False,
+    hash_users: str | None = None,
+    attachment_content: bool = False,
+    max_message_mib: int = MAX_MESSAGE >> 20,
+    sensor: str | None = None,
+) -> Settings:
+    """The settings that command line options stand for. Raises UsageError.
+
+    `hash_users` is the key for pseudonyms; without it, the environment variable ZEEKPOP3_HASH_KEY is used. A
+    key that is set but empty is refused, because users would be written in clear.
+    """
+    key = os.environ.get(HASH_KEY_VARIABLE) if hash_users is None else hash_users
+    if key is not None and not key.strip():
+        where = HASH_KEY_VARIABLE if hash_users is None else "--hash-users"
+        raise UsageError(f"{where}: the key is empty; set a key, or unset {where} to keep users in clear")
+    privacy = Privacy(
+        keep_raw=not no_raw, keep_body=not no_body, hash_key=key.encode() if key is not None else None
+    )
+    return Settings(privacy, attachment_content, max_message_mib << 20, sensor)
