@@ -31,7 +31,7 @@ MAIL_DEFECTS: dict[str, str] = {
     "base64_broken": "Invalid or truncated base64; the rest was decoded.",
     "base64_trailing_text": "Non-base64 lines after base64 content (a list footer, a scanner's note); "
     "ignored.",
-    "boundary_guessed": "A multipart declares no boundary, or another one than it uses; the one in use was taken.",
+    "boundary_guessed": "A multipart declares no boundary, or a wrong one; the boundary in use was taken.",
     "boundary_missing": "No boundary line of a multipart was found; its content was read as text.",
     "boundary_unclosed": "A multipart ends without its closing boundary.",
     "charset_broken": "Text does not decode in its charset; undecodable bytes became U+FFFD.",
