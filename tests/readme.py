@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -128,6 +129,8 @@ def renewed(text: str) -> str:
         folder = workplace(Path(name))
         out, at = [], 0
         for block in blocks(text):
+            if block.needs_zeek and shutil.which("zeek") is None:
+                continue  # what it prints cannot be renewed here
             printed = run(block, folder)
             out.append(text[at : block.span[0]])
             found = text[block.span[0] : block.span[1]]

@@ -110,5 +110,5 @@ def test_the_program(made: Made, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith(f"{len(made.transfers)} mails, 3 attachments (2 different) ->")
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot write"):
         export(made.path, tmp_path / "file")

@@ -21,7 +21,7 @@ from support.tables_made import PAYLOADS, Made, write
 from zeekpop3.errors import QueryError
 from zeekpop3.store.read import Filters
 from zeekpop3.views import show
-from zeekpop3.views.visible import visible
+from zeekpop3.views.text import visible
 
 #: What a terminal acts upon in our own output: line ends and rich's colours.
 OURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -58,10 +58,10 @@ def test_long_uids_are_shortened_on_a_narrow_terminal_and_still_name_the_mail(tm
     write(tmp_path, [transfer(uid=uid) for uid in uids])
     assert re.findall(r"C\w+/1", printed(tmp_path, 80)) == ["CHhAvVGS1/1", "CHhAvVGS2/1", "Cx7/1"]
     assert re.findall(r"C\w+/1", printed(tmp_path, 120)) == [f"{uid}/1" for uid in uids]
-    assert show.mail_of(tmp_path, "CHhAvVGS2/1")["uid"] == uids[1]
-    assert show.mail_of(tmp_path, "CHhAvVGS1")["uid"] == uids[0]
-    with pytest.raises(QueryError, match="begins the uid of several"):
-        show.mail_of(tmp_path, "CHhAvVGS/1")
+    assert show.find_mail(tmp_path, "CHhAvVGS2/1")["uid"] == uids[1]
+    assert show.find_mail(tmp_path, "CHhAvVGS1")["uid"] == uids[0]
+    with pytest.raises(QueryError, match="matches several connections"):
+        show.find_mail(tmp_path, "CHhAvVGS/1")
 
 
 def test_the_list_says_what_matters(made: Made) -> None:
@@ -82,7 +82,7 @@ def test_no_markup_of_a_mail_is_obeyed(made: Made) -> None:
 
 def test_one_mail_in_full(made: Made) -> None:
     """Capture, header, text and attachments; only our own words stand in the first column."""
-    lines = [line.plain for line in show.mail_page(show.mail_of(made.path, "CaaaA1/2"))]
+    lines = [line.plain for line in show.mail_page(show.find_mail(made.path, "CaaaA1/2"))]
     text = "\n".join(lines)
     for part in (
         "2024-06-24T13:00:00.123456Z by zhangsan (RETR 3)",
@@ -96,7 +96,7 @@ def test_one_mail_in_full(made: Made) -> None:
     ours = [line for line in lines if not line.startswith("  ")]
     assert ours == ["Mail CaaaA1/2", "Header", "Text", "Attachments"]
     for depth, payload in enumerate(PAYLOADS, 1):
-        page = [line.plain for line in show.mail_page(show.mail_of(made.path, f"CevilE/{depth}"))]
+        page = [line.plain for line in show.mail_page(show.find_mail(made.path, f"CevilE/{depth}"))]
         assert [line for line in page if not line.startswith("  ")] == [
             f"Mail CevilE/{depth}",
             "Header",
@@ -108,11 +108,11 @@ def test_one_mail_in_full(made: Made) -> None:
 
 def test_the_only_mail_of_a_connection_needs_no_depth(made: Made) -> None:
     """UID alone will do where it is clear; where it isn't, the error says what there is."""
-    with pytest.raises(QueryError, match=r"has 3 mails: say which, as CbbbB2/DEPTH \(1, 2, 3\)"):
-        show.mail_of(made.path, "CbbbB2")
+    with pytest.raises(QueryError, match=r"has 3 mails: add the depth, CbbbB2/DEPTH \(1, 2, 3\)"):
+        show.find_mail(made.path, "CbbbB2")
     for odd in ("Cnone/1", "CbbbB2/9", "", "/", "a/b/c"):
         with pytest.raises(QueryError):
-            show.mail_of(made.path, odd)
+            show.find_mail(made.path, odd)
 
 
 def test_json_lines(made: Made) -> None:
@@ -142,9 +142,9 @@ def test_filters_and_limit(made: Made) -> None:
     done = program("show", made.path, "--user", "wangwu", "--limit", "2")
     assert "CbbbB2/3" in done.stdout
     assert "CbbbB2/1" not in done.stdout
-    assert "2 newest" in done.stderr
+    assert "newest 2;" in done.stderr
     none = program("show", made.path, "--subject", "nothing of the kind")
-    assert (none.returncode, none.stderr) == (0, "No mail.\n")
+    assert (none.returncode, none.stderr) == (0, "No mails found.\n")
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_filters_and_limit(made: Made) -> None:
     [
         (["show", "{tmp}/none"], 1, "no such folder"),
         (["show", "{made}", "--since", "later"], 1, "is no time"),
-        (["show", "{made}", "Cnone/1"], 1, "holds no mail"),
-        (["show", "{made}", "--json", "--csv"], 2, "exclude"),
+        (["show", "{made}", "Cnone/1"], 1, "no mail 'Cnone/1'"),
+        (["show", "{made}", "--json", "--csv"], 2, "use either --json or --csv"),
         (["sql", "{made}"], 2, "statement"),
         (["sql", "{made}", "select 1", "--log", "x"], 2, "NAME=PATH"),
         (["prune", "{made}", "--keep", "soon"], 1, "is no time to keep"),

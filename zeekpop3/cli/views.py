@@ -1,217 +1,190 @@
-"""The commands for those who look: show, eml, sql, prune. Options in, lines out; the rooms do the work."""
+"""Commands that read existing tables: show, eml, sql, report; and prune, which removes days of them."""
 
 from __future__ import annotations
 
 import datetime as dt
-import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zeekpop3.cli.options import (
+    Directory,
+    FormatOptions,
+    MailOptions,
+    SpanOptions,
+    command,
+    local_path,
+)
+from zeekpop3.cli.output import console, say, write
+
 if TYPE_CHECKING:
     from zeekpop3.store.read import Filters
 
-Dir = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the tables.", show_default=False)]
-User = Annotated[str | None, typer.Option("--user", help="Only this user's (the whole name, any case).")]
-From = Annotated[str | None, typer.Option("--from", metavar="TEXT", help="Only with this in From.")]
-Subject = Annotated[str | None, typer.Option("--subject", help="Only with this in the subject.")]
-Since = Annotated[
-    str | None,
-    typer.Option(
-        "--since", metavar="TIME", help="From this time on: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d."
-    ),
-]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before this time.")]
-Attachment = Annotated[
-    str | None,
-    typer.Option("--attachment", metavar="HASH", help="Only with this attachment: MD5, SHA-1, SHA-256."),
-]
-Incomplete = Annotated[bool, typer.Option("--incomplete", help="Only mails that are not whole.")]
-Json = Annotated[bool, typer.Option("--json", help="A line of JSON per row.")]
-Csv = Annotated[bool, typer.Option("--csv", help="CSV, with a header line.")]
+_LIST_LIMIT = 100
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.command()(show)
-    app.command()(eml)
-    app.command()(sql)
-    app.command()(prune)
+    command(
+        app,
+        "zeekpop3 show tables --since 7d --from example.org",
+        "zeekpop3 show tables CHhAvVGS1DHFjwGM9/1",
+    )(show)
+    command(
+        app,
+        "zeekpop3 eml tables --to mails --user lisi",
+        "zeekpop3 eml tables --to mails --attachments --since 2024-06-24",
+    )(eml)
+    command(
+        app,
+        "zeekpop3 sql tables 'select \"from\", count(*) from emails group by all'",
+        "zeekpop3 sql tables --query conn --log conn=conn.log --csv",
+    )(sql)
+    command(
+        app,
+        "zeekpop3 report tables --output report.html",
+        "zeekpop3 report tables --user lisi --since 30d --no-body",
+    )(report)
+    command(
+        app,
+        "zeekpop3 prune tables --keep 90d --dry-run",
+        "zeekpop3 prune tables --keep 90d",
+    )(prune)
 
 
 def show(
-    directory: Dir,
+    directory: Directory,
     mail: Annotated[
-        str | None, typer.Argument(metavar="[UID/DEPTH]", help="Show this mail in full.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[UID/DEPTH]", help="Show this mail in full.", show_default=False),
     ] = None,
-    user: User = None,
-    sender: From = None,
-    subject: Subject = None,
-    since: Since = None,
-    until: Until = None,
-    attachment: Attachment = None,
-    incomplete: Incomplete = False,
+    *,
+    select: MailOptions,
+    output: FormatOptions,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=0, help="At most so many mails.  [default: 100; pipes: all]"),
+        typer.Option("--limit", "-n", min=0, help="Maximum number of mails (default: 100; JSON, CSV: all)."),
     ] = None,
-    json: Json = False,
-    csv: Csv = False,
 ) -> None:
-    """Show the mails, newest first; or one mail in full.
+    """List the mails, newest first, or show one mail in full.
 
-    Characters that could control the terminal are shown as escapes, such as \\x1b.
+    Characters that could control the terminal are printed as escapes, such as \\x1b.
     """
-    from zeekpop3.views import show as view
-
-    _exclusive(json, csv)
-    filters = _filters(user, sender, subject, since, until, attachment, incomplete)
+    output.check()
     if mail is not None:
-        found = view.mail_of(directory, mail)
-        if json:
-            found.pop("raw")
-            _lines(view.as_json([found]))
-        elif csv:
+        if output.csv:
             raise typer.BadParameter("--csv is for the list of mails")
-        else:
-            console = _console()
-            for line in view.mail_page(found):
-                console.print(line, overflow="fold")
-        return
-    if json:
-        _lines(view.as_json(view.read_mails(directory, view.JSON_COLUMNS, filters, limit)))
-    elif csv:
-        rows = view.read_mails(directory, view.CSV_COLUMNS, filters, limit)
-        _lines(view.as_csv(rows, view.CSV_COLUMNS))
+        _show_one(directory, mail, json=output.json)
     else:
-        console = _console()
-        most = 100 if limit is None else limit
-        mails = view.read_mails(directory, view.LIST_COLUMNS, filters, most + 1)
-        console.print(view.listing(mails[:most], console.width))
-        if len(mails) > most:
-            _note(f"The {most} newest of more; --limit shows others.")
-        elif not mails:
-            _note("No mail.")
+        _show_list(directory, select.mail_filters(), output, limit)
+
+
+def _show_one(directory: Path, key: str, *, json: bool) -> None:
+    from zeekpop3.views import format, show
+
+    found = show.find_mail(directory, key)
+    if json:
+        found.pop("raw")
+        write(format.json_lines([found]))
+        return
+    page = console()
+    for line in show.mail_page(found):
+        page.print(line, overflow="fold")
+
+
+def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: int | None) -> None:
+    from zeekpop3.views import format, show
+
+    if output.json:
+        write(format.json_lines(show.read_mails(directory, show.JSON_COLUMNS, filters, limit)))
+        return
+    if output.csv:
+        rows = show.read_mails(directory, show.CSV_COLUMNS, filters, limit)
+        write(format.csv_lines(show.CSV_COLUMNS, (row.values() for row in rows)))
+        return
+    limit = _LIST_LIMIT if limit is None else limit
+    mails = show.read_mails(directory, show.LIST_COLUMNS, filters, limit + 1)
+    page = console()
+    page.print(show.listing(mails[:limit], page.width))
+    if len(mails) > limit:
+        say(f"Showing the newest {limit}; use --limit for more.")
+    elif not mails:
+        say("No mails found.")
 
 
 def eml(
-    directory: Dir,
-    to: Annotated[Path, typer.Option("--to", help="Folder for the files.", show_default=False)],
+    directory: Directory,
+    to: Annotated[
+        Path, typer.Option("--to", help="Folder for the files.", show_default=False, callback=local_path)
+    ],
+    select: MailOptions,
     attachments: Annotated[
-        bool, typer.Option("--attachments", help="Write attachments as well, named by their SHA-256.")
+        bool, typer.Option("--attachments", help="Also write the attachments, named by their SHA-256.")
     ] = False,
-    user: User = None,
-    sender: From = None,
-    subject: Subject = None,
-    since: Since = None,
-    until: Until = None,
-    attachment: Attachment = None,
-    incomplete: Incomplete = False,
 ) -> None:
     """Write mails as .eml files, UID-DEPTH.eml, with a manifest.
 
-    Mails of the exact form are written byte for byte as the server sent them; rebuilt ones (plain form)
-    begin with a header field X-Zeekpop3-Fidelity: trimmed.
+    Mails of the exact form are written byte for byte as the server sent them. Rebuilt mails (plain form)
+    start with a header field X-Zeekpop3-Fidelity: trimmed.
     """
     from zeekpop3.views.eml import export
 
-    filters = _filters(user, sender, subject, since, until, attachment, incomplete)
-    written = export(directory, to, filters, attachments=attachments)
-    _note(f"{written} -> {to}")
+    written = export(directory, to, select.mail_filters(), attachments=attachments)
+    say(f"{written} -> {to}")
     if written.without_raw:
         raise typer.Exit(1)
 
 
 def sql(
-    directory: Dir,
+    directory: Directory,
     statement: Annotated[
         str | None,
-        typer.Argument(metavar="[SQL]", help="A statement, such as 'select …'.", show_default=False),
+        typer.Argument(metavar="[SQL]", help="An SQL statement, such as 'select …'.", show_default=False),
     ] = None,
+    *,
     query: Annotated[
         str | None,
-        typer.Option("--query", "-q", metavar="NAME", help="A ready query instead; --list shows them."),
+        typer.Option("--query", "-q", metavar="NAME", help="Run a ready query; --list shows them."),
     ] = None,
     log: Annotated[
         list[str] | None,
-        typer.Option("--log", metavar="NAME=PATH", help="A Zeek log as a view, such as conn=conn.log."),
+        typer.Option("--log", metavar="NAME=PATH", help="Add a Zeek log as a view, such as conn=conn.log."),
     ] = None,
-    list_queries: Annotated[bool, typer.Option("--list", help="Show the ready queries.")] = False,
-    json: Json = False,
-    csv: Csv = False,
+    list_queries: Annotated[bool, typer.Option("--list", help="List the ready queries.")] = False,
+    output: FormatOptions,
 ) -> None:
-    """Ask the tables in SQL (DuckDB): views emails, attachments, sessions, commands.
+    """Query the tables in SQL (DuckDB); each table is a view.
 
-    The statement sees these views and the logs named, and no other file, and it cannot write.
+    A statement sees these views and the named logs. It can read no other file, and write none.
     """
-    from zeekpop3.views import show as view
-    from zeekpop3.views.queries import QUESTIONS
+    from zeekpop3.views import format
+    from zeekpop3.views.questions import QUESTIONS
 
-    _exclusive(json, csv)
+    output.check()
     if list_queries:
-        _lines(f"{name:<18} {question.description}" for name, question in QUESTIONS.items())
+        write(f"{name:<18} {question.description}" for name, question in QUESTIONS.items())
         return
     if (statement is None) == (query is None):
-        raise typer.BadParameter("give a statement, or --query NAME")
+        raise typer.BadParameter("give an SQL statement, or --query NAME")
     from zeekpop3.views.sql import ask
 
-    result = ask(directory, statement, question=query, logs=_logs(log or []))
-    if json:
-        _lines(view.as_json(result.dicts()))
-    elif csv:
-        _lines(view.as_csv(result.dicts(), result.columns))
+    result = ask(directory, statement, question=query, logs=_named_logs(log or []))
+    if output.json:
+        write(format.json_lines(result.dicts()))
+    elif output.csv:
+        write(format.csv_lines(result.columns, result.rows))
     elif result.columns:
-        _console().print(_grid(result.columns, result.rows))
+        console().print(_grid(result.columns, result.rows))
 
 
-def prune(
-    directory: Dir,
-    keep: Annotated[str, typer.Option("--keep", metavar="TIME", help="How long to keep: 30d, 12w, 2y.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-) -> None:
-    """Remove the days that are older than --keep from all tables."""
-    from zeekpop3.store.prune import keep_days
-    from zeekpop3.store.prune import prune as remove
-
-    removed = remove(directory, keep_days(keep), dt.datetime.now(dt.UTC), dry_run=dry_run)
-    for folder in removed:
-        typer.echo(str(folder))
-    days = len({folder.name for folder in removed})
-    _note(f"{days} days {'would be ' if dry_run else ''}removed from {directory}")
-
-
-def _filters(
-    user: str | None,
-    sender: str | None,
-    subject: str | None,
-    since: str | None,
-    until: str | None,
-    attachment: str | None,
-    incomplete: bool,
-) -> Filters:
-    from zeekpop3.store.read import Filters, instant
-
-    now = dt.datetime.now(dt.UTC)
-    return Filters(
-        user,
-        sender,
-        subject,
-        None if since is None else instant(since, now),
-        None if until is None else instant(until, now),
-        attachment,
-        incomplete,
-    )
-
-
-def _logs(given: list[str]) -> dict[str, str]:
+def _named_logs(given: list[str]) -> dict[str, str]:
     logs: dict[str, str] = {}
     for entry in given:
         name, equals, path = entry.partition("=")
         if not equals or not name or not path:
-            raise typer.BadParameter(f"--log {entry}: NAME=PATH is expected")
+            raise typer.BadParameter(f"--log {entry}: expected NAME=PATH")
         logs[name] = path
     return logs
 
@@ -221,7 +194,7 @@ def _grid(columns: list[str], rows: Iterable[tuple[Any, ...]]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from zeekpop3.views.show import cell
+    from zeekpop3.views.format import cell
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
@@ -231,31 +204,65 @@ def _grid(columns: list[str], rows: Iterable[tuple[Any, ...]]) -> Any:
     return table
 
 
-def _console() -> Any:
-    """Where the views are printed: as wide as the terminal, or wide enough for a file or pipe."""
-    from rich.console import Console
+def report(
+    directory: Directory,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The page; replaced if it exists.", callback=local_path
+        ),
+    ] = Path("report.html"),
+    *,
+    select: SpanOptions,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, help="Maximum number of mails to list, newest first.")
+    ] = 10_000,
+    no_body: Annotated[
+        bool, typer.Option("--no-body", help="Leave out the mails' texts, HTML sources and URLs.")
+    ] = False,
+    max_size: Annotated[
+        int,
+        typer.Option(
+            "--max-size", metavar="MIB", min=1, help="Maximum size of the mail data in the page, in MiB."
+        ),
+    ] = 25,
+) -> None:
+    """Write one page for the browser: figures, charts and a searchable table of the mails.
 
-    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
-    _spell_out_what_cannot_be_encoded()
-    return Console(width=wide, highlight=False, markup=False, emoji=False)
+    The page is one file. It loads nothing from the network and runs nothing from a mail. It contains mail:
+    only its owner can read it.
+    """
+    from zeekpop3.views.format import plural
+    from zeekpop3.views.report import write_report
+
+    now = dt.datetime.now(dt.UTC)
+    listing = write_report(
+        directory,
+        output,
+        filters=select.filters(now),
+        limit=limit,
+        body=not no_body,
+        max_bytes=max_size << 20,
+        now=now,
+    )
+    parts = [plural(listing.listed, "mail")]
+    parts += [f"{listing.unlisted} older ones only counted"] if listing.unlisted else []
+    parts += [f"{listing.without_details} without details"] if listing.without_details else []
+    parts += [f"{listing.shortened} with a shortened text"] if listing.shortened else []
+    say(f"{', '.join(parts)} -> {output}")
 
 
-def _lines(lines: Iterable[str]) -> None:
-    _spell_out_what_cannot_be_encoded()
-    for line in lines:
-        sys.stdout.write(line + "\n")
+def prune(
+    directory: Directory,
+    keep: Annotated[str, typer.Option("--keep", metavar="TIME", help="How long to keep: 30d, 12w, 2y.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
+) -> None:
+    """Remove the days that are older than --keep from all tables."""
+    from zeekpop3.store.prune import keep_days
+    from zeekpop3.store.prune import prune as remove
+    from zeekpop3.views.format import plural
 
-
-def _spell_out_what_cannot_be_encoded() -> None:
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")
-
-
-def _exclusive(json: bool, csv: bool) -> None:
-    if json and csv:
-        raise typer.BadParameter("--json and --csv exclude each other")
-
-
-def _note(line: str) -> None:
-    typer.echo(line, err=True)
+    removed = remove(directory, keep_days(keep), dt.datetime.now(dt.UTC), dry_run=dry_run)
+    write(str(folder) for folder in removed)
+    days = plural(len({folder.name for folder in removed}), "day")
+    say(f"{days} {'would be ' if dry_run else ''}removed from {directory}")

@@ -1,10 +1,9 @@
-"""Mails out of the tables as files: .eml, and attachments. No name of a file comes from a mail.
+"""Mails as .eml files, and their attachments. No file name comes from a mail.
 
-`UID-DEPTH.eml` holds the message as it stands in `raw`: the very bytes in the exact form. A rebuilt one
-(plain form) says so in a header field of ours on top. `manifest.jsonl` says of each file what it is and how
-whole.
-Attachments are `attachments/SHA256`, each content once; `attachments/manifest.jsonl` has a line for each
-attachment of each mail, so who got which content is found there. The files are 0600, their folders 0700.
+`UID-DEPTH.eml` holds the message as in `raw`: the exact bytes in the exact form. A rebuilt message (plain
+form) starts with a header field of ours that says so. `manifest.jsonl` has a line per file: which mail it is
+and how complete. Attachments are `attachments/SHA256`, each content once; `attachments/manifest.jsonl` has a
+line per attachment of each mail: who got which content. Files are 0600, folders 0700.
 """
 
 from __future__ import annotations
@@ -20,26 +19,25 @@ from typing import Any, TextIO
 
 from zeekpop3.errors import OutputError
 from zeekpop3.store.read import Filters, batches
-from zeekpop3.views.show import plain
-from zeekpop3.views.visible import json_line
+from zeekpop3.views.format import json_line, plural
 
-#: On top of a message that was rebuilt from trimmed lines: it is not what the server sent, byte for byte.
+#: First line of a message that was rebuilt from trimmed lines: its bytes are not those that the server sent.
 MARK = b"X-Zeekpop3-Fidelity: trimmed\r\n"
 
-_PLAIN_UID = re.compile(r"[A-Za-z0-9]{1,64}")
+_SAFE_UID = re.compile(r"[A-Za-z0-9]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_FACTS = (
+_MAIL_COLUMNS = (
     "uid", "trans_depth", "ts", "user", "command", "size", "fidelity", "complete", "missing_bytes", "sha256"
 )  # fmt: skip
-_PART_FACTS = (
+_PART_COLUMNS = (
     "part", "filename", "filename_raw", "content_type", "mime_type", "disposition", "content_id", "size",
     "md5", "sha1", "sha256",
 )  # fmt: skip
 
 
 @dataclass(slots=True)
-class Written:
-    """What an export did: `without_raw` mails could not be written: the tables were made so."""
+class ExportSummary:
+    """Counts of an export. Mails `without_raw` could not be written: their tables leave out raw bytes."""
 
     mails: int = 0
     attachments: int = 0
@@ -47,32 +45,34 @@ class Written:
     without_raw: int = 0
 
     def __str__(self) -> str:
-        parts = f", {self.attachments} attachments ({self.contents} different)" if self.attachments else ""
-        skipped = f"; {self.without_raw} mails have no raw bytes in the tables" if self.without_raw else ""
-        return f"{self.mails} mails{parts}{skipped}"
+        text = plural(self.mails, "mail")
+        if self.attachments:
+            text += f", {plural(self.attachments, 'attachment')} ({self.contents} different)"
+        if self.without_raw:
+            text += f"; not written: {plural(self.without_raw, 'mail')} without raw bytes in the tables"
+        return text
 
 
 def export(
     path: str | Path, to: str | Path, filters: Filters | None = None, *, attachments: bool = False
-) -> Written:
-    """Write the mails that the filters mean as .eml files below `to`, and with `attachments` their parts,
-    too.
+) -> ExportSummary:
+    """Write the mails that match the filters as .eml files below `to`, with `attachments` also their parts.
 
     Files of the same name are replaced. Raises QueryError, and OutputError if `to` cannot be written.
     """
     to = Path(to)
-    done = Written()
-    columns = [*_FACTS, "raw"]
-    with contextlib.ExitStack() as open_files, _one_line(to):
+    done = ExportSummary()
+    columns = [*_MAIL_COLUMNS, "raw"]
+    with contextlib.ExitStack() as open_files, _writing(to):
         mails = batches(path, "emails", columns, filters)
         first = next(mails, None)
-        _folder(to)
-        manifest = open_files.enter_context(_text(to / "manifest.jsonl"))
+        _make_folder(to)
+        manifest = open_files.enter_context(_create_text(to / "manifest.jsonl"))
         parts = to / "attachments"
         part_manifest: TextIO | None = None
         if attachments:
-            _folder(parts)
-            part_manifest = open_files.enter_context(_text(parts / "manifest.jsonl"))
+            _make_folder(parts)
+            part_manifest = open_files.enter_context(_create_text(parts / "manifest.jsonl"))
         seen: set[str] = set()
         for mail in _rows(first, mails):
             raw = mail.pop("raw")
@@ -82,7 +82,7 @@ def export(
             name = file_name(mail["uid"], mail["trans_depth"])
             exact = mail["fidelity"] == "exact"
             _write(to / name, raw if exact else MARK + raw)
-            manifest.write(json_line({"file": name, **plain(mail)}) + "\n")
+            manifest.write(json_line({"file": name, **mail}) + "\n")
             done.mails += 1
             if part_manifest is not None:
                 _attachments(mail, raw, parts, part_manifest, seen, done)
@@ -91,15 +91,15 @@ def export(
 
 
 def file_name(uid: str, trans_depth: int) -> str:
-    """`UID-DEPTH.eml`; a uid that Zeek would not make is replaced by its hash: a log can say anything."""
+    """`UID-DEPTH.eml`; a uid that Zeek would not make is replaced by its hash."""
     safe = (
-        uid if _PLAIN_UID.fullmatch(uid) else "x" + hashlib.sha256(uid.encode("utf-8", "replace")).hexdigest()
+        uid if _SAFE_UID.fullmatch(uid) else "x" + hashlib.sha256(uid.encode("utf-8", "replace")).hexdigest()
     )
     return f"{safe}-{int(trans_depth)}.eml"
 
 
 def _attachments(
-    mail: dict[str, Any], raw: bytes, folder: Path, manifest: TextIO, seen: set[str], done: Written
+    mail: dict[str, Any], raw: bytes, folder: Path, manifest: TextIO, seen: set[str], done: ExportSummary
 ) -> None:
     from zeekpop3.message import parse
 
@@ -110,8 +110,8 @@ def _attachments(
             _write(folder / part.sha256, part.content)
             seen.add(part.sha256)
         of_mail = {name: mail[name] for name in ("uid", "trans_depth", "ts", "user", "complete")}
-        of_part = {name: getattr(part, name) for name in _PART_FACTS}
-        manifest.write(json_line({"file": part.sha256, **plain(of_mail), **plain(of_part)}) + "\n")
+        of_part = {name: getattr(part, name) for name in _PART_COLUMNS}
+        manifest.write(json_line({"file": part.sha256, **of_mail, **of_part}) + "\n")
         done.attachments += 1
 
 
@@ -121,13 +121,13 @@ def _rows(first: Any, rest: Iterator[Any]) -> Iterator[dict[str, Any]]:
         first = next(rest, None)
 
 
-def _folder(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def _text(path: Path) -> TextIO:
-    path.unlink(missing_ok=True)  # Never through a link that lies there.
+def _create_text(path: Path) -> TextIO:
+    path.unlink(missing_ok=True)  # never write through an existing link
     return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8")
 
 
@@ -138,8 +138,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _one_line(to: Path) -> Iterator[None]:
+def _writing(to: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{error.filename or to}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{error.filename or to}: cannot write: {error.strerror or error}") from error

@@ -1,27 +1,34 @@
 """SQL over the tables, in an embedded DuckDB that sees them and nothing else.
 
-The four tables are views (with their `day`), and so are Zeek logs that were named. DuckDB reads them
-through Arrow; before a user's statement runs, its own access to files and network, its extensions and
-Python's variables are closed, and its settings locked. So a query that somebody passed on can compute, but
-neither read nor write anything else.
+The tables are views (with their `day`), and so are the Zeek logs that the user names. DuckDB reads them
+through Arrow. Before the first statement of a user runs, DuckDB's access to files and network, its extensions
+and its access to Python variables are switched off, and its settings are locked. A query from somebody else
+can compute, but it can neither read nor write anything else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.read import dataset
 from zeekpop3.tables.schema import TABLES
-from zeekpop3.views.queries import QUESTIONS
+from zeekpop3.views.questions import INCOMPLETE, QUESTIONS
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+#: Where DuckDB's parser stops if a column whose name is an SQL keyword is not quoted.
+_KEYWORD_ERROR = re.compile(r'at or near "(from|to|references)"', re.IGNORECASE)
+_FROM_FIRST = re.compile(r"\bselect\s+(distinct\s+)?from\s*,", re.IGNORECASE)
+_QUOTES = 'the columns "from", "to" and "references" must be written in double quotes'
 _CLOSED = (
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
@@ -31,25 +38,63 @@ _CLOSED = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
+_BATCH_ROWS = 1024
 
 
 class Result(NamedTuple):
-    """Column names (each once) and rows as Python values."""
+    """Column names (each once), rows as Python values, and whether a limit left out further rows."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
+    more: bool = False
 
     def dicts(self) -> list[dict[str, Any]]:
         """The rows as dicts."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def connect(path: str | Path, logs: Mapping[str, str | Path] | None = None) -> duckdb.DuckDBPyConnection:
-    """A closed DuckDB with the views emails, attachments, sessions, commands, and one for each of `logs`.
+class Database:
+    """A closed DuckDB with one view per table and one for each of `logs`; a context manager.
 
-    `logs` maps a view's name to a Zeek log, a folder or a glob of them. Raises QueryError without duckdb,
-    without tables, or for a name that is none; LogError for a log that cannot be read.
+    `logs` maps a view's name to a Zeek log, or to a folder or a glob of logs. Raises QueryError for a missing
+    or unreadable table or an invalid view name, LogError for a log that cannot be read.
     """
+
+    def __init__(self, path: str | Path, logs: Mapping[str, str | Path] | None = None) -> None:
+        self._connection = connect(path, logs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def ask(self, statement: str, limit: int | None = None) -> Result:
+        """The answer to an SQL statement, at most `limit` rows of it. Raises QueryError."""
+        columns, batches = self.stream(statement, None if limit is None else limit + 1)
+        rows = [row for batch in batches for row in batch_rows(batch)]
+        more = limit is not None and len(rows) > limit
+        return Result(columns, rows[:limit] if more else rows, more)
+
+    def stream(self, statement: str, limit: int | None = None) -> tuple[list[str], Iterator[pa.RecordBatch]]:
+        """The answer's column names, and its rows in batches as they are computed. Raises QueryError."""
+        if not statement.strip():
+            raise QueryError("empty SQL statement")
+        with _sql_errors(statement):
+            answer = self._connection.sql(statement)
+            if answer is None:
+                return [], iter(())
+            if limit is not None:
+                answer = answer.limit(limit)
+            reader = answer.to_arrow_reader(_BATCH_ROWS)
+        names = _unique(reader.schema.names)
+        return names, _batches(reader, names, statement)
+
+
+def connect(path: str | Path, logs: Mapping[str, str | Path] | None = None) -> duckdb.DuckDBPyConnection:
+    """See `Database`."""
     try:
         import duckdb
     except ImportError as error:
@@ -59,7 +104,7 @@ def connect(path: str | Path, logs: Mapping[str, str | Path] | None = None) -> d
         connection.register(name, dataset(path, name))
     for name, log in (logs or {}).items():
         if not _NAME.fullmatch(name) or name in TABLES:
-            raise QueryError(f"{name!r} is no name for a log: letters, digits and _, and none of our tables")
+            raise QueryError(f"invalid view name {name!r}: use letters, digits and _, not a table's name")
         from zeekpop3.zeek.logs import read_zeek_log
 
         connection.register(name, read_zeek_log(log))
@@ -68,55 +113,97 @@ def connect(path: str | Path, logs: Mapping[str, str | Path] | None = None) -> d
     return connection
 
 
+def question_sql(name: str, logs: Mapping[str, str | Path] | None = None) -> str:
+    """The SQL of a ready query. Raises QueryError for an unknown name or a Zeek log that is not given."""
+    if name not in QUESTIONS:
+        raise QueryError(f"unknown query {name!r}; available: {', '.join(QUESTIONS)}")
+    missing = [log for log in QUESTIONS[name].logs if log not in (logs or {})]
+    if missing:
+        raise QueryError(f"query {name} needs Zeek's {missing[0]}.log: --log {missing[0]}=PATH")
+    return QUESTIONS[name].sql
+
+
 def ask(
     path: str | Path,
     statement: str | None = None,
     *,
     question: str | None = None,
     logs: Mapping[str, str | Path] | None = None,
+    limit: int | None = None,
 ) -> Result:
-    """The answer to an SQL statement, or to a ready `question` of `queries.QUESTIONS`. Raises QueryError."""
+    """The answer to an SQL statement, or to a ready `question` of `QUESTIONS`. Raises QueryError."""
     if question is not None:
-        if question not in QUESTIONS:
-            raise QueryError(f"{question!r} is no ready query; there are {', '.join(QUESTIONS)}")
-        missing = [name for name in QUESTIONS[question].logs if name not in (logs or {})]
-        if missing:
-            raise QueryError(f"{question} needs Zeek's {missing[0]}.log: --log {missing[0]}=PATH")
-        statement = QUESTIONS[question].sql
-    if not statement or not statement.strip():
-        raise QueryError("there is no statement")
-    connection = connect(path, logs)
+        statement = question_sql(question, logs)
+    with Database(path, logs) as database:
+        return database.ask(statement or "", limit)
+
+
+def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:
+    """Why each incomplete mail is incomplete, by its key. Raises QueryError."""
+    return {(uid, depth): reason for uid, depth, reason in ask(path, INCOMPLETE).rows}
+
+
+def batch_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+    """The rows of a batch as Python values; a time that Python cannot hold becomes text ("infinity")."""
+    return zip(*(_values(column) for column in batch.columns), strict=True)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        values = [_value(scalar) for scalar in column]
+    return values
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        import pyarrow as pa
+
+        if isinstance(scalar, pa.ListScalar):
+            return [_value(entry) for entry in scalar.values]
+        if isinstance(scalar, pa.StructScalar):
+            return {name: _value(entry) for name, entry in scalar.items()}
+        limit = 2**31 - 1 if pa.types.is_date32(scalar.type) else 2**63 - 1
+        if abs(scalar.value) >= limit:
+            return "infinity" if scalar.value > 0 else "-infinity"
+        return f"{scalar.value} ({scalar.type})"
+
+
+def _batches(reader: Any, names: list[str], statement: str) -> Iterator[pa.RecordBatch]:
+    with _sql_errors(statement):
+        for batch in reader:
+            yield batch.rename_columns(names)
+
+
+@contextmanager
+def _sql_errors(statement: str) -> Iterator[None]:
+    """DuckDB's and Arrow's errors as QueryError: one line, with a hint where quotes are missing."""
     import duckdb
+    import pyarrow as pa
 
     try:
-        answer = connection.sql(statement)
-        if answer is None:
-            return Result([], [])
-        # By way of Arrow: DuckDB's own times with zone need pytz, which nobody else here does.
-        table = answer.to_arrow_table()
-        rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    except duckdb.Error as error:
-        raise QueryError(f"SQL: {_first_lines(error)}") from error
-    finally:
-        connection.close()
-    return Result(_once(table.column_names), rows)
+        yield
+    except (duckdb.Error, pa.ArrowException, ArithmeticError, ValueError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        kept = [line for line in lines if not line.startswith("LINE ") and set(line) - {"^"}]
+        text = " ".join(kept[:3])
+        if isinstance(error, duckdb.ParserException) and (
+            _KEYWORD_ERROR.search(text) or _FROM_FIRST.search(statement)
+        ):
+            text += f"; {_QUOTES}"
+        raise QueryError(f"SQL: {text}") from error
 
 
-def _once(names: list[str]) -> list[str]:
+def _unique(names: list[str]) -> list[str]:
     """Each name once: a second `uid` becomes `uid_1`."""
-    taken: set[str] = set()
-    for place, name in enumerate(names):
-        number, once = 0, name
-        while once in taken:
+    taken: dict[str, None] = {}
+    for name in names:
+        number, unique = 0, name
+        while unique in taken:
             number += 1
-            once = f"{name}_{number}"
-        taken.add(once)
-        names[place] = once
-    return names
-
-
-def _first_lines(error: Exception) -> str:
-    """DuckDB's message on one line, with the place that it points at left out."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    kept = [line for line in lines if not line.startswith("LINE ") and set(line) - {"^"}]
-    return " ".join(kept[:3])
+            unique = f"{name}_{number}"
+        taken[unique] = None
+    return list(taken)

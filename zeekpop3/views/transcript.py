@@ -1,4 +1,5 @@
-"""What was said in each connection, as text: the log's rows in the plain form, the bytes in the exact one.
+"""The dialogue of each connection as text: the rows of the log in the plain form, the bytes in the exact
+form.
 
 reply: cmd: OK, msg: Dovecot ready.
 request: cmd: RETR, arg: 2
@@ -19,11 +20,11 @@ from zeekpop3.session.protocol import to_text
 _PLAIN = frozenset({"request", "reply", "data"})
 
 
-class _Speech:
-    """The transcript of one connection, as its rows come."""
+class _Transcript:
+    """Collects the lines of one connection from its rows."""
 
     def __init__(self, uid: str) -> None:
-        self.connection = Connection(uid, heard=self._heard)
+        self.connection = Connection(uid, heard=self._on_exchange)
         self.uid = uid
         self.plain: list[str] = []
         self.exact: list[str] = []
@@ -34,7 +35,7 @@ class _Speech:
                 self.plain.append(_line(kind, command, to_text(data)))
         self.connection.receive(rows)
 
-    def _heard(self, exchange: Exchange) -> None:
+    def _on_exchange(self, exchange: Exchange) -> None:
         lines = self.exact
         if exchange.command is not None:
             lines.append(_line("request", exchange.command, exchange.argument or ""))
@@ -70,28 +71,31 @@ def transcript(
     A line `connection: …` goes before each connection, but for a log that has one only. `uid` asks for that
     connection alone. Raises LogError if there is no log.
     """
-    speeches: dict[str, _Speech] = {}
-    waiting: _Speech | None = None
+    open_connections: dict[str, _Transcript] = {}
+    waiting: _Transcript | None = None
     told = 0
-    for speech in _ended(find_logs(logs), uid, speeches, on_error):
+    for current in _ended(find_logs(logs), uid, open_connections, on_error):
         if waiting is not None:
             yield from (waiting.title(), *waiting.lines(), "")
             told += 1
-        waiting = speech
+        waiting = current
     if waiting is not None:
         yield from (waiting.title(), *waiting.lines()) if told else waiting.lines()
 
 
 def _ended(
-    paths: list[Path], uid: str | None, speeches: dict[str, _Speech], on_error: Callable[[LogError], None]
-) -> Iterator[_Speech]:
+    paths: list[Path],
+    uid: str | None,
+    open_connections: dict[str, _Transcript],
+    on_error: Callable[[LogError], None],
+) -> Iterator[_Transcript]:
     for path in paths:
         for chunk in chunks(path, on_error=on_error):
             for this_uid, rows in group(read_chunk(chunk, on_error)):
                 if uid is not None and this_uid != uid:
                     continue
-                speech = speeches.setdefault(this_uid, _Speech(this_uid))
-                speech.receive(rows)
-                if speech.connection.done:
-                    yield speeches.pop(this_uid)
-    yield from speeches.values()
+                current = open_connections.setdefault(this_uid, _Transcript(this_uid))
+                current.receive(rows)
+                if current.connection.done:
+                    yield open_connections.pop(this_uid)
+    yield from open_connections.values()

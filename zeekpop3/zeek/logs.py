@@ -1,8 +1,8 @@
 """Zeek's other logs (conn.log, smtp.log …) as Arrow tables, to be joined with ours: TSV or JSON lines,
-plain or .gz.
+plain or gzip.
 
-Columns keep Zeek's names with `_` for `.`; times are instants, counts integers, sets and vectors lists,
-unset is null. Made for joins on one machine: a log is held in memory.
+Columns keep Zeek's names with `_` for `.`; times are timestamps, counts integers, sets and vectors lists,
+unset values null. Without a `#types` line (intel files) every column is text. A log is held in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zeekpop3.errors import LogError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_HEX_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 _NUMBERS = {"count", "int"}
 _SECONDS = {"double", "interval"}
 
@@ -33,7 +33,7 @@ def read_zeek_log(path: str | Path) -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
-        raise LogError(path, f"its files differ in their columns: {_first_line(error)}") from error
+        raise LogError(path, f"the files have different columns: {_first_line(error)}") from error
 
 
 def _files(path: Path) -> list[Path]:
@@ -44,7 +44,7 @@ def _files(path: Path) -> list[Path]:
     else:
         found = sorted(p for p in path.parent.glob(path.name) if p.is_file()) if path.name else []
     if not found:
-        raise LogError(path, "no such log")
+        raise LogError(path, "no such log file")
     return found
 
 
@@ -56,11 +56,11 @@ def _read(path: Path) -> pa.Table:
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise LogError(path, f"cannot be read: {_first_line(error)}") from error
+        raise LogError(path, f"cannot read: {_first_line(error)}") from error
     try:
         return _json(content) if content[:1] == b"{" else _tsv(path, content)
     except (pa.ArrowException, ValueError) as error:
-        raise LogError(path, f"cannot be read as a Zeek log: {_first_line(error)}") from error
+        raise LogError(path, f"not a Zeek log: {_first_line(error)}") from error
 
 
 def _json(content: bytes) -> pa.Table:
@@ -73,7 +73,7 @@ def _json(content: bytes) -> pa.Table:
     if "ts" in table.column_names:
         place, kind = table.column_names.index("ts"), table.schema.field("ts").type
         if pa.types.is_floating(kind) or pa.types.is_integer(kind):
-            table = table.set_column(place, "ts", _instants(table.column("ts").cast(pa.float64())))
+            table = table.set_column(place, "ts", _timestamps(table.column("ts").cast(pa.float64())))
         elif pa.types.is_timestamp(kind):  # LogAscii::json_timestamps = JSON::TS_ISO8601
             table = table.set_column(place, "ts", table.column("ts").cast(pa.timestamp("us", tz="UTC")))
     return table
@@ -83,48 +83,47 @@ def _tsv(path: Path, content: bytes) -> pa.Table:
     import pyarrow as pa
     import pyarrow.csv as csv
 
-    fields: list[str] = []
-    types: list[str] = []
-    words = {"unset_field": "-", "empty_field": "(empty)", "set_separator": ","}
-    body: list[bytes] = []
-    for line in content.splitlines():
-        if not line.startswith(b"#"):
-            body.append(line)
-            continue
-        name, _, rest = line[1:].decode("utf-8", "replace").partition("\t")
-        if name == "fields":
-            if fields and rest.split("\t") != fields:
-                raise LogError(path, "changes its columns in the middle")
-            fields = rest.split("\t")
-        elif name == "types":
-            types = rest.split("\t")
-        elif name in words:
-            words[name] = rest
+    lines = content.splitlines()
+    head = _directives(path, [line for line in lines if line.startswith(b"#")])
+    fields = head["fields"].split("\t") if "fields" in head else []
+    types = head["types"].split("\t") if "types" in head else ["string"] * len(fields)
     if not fields or len(fields) != len(types):
-        raise LogError(path, "is no Zeek log: it has no #fields and #types")
-    names = [field.replace(".", "_") for field in fields]
+        raise LogError(path, "not a Zeek log: no #fields line, or as many fields as in #types expected")
+    names = [name.replace(".", "_") for name in fields]
+    body = [line for line in lines if not line.startswith(b"#")]
     table = csv.read_csv(
-        io.BytesIO(b"\n".join(body)) if body else io.BytesIO(b"\t".join([b"-"] * len(names))),
+        io.BytesIO(b"\n".join(body) if body else b"\t".join([b"-"] * len(names))),
         csv.ReadOptions(column_names=names),
         csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=True),
         csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
-            null_values=[words["unset_field"]],
+            null_values=[head["unset_field"]],
             strings_can_be_null=True,
         ),
     )
-    if not body:
-        table = table.slice(0, 0)
-    columns = [_typed(table.column(name), kind, words) for name, kind in zip(names, types, strict=True)]
+    table = table.slice(0, len(body))
+    columns = [_typed(table.column(name), kind, head) for name, kind in zip(names, types, strict=True)]
     return pa.table(columns, names=names)
 
 
-def _typed(column: pa.ChunkedArray, kind: str, words: dict[str, str]) -> Any:
+def _directives(path: Path, lines: list[bytes]) -> dict[str, str]:
+    """The value of each `#name<tab>value` line. Several headers, as in joined logs, must have one
+    `fields`."""
+    head = {"unset_field": "-", "empty_field": "(empty)", "set_separator": ","}
+    for line in lines:
+        name, _, value = line[1:].decode("utf-8", "replace").partition("\t")
+        if name == "fields" and head.get("fields", value) != value:
+            raise LogError(path, "the #fields line changes within the file")
+        head[name] = value
+    return head
+
+
+def _typed(column: pa.ChunkedArray, kind: str, head: dict[str, str]) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if kind == "time":
-        return _instants(column.cast(pa.float64()))
+        return _timestamps(column.cast(pa.float64()))
     if kind in _SECONDS:
         return column.cast(pa.float64())
     if kind in _NUMBERS:
@@ -134,32 +133,32 @@ def _typed(column: pa.ChunkedArray, kind: str, words: dict[str, str]) -> Any:
     if kind == "bool":
         return pc.equal(column, "T")
     if kind.startswith(("set[", "vector[")):
-        entries = [None if v is None else _entries(v, words) for v in column.to_pylist()]
+        entries = [None if v is None else _entries(v, head) for v in column.to_pylist()]
         return pa.array(entries, pa.list_(pa.string()))
-    empty = pc.equal(column, words["empty_field"])
+    empty = pc.equal(column, head["empty_field"])
     column = pc.if_else(empty, "", column)
     if pc.any(pc.match_substring(column, "\\x")).as_py():
         return pa.array([None if v is None else _unescape(v) for v in column.to_pylist()], pa.string())
     return column
 
 
-def _entries(text: str, words: dict[str, str]) -> list[str]:
-    if text == words["empty_field"]:
+def _entries(text: str, head: dict[str, str]) -> list[str]:
+    if text == head["empty_field"]:
         return []
-    return [_unescape(entry) for entry in text.split(words["set_separator"])]
+    return [_unescape(entry) for entry in text.split(head["set_separator"])]
 
 
 def _unescape(text: str) -> str:
     if "\\" not in text:
         return text
-    raw = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text.replace("\\\\", "\\x5c"))
+    raw = _HEX_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text.replace("\\\\", "\\x5c"))
     try:
         return raw.encode("latin-1").decode("utf-8", "replace")
     except UnicodeEncodeError:
-        return raw  # It had both escapes and characters beyond them: those stay as they are.
+        return raw  # escapes and characters beyond Latin-1 in one value: keep it as it is
 
 
-def _instants(seconds: Any) -> Any:
+def _timestamps(seconds: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Runs Zeek over a capture with the bundled package; all that knows of the `zeek` program is here."""
+"""Runs the zeek program on a capture with the bundled package."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ LOG_NAME = "pop3_events.log"
 
 
 def scripts_dir() -> Path:
-    """The folder of the Zeek package: in an installed zeekpop3, or in its source tree.
-
-    Raises ZeekError if it is in neither.
-    """
+    """The folder of the Zeek package, in an installed zeekpop3 or in its source tree. Raises ZeekError."""
     here = Path(__file__).resolve().parents[1]
     for folder in (here / "zeek-scripts", here.parent / "zeek-scripts"):
         if (folder / "__load__.zeek").is_file():
             return folder
-    raise ZeekError(f"{here}: the Zeek package is not there: is the installation whole?")
+    raise ZeekError(f"{here}: Zeek scripts not found; the installation is incomplete")
 
 
 def find_zeek(zeek: str | None = None) -> str:
-    """The `zeek` program: the one given, or that on PATH. Raises ZeekError if there is none."""
+    """The path of the `zeek` program: the given one, or that on PATH. Raises ZeekError if there is none."""
     found = shutil.which(zeek or "zeek")
     if found is None:
-        raise ZeekError(f"{zeek or 'zeek'}: no such program on PATH; with an event log at hand, use `run`")
+        raise ZeekError(
+            f"{zeek or 'zeek'}: not found on PATH; install Zeek or name it with --zeek; "
+            "an existing event log is processed by `zeekpop3 run`"
+        )
     return found
 
 
 def record(pcap: Path, folder: Path, *, plain: bool = False, zeek: str | None = None) -> Path | None:
-    """Have Zeek read a capture and write its event log to `folder` (in the exact form unless `plain`).
+    """Run Zeek on a capture; it writes its logs to `folder`, the event log in the exact form unless `plain`.
 
-    Returns the log; None if the capture holds no POP3. Zeek's other logs are left in `folder`, too. Raises
-    ZeekError if Zeek cannot read the capture; a capture that was cut off in the middle of a packet is read up
-    to there, as Zeek does.
+    Returns the event log, or None if the capture contains no POP3. Raises ZeekError if Zeek cannot read the
+    capture. Zeek reads a truncated capture up to the last complete packet.
     """
     program = find_zeek(zeek)
     script = scripts_dir() / ("__load__.zeek" if plain else "exact.zeek")

@@ -13,7 +13,7 @@ from zeekpop3.views.report import write_report
 
 _ROWS = "return [...document.querySelectorAll('#rows tr')].map((row) => row.cells[arguments[0]].textContent)"
 _SORTS = "return [...document.querySelectorAll('#heads th')].map((head) => head.getAttribute('aria-sort'))"
-TIME, SUBJECT, FROM, USER, SIZE, FILES, WHOLE = range(7)
+TIME, SUBJECT, FROM, USER, SIZE, FILES, COMPLETE = range(7)
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +85,8 @@ def test_search(page: Any) -> None:
     field.clear()
     field.send_keys("\ue007")
     _until(page, "document.querySelectorAll('#rows tr').length === 50")
-    _find(page, "#torn").click()
-    assert all(text.startswith("no: ") for text in page.execute_script(_ROWS, WHOLE))
+    _find(page, "#incomplete-only").click()
+    assert all(text.startswith("no: ") for text in page.execute_script(_ROWS, COMPLETE))
 
 
 def test_find_buttons(page: Any) -> None:
@@ -101,7 +101,7 @@ def test_find_buttons(page: Any) -> None:
     assert _status(page).startswith(f"{mails} of 130 mails")
     assert set(page.execute_script(_ROWS, USER)) == {user}
     assert _find(page, "#chosen").text.startswith(f"Only user {user}")
-    _find(page, "#unchoose").click()
+    _find(page, "#show-all").click()
     assert _status(page).startswith("130 mails")
     hashes = page.find_elements("css selector", "#attachments button[data-field=sha256]")
     times = hashes[0].find_element("xpath", "../../td[4]").text

@@ -1,177 +1,206 @@
-"""Charts, drawn by pygal as SVG, and reduced to shapes and text: an allow-list of elements and attributes.
+"""Charts as data: where each bar, line and label of an SVG is; `charts.html` writes the elements.
 
-Nothing that could run, load or style comes through, whatever pygal or a label may hold: the page's own style
-sheet colours the classes, in light and dark. Each bar keeps its value as a `title`, which browsers show on
-hovering.
+A chart is laid out for a wide and for a narrow page, so that its text keeps its size on both. Each bar has
+its value as a title, which browsers show on hovering. Colours come from the page's style sheet, by class.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import math
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
-from xml.etree import ElementTree
-
-from zeekpop3.errors import QueryError
-from zeekpop3.views.visible import visible
 
 #: Most bars of a timeline.
-_MOST_BUCKETS = 48
-_STEPS_S = (60, 300, 900, 3600, 3 * 3600, 6 * 3600, 86400, 7 * 86400, 28 * 86400, 364 * 86400)
-_SVG = "{http://www.w3.org/2000/svg}"
-_SHAPES = frozenset(("svg", "g", "path", "rect", "circle", "line", "text", "title"))
-_ATTRIBUTES = frozenset(
-    (
-        "viewBox", "class", "d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "rx", "ry", "width",
-        "height", "transform",
-    )
-)  # fmt: skip
-#: A chart is drawn for a wide and for a narrow page: text keeps its size on both.
+MAX_BUCKETS = 48
+#: Lengths of a bucket; each is a multiple of the one before it.
+_STEPS_S = (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 86400, 7 * 86400, 28 * 86400, 364 * 86400)
+#: More buckets than this are merged while counting.
+_MAX_COUNTED = 4096
 _WIDTHS = {"wide": 600, "narrow": 330}
+#: Pixels of an average letter at the chart's font size, of a row of a ranking, of a timeline's height.
+_LETTER, _ROW, _HEIGHT = 6.3, 26, 190
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A stretch of time: its beginning as text, and what was fetched in it."""
+    """A span of time: its start as text, and what was fetched in it."""
 
     label: str
-    whole: int
+    complete: int
     incomplete: int
     size: int
 
 
-def buckets(minutes: Mapping[int, list[int]]) -> tuple[str, list[Bucket]]:
-    """Minutes gathered into at most 48 stretches of one length, empty ones, too; and the length's name."""
-    if not minutes:
-        return "minute", []
-    first, last = min(minutes), max(minutes)
-    step = next((step for step in _STEPS_S if last // step - first // step < _MOST_BUCKETS), _STEPS_S[-1])
-    while last // step - first // step >= _MOST_BUCKETS:
-        step *= 2
-    start = first // step
-    sums = [[0, 0, 0] for _ in range(last // step - start + 1)]
-    for minute, counts in minutes.items():
-        bucket = sums[minute // step - start]
-        for number, count in enumerate(counts):
-            bucket[number] += count
-    form = "%m-%d %H:%M" if step < 86400 else "%Y-%m-%d"
-    return _named(step), [
-        Bucket(_moment((start + number) * step).strftime(form), *counts) for number, counts in enumerate(sums)
-    ]
+class Timeline:
+    """Counts mails by time, in buckets that become longer as the time covered grows."""
 
+    def __init__(self) -> None:
+        self._step = 0
+        self._counts: dict[int, list[int]] = {}
 
-def timeline(
-    labels: list[str], series: Iterable[tuple[str, list[int]]], formatter: Callable[[Any], str]
-) -> str:
-    """Stacked bars over time, as two SVG elements, a wide and a narrow one."""
-    return _drawn("StackedBar", labels, series, formatter, height=190)
-
-
-def ranking(entries: list[tuple[str, int]], formatter: Callable[[Any], str]) -> str:
-    """A bar per entry, the first on top, its value beside it."""
-    entries = entries[::-1]
-    return _drawn(
-        "HorizontalBar",
-        [visible(name) for name, _ in entries],
-        [("", [value for _, value in entries])],
-        formatter,
-        height=44 + 26 * len(entries),
-    )
-
-
-def _drawn(
-    kind: str,
-    labels: list[str],
-    series: Iterable[tuple[str, list[int]]],
-    formatter: Callable[[Any], str],
-    *,
-    height: int,
-) -> str:
-    try:
-        import pygal
-        from pygal.style import Style
-    except ImportError as error:
-        raise QueryError("report needs pygal and Jinja: install zeekpop3[report]") from error
-    across = kind == "HorizontalBar"
-    series = list(series)
-    drawn = []
-    for name, width in _WIDTHS.items():
-        wide = name == "wide"
-        options: dict[str, Any] = {
-            "js": (), "width": width, "height": height, "margin": 2, "spacing": 4, "no_prefix": True,
-            "show_legend": False, "value_formatter": formatter, "truncate_label": -1,
-            "print_values": across, "print_values_position": "top", "print_zeroes": False,
-            "include_x_axis": True, "rounded_bars": 1,
-            "margin_left": 2 if across else 10, "margin_right": 40 if across else 26,
-            # Widths are reckoned from it; the page's own letters may be wider than pygal's.
-            "style": Style(label_font_size=12, major_label_font_size=12, value_font_size=12),
-        }  # fmt: skip
-        if across:
-            options |= {"show_x_labels": False, "show_y_guides": False}
-        else:
-            options |= {
-                "x_labels_major_count": min(len(labels), 5 if wide else 3), "show_minor_x_labels": False,
-                "y_labels_major_count": 4, "show_minor_y_labels": False,
-            }  # fmt: skip
-        chart = getattr(pygal, kind)(**options)
-        # pygal would cut the labels of a vertical chart only, so it is told to cut none.
-        chart.x_labels = [_cut(label, 36 if wide else 18) for label in labels]
-        for title, values in series:
-            chart.add(title, [value or None for value in values])
-        drawn.append(_reduced(chart.render_tree(), f"chart {name}", width, height))
-    return "".join(drawn)
-
-
-def _reduced(tree: Any, classes: str, width: int, height: int) -> str:
-    """The SVG's allowed part, as text."""
-    root = _copy(tree)
-    assert root is not None
-    root.set("class", classes)
-    root.set("viewBox", f"0 0 {width} {height}")
-    # The figure that it stands in is named, and has its figures as a table.
-    root.set("aria-hidden", "true")
-    root.set("focusable", "false")
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _copy(element: Any) -> ElementTree.Element | None:
-    tag = _tag(element)
-    classes = (element.get("class") or "").split()
-    if tag not in _SHAPES or "tooltip" in classes or "titles" in classes:
+    def add(self, ts: dt.datetime, *, complete: bool, size: int) -> None:
+        """Count one mail of `size` bytes."""
+        start = int(ts.timestamp()) // _STEPS_S[self._step]
+        counts = self._counts.get(start)
+        if counts is None:
+            counts = self._counts[start] = [0, 0, 0]
+            if len(self._counts) > _MAX_COUNTED and self._step + 1 < len(_STEPS_S):
+                self._step += 1
+                self._counts = self._merged(_STEPS_S[self._step] // _STEPS_S[self._step - 1])
+                return self.add(ts, complete=complete, size=size)
+        counts[0 if complete else 1] += 1
+        counts[2] += size
         return None
-    copy = ElementTree.Element(tag, {name: value for name, value in element.items() if name in _ATTRIBUTES})
-    copy.text = visible(element.text) if element.text else None
-    about: list[str] = []
-    for child in element:
-        if (_tag(child), child.get("class")) in (("desc", "value"), ("desc", "x_label")):
-            about.insert(0, child.text or "")
-        kept = _copy(child)
-        if kept is not None and not (tag == "svg" and kept.tag == "title"):
-            copy.append(kept)
-    if about:
-        title = ElementTree.Element("title")
-        title.text = visible(": ".join(about))
-        copy.insert(0, title)
-    return copy
+
+    def buckets(self) -> tuple[str, list[Bucket]]:
+        """At most `MAX_BUCKETS` buckets of one length, empty ones included; and the name of the length."""
+        if not self._counts:
+            return "minute", []
+        base = _STEPS_S[self._step]
+        first, last = min(self._counts) * base, max(self._counts) * base
+        steps = _STEPS_S[self._step :]
+        step = next((step for step in steps if last // step - first // step < MAX_BUCKETS), steps[-1])
+        while last // step - first // step >= MAX_BUCKETS:
+            step *= 2
+        sums = self._merged(step // base)
+        form = "%Y-%m-%d" if step >= 86400 else "%m-%d %H:%M" if step >= 60 else "%m-%d %H:%M:%S"
+        return _step_name(step), [
+            Bucket(_moment(number * step).strftime(form), *sums.get(number, (0, 0, 0)))
+            for number in range(first // step, last // step + 1)
+        ]
+
+    def _merged(self, factor: int) -> dict[int, list[int]]:
+        merged: dict[int, list[int]] = {}
+        for start, counts in self._counts.items():
+            sums = merged.setdefault(start // factor, [0, 0, 0])
+            for index, count in enumerate(counts):
+                sums[index] += count
+        return merged
 
 
-def _tag(element: Any) -> str:
-    """An element's name; none for comments, whose tag is no text."""
-    return element.tag.removeprefix(_SVG) if isinstance(element.tag, str) else ""
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A rectangle; `series` chooses its colour."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    series: int
+    title: str
 
 
-def _cut(label: str, length: int) -> str:
-    return label if len(label) <= length else label[: length - 1] + "…"
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text at a point; `anchor` is the side of the text at that point: start, middle or end."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str
+
+
+@dataclass(slots=True)
+class Chart:
+    """What one SVG holds. `guides` are the heights of horizontal lines between `left` and the right edge."""
+
+    name: str
+    width: int
+    height: int
+    left: float = 0
+    guides: list[float] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+
+
+def stacked_bars(labels: list[str], series: list[list[int]], text: Callable[[Any], str]) -> list[Chart]:
+    """Stacked bars over time, a wide and a narrow chart; `text` formats values."""
+    top = _ceiling(max(map(sum, zip(*series, strict=True)), default=0))
+    return [_stacked(name, width, labels, series, top, text) for name, width in _WIDTHS.items()]
+
+
+def ranking(entries: list[tuple[str, int]], text: Callable[[Any], str]) -> list[Chart]:
+    """A horizontal bar per entry, the first on top, with its value; a wide and a narrow chart."""
+    largest = max((value for _, value in entries), default=1) or 1
+    charts = []
+    for name, width in _WIDTHS.items():
+        chart = Chart(name, width, _ROW * len(entries) + 4)
+        letters = 34 if name == "wide" else 17
+        left = letters * _LETTER + 8
+        room = width - left - _LETTER * (2 + max((len(text(value)) for _, value in entries), default=1))
+        for index, (label, value) in enumerate(entries):
+            y, length = index * _ROW + 4, max(1.0, round(room * value / largest, 1))
+            shown = cut_to_cells(label, letters)
+            chart.bars.append(Bar(left, y, length, _ROW - 8, 0, f"{label}: {text(value)}"))
+            chart.labels.append(Label(left - 8, y + 13, shown, "end"))
+            chart.labels.append(Label(left + length + 6, y + 13, text(value), "start"))
+        charts.append(chart)
+    return charts
+
+
+def cut_to_cells(text: str, cells: int) -> str:
+    """Text that is at most `cells` letters wide; East Asian wide characters count twice."""
+    used = 0
+    for index, character in enumerate(text):
+        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if used > cells:
+            return text[: max(0, index - 1)] + "…"
+    return text
+
+
+def _stacked(
+    name: str, width: int, labels: list[str], series: list[list[int]], top: int, text: Callable[[Any], str]
+) -> Chart:
+    ticks = sorted({0, top // 2, top}) if top > 1 else [0, top]
+    left = round(_LETTER * max(len(text(tick)) for tick in ticks) + 8, 1)
+    chart = Chart(name, width, _HEIGHT, left)
+    low, room = _HEIGHT - 22, _HEIGHT - 32
+    for tick in ticks:
+        y = round(low - room * tick / top, 1)
+        chart.guides.append(y)
+        chart.labels.append(Label(left - 6, y + 4, text(tick), "end"))
+    step = (width - left - 2) / len(labels)
+    for index, label in enumerate(labels):
+        y = float(low)
+        for number, values in enumerate(series):
+            if values[index]:
+                height = max(1.0, room * values[index] / top)
+                y -= height
+                x = round(left + step * (index + 0.1), 1)
+                title = f"{label}: {text(values[index])}"
+                chart.bars.append(Bar(x, round(y, 1), round(step * 0.8, 1), round(height, 1), number, title))
+    chart.labels += _time_labels(labels, left, step, most=5 if name == "wide" else 3)
+    return chart
+
+
+def _time_labels(labels: list[str], left: float, step: float, most: int) -> list[Label]:
+    """Some of the labels below the bars, evenly spaced; the outer ones stay inside the chart."""
+    count = min(most, len(labels))
+    chosen = sorted({round(index * (len(labels) - 1) / max(1, count - 1)) for index in range(count)})
+    made = []
+    for index in chosen:
+        anchor = "start" if index == 0 else "end" if index == len(labels) - 1 else "middle"
+        x = left + step * (index + {"start": 0.1, "middle": 0.5, "end": 0.9}[anchor])
+        made.append(Label(round(x, 1), _HEIGHT - 6, labels[index], anchor))
+    return made
+
+
+def _ceiling(value: int) -> int:
+    """The next number of the form 1, 2, 4, 5 or 10 times a power of ten."""
+    power = int(10 ** int(math.log10(max(1, value))))
+    return next(factor * power for factor in (1, 2, 4, 5, 10) if factor * power >= value)
 
 
 def _moment(seconds: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
-def _named(step_s: int) -> str:
-    for length, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+def _step_name(step_s: int) -> str:
+    for length, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if step_s % length == 0:
             count = step_s // length
             return name if count == 1 else f"{count} {name}s"
-    return f"{step_s} s"
+    raise AssertionError(step_s)

@@ -1,8 +1,8 @@
-"""What a page says of the tables as a whole: they are read once, a few rows at a time, and only counted.
+"""The numbers of a page: the tables are read once, a few rows at a time, and counted.
 
-A mail is a RETR here; a TOP is a preview of one, counted apart. Texts are kept as they are stored: what is
-shown of them passes `visible` on the page's side. What is kept grows with the number of users, servers,
-senders and contents, not with that of mails, but for the owners of mails that have attachments.
+A mail is a RETR here; a TOP is a preview and is counted separately. Texts are kept as stored; the page makes
+them visible. Memory grows with the number of users, servers, senders and contents, and with that of mails
+that are incomplete or have attachments, not with the number of all mails.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.read import Filters, batches
+from zeekpop3.views.questions import EXPOSED
+from zeekpop3.views.report.charts import Timeline
+from zeekpop3.views.sql import incomplete_reasons
 
-#: Mechanisms that send the password itself; others (APOP, CRAM-MD5, …) show the name and a digest.
-_READABLE = frozenset(("USER", "PLAIN", "LOGIN"))
 _MAIL_COLUMNS = (
     "ts", "uid", "trans_depth", "command", "user", "id_orig_h", "id_resp_h", "id_resp_p", "from", "size",
-    "complete", "missing_bytes", "attachments",
+    "complete", "attachments",
 )  # fmt: skip
 _SESSION_COLUMNS = (
     "ts", "uid", "id_orig_h", "id_resp_h", "id_resp_p", "user", "auth_mechanism", "auth_result",
-    "logins_failed", "tls", "closed", "missing_bytes",
+    "logins_failed", "tls", "missing_bytes",
 )  # fmt: skip
 _PART_COLUMNS = ("ts", "uid", "trans_depth", "filename", "content_type", "mime_type", "size", "sha256")
-_MINUTE_S = 60
 
 Key = tuple[str, int]
 
 
 @dataclass(slots=True)
 class Tally:
-    """What is counted of a user, a server, a sender, a type or a content; times are of its first and last."""
+    """Counts of a user, server, sender, type or content, and the times of its first and last appearance."""
 
     mails: int = 0
     incomplete: int = 0
@@ -50,7 +50,7 @@ class Tally:
     last: dt.datetime | None = None
 
     def seen(self, ts: dt.datetime) -> None:
-        """Widen the time to one more moment."""
+        """Extend the time to one more moment."""
         self.first = ts if self.first is None or ts < self.first else self.first
         self.last = ts if self.last is None or ts > self.last else self.last
 
@@ -68,11 +68,11 @@ class Login:
 
 @dataclass(slots=True)
 class Figures:
-    """All that is counted. `minutes`: start of a minute (s since the epoch) → whole, torn mails, bytes."""
+    """All counts of a page. `incomplete` has the reason of each incomplete mail, of all users and times."""
 
     mails: Tally = field(default_factory=Tally)
     previews: int = 0
-    minutes: dict[int, list[int]] = field(default_factory=dict)
+    timeline: Timeline = field(default_factory=Timeline)
     users: dict[str | None, Tally] = field(default_factory=lambda: defaultdict(Tally))
     servers: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     senders: dict[str | None, Tally] = field(default_factory=lambda: defaultdict(Tally))
@@ -83,9 +83,12 @@ class Figures:
     sessions: Tally = field(default_factory=Tally)
     lossy_sessions: int = 0
     lost_bytes: int = 0
-    #: Of each connection with a mail that is not whole: how it ended, and whether TLS began.
-    ends: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
+    incomplete: dict[Key, str] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
+
+    def reason(self, uid: str, trans_depth: int) -> str:
+        """Why a mail is incomplete; unknown for one that a follower wrote while the page was made."""
+        return self.incomplete.get((uid, trans_depth), "unknown")
 
 
 def gather(path: str | Path, filters: Filters) -> Figures:
@@ -93,42 +96,24 @@ def gather(path: str | Path, filters: Filters) -> Figures:
 
     Raises QueryError if there are no tables.
     """
-    figures = Figures()
-    torn: list[tuple[str, int | None]] = []
-    whose: dict[Key, str] = {}
+    figures = Figures(incomplete=incomplete_reasons(path))
+    owners: dict[Key, str] = {}
     for batch in batches(path, "emails", _MAIL_COLUMNS, filters):
         for mail in batch.to_pylist():
-            _add_mail(figures, mail, torn, whose)
-    uids = {uid for uid, _ in torn}
+            _add_mail(figures, mail, owners)
     logins: dict[tuple[str, str | None, str], Login] = {}
     for batch in batches(path, "sessions", _SESSION_COLUMNS, filters):
         for session in batch.to_pylist():
             _add_session(figures, session, logins)
-            if session["uid"] in uids:
-                figures.ends[session["uid"]] = (session["closed"], bool(session["tls"]))
     figures.logins = sorted(
         logins.values(), key=lambda login: (login.exposed != "password", login.user, login.mechanism or "")
     )
-    for uid, missing in torn:
-        figures.reasons[figures_reason(figures, uid, missing)] += 1
-    # Parts have no user of their own; of mails that the filters leave out they are not counted.
+    # Attachments have no user of their own; those of mails that the filters leave out are not counted.
     span = Filters(since=filters.since, until=filters.until)
     for batch in batches(path, "attachments", _PART_COLUMNS, span):
         for part in batch.to_pylist():
-            _add_part(figures, part, whose)
+            _add_part(figures, part, owners)
     return figures
-
-
-def figures_reason(figures: Figures, uid: str, missing_bytes: int | None) -> str:
-    """Why a mail is not whole, as far as its connection says."""
-    closed, tls = figures.ends.get(uid, (None, False))
-    if missing_bytes is None or missing_bytes > 0:
-        return "bytes were lost in the capture"
-    if closed == "open":
-        return "the log ended first"
-    if tls:
-        return "encrypted from there on"
-    return "its end was not seen"
 
 
 def host(address: str | None, port: int | None) -> str:
@@ -138,22 +123,18 @@ def host(address: str | None, port: int | None) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _add_mail(
-    figures: Figures, mail: dict[str, Any], torn: list[tuple[str, int | None]], whose: dict[Key, str]
-) -> None:
+def _add_mail(figures: Figures, mail: dict[str, Any], owners: dict[Key, str]) -> None:
+    key = (mail["uid"], mail["trans_depth"])
     if mail["attachments"]:
-        whose[mail["uid"], mail["trans_depth"]] = mail["user"] or mail["id_orig_h"] or "unknown"
+        owners[key] = mail["user"] or mail["id_orig_h"] or "unknown"
     if not mail["complete"]:
-        torn.append((mail["uid"], mail["missing_bytes"]))
+        figures.reasons[figures.reason(*key)] += 1
     if mail["command"] == "TOP":
         figures.previews += 1
         return
     ts: dt.datetime = mail["ts"]
     size = mail["size"] or 0
-    minute = int(ts.timestamp()) // _MINUTE_S * _MINUTE_S
-    bucket = figures.minutes.setdefault(minute, [0, 0, 0])
-    bucket[0 if mail["complete"] else 1] += 1
-    bucket[2] += size
+    figures.timeline.add(ts, complete=mail["complete"], size=size)
     server = host(mail["id_resp_h"], mail["id_resp_p"])
     user, client = mail["user"], mail["id_orig_h"]
     for tally in (
@@ -183,8 +164,7 @@ def _add_session(
         tallies.append(figures.users[user])
         key = (user, session["auth_mechanism"], server)
         if key not in logins:
-            exposed = "password" if session["auth_mechanism"] in _READABLE else "name"
-            logins[key] = Login(*key, exposed, Tally())
+            logins[key] = Login(*key, EXPOSED.get(session["auth_mechanism"], "name"), Tally())
         tally = logins[key].tally
         tally.mails += session["auth_result"] == "success"
         tallies.append(tally)
@@ -203,8 +183,8 @@ def _add_session(
         figures.lost_bytes += session["missing_bytes"]
 
 
-def _add_part(figures: Figures, part: dict[str, Any], whose: dict[Key, str]) -> None:
-    user = whose.get((part["uid"], part["trans_depth"]))
+def _add_part(figures: Figures, part: dict[str, Any], owners: dict[Key, str]) -> None:
+    user = owners.get((part["uid"], part["trans_depth"]))
     if user is None:
         return
     figures.attachments += 1

@@ -1,14 +1,13 @@
 """The mails of a page: a line each for its table, and their details, packed. What is left out is counted.
 
-Every text here has passed `visible` and is cut to a length, so that no mail can make the page large or odd.
-The lines are JSON that can stand in a script element. The details are JSON, gzipped, as base64, some mails
-to a pack: the browser opens a pack when somebody looks at a mail of it, so that they cost little until then.
+Every text has passed `visible` and is cut to a length, so no mail can make the page large or unreadable. The
+lines are JSON that may stand in a script element. The details are JSON, gzipped, in base64, several mails to
+a pack: the browser opens a pack when somebody opens one of its mails.
 """
 
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import gzip
 import json
 from collections.abc import Iterator
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.read import Filters, batches, read_table
-from zeekpop3.views.report.figures import Figures, Key, figures_reason, host
-from zeekpop3.views.visible import visible, visible_lines
+from zeekpop3.views.format import stamp
+from zeekpop3.views.report.figures import Figures, Key, host
+from zeekpop3.views.text import shorten, visible, visible_lines
 
 _LIST_COLUMNS = (
     "ts", "uid", "trans_depth", "command", "user", "id_orig_h", "id_resp_h", "id_resp_p", "from", "to",
-    "subject", "size", "complete", "missing_bytes", "attachments",
+    "subject", "size", "complete", "attachments",
 )  # fmt: skip
 _FACT_COLUMNS = (
     "id_orig_p", "msg_num", "uidl", "octets_declared", "fidelity", "defects", "sha256", "date", "date_raw",
@@ -32,23 +32,26 @@ _BODY_COLUMNS = ("headers", "text", "html", "urls")
 
 #: Characters kept of a field in the table, of a header field, of a text, of an HTML source beside a text.
 FIELD, VALUE, TEXT, SOURCE = 160, 800, 6000, 2000
-_MOST_HEADERS, _MOST_URLS, _MOST_PARTS = 80, 40, 50
+_MAX_HEADERS, _MAX_URLS, _MAX_PARTS = 80, 40, 50
 _PARTS_IN_LINE = 8
 _PACK = 40
 
 
 @dataclass(slots=True)
 class Listing:
-    """The mails as the page holds them. `lines` and `packs` are texts for script elements."""
+    """The mails of a page. `lines` and `packs` are texts for script elements.
+
+    `unlisted` mails match but have no line, `without_details` have a line only, `shortened` have a text that
+    was cut.
+    """
 
     lines: str
     packs: list[str]
     listed: int
     pack: int = _PACK
-    #: Mails that match but have no line, mails listed without details, mails with a text that was cut.
     unlisted: int = 0
-    bare: int = 0
-    cut: int = 0
+    without_details: int = 0
+    shortened: int = 0
     reasons: list[str] = field(default_factory=list)
 
 
@@ -59,20 +62,20 @@ def mails(
     *,
     limit: int,
     body: bool = True,
-    most_bytes: int,
+    max_bytes: int,
 ) -> Listing:
-    """The newest `limit` mails, as far as lines and details fit into `most_bytes`. Raises QueryError."""
+    """The newest `limit` mails, as far as lines and details fit into `max_bytes`. Raises QueryError."""
     reasons: dict[str, int] = {"": 0}
     rows: list[str] = []
-    # Tables that were filled twice hold a key twice: each of its lines gets details.
+    # Tables that were filled twice hold each key twice: each line gets its details.
     keys: dict[Key, list[int]] = {}
-    room = most_bytes // 2
+    room = max_bytes // 2
     for mail in read_table(
         path, "emails", _LIST_COLUMNS, filters, limit=limit, newest_first=True
     ).to_pylist():
         reason = ""
         if not mail["complete"]:
-            reason = figures_reason(figures, mail["uid"], mail["missing_bytes"])
+            reason = figures.reason(mail["uid"], mail["trans_depth"])
         row = in_script(_line(mail, reasons.setdefault(reason, len(reasons))))
         room -= len(row.encode()) + 1
         if room < 0:
@@ -85,43 +88,34 @@ def mails(
     found.unlisted = max(0, figures.mails.mails + figures.previews - len(rows))
     if rows:
         span = Filters(filters.user, since=oldest, until=filters.until)
-        _pack(found, _details(path, span, keys, body), most_bytes - len(lines.encode()))
+        _pack(found, _details(path, span, keys, body), max_bytes - len(lines.encode()))
     return found
 
 
 def in_script(value: Any) -> str:
-    """JSON that neither ends nor escapes the script element it stands in."""
+    """JSON that can neither end nor leave the script element that it stands in."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
 
-def cut(text: str | None, length: int = FIELD) -> str:
-    """One visible line of at most about `length` characters."""
-    if not text:
-        return ""
-    shown = visible(text[: length + 1])
-    return shown if len(shown) <= length else shown[:length] + "…"
-
-
-def stamp(moment: dt.datetime | None) -> str:
-    """A moment for reading, in UTC to the second."""
-    return "" if moment is None else moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _cut(text: str | None, length: int = FIELD) -> str:
+    return shorten(text, length)
 
 
 def _line(mail: dict[str, Any], reason: int) -> list[Any]:
-    """As the page's script expects it: see `COLUMNS` there."""
+    """In the order in which the page's script expects it (see its first constants)."""
     parts = mail["attachments"] or []
-    shown = [[cut(part["filename"], 80), part["sha256"] or ""] for part in parts[:_PARTS_IN_LINE]]
+    shown = [[_cut(part["filename"], 80), part["sha256"] or ""] for part in parts[:_PARTS_IN_LINE]]
     return [
         int(mail["ts"].timestamp() * 1000),
         visible(mail["uid"])[:FIELD],
         mail["trans_depth"],
-        cut(mail["user"]),
-        cut(mail["from"]),
-        cut(", ".join(mail["to"] or [])),
-        cut(mail["subject"]),
+        _cut(mail["user"]),
+        _cut(mail["from"]),
+        _cut(", ".join(mail["to"] or [])),
+        _cut(mail["subject"]),
         mail["size"] or 0,
         len(parts),
         reason,
@@ -145,11 +139,11 @@ def _details(
 
 
 def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: int) -> None:
-    """Pack the details in the order of the lines, newest first, until there is no more room."""
+    """Pack the details in the order of the lines, newest first, as far as `room` (bytes) allows."""
     entries: list[bytes] = [b"null"] * found.listed
     for number, detail in details:
-        found.cut += bool(detail.get("cut"))
-        # Packed one by one, too: what waits here is a page's worth, and most of it is text.
+        found.shortened += bool(detail.get("cut"))
+        # Compressed one by one while they wait: all details of a page would need much memory.
         entries[number] = gzip.compress(json.dumps(detail, ensure_ascii=False).encode(), 1, mtime=0)
     for start in range(0, found.listed, _PACK):
         chosen = [
@@ -158,20 +152,20 @@ def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: i
         packed = base64.b64encode(gzip.compress(b"[" + b",".join(chosen) + b"]", 6, mtime=0)).decode()
         room -= len(packed)
         if room < 0:
-            found.bare = found.listed - start
+            found.without_details = found.listed - start
             return
         found.packs.append(packed)
 
 
 def _detail(mail: dict[str, Any]) -> dict[str, Any]:
-    """Only what there is: the page's script leaves out what is missing."""
+    """The details that exist; the page's script leaves out the others."""
     detail: dict[str, Any] = {"facts": [[name, value] for name, value in _facts(mail) if value]}
     headers = mail["headers"] or []
     detail["headers"] = [
-        [cut(entry["name"], FIELD), cut(entry["value"], VALUE)] for entry in headers[:_MOST_HEADERS]
+        [_cut(entry["name"], FIELD), _cut(entry["value"], VALUE)] for entry in headers[:_MAX_HEADERS]
     ]
-    if len(headers) > _MOST_HEADERS:
-        detail["more_headers"] = len(headers) - _MOST_HEADERS
+    if len(headers) > _MAX_HEADERS:
+        detail["more_headers"] = len(headers) - _MAX_HEADERS
     shortened = False
     text, html = mail.get("text"), mail.get("html")
     for name, body, most in (
@@ -187,34 +181,34 @@ def _detail(mail: dict[str, Any]) -> dict[str, Any]:
         detail["cut"] = True
     urls = mail.get("urls") or []
     if urls:
-        detail["urls"] = [cut(url, VALUE) for url in urls[:_MOST_URLS]]
-        detail["more_urls"] = max(0, len(urls) - _MOST_URLS)
+        detail["urls"] = [_cut(url, VALUE) for url in urls[:_MAX_URLS]]
+        detail["more_urls"] = max(0, len(urls) - _MAX_URLS)
     parts = mail["attachments"] or []
     if parts:
         detail["parts"] = [
             [
-                cut(part["filename"]) or "(no name)",
-                cut(part["content_type"]),
+                _cut(part["filename"]) or "(no name)",
+                _cut(part["content_type"]),
                 part["size"],
                 part["md5"] or "",
                 part["sha1"] or "",
                 part["sha256"] or "",
             ]
-            for part in parts[:_MOST_PARTS]
+            for part in parts[:_MAX_PARTS]
         ]
-        detail["more_parts"] = max(0, len(parts) - _MOST_PARTS)
+        detail["more_parts"] = max(0, len(parts) - _MAX_PARTS)
     return detail
 
 
 def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "Date in the mail", stamp(mail["date"]) + " UTC" if mail["date"] else cut(mail["date_raw"])
-    yield "Message id", cut(mail["msg_id"])
+    yield "Date in the mail", stamp(mail["date"]) + " UTC" if mail["date"] else _cut(mail["date_raw"])
+    yield "Message id", _cut(mail["msg_id"])
     number = "" if mail["msg_num"] is None else str(mail["msg_num"])
-    uidl = f", unique id {cut(mail['uidl'])}" if mail["uidl"] else ""
+    uidl = f", unique id {_cut(mail['uidl'])}" if mail["uidl"] else ""
     yield "In the mailbox", f"message {number}{uidl}" if number else uidl.removeprefix(", ")
     yield "Client port", "" if mail["id_orig_p"] is None else str(mail["id_orig_p"])
     declared = mail["octets_declared"]
     yield "Size declared", "" if declared is None else f"{declared} octets"
     yield "Form", "exact bytes" if mail["fidelity"] == "exact" else "rebuilt from trimmed lines"
     yield "SHA-256", mail["sha256"] or ""
-    yield "Defects", cut(", ".join(mail["defects"] or []), VALUE)
+    yield "Defects", _cut(", ".join(mail["defects"] or []), VALUE)

@@ -1,5 +1,5 @@
-// The table of mails and the view of one. Text from mails only ever becomes text nodes: nothing here makes
-// markup, URLs or code out of it, and the page's policy would not let it.
+// The table of mails and the view of one mail. Text from mails only becomes text nodes: this script makes no
+// markup, URLs or code of it, and the page's policy forbids that.
 "use strict";
 (() => {
   const element = (id) => document.getElementById(id);
@@ -15,7 +15,7 @@
     for (const name in attributes || {}) made.setAttribute(name, attributes[name]);
     return made;
   };
-  // Text of a mail: set apart, so that its direction stays its own.
+  // Text of a mail: isolated, so that its direction does not affect the page.
   const foreign = (text, unknown) => (text ? make("bdi", text) : make("span", unknown || "unknown", { class: "unknown" }));
   const two = (number) => String(number).padStart(2, "0");
   const time = (ms) => {
@@ -31,7 +31,7 @@
   };
   const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 
-  // One text to search per mail, made once.
+  // The searchable text of each mail, built once.
   let haystack = null;
   const searchable = () => haystack || (haystack = mails.map((mail) =>
     [time(mail[TS]), mail[UID] + "/" + mail[DEPTH], mail[USER], mail[FROM], mail[TO], mail[SUBJECT], mail[CLIENT], mail[SERVER],
@@ -44,7 +44,7 @@
     { name: "User", spoken: "user", key: USER, text: true, wide: true, cell: (mail) => foreign(mail[USER]) },
     { name: "Size", spoken: "size", key: SIZE, number: true, least: true, cell: (mail) => document.createTextNode(human(mail[SIZE])) },
     { name: "Files", spoken: "number of files", key: PARTS, number: true, least: true, wide: true, cell: (mail) => document.createTextNode(mail[PARTS] ? String(mail[PARTS]) : "") },
-    { name: "Whole", spoken: "reason", key: REASON, wide: true, least: true, cell: (mail) => document.createTextNode(mail[REASON] ? "no: " + settings.reasons[mail[REASON]] : "yes") },
+    { name: "Complete", spoken: "reason", key: REASON, wide: true, least: true, cell: (mail) => document.createTextNode(mail[REASON] ? "no: " + settings.reasons[mail[REASON]] : "yes") },
   ];
   const subject = (mail, number) => {
     const button = make("button", null, { type: "button", class: "open", "aria-haspopup": "dialog" });
@@ -52,7 +52,7 @@
     button.dataset.mail = number;
     const both = document.createDocumentFragment();
     both.append(button);
-    // On a narrow page the column From is not shown, and this line is.
+    // A narrow page hides the column From and shows this line.
     const from = make("div", null, { class: "narrow-only" });
     from.append(foreign(mail[FROM]));
     both.append(from);
@@ -68,12 +68,12 @@
     reason: (mail, value) => settings.reasons[mail[REASON]] === value,
     sha256: (mail, value) => mail[FILES].some((file) => file[1] === value),
   };
-  const state = { sort: 0, down: true, page: 0, words: [], torn: false, field: null, value: null };
+  const state = { sort: 0, down: true, page: 0, words: [], incompleteOnly: false, field: null, value: null };
   const collator = new Intl.Collator(undefined, { sensitivity: "base" });
   let shown = [];
   const ranks = new Map();
 
-  // Each mail's place by a text, found once per column: sorting by it is then as quick as by a number.
+  // Each mail's rank by a text column, computed once: sorting by it is then as fast as by a number.
   const ranked = (key) => {
     if (!ranks.has(key)) {
       const distinct = [...new Set(mails.map((mail) => mail[key]))].sort(collator.compare);
@@ -88,7 +88,7 @@
     shown = [];
     for (let number = 0; number < mails.length; number++) {
       const mail = mails[number];
-      if (state.torn && !mail[REASON]) continue;
+      if (state.incompleteOnly && !mail[REASON]) continue;
       if (state.field && !fields[state.field](mail, state.value)) continue;
       if (texts && !state.words.every((word) => texts[number].includes(word))) continue;
       shown.push(number);
@@ -109,7 +109,7 @@
       const mail = mails[number];
       const row = make("tr");
       for (const column of columns) {
-        const cell = make("td", null, { class: looks(column) });
+        const cell = make("td", null, { class: classes(column) });
         cell.append(column.cell(mail, number));
         row.append(cell);
       }
@@ -131,7 +131,7 @@
     element("next").disabled = element("last").disabled = state.page >= pages - 1;
     element("pages").hidden = pages === 1;
   };
-  const looks = (column) => [column.number ? "n" : "", column.wide ? "wide-only" : "", column.least ? "least" : "most"].filter(Boolean).join(" ");
+  const classes = (column) => [column.number ? "n" : "", column.wide ? "wide-only" : "", column.least ? "least" : "most"].filter(Boolean).join(" ");
   const again = () => { choose(); draw(); };
 
   const only = (field, value, label) => {
@@ -143,7 +143,7 @@
   };
 
   columns.forEach((column, number) => {
-    column.head = make("th", null, { scope: "col", class: looks(column) });
+    column.head = make("th", null, { scope: "col", class: classes(column) });
     const button = make("button", column.name, { type: "button" });
     column.arrow = make("span", "", { "aria-hidden": "true" });
     button.append(column.arrow);
@@ -178,14 +178,14 @@
     clearTimeout(typing);
     search();
   });
-  element("torn").addEventListener("change", (event) => { state.torn = event.target.checked; again(); });
-  element("unchoose").addEventListener("click", () => { only(null, null); element("q").focus(); });
+  element("incomplete-only").addEventListener("change", (event) => { state.incompleteOnly = event.target.checked; again(); });
+  element("show-all").addEventListener("click", () => { only(null, null); element("q").focus(); });
   const labels = { user: "user", from: "from", server: "server", reason: "incomplete:", sha256: "with attachment" };
   for (const [id, to] of [["first", () => 0], ["previous", () => state.page - 1], ["next", () => state.page + 1], ["last", () => Infinity]]) {
     element(id).addEventListener("click", () => { state.page = to(); draw(); });
   }
 
-  // One mail. A pack is opened when it is first needed, and the last few are kept.
+  // A pack is decompressed when one of its mails is first opened; the last eight are kept.
   const opened = new Map();
   const unpack = async (number) => {
     const index = Math.floor(number / settings.pack);
@@ -234,7 +234,7 @@
   const note = (text) => make("p", text, { class: "note" });
   const body = (text, label) => {
     const shown = make("pre", null, { tabindex: "0", role: "group", "aria-label": label });
-    // A line each, so that the direction of one is not another's.
+    // One element per line, so that the direction of a line does not affect the next.
     for (const line of text.split("\n")) shown.append(make("span", line || " ", { dir: "auto", class: "line" }));
     return shown;
   };
@@ -245,16 +245,16 @@
     if (detail.text !== undefined) {
       heading("Text");
       made.push(body(detail.text, "Text"));
-      if (detail.more_text) made.push(note(`Cut: ${count(detail.more_text)} more characters.`));
+      if (detail.more_text) made.push(note(`Shortened: ${count(detail.more_text)} more characters.`));
     }
     if (detail.html !== undefined) {
       const source = make("details");
       if (detail.text === undefined) source.open = true;
       source.append(make("summary", "HTML source (never rendered)"), body(detail.html, "HTML source"));
-      if (detail.more_html) source.append(note(`Cut: ${count(detail.more_html)} more characters.`));
+      if (detail.more_html) source.append(note(`Shortened: ${count(detail.more_html)} more characters.`));
       made.push(source);
     }
-    if (detail.text === undefined && detail.html === undefined) made.push(note(settings.body ? "No text." : "This page was made without the mails' texts."));
+    if (detail.text === undefined && detail.html === undefined) made.push(note(settings.body ? "No text." : "This page leaves out the mails' texts."));
     if (detail.parts) {
       heading("Attachments");
       made.push(grid(["Name", "Type", "Size", "MD5", "SHA-1", "SHA-256"], detail.parts.map((part) => [part[0], part[1], human(part[2] || 0), part[3], part[4], part[5]]), "Attachments"));
@@ -292,7 +292,7 @@
       ["By user", mail[USER]], ["Client", mail[CLIENT]], ["Server", mail[SERVER]],
       ["Connection", `${mail[UID]}, mail ${mail[DEPTH]}`],
       ["Size", human(mail[SIZE])],
-      ["Whole", mail[REASON] ? "no: " + settings.reasons[mail[REASON]] : "yes"],
+      ["Complete", mail[REASON] ? "no: " + settings.reasons[mail[REASON]] : "yes"],
     ];
     const detail = element("detail");
     detail.replaceChildren(pairs(facts));
@@ -303,12 +303,12 @@
     try {
       found = await unpack(number);
     } catch (error) {
-      detail.append(note("The details cannot be opened: this browser is too old."));
+      detail.append(note("Cannot open the details: this browser is too old."));
       return;
     }
     if (place !== shown.indexOf(number) || !dialog.open) return;
     if (found) detail.replaceChildren(pairs([...facts, ...found.facts]), ...sections(found));
-    else detail.append(note("The details were left out, to keep the page small."));
+    else detail.append(note("The details are left out, to keep the page small."));
     detail.dataset.mail = number;
   };
   element("newer").addEventListener("click", () => show(shown[place - 1]));
@@ -326,7 +326,7 @@
     if (!button) return;
     element("q").value = "";
     state.words = [];
-    state.torn = element("torn").checked = false;
+    state.incompleteOnly = element("incomplete-only").checked = false;
     only(button.dataset.field, button.dataset.value, labels[button.dataset.field]);
     element("mails").scrollIntoView();
     element("mails").focus({ preventScroll: true });

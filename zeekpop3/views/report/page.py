@@ -1,8 +1,8 @@
-"""The page put together: one file that needs no network, under a policy that lets nothing else run.
+"""The page: one file that needs no network, under a policy that allows nothing but its own style and script.
 
-The Content-Security-Policy names this page's own style sheet and script by their hashes and forbids all
-others, all connections, frames and forms, and (trusted types) every way of making markup out of text. Jinja
-escapes what it fills in, after `visible` made it harmless to read.
+The Content-Security-Policy names the page's style sheet and script by their hashes. It forbids everything
+else: other scripts, connections, frames, forms, and (trusted types) making markup from text. Jinja escapes
+what it fills in, after `visible` has made it safe to read.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from zeekpop3 import __version__
 from zeekpop3.errors import OutputError, QueryError
 from zeekpop3.store.parquet import publish
 from zeekpop3.store.read import Filters, instant
-from zeekpop3.views.report.charts import buckets, ranking, timeline
+from zeekpop3.views.format import human_size, stamp
+from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
-from zeekpop3.views.report.mails import Listing, cut, in_script, mails, stamp
-from zeekpop3.views.visible import visible
+from zeekpop3.views.report.mails import FIELD, Listing, in_script, mails
+from zeekpop3.views.text import shorten, visible
 
 if TYPE_CHECKING:
     import jinja2
 
 MIB = 1 << 20
-#: Most rows of each table but the mails', most bars of a ranking.
+#: Most rows of each table (except that of the mails), most bars of a ranking.
 _ROWS, _BARS = 200, 10
 
 
@@ -41,38 +42,29 @@ def write_report(
     filters: Filters | None = None,
     limit: int = 10_000,
     body: bool = True,
-    most_bytes: int = 25 * MIB,
+    max_bytes: int = 25 * MIB,
     now: dt.datetime | None = None,
 ) -> Listing:
-    """Write the page of an output folder's tables to the file `out`, replaced, and only for its owner's eyes.
+    """Write the page of an output folder's tables to the file `out` (0600; replaced if it exists).
 
-    `filters` may name user, since and until. `limit` mails at most are listed; `body` False leaves out texts,
-    HTML sources and URLs; `most_bytes` bounds what the mails take of the file. `now` (default: unknown, then
-    not said) is when the page was made. Raises QueryError for the tables, or without the packages it needs;
+    `filters` may name user, since and until. At most `limit` mails are listed; `body=False` leaves out texts,
+    HTML sources and URLs; `max_bytes` bounds the part of the file that the mails take. `now` is the time of
+    writing (default: not mentioned). Raises QueryError for the tables, or if a package is missing;
     OutputError if the file cannot be written.
     """
     given = filters or Filters()
     since, until = (None if time is None else instant(time) for time in (given.since, given.until))
     filters = Filters(given.user, since=since, until=until)
-    environment = _environment()
+    environment = page_environment()
     figures = gather(path, filters)
-    listing = mails(path, filters, figures, limit=limit, body=body, most_bytes=most_bytes)
+    listing = mails(path, filters, figures, limit=limit, body=body, max_bytes=max_bytes)
     page = _render(environment, figures, listing, filters, body=body, now=now)
     _write(Path(out), page)
     return listing
 
 
-def human(size: float | None) -> str:
-    """Bytes for reading: 999 B, 1.2 kB, 34 MB."""
-    amount = float(size or 0)
-    units = ["TB", "GB", "MB", "kB", "B"]
-    while amount >= 999.5 and len(units) > 1:
-        amount, _ = amount / 1000, units.pop()
-    return f"{amount:.0f} {units[-1]}" if units[-1] == "B" or amount >= 99.5 else f"{amount:.1f} {units[-1]}"
-
-
 def count(number: float | None) -> str:
-    """A whole number, its thousands set apart."""
+    """A number with thin spaces between thousands."""
     return "" if number is None else f"{round(number):,}".replace(",", "\u2009")
 
 
@@ -107,23 +99,7 @@ def _render(
         resources.files("zeekpop3.views.report").joinpath(name).read_text("utf-8")
         for name in ("page.css", "page.js")
     )
-    step, bars = buckets(figures.minutes)
-    charts = dict.fromkeys(("mails", "bytes", "users", "senders", "types"), "")
-    if bars:
-        labels = [bar.label for bar in bars]
-        counts = [("whole", [bar.whole for bar in bars]), ("incomplete", [bar.incomplete for bar in bars])]
-        charts["mails"] = timeline(labels, counts, count)
-        charts["bytes"] = timeline(labels, [("bytes", [bar.size for bar in bars])], human)
-    senders, users = _by_mails(figures.senders), _by_mails(figures.users)
-    types = _by_mails(figures.types)
-    for name, ranked, unknown in (
-        ("senders", senders, "(no From)"),
-        ("users", [entry for entry in users if entry[1].mails], "(user unknown)"),
-        ("types", types, ""),
-    ):
-        if ranked:
-            top = [(key or unknown, tally.mails) for key, tally in ranked[:_BARS]]
-            charts[name] = ranking(top, count)
+    step, bars = figures.timeline.buckets()
     contents = sorted(
         figures.contents.items(), key=lambda entry: (-len(entry[1].users), -entry[1].mails, entry[0])
     )
@@ -134,7 +110,7 @@ def _render(
         data=Markup(listing.lines),
         packs=[Markup(pack) for pack in listing.packs],
         settings=Markup(in_script({"reasons": listing.reasons, "pack": listing.pack, "body": body})),
-        charts={name: Markup(chart) for name, chart in charts.items()},
+        charts=_charts(figures, bars),
         figures=figures,
         listing=listing,
         filters=filters,
@@ -143,25 +119,44 @@ def _render(
         version=__version__,
         step=step,
         bars=bars,
-        busiest=max(bars, key=lambda bar: bar.whole + bar.incomplete, default=None),
-        users=users,
+        busiest=max(bars, key=lambda bar: bar.complete + bar.incomplete, default=None),
+        users=_by_mails(figures.users),
         servers=_by_mails(figures.servers),
-        senders=senders,
-        types=types,
+        senders=_by_mails(figures.senders),
+        types=_by_mails(figures.types),
         contents=contents,
         passwords=len({login.user for login in figures.logins if login.exposed == "password"}),
         rows=_ROWS,
     )
 
 
-def _environment() -> jinja2.Environment:
+def _charts(figures: Figures, bars: list[Bucket]) -> dict[str, list[Chart]]:
+    """The charts by name; empty where there is nothing to draw."""
+    charts: dict[str, list[Chart]] = {"mails": [], "bytes": []}
+    if bars:
+        labels = [bar.label for bar in bars]
+        mails = [[bar.complete for bar in bars], [bar.incomplete for bar in bars]]
+        charts["mails"] = stacked_bars(labels, mails, count)
+        charts["bytes"] = stacked_bars(labels, [[bar.size for bar in bars]], human_size)
+    for name, tallies, unknown in (
+        ("senders", figures.senders, "(no From)"),
+        ("users", figures.users, "(user unknown)"),
+        ("types", figures.types, ""),
+    ):
+        ranked = [(key, tally) for key, tally in _by_mails(tallies) if tally.mails]
+        entries = [(shorten(key or unknown, FIELD), tally.mails) for key, tally in ranked[:_BARS]]
+        charts[name] = ranking(entries, count) if entries else []
+    return charts
+
+
+def page_environment() -> jinja2.Environment:
     try:
         import jinja2
     except ImportError as error:
-        raise QueryError("report needs pygal and Jinja: install zeekpop3[report]") from error
+        raise QueryError("report needs Jinja: install zeekpop3[report]") from error
 
     def finalize(value: Any) -> Any:
-        # Markup is ours; every other text is made visible, wherever the template puts it.
+        # Markup is our own; any other text is made visible, wherever the template puts it.
         return visible(value) if type(value) is str else value
 
     environment = jinja2.Environment(
@@ -172,7 +167,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"human": human, "count": count, "cut": cut, "stamp": stamp, "names": _names}
+    environment.filters |= {"human": human_size, "count": count, "cut": _cut, "stamp": stamp, "names": _names}
     return environment
 
 
@@ -180,11 +175,15 @@ def _by_mails(tallies: dict[Any, Tally]) -> list[tuple[Any, Tally]]:
     return sorted(tallies.items(), key=lambda entry: (-entry[1].mails, -entry[1].size, str(entry[0])))
 
 
-def _names(names: Iterable[str], most: int = 6) -> str:
-    """Some names, and how many more there are."""
+def _cut(text: str | None) -> str:
+    return shorten(text, FIELD)
+
+
+def _names(names: Iterable[str], limit: int = 6) -> str:
+    """The first names, and how many more there are."""
     every = list(names)
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(cut(name, 60) for name in every[:most]) + more
+    more = f" and {len(every) - limit} more" if len(every) > limit else ""
+    return ", ".join(shorten(name, 60) for name in every[:limit]) + more
 
 
 def _hash(text: str) -> str:
@@ -193,15 +192,15 @@ def _hash(text: str) -> str:
 
 def _write(out: Path, page: str) -> None:
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)  # is 0600
+        descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)  # mode 0600
     except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{out}: cannot write: {error.strerror or error}") from error
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(page)
         publish(temporary, out)
     except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{out}: cannot write: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)

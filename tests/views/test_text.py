@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from zeekpop3.views.visible import csv_cell, json_line, visible, visible_field, visible_lines
+from zeekpop3.views.text import visible, visible_field, visible_lines
 
 #: Variation selectors of emoji: they have no width, and hide nothing.
 HARMLESS = {"\ufe0e", "\ufe0f"}
@@ -46,19 +43,3 @@ def test_a_fold_is_a_blank() -> None:
     """In a header field the white space of a fold is one blank; other blanks stay, all else is escaped."""
     assert visible_field("one\ttwo \t \tthree  four\x1b\n") == r"one two three  four\x1b\n"
     assert visible_field(" " * 100_000) == " " * 100_000
-
-
-@given(st.text(st.characters(codec=None)))
-def test_json_is_lossless_and_visible(text: str) -> None:
-    """JSON gives the very text back, and holds no hidden character while doing so."""
-    line = json_line({"text": text})
-    assert json.loads(line) == {"text": text}
-    assert visible(line) == line
-
-
-@given(st.text(st.characters(codec=None)))
-def test_a_cell_is_one_visible_line_and_no_formula(text: str) -> None:
-    """Neither a second line nor a formula can come out of a mail into a spreadsheet."""
-    cell = csv_cell(text)
-    assert visible(cell) == cell
-    assert cell[:1] not in ("=", "+", "-", "@")

@@ -1,0 +1,238 @@
+"""Options that several commands share, each group declared once, as a dataclass.
+
+A command takes a group as one parameter. `command` registers it with the group's fields as options of its
+own, and adds examples to its help.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from zeekpop3.pipeline.settings import Settings
+    from zeekpop3.store.read import Filters
+    from zeekpop3.store.sink import Mode
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def command(app: typer.Typer, *examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command; `examples` end its help."""
+    epilog = "\n\n".join(["Examples:", *(f"$ {example}" for example in examples)]) if examples else None
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        app.command(epilog=epilog)(_expanded(function))
+        return function
+
+    return register
+
+
+def _expanded(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with the fields of its option groups as parameters of its own."""
+    hints = get_type_hints(function, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, type[Any]] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        kind = hints[parameter.name]
+        if is_dataclass(kind) and isinstance(kind, type):
+            groups[parameter.name] = kind
+            parameters += _group_parameters(kind)
+        else:
+            parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(function)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        function(**given)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _group_parameters(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
+
+
+def local_path(path: Path | None) -> Path | None:
+    """Refuse a URL as the place for an output: it would become a local folder of that name."""
+    if path is not None and _URL.match(str(path)):
+        raise typer.BadParameter(
+            f"{str(path)!r} is a URL; write to a local folder and copy it (rclone, aws s3 sync), or use Spark"
+        )
+    return path
+
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the tables.", show_default=False)]
+Logs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="LOG...", help="Event logs, folders with event logs, or globs.", show_default=False
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option("--out", "-o", help="Folder for the tables.", show_default=False, callback=local_path),
+]
+
+
+@dataclass(slots=True)
+class OutputOptions:
+    """Where a run writes its tables, and what happens to tables that exist."""
+
+    out: Out
+    append: Annotated[bool, typer.Option("--append", help="Add to existing tables.")] = False
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing tables.")] = False
+
+    @property
+    def mode(self) -> Mode:
+        """The sink's mode. Raises typer.BadParameter if both options are given."""
+        exclusive("--append", self.append, "--overwrite", self.overwrite)
+        return "append" if self.append else "overwrite" if self.overwrite else "new"
+
+
+@dataclass(slots=True)
+class RecordOptions:
+    """What records contain: `run`, `pcap` and `follow`."""
+
+    attachment_content: Annotated[
+        bool, typer.Option("--attachment-content", help="Store the bytes of attachments, not only hashes.")
+    ] = False
+    no_raw: Annotated[bool, typer.Option("--no-raw", help="Leave out the raw messages.")] = False
+    no_body: Annotated[
+        bool, typer.Option("--no-body", help="Leave out bodies: text, HTML, URLs and raw messages.")
+    ] = False
+    hash_users: Annotated[
+        str | None,
+        typer.Option(
+            "--hash-users",
+            metavar="KEY",
+            envvar="ZEEKPOP3_HASH_KEY",
+            show_envvar=True,
+            help="Replace users and addresses by HMACs with this key (safer in the environment).",
+        ),
+    ] = None
+    max_message: Annotated[
+        int, typer.Option("--max-message", metavar="MIB", min=1, help="Maximum size of one message, in MiB.")
+    ] = 64
+
+    @property
+    def settings(self) -> Settings:
+        """The settings for `run` and `follow`. Raises UsageError for an empty key."""
+        from zeekpop3.pipeline.settings import settings
+
+        return settings(
+            no_raw=self.no_raw,
+            no_body=self.no_body,
+            hash_users=self.hash_users,
+            attachment_content=self.attachment_content,
+            max_message_mib=self.max_message,
+        )
+
+
+_FILTERS = "Filters"
+
+
+@dataclass(slots=True)
+class SpanOptions:
+    """A user and a span of time."""
+
+    user: Annotated[
+        str | None,
+        typer.Option("--user", rich_help_panel=_FILTERS, help="Mailbox user (exact, case-insensitive)."),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            rich_help_panel=_FILTERS,
+            help="At or after this time: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d.",
+        ),
+    ] = None
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", rich_help_panel=_FILTERS, help="Before this time."),
+    ] = None
+
+    def filters(self, now: dt.datetime | None = None, **others: Any) -> Filters:
+        """The filters; `others` are further fields of them. Raises QueryError for an invalid time."""
+        from zeekpop3.store.read import Filters, instant
+
+        now = now or dt.datetime.now(dt.UTC)
+        since, until = (None if time is None else instant(time, now) for time in (self.since, self.until))
+        return Filters(user=self.user, since=since, until=until, **others)
+
+
+@dataclass(slots=True)
+class MailOptions(SpanOptions):
+    """Which mails `show` and `eml` select."""
+
+    sender: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TEXT", rich_help_panel=_FILTERS, help="From contains this text."),
+    ] = None
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject", metavar="TEXT", rich_help_panel=_FILTERS, help="Subject contains this text."
+        ),
+    ] = None
+    attachment: Annotated[
+        str | None,
+        typer.Option(
+            "--attachment",
+            metavar="HASH",
+            rich_help_panel=_FILTERS,
+            help="Has an attachment with this MD5, SHA-1 or SHA-256.",
+        ),
+    ] = None
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", rich_help_panel=_FILTERS, help="Only incomplete mails.")
+    ] = False
+
+    def mail_filters(self) -> Filters:
+        """The filters. Raises QueryError for an invalid time or hash."""
+        return self.filters(
+            sender=self.sender,
+            subject=self.subject,
+            attachment=self.attachment,
+            incomplete=self.incomplete,
+        )
+
+
+@dataclass(slots=True)
+class FormatOptions:
+    """The format of a list: a table for people by default."""
+
+    json: Annotated[bool, typer.Option("--json", help="Output JSON Lines.")] = False
+    csv: Annotated[bool, typer.Option("--csv", help="Output CSV with a header line.")] = False
+
+    def check(self) -> None:
+        """Raise typer.BadParameter if both are given."""
+        exclusive("--json", self.json, "--csv", self.csv)
+
+
+def exclusive(first: str, first_given: object, second: str, second_given: object) -> None:
+    """Raise typer.BadParameter if two options are given that exclude each other."""
+    if first_given and second_given:
+        raise typer.BadParameter(f"use either {first} or {second}, not both")

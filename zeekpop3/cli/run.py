@@ -1,0 +1,141 @@
+"""Commands that read captures and event logs: run, pcap, transcript, scripts."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeekpop3.cli.options import Logs, OutputOptions, RecordOptions, command
+from zeekpop3.cli.output import Problems, progress, say, summary_line, write
+from zeekpop3.errors import ZeekPop3Error
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    command(
+        app,
+        "zeekpop3 run pop3_events.log --out tables",
+        "zeekpop3 run /opt/zeek/logs/2024-06-* --out tables --append --no-body",
+    )(run)
+    command(
+        app,
+        "zeekpop3 pcap traffic.pcap --out tables",
+        "zeekpop3 pcap *.pcap --out tables --append --keep-logs zeek-logs",
+    )(pcap)
+    command(
+        app,
+        "zeekpop3 transcript pop3_events.log",
+        "zeekpop3 transcript pop3_events.log --uid CHhAvVGS1DHFjwGM9",
+    )(transcript)
+    command(
+        app,
+        "zeekpop3 scripts",
+        'zeek -Cr traffic.pcap "$(zeekpop3 scripts)/exact.zeek"',
+    )(scripts)
+
+
+def run(
+    logs: Logs,
+    output: OutputOptions,
+    record: RecordOptions,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Number of processes (default: one per core)."),
+    ] = None,
+) -> None:
+    """Turn event logs into tables: emails, attachments, sessions, commands.
+
+    LOG is the event log that the Zeek package writes: pop3_events.log, or a rotated or compressed one.
+    """
+    if _process(logs, output, record, jobs):
+        raise typer.Exit(1)
+
+
+def pcap(
+    captures: Annotated[
+        list[Path],
+        typer.Argument(metavar="PCAP...", help="Captures that Zeek can read.", show_default=False),
+    ],
+    output: OutputOptions,
+    record: RecordOptions,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Use the plain form of the event log instead of the exact form.")
+    ] = False,
+    zeek: Annotated[
+        str | None,
+        typer.Option("--zeek", metavar="PROGRAM", help="The zeek to run (default: the one on PATH)."),
+    ] = None,
+    keep_logs: Annotated[
+        Path | None, typer.Option("--keep-logs", metavar="DIR", help="Keep Zeek's logs in this folder.")
+    ] = None,
+) -> None:
+    """Run Zeek on captures with the bundled package, then process the event logs as `run` does."""
+    from zeekpop3.zeek.program import find_zeek
+    from zeekpop3.zeek.program import record as run_zeek
+
+    find_zeek(zeek)
+    problems = Problems()
+    logs: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="zeekpop3-") as scratch:
+        for number, capture in enumerate(captures):
+            folder = (keep_logs or Path(scratch)) / f"{number:04d}-{capture.name}"
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                log = run_zeek(capture, folder, plain=plain, zeek=zeek)
+            except ZeekPop3Error as error:
+                problems(error)
+                continue
+            if log is None:
+                say(f"zeekpop3: {capture}: no POP3 found")
+            else:
+                logs.append(str(log))
+        failed = bool(logs) and _process(logs, output, record)
+    if problems.found or failed or not logs:
+        raise typer.Exit(1)
+
+
+def transcript(
+    logs: Logs,
+    uid: Annotated[str | None, typer.Option("--uid", help="Only the connection with this uid.")] = None,
+) -> None:
+    """Print the dialogue of client and server, one connection after the other."""
+    from zeekpop3.views.transcript import transcript as lines_of
+
+    problems = Problems()
+    write(lines_of(logs, uid=uid, on_error=problems))
+    if problems.found:
+        raise typer.Exit(1)
+
+
+def scripts() -> None:
+    """Print the folder of the bundled Zeek package, for `zeek` and for @load in local.zeek."""
+    from zeekpop3.zeek.program import scripts_dir
+
+    write([str(scripts_dir())])
+
+
+def _process(logs: list[str], output: OutputOptions, record: RecordOptions, jobs: int | None = None) -> bool:
+    """Process event logs and print the counts; True if some input could not be read."""
+    mode, settings = output.mode, record.settings
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # we do not use BLAS; avoid its threads
+    from zeekpop3.pipeline import run as run_pipeline
+
+    problems = Problems()
+    with progress() as update:
+        summary = run_pipeline(
+            logs,
+            output.out,
+            mode=mode,
+            jobs=jobs,
+            privacy=settings.privacy,
+            attachment_content=settings.attachment_content,
+            max_message=settings.max_message,
+            on_error=problems,
+            progress=update,
+        )
+    say(f"{summary_line(summary)} -> {output.out}")
+    return problems.found

@@ -1,0 +1,142 @@
+"""Values as text: sizes, times, counts, JSON lines, CSV and table cells. Every view uses these functions."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import datetime as dt
+import io
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from zeekpop3.views.text import HIDDEN, visible
+
+#: A spreadsheet takes a cell that begins with one of these for a formula (full-width forms included).
+_FORMULA = frozenset("=+-@\u2212")
+
+
+def human_size(size: float | None) -> str:
+    """Bytes with a decimal unit: 999 B, 1.2 kB, 34 MB."""
+    amount = float(size or 0)
+    units = ["TB", "GB", "MB", "kB", "B"]
+    while amount >= 999.5 and len(units) > 1:
+        amount, _ = amount / 1000, units.pop()
+    return f"{amount:.0f} {units[-1]}" if units[-1] == "B" or amount >= 99.5 else f"{amount:.1f} {units[-1]}"
+
+
+def plural(number: int, noun: str, nouns: str | None = None) -> str:
+    """A number and its noun: 1 mail, 2 mails."""
+    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def stamp(moment: dt.datetime | None) -> str:
+    """A time for people: UTC, to the second."""
+    if moment is None:
+        return ""
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(dt.UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(moment: dt.datetime) -> str:
+    """A time for programs: ISO 8601, UTC with `Z`."""
+    if moment.tzinfo is None:
+        return moment.isoformat()
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def to_jsonable(value: Any) -> Any:
+    """A value as JSON has it: times ISO 8601, bytes base64, anything unknown its text."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dt.datetime):
+        return iso(value)
+    if isinstance(value, dict):
+        return {str(name): to_jsonable(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_jsonable(entry) for entry in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(value).decode()
+    return str(value)
+
+
+def json_line(value: Any) -> str:
+    """A value as JSON on one line; lossless, and safe on a terminal."""
+    text = json.dumps(to_jsonable(value), ensure_ascii=False, separators=(", ", ": "), allow_nan=False)
+    if text.isascii() and text.isprintable():
+        return text
+    return HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], text)
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A JSON object per row; unknown is null."""
+    return (json_line(row) for row in rows)
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """A header line and a line per row (RFC 4180, LF): lists joined by "; ", unknown empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for values in _with_header(columns, rows):
+        writer.writerow(values)
+        yield out.getvalue().rstrip("\n")
+        out.seek(0)
+        out.truncate()
+
+
+def csv_cell(text: str) -> str:
+    """Text as a CSV cell: visible, and not a formula to a spreadsheet (a ' is put before one)."""
+    text = visible(text)
+    start = unicodedata.normalize("NFKC", text.lstrip()[:1])
+    return "'" + text if start in _FORMULA else text
+
+
+def cell(value: Any) -> str:
+    """A value on one visible line of a table: times to the second, unknown empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.datetime):
+        return stamp(value)
+    if isinstance(value, list) and not any(isinstance(entry, (dict, list)) for entry in value):
+        return visible("; ".join(str(to_jsonable(entry)) for entry in value))
+    if isinstance(value, (list, tuple, dict)):
+        return json_line(value)
+    if isinstance(value, (bytes, bytearray)):
+        return f"({plural(len(value), 'byte')})"
+    return visible(str(value))
+
+
+def _with_header(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[list[str]]:
+    yield [csv_cell(column) for column in columns]
+    for row in rows:
+        yield [_csv_value(value) for value in row]
+
+
+def _csv_value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, Decimal)):
+        return str(value)
+    if isinstance(value, list):
+        return csv_cell("; ".join(_csv_entry(entry) for entry in value))
+    if isinstance(value, dict):
+        return csv_cell(json_line(value))
+    return csv_cell(str(to_jsonable(value)))
+
+
+def _csv_entry(value: Any) -> str:
+    """One entry of a list; an attachment is represented by its name or hash."""
+    if isinstance(value, dict):
+        return str(value.get("filename") or value.get("sha256") or json_line(value))
+    return str(to_jsonable(value))
