@@ -1,25 +1,34 @@
-"""Event logs: found, checked, handed to zat, and given on as batches of rows, in bounded memory.
+"""Event logs: found, checked, cut into pieces, read as batches of rows, grouped by connection.
 
 `find_logs` → paths; `chunks` → pieces of one log; `read_chunk` → a `Batch`; `group` → the rows of each
-connection. Importing this costs nothing: zat and Arrow are loaded with the first chunk that is read.
+connection. Memory is bounded. zat and Arrow are imported with the first log that is read, not before.
 """
 
-from zeekpop3.log.chunk import Chunk, OnError, chunks
-from zeekpop3.log.find import find_logs
+from zeekpop3.log.batch import Batch, batch_of, read_chunk
+from zeekpop3.log.chunks import Chunk, LogCutter, OnError, chunks
+from zeekpop3.log.file import LogFile, open_log
+from zeekpop3.log.find import find_logs, is_log_name
 from zeekpop3.log.group import group
-from zeekpop3.log.header import COLUMNS, Header, read_header
-from zeekpop3.log.rows import Batch, batch_of, read_chunk
+from zeekpop3.log.header import COLUMNS, Head, Header, parse_head, parse_header, read_head, read_start
 
 __all__ = [
     "COLUMNS",
     "Batch",
     "Chunk",
+    "Head",
     "Header",
+    "LogCutter",
+    "LogFile",
     "OnError",
     "batch_of",
     "chunks",
     "find_logs",
     "group",
+    "is_log_name",
+    "open_log",
+    "parse_head",
+    "parse_header",
     "read_chunk",
-    "read_header",
+    "read_head",
+    "read_start",
 ]

@@ -1,8 +1,8 @@
-"""Which files are meant, in the order of time.
+"""Finds the event logs, in the order of time.
 
 Zeek's names: `pop3_events.log` while it is written; `pop3_events.HH:MM:SS-HH:MM:SS.log.gz` in a folder
-YYYY-MM-DD, or `pop3_events-YYYY-MM-DD-HH-MM-SS.log`, when archived. The first row's `ts` decides, as names
-can be changed.
+YYYY-MM-DD, or `pop3_events-YYYY-MM-DD-HH-MM-SS.log`, when archived. logrotate adds `.1`, `-20240101`, `.gz`.
+The order is that of the first rows' `ts`, as names can be changed.
 """
 
 from __future__ import annotations
@@ -15,27 +15,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from zeekpop3.errors import LogError
-from zeekpop3.log.header import LOG_PATH, parse_header
-from zeekpop3.log.stream import ByteStream
+from zeekpop3.log.header import LOG_PATH, read_head
 
-_NAME = re.compile(rf"{LOG_PATH}.*\.log(\.gz)?")
+_NAME = re.compile(rf"{LOG_PATH}.*\.log([.-]\d[\d.-]*)?(\.gz)?")
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _CLOCK = re.compile(r"(\d\d)[-:](\d\d)[-:](\d\d)")
-_HEAD = 1 << 16
 
 
 def find_logs(sources: Iterable[str | Path]) -> list[Path]:
-    """The event logs that `sources` (files, folders with all below them, glob patterns) stand for.
+    """The event logs in `sources` (files, folders with all their subfolders, glob patterns), by time.
 
-    In order of time, each file once, however often or by whatever link it is named. A file that is named
-    itself is taken whatever its name; in folders only Zeek's names count. Raises LogError for a source that
-    gives nothing.
+    Each file occurs once, even if it is named twice or by links. A file that is named itself may have any
+    name; in folders only the names of event logs count. Raises LogError for a source without logs.
     """
     found: dict[tuple[int, int], Path] = {}
     for source in sources:
         paths = list(_paths(Path(source)))
         if not paths:
-            raise LogError(source, f"the folder holds no event log ({LOG_PATH}*.log or .log.gz)")
+            raise LogError(source, f"no event log in this folder ({LOG_PATH}*.log or .log.gz)")
         for path in paths:
             try:
                 status = path.stat()
@@ -46,7 +43,7 @@ def find_logs(sources: Iterable[str | Path]) -> list[Path]:
 
 
 def is_log_name(name: str) -> bool:
-    """Whether a file of this name, met in a folder, is an event log."""
+    """Whether a file of this name, found in a folder, is an event log."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -70,7 +67,7 @@ def _paths(source: Path) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """The logs in a folder and below; links are followed (Zeek's `current` is one), but never in a circle."""
+    """The logs in a folder and its subfolders. Links are followed (Zeek's `current` is one), each folder once."""
     seen: set[str] = set()
     for where, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(where)
@@ -85,36 +82,18 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _time_key(path: Path) -> tuple[float, str]:
-    """When the log's first row was written; what the name says if there is none; else at the end."""
-    first = _first_ts(path)
+    """The time of the log's first row; that in its name if it has no rows; else the end of time."""
+    try:
+        first = read_head(path).first_time()
+    except LogError:
+        first = None
     if first is None:
         first = _named_time(path)
     return (float("inf") if first is None else first), str(path)
 
 
-def _first_ts(path: Path) -> float | None:
-    """The `ts` of the first row, from the head of the file alone.
-
-    A `contents` row has the time of its first byte, and may have been held while a log before it was written:
-    it tells only where the head has no other row.
-    """
-    try:
-        with ByteStream(path) as stream:
-            head = stream.read(_HEAD)
-        header, size = parse_header(head, path)
-    except LogError:
-        return None
-    ts, kind = header.fields.index("ts"), header.fields.index("kind")
-    rows = [line.split(header.separator.encode()) for line in head[size:].split(b"\n")]
-    rows = [row for row in rows if len(row) > max(ts, kind)]
-    try:
-        return float(next((row for row in rows if row[kind] != b"contents"), rows[0])[ts])
-    except (IndexError, ValueError):
-        return None
-
-
 def _named_time(path: Path) -> float | None:
-    """The time (as if UTC) that the name and the folder say."""
+    """The time in the file's name, or in those of the file and its folder, taken as UTC."""
     day = _DAY.search(path.name) or _DAY.fullmatch(path.parent.name)
     if day is None:
         return None

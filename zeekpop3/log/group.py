@@ -6,11 +6,11 @@ from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from zeekpop3.log.rows import Batch
-from zeekpop3.session.rows import ConnId, Rows, WholeRows
+from zeekpop3.log.batch import Batch
+from zeekpop3.session.rows import ConnId, Rows
 
 if TYPE_CHECKING:
-    from zeekpop3.log.rows import Ints
+    from zeekpop3.log.batch import Ints
 
 
 def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
@@ -25,22 +25,20 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
     ids = _conn_ids(batch, order, codes)
     ts, seq = _numbers(batch.ts, order), _words(in_order)
     offset, length = _numbers(batch.offset, order), _numbers(batch.length, order)
-    # Objects are made for one connection at a time: of so few the processor still knows where they are.
     kind, command = batch.kind.take(order), batch.command.take(order)
-    payload = batch.payload.take(order)
-    kind_of_rows = WholeRows if batch.whole else Rows
+    data = list(map(batch.data.__getitem__, order.tolist()))
     for begin, end, code in zip(begins.tolist(), ends, codes[begins].tolist(), strict=True):
         rows = slice(begin, end)
         yield (
             batch.uids[code],
-            kind_of_rows(
+            Rows(
                 ts[rows],
                 seq[rows],
                 kind[rows].tolist(),
                 command[rows].tolist(),
                 offset[rows],
                 length[rows],
-                payload.between(begin, end),
+                data[rows],
                 ids.get(code),
             ),
         )
@@ -51,7 +49,7 @@ def _numbers(column: Ints, order: Ints) -> array[int]:
 
 
 def _words(column: Ints) -> array[int]:
-    """A column as machine words: most of its numbers nobody asks for, so no object is made of them here."""
+    """A column as machine words. Most of its numbers are never used, so no Python object is made of them."""
     numbers = array("q")
     numbers.frombytes(column.data.cast("B"))
     return numbers
@@ -59,7 +57,7 @@ def _words(column: Ints) -> array[int]:
 
 def _order(batch: Batch) -> tuple[Ints, Ints, Ints]:
     """The rows by uid, then by seq, and the uids (by their code) and seqs in that order. Zeek writes a
-    connection's rows in order, so the second rarely has work to do."""
+    connection's rows in order, so they rarely have to be sorted by seq."""
     import numpy as np
 
     codes = batch.uid_code

@@ -1,17 +1,20 @@
-"""The head of a Zeek log, checked before zat sees the file.
+"""The head of a Zeek log: checked here first, then read by zat.
 
-zat looks for the line `#fields` without end: a file that has none (empty, JSON, binary) must not reach it.
-The lines are those of Zeek's ASCII writer (src/logging/writers/ascii/Ascii.cc, `WriteHeader`).
+zat searches for the `#fields` line without end, so a file that has none (empty, JSON, binary) must not reach
+it. The header lines are those of Zeek's ASCII writer (src/logging/writers/ascii/Ascii.cc, `WriteHeader`).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 from zeekpop3.errors import LogError
+from zeekpop3.log.file import open_log
 
 LOG_PATH = "pop3_events"
 
@@ -31,7 +34,7 @@ COLUMNS: dict[str, str] = {
 }
 """The event log's columns and their Zeek types, in the order in which zeek-scripts/ writes them."""
 
-_MAX_HEAD = 1 << 16
+HEAD_BYTES = 1 << 16
 _PCAP_MAGICS = (
     b"\xd4\xc3\xb2\xa1",
     b"\xa1\xb2\xc3\xd4",
@@ -41,103 +44,208 @@ _PCAP_MAGICS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Header:
-    """What the head of one log says: `fields` and `types` are parallel, in the order of the log's columns."""
+    """What the header lines of a log say. `fields` and `types` are parallel, in the log's column order.
+
+    `text` is the header as it stands in the log; `size` is its length in bytes.
+    """
 
     path: Path
     fields: tuple[str, ...]
     types: tuple[str, ...]
     separator: str = "\t"
-    set_separator: str = ","
     empty_field: str = "(empty)"
     unset_field: str = "-"
-    log_path: str = LOG_PATH
-    open: str | None = None
+    text: bytes = b""
+
+    @property
+    def size(self) -> int:
+        return len(self.text)
 
 
-def read_header(fileobj: BinaryIO, path: str | Path) -> Header:
-    """The header of the log that `fileobj` (bytes, at its beginning) holds.
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first 64 KiB of a log (decompressed): `header` and the rows behind it.
 
-    Raises LogError, which names `path`, if it is no event log: something else, another stream's log, a
-    column missing.
+    `start` is the offset of `text` in the file. It is 0 unless the log was truncated in place, which leaves
+    a run of NUL bytes at the beginning.
     """
-    return parse_header(fileobj.read(_MAX_HEAD), path)[0]
+
+    header: Header
+    text: bytes
+    start: int
+
+    @property
+    def rows_start(self) -> int:
+        """The offset of the first row."""
+        return self.start + self.header.size
+
+    def first_time(self) -> float | None:
+        """The `ts` (seconds since the epoch) of the first row that is not `contents`; None without rows.
+
+        A `contents` row has the time of its first byte. Zeek may have held it while the previous log was
+        written, so it only counts if the head has no other row.
+        """
+        header = self.header
+        ts, kind = header.fields.index("ts"), header.fields.index("kind")
+        rows = [
+            line.split(header.separator.encode()) for line in self.text[header.size :].split(b"\n") if line
+        ]
+        rows = [row for row in rows if len(row) > max(ts, kind)]
+        row = next((row for row in rows if row[kind] != b"contents"), rows[0] if rows else None)
+        try:
+            return None if row is None else float(row[ts])
+        except ValueError:
+            return None
 
 
-def parse_header(head: bytes, path: str | Path, line: int = 1) -> tuple[Header, int]:
-    """The header at the beginning of `head`, and its size in bytes; `line` is the number of its first line.
+def read_start(path: Path) -> tuple[bytes, int]:
+    """The first 64 KiB of a log (decompressed) and their offset, which is behind leading NUL bytes.
 
-    Raises LogError as `read_header` does.
+    Raises LogError if the file cannot be read.
     """
-    path = Path(path)
-    if not head.startswith(b"#"):
-        raise LogError(path, _what_else(head))
-    lines, size = [], 0
-    for text in head.split(b"\n"):
-        if not text.startswith(b"#"):
+    with open_log(path) as file:
+        start = file.skip_hole()
+        text = file.read(HEAD_BYTES)
+        if not text and file.problem:
+            raise LogError(path, file.problem)
+    return text, start
+
+
+def read_head(path: Path) -> Head:
+    """The head of an event log. Raises LogError if it is not an event log, or cannot be read."""
+    return parse_head(*read_start(path), path)
+
+
+def parse_head(text: bytes, start: int, path: Path) -> Head:
+    """The head of a log of which `text` is the beginning, at offset `start`. Raises LogError."""
+    if _is_headless(text):
+        # Truncated in place: the header went with the rows. The columns are those of our package.
+        return Head(Header(path, tuple(COLUMNS), tuple(COLUMNS.values())), text, start)
+    return Head(parse_header(_whole_lines(text), path), text, start)
+
+
+def parse_header(text: bytes, path: Path, line: int = 1) -> Header:
+    """The header at the beginning of `text`, whose first line is line `line` of the log.
+
+    Raises LogError if it is not the header of an event log: other data, another stream, a missing column.
+    """
+    if not text.startswith(b"#"):
+        raise LogError(path, _what_else(text))
+    lines = []
+    for one in text.split(b"\n"):
+        if not one.startswith(b"#"):
             break
-        lines.append(text.rstrip(b"\r").decode("utf-8", "replace"))
-        size += len(text) + 1
-    says, at = _directives(lines)
-    fields = says.get("fields")
+        lines.append(one)
+    text = text[: sum(map(len, lines)) + len(lines)]
+    values, places = directives(one.rstrip(b"\r").decode("utf-8", "replace") for one in lines)
+    fields = values.get("fields")
     if fields is None:
-        raise LogError(path, "is no Zeek log: it has no #fields line", line)
-    log_path = says.get("path", [LOG_PATH])[0]
+        raise LogError(path, "not a Zeek log: no #fields line", line)
+    log_path = values.get("path", [LOG_PATH])[0]
     if not log_path.startswith(LOG_PATH):
-        raise LogError(path, f"is the log of another Zeek stream (#path {log_path}, not {LOG_PATH})", line)
-    missing = [name for name in COLUMNS if name not in fields]
-    place = line + at["fields"]
-    if missing:
-        raise LogError(
-            path, f"the event log lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}", place
-        )
+        raise LogError(path, f"log of another Zeek stream: #path is {log_path}, not {LOG_PATH}", line)
+    line += places["fields"]
+    if missing := [name for name in COLUMNS if name not in fields]:
+        raise LogError(path, f"missing column{'s'[: len(missing) > 1]}: {', '.join(missing)}", line)
     if len(set(fields)) != len(fields):
-        raise LogError(path, "a column stands twice in #fields", place)
-    types = says.get("types") or [COLUMNS.get(name, "string") for name in fields]
+        raise LogError(path, "a column occurs twice in #fields", line)
+    types = values.get("types") or [COLUMNS.get(name, "string") for name in fields]
     if len(types) != len(fields):
-        raise LogError(path, f"#fields names {len(fields)} columns, #types {len(types)}", place)
-    header = Header(
+        raise LogError(path, f"#fields has {len(fields)} columns, #types has {len(types)}", line)
+    return Header(
         path=path,
         fields=tuple(fields),
         types=tuple(types),
-        separator=says["separator"][0],
-        set_separator=says.get("set_separator", [","])[0],
-        empty_field=says.get("empty_field", ["(empty)"])[0],
-        unset_field=says.get("unset_field", ["-"])[0],
-        log_path=log_path,
-        open=says.get("open", [None])[0],
+        separator=values["separator"][0],
+        empty_field=values.get("empty_field", ["(empty)"])[0],
+        unset_field=values.get("unset_field", ["-"])[0],
+        text=text,
     )
-    return header, min(size, len(head))
 
 
-def _directives(lines: list[str]) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """What each `#name` line says, as a list of its values, and the index of that line."""
-    says: dict[str, list[str]] = {"separator": ["\t"]}
-    at: dict[str, int] = {}
-    for index, text in enumerate(lines):
-        if text.startswith("#separator "):
-            # The only line that is parted by a blank; the value is written as \xNN.
-            raw = re.sub(r"\\x([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), text[11:])
+def directives(lines: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """The values of each header line (`#name value ...`) by its name, and the index of that line.
+
+    `separator` is always there.
+    """
+    values: dict[str, list[str]] = {"separator": ["\t"]}
+    places: dict[str, int] = {}
+    for index, line in enumerate(lines):
+        if line.startswith("#separator "):
+            # The only line with a blank before its value, which is written as \xNN.
+            raw = re.sub(r"\\x([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), line[11:])
             if len(raw) == 1:
-                says["separator"] = [raw]
+                values["separator"] = [raw]
             continue
-        name, *values = text[1:].split(says["separator"][0])
-        if values:
-            says[name] = values
-            at[name] = index
-    return says, at
+        name, *rest = line[1:].split(values["separator"][0])
+        if rest:
+            values[name] = rest
+            places[name] = index
+    return values, places
+
+
+# -- zat -----------------------------------------------------------------------------------------------
+
+
+def read_by_zat(header: Header, *, is_log_start: bool) -> Header:
+    """The header with the fields and types that zat reads in the log.
+
+    zat opens files by name, and only uncompressed ones, so `is_log_start` says whether it can read the log
+    itself. Otherwise (gzip, a header in the middle of a log) it reads the header's text from a temporary
+    file. Raises LogError if zat reads something else, which means that the log was replaced meanwhile.
+    """
+    if b"\n#types" not in header.text:
+        return header  # zat would take the next line for the types
+    if is_log_start:
+        fields, types = _fields_by_zat(str(header.path), header.separator)
+    else:
+        fields, types = _fields_of_text(header.text, header.separator)
+    if fields != header.fields:
+        raise LogError(header.path, "the log was replaced while it was opened")
+    return replace(header, types=types)
+
+
+@lru_cache(64)
+def _fields_of_text(text: bytes, separator: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    with tempfile.NamedTemporaryFile(prefix="zeekpop3-", suffix=".header") as file:
+        file.write(text)
+        file.flush()
+        return _fields_by_zat(file.name, separator)
+
+
+def _fields_by_zat(path: str, separator: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    from zat.zeek_log_reader import ZeekLogReader
+
+    # `zat.utils.field_info.get_field_info` does the same, but for logs with tabs only.
+    _, fields, types, _ = ZeekLogReader(path, separator)._parse_zeek_header(path)
+    return tuple(fields), tuple(types)
+
+
+# -- what is not a header ------------------------------------------------------------------------------
+
+
+def _is_headless(text: bytes) -> bool:
+    """Whether `text` begins with a row of our columns, without a header before it."""
+    row = text[: text.find(b"\n") + 1].split(b"\t")
+    return len(row) == len(COLUMNS) and re.fullmatch(rb"\d+\.\d+", row[0]) is not None
+
+
+def _whole_lines(text: bytes) -> bytes:
+    """`text` without an incomplete last line, unless it is the only line."""
+    return text[: text.rfind(b"\n") + 1] or text
 
 
 def _what_else(head: bytes) -> str:
     """Why a file that does not begin with `#` cannot be an event log, in words that help."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
-        return "is empty"
+        return "empty file"
     if start.startswith((b"{", b"[")):
-        return "is JSON; the event log must be Zeek's TSV (LogAscii::use_json=F for this stream)"
+        return "JSON log; the event log must be TSV (LogAscii::use_json=F for this stream)"
     if head.startswith(_PCAP_MAGICS):
-        return "is a capture, not a log: `zeekpop3 pcap` reads it"
+        return "packet capture, not a log; use `zeekpop3 pcap`"
     if b"\0" in head:
-        return "is no Zeek log: it is binary"
-    return "is no Zeek log: it does not begin with a Zeek header"
+        return "not a Zeek log: binary data"
+    return "not a Zeek log: no Zeek header"

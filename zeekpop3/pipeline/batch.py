@@ -52,7 +52,7 @@ _EVENT_COST = 500
 _BYTES_PER_JOB = 48 << 20
 
 # What the processes of a run import.
-_LOADED_ONCE = ["zeekpop3.pipeline", "zeekpop3.log.reader", "pyarrow.parquet"]
+_LOADED_ONCE = ["zeekpop3.pipeline", "zeekpop3.log.batch", "pyarrow.parquet"]
 
 Progress = Callable[[int, int, int], None]
 """Called with bytes of log done, bytes in all, and mails found so far."""
@@ -125,7 +125,7 @@ def run(
         regrouper = Regrouper(max_message)
         with _executor(workers, alone) as executor:
             work = _Work(executor, settings, 2 * workers, summary, regrouper, tell)
-            for task_chunks in _tasks(paths, tell, summary, keep=workers == 1):
+            for task_chunks in _tasks(paths, tell, summary, send=workers > 1):
                 work.read(task_chunks)
                 if progress is not None:
                     progress(min(summary.log_bytes, total), total, summary.mails)
@@ -142,17 +142,17 @@ def _jobs(jobs: int | None, total: int) -> int:
 
 
 def _tasks(
-    paths: list[Path], tell: Callable[[LogError], None], summary: Summary, keep: bool
+    paths: list[Path], tell: Callable[[LogError], None], summary: Summary, send: bool
 ) -> Iterator[list[Chunk]]:
     """The chunks of all logs, several small ones together."""
     waiting: list[Chunk] = []
     size = 0
     for path in paths:
-        for chunk in chunks(path, size=TASK_BYTES, on_error=tell, keep=keep):
+        for chunk in chunks(path, size=TASK_BYTES, on_error=tell):
             if waiting and size + chunk.size > TASK_BYTES:
                 yield waiting
                 waiting, size = [], 0
-            waiting.append(chunk)
+            waiting.append(chunk.without_data() if send else chunk)
             size += chunk.size
             summary.log_bytes += chunk.size
     if waiting:

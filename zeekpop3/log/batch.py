@@ -1,0 +1,289 @@
+"""A chunk of the log → a batch of columns: times exact, data decoded, bad rows left out and reported.
+
+The types of the columns are those that zat reads in the log's header. The rows become columns by Arrow's CSV
+reader, all at once and with no special meaning of quotes, `#` or `NA`; zat's own readers would damage them.
+Only if that fails the rows are checked one by one (`bad_rows`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeekpop3.log.bad_rows import RowErrors, good_rows
+from zeekpop3.log.chunks import Chunk, OnError, next_meta
+from zeekpop3.log.header import COLUMNS, Header
+from zeekpop3.log.payload import Payload, data_apart, decode_column
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    Ints = npt.NDArray[np.int64]
+    Objects = npt.NDArray[np.object_]
+
+_BLOCK = 4 << 20  # Arrow reads in blocks of so many bytes, each of which must hold a whole row
+_LAST_SECOND = 9e9  # the year 2255, before pandas' nanoseconds end
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|\\)")
+
+
+class BadRows(Exception):
+    """Some row has the wrong number of fields, or a field that is not of its column's type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one log as parallel columns, in the log's order.
+
+    `uids` are the different uids in order of first appearance, `uid_code` is the index into it for each row.
+    `ts` is in microseconds since the epoch (UTC). Unset numbers are -1, unset texts None, unset data empty.
+    """
+
+    path: Path
+    uids: list[str]
+    uid_code: Ints
+    ts: Ints
+    seq: Ints
+    kind: Objects
+    command: Objects
+    offset: Ints
+    length: Ints
+    payload: Payload
+    orig_h: Objects
+    orig_p: Ints
+    resp_h: Objects
+    resp_p: Ints
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    @property
+    def data(self) -> list[bytes]:
+        return self.payload.fields
+
+
+def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
+    """The rows of `chunk`. Each row that cannot be used is left out and goes to `on_error` with its line.
+
+    Invalid or truncated data is kept as far as it decodes; `length` still says what it should be. Raises
+    LogError only if the file was changed after it was cut into chunks.
+    """
+    original = text = chunk.text()
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    text = _without_meta(text)
+    errors = RowErrors(chunk, original, on_error)
+    batch = None
+    if b"\r" not in text:
+        try:
+            batch = _batch(chunk, text)
+        except BadRows:
+            pass
+    if batch is None or _has_holes(batch):
+        batch = _batch(chunk, good_rows(chunk, bytes(text), errors))
+    for row in batch.payload.invalid:
+        errors.of_row(row, "invalid or truncated base64 in `data`; using the part that decodes")
+    for row in _truncated(batch):
+        size, length = len(batch.data[row]), batch.length[row]
+        errors.of_row(row, f"`data` has {size} bytes, but `length` is {length}")
+    errors.finish()
+    return batch
+
+
+def _without_meta(text: bytes | bytearray) -> bytes | bytearray:
+    """The lines that do not begin with `#`."""
+    at = next_meta(text, 0)
+    if at == len(text):
+        return text
+    parts = [text[:at]]
+    while at < len(text):
+        begin = text.find(b"\n", at) + 1 or len(text)
+        at = next_meta(text, begin)
+        parts.append(text[begin:at])
+    return b"".join(parts)
+
+
+def _batch(chunk: Chunk, text: bytes | bytearray) -> Batch:
+    header = chunk.header
+    apart = data_apart(text, header)
+    payload = None
+    if apart is None:
+        columns = _read_columns(text, header, header.fields)
+    else:
+        rest, payload = apart
+        columns = _read_columns(rest, header, header.fields[:-1])
+        if len(columns["ts"]) != len(payload.fields):
+            raise BadRows("a line is empty but for its data")
+    ts = _microseconds(_numpy(columns["ts"]))
+    return batch_of(columns.__getitem__, ts, chunk.path, header.empty_field.encode(), payload)
+
+
+def _read_columns(rows: bytes | bytearray, header: Header, fields: tuple[str, ...]) -> dict[str, pa.Array]:
+    """The columns of `COLUMNS` by name, a row for each line of `rows`; unset is null. Raises BadRows.
+
+    `ts` is float64, in seconds; other numbers are unsigned; texts are dictionaries of binary; `data` is
+    binary, still base64.
+    """
+    import pyarrow as pa
+
+    types = {
+        name: _arrow_type(name, kind)
+        for name, kind in zip(fields, header.types, strict=False)
+        if name in COLUMNS
+    }
+    if not rows:
+        table = pa.schema(types.items()).empty_table()
+    else:
+        try:
+            table = _read_csv(rows, header, fields, types, min(_BLOCK, len(rows) + 1))
+        except pa.ArrowInvalid as error:
+            if len(rows) <= _BLOCK:
+                raise BadRows(str(error)) from None
+            try:  # perhaps only a row that is longer than a block
+                table = _read_csv(rows, header, fields, types, len(rows) + 1)
+            except pa.ArrowInvalid as second:
+                raise BadRows(str(second)) from None
+    table = table.unify_dictionaries().combine_chunks()
+    return {name: _one_chunk(table[name]) for name in types}
+
+
+def _arrow_type(name: str, kind: str) -> pa.DataType:
+    import pyarrow as pa
+
+    if name == "data":
+        return pa.binary()
+    numbers = {"time": pa.float64(), "count": pa.uint64(), "port": pa.uint16()}
+    return numbers.get(kind, pa.dictionary(pa.int32(), pa.binary()))
+
+
+def _read_csv(
+    rows: bytes | bytearray,
+    header: Header,
+    fields: tuple[str, ...],
+    types: dict[str, pa.DataType],
+    block: int,
+) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.csv as csv
+
+    return csv.read_csv(
+        pa.BufferReader(rows),
+        # One thread: the pipeline has its own workers.
+        csv.ReadOptions(column_names=fields, use_threads=False, block_size=block),
+        csv.ParseOptions(delimiter=header.separator, quote_char=False),
+        csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=[header.unset_field],
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def batch_of(
+    arrow: Callable[[str], Any], ts: Ints, path: Path, empty: bytes, payload: Payload | None = None
+) -> Batch:
+    """A batch of columns that somebody else has read: `arrow` gives each as an Arrow array by its name.
+
+    Numbers are integers of any width; `data` (not used if there is a `payload`) is binary, still base64; the
+    other texts are dictionaries of binary, as Zeek wrote them; null is unset. `ts` is in microseconds;
+    `empty` stands for an empty text.
+    """
+    import numpy as np
+
+    def number(name: str) -> Ints:
+        column = arrow(name)
+        if column.null_count == len(column):
+            return np.full(len(column), -1, np.int64)
+        numbers: Ints = _numpy(column).astype(np.int64, copy=False)
+        return numbers
+
+    def objects(name: str) -> Objects:
+        column = arrow(name)
+        names = [_text(value, empty) for value in column.dictionary.to_pylist()]
+        table = np.empty(len(names) + 1, object)
+        table[:-1] = names  # the last, index -1, stays None: unset
+        return table[_numpy(column.indices)]
+
+    uids = arrow("uid")
+    return Batch(
+        path=path,
+        uids=[_text(value, empty) for value in uids.dictionary.to_pylist()],
+        uid_code=_numpy(uids.indices),
+        ts=ts,
+        seq=number("seq"),
+        kind=objects("kind"),
+        command=objects("command"),
+        offset=number("offset"),
+        length=number("length"),
+        payload=decode_column(arrow("data"), empty) if payload is None else payload,
+        orig_h=objects("id.orig_h"),
+        orig_p=number("id.orig_p"),
+        resp_h=objects("id.resp_h"),
+        resp_p=number("id.resp_p"),
+    )
+
+
+def _microseconds(seconds: npt.NDArray[np.float64]) -> Ints:
+    """Zeek's times, exact: until 2242 a float64 is less than half a microsecond off. Invalid times are -1."""
+    import numpy as np
+
+    good = (seconds >= 0) & (seconds < _LAST_SECOND)
+    return np.where(good, np.rint(np.where(good, seconds, 0.0) * 1e6), -1.0).astype(np.int64)
+
+
+def _numpy(numbers: Any) -> Any:
+    """An Arrow array of numbers as NumPy's, -1 for null. Arrow's own conversion would import pandas."""
+    import numpy as np
+
+    size, offset = len(numbers), numbers.offset
+    valid, values = numbers.buffers()
+    array = np.frombuffer(values, numbers.type.to_pandas_dtype(), size, offset * numbers.type.byte_width)
+    if array.dtype.kind == "u":
+        array = array.astype(np.int64)  # Zeek's count is a uint64; no stream comes near its upper half
+    if numbers.null_count:
+        bits = np.unpackbits(np.frombuffer(valid, np.uint8), count=offset + size, bitorder="little")
+        array = np.where(bits[offset:], array, array.dtype.type(-1))
+    return array
+
+
+def _text(value: bytes, empty: bytes) -> str:
+    """A text of Zeek's ASCII writer: `\\xNN` and `\\\\` are undone; bytes that are not UTF-8 stay `\\xNN`."""
+    if value == empty:
+        return ""
+    if b"\\" in value:
+        value = _ESCAPE.sub(lambda m: bytes([int(m[1], 16)]) if m[1] else b"\\", value)
+    return value.decode("utf-8", "backslashreplace")
+
+
+def _has_holes(batch: Batch) -> bool:
+    """Whether a row lacks what every row has (time, uid, seq, kind), or a number is out of range."""
+    if not len(batch):
+        return False
+    required = min(batch.uid_code.min(), batch.seq.min(), batch.ts.min())
+    optional = min(batch.offset.min(), batch.length.min())
+    return bool(required < 0 or optional < -1 or not batch.kind.all())
+
+
+def _truncated(batch: Batch) -> list[int]:
+    """The rows whose data has not the size that `length` says. A row without data uses `length` otherwise:
+    in a `gap` row it counts missing bytes, in a `sent` row client lines."""
+    import numpy as np
+
+    differ = np.flatnonzero((batch.length >= 0) & (batch.payload.sizes != batch.length)).tolist()
+    invalid = set(batch.payload.invalid)
+    return [
+        row
+        for row in differ
+        if row not in invalid
+        and batch.kind[row] != "gap"
+        and (batch.kind[row] != "sent" or batch.data[row])
+    ]
