@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import zeekpop3
-from support.growing import Expected, lines_of, sessions, tables
+from support.growing import Expected, Note, Notes, lines_of, sessions, tables
 from support.traffic.eventlog import log_header
 
 
@@ -61,3 +62,15 @@ def spool(tmp_path: Path) -> Path:
 def no_flush(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here cuts the power: a process that is killed loses nothing that it has written."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def notes() -> Iterator[list[Note]]:
+    """What followers log during the test."""
+    logger, handler = logging.getLogger("zeekpop3.follow"), Notes()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler.notes
+    logger.removeHandler(handler)
+    logger.setLevel(level)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from support.growing import Expected, assert_same, sessions, tables
+from support.growing import Expected, Note, assert_same, sessions, tables
 from support.traffic.eventlog import log_header, log_lines, uid_of
-from zeekpop3.follow import Follower, Note, Options
+from zeekpop3.follow import Follower, Options
+from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session.events import ConnId, Rows
 
 ID = ConnId("10.0.0.1", 1024, "192.0.2.110", 110)
 LINE = b"x" * 998
 
 
-def _follow(spool: Path, out: Path, options: Options, notes: list[Note] | None = None) -> None:
-    with Follower(
-        [spool], out, options=options, tell=notes.append if notes is not None else None
-    ) as follower:
+def _follow(spool: Path, out: Path, options: Options) -> None:
+    with Follower([spool], out, options=options) as follower:
         follower.once()
 
 
@@ -44,7 +43,7 @@ def _large(lines: int, start: int = 1_700_000_000_000_000, *, whole: bool = True
     )
 
 
-def test_idle_by_log_time(spool: Path, tmp_path: Path) -> None:
+def test_idle_by_log_time(spool: Path, tmp_path: Path, notes: list[Note]) -> None:
     """A connection without rows for --idle seconds of the log's time is given up, marked, and done with."""
     out = tmp_path / "out"
     hour = 3_600_000_000
@@ -61,20 +60,20 @@ def test_idle_by_log_time(spool: Path, tmp_path: Path) -> None:
     mail = next(row for row in found["emails"] if row["uid"] == uid_of(1))
     assert not mail["complete"]
     # What comes of it later is counted and said, and changes nothing.
-    notes: list[Note] = []
+    notes.clear()
     late = _large(60, left.ts[-1] + 2 * hour)
     rest = Rows(*(column[52:] for column in late[:-1]), ID)
     _write(spool / "pop3_events-3.log", {uid_of(1): rest})
-    _follow(spool, out, Options(flush_s=0.0), notes)
+    _follow(spool, out, Options(flush_s=0.0))
     assert tables(out) == found
-    assert any("too late" in note.text and note.fields["rows"] == len(rest.seq) for note in notes)
+    assert any("late or duplicate" in note.text and note.fields["rows"] == len(rest.seq) for note in notes)
 
 
 def test_max_message(spool: Path, tmp_path: Path) -> None:
     """What is over --max-message is counted, not kept; the mail is there and marked."""
     out = tmp_path / "out"
     _write(spool / "pop3_events.log", {uid_of(1): _large(3000)})
-    _follow(spool, out, Options(flush_s=0.0, max_message=1 << 20))
+    _follow(spool, out, Options(flush_s=0.0, settings=Settings(max_message=1 << 20)))
     (mail,) = tables(out)["emails"]
     assert not mail["complete"]
     assert "message_too_large" in mail["defects"]

@@ -13,8 +13,8 @@ import pytest
 
 from support.growing import Expected, assert_same
 from support.traffic.eventlog import log_header
-from zeekpop3.follow import Follower, Options, parts
-from zeekpop3.follow.parts import FOLDER
+from zeekpop3.follow import Follower, Options, output
+from zeekpop3.follow.output import FOLDER
 
 #: Every so many steps of some 250 on the disk; 1 for all of them takes two minutes.
 EVERY = int(os.environ.get("ZEEKPOP3_CRASH_EVERY", "13"))
@@ -32,7 +32,7 @@ class Disk:
         self.count, self.at = 0, 0
         for name in STEPS:
             monkeypatch.setattr(os, name, self._counted(getattr(os, name)))
-        monkeypatch.setattr(parts, "_exchange", self._counted(parts._exchange))
+        monkeypatch.setattr(output, "_exchange", self._counted(output._exchange))
 
     def _counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -83,7 +83,7 @@ def test_killed_at_every_step(
     """Whichever step on the disk (every n-th of them) a kill comes before, the next start makes it good."""
     expected = batch(two_days)
     if not exchange:
-        monkeypatch.setattr(parts, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(output, "_exchange", lambda one, other: False)
     disk = Disk(monkeypatch)
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -128,7 +128,7 @@ def test_folders_change_places(tmp_path: Path) -> None:
     one.mkdir()
     other.mkdir()
     (one / "a").touch()
-    if not parts._exchange(one, other):
+    if not output._exchange(one, other):
         pytest.skip("the file system cannot")
     assert (other / "a").exists()
     assert not (one / "a").exists()

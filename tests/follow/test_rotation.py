@@ -11,17 +11,15 @@ from pathlib import Path
 import pytest
 
 import zeekpop3
-from support.growing import KEYS, Expected, GrowingLog, assert_same, shreds, tables
+from support.growing import KEYS, Expected, GrowingLog, Note, assert_same, shreds, tables
 from support.traffic.eventlog import log_header
-from zeekpop3.follow import Follower, Note, Options
+from zeekpop3.follow import Follower, Options
 
 QUICK = Options(flush_s=0.0, poll=True)
 
 
-def _follow(spool: Path, out: Path, notes: list[Note] | None = None, options: Options = QUICK) -> None:
-    with Follower(
-        [spool], out, options=options, tell=notes.append if notes is not None else None
-    ) as follower:
+def _follow(spool: Path, out: Path, options: Options = QUICK) -> None:
+    with Follower([spool], out, options=options) as follower:
         follower.once()
 
 
@@ -63,17 +61,21 @@ def test_one_follower_throughout(
 
 
 def test_half_a_line_is_waited_for(
-    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+    spool: Path,
+    tmp_path: Path,
+    lines: list[bytes],
+    batch: Callable[[list[bytes]], Expected],
+    notes: list[Note],
 ) -> None:
     """A line is read when its end is there, wherever it was cut."""
     log, text = spool / "pop3_events.log", log_header() + b"".join(lines)
     out = tmp_path / "out"
-    notes: list[Note] = []
+    notes.clear()
     for stop in (10, len(log_header()) + 3, len(text) // 3, len(text) - 5):
         log.write_bytes(text[:stop])
-        _follow(spool, out, notes)
+        _follow(spool, out)
     log.write_bytes(text)
-    _follow(spool, out, notes)
+    _follow(spool, out)
     assert_same(out, batch(lines))
     assert all(note.level == "info" for note in notes)
 
@@ -129,7 +131,11 @@ def test_done_logs_may_vanish(
 
 
 def test_a_log_that_is_needed_vanishes(
-    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
+    spool: Path,
+    tmp_path: Path,
+    lines: list[bytes],
+    batch: Callable[[list[bytes]], Expected],
+    notes: list[Note],
 ) -> None:
     """Sessions whose first rows are gone at a restart are marked, and what was written is not touched."""
     half = len(lines) // 2
@@ -140,8 +146,8 @@ def test_a_log_that_is_needed_vanishes(
     before = tables(out)
     first.unlink()
     (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines[half:]))
-    notes: list[Note] = []
-    _follow(spool, out, notes)
+    notes.clear()
+    _follow(spool, out)
     after, whole = tables(out), batch(lines)
     assert any("lost" in note.text for note in notes if note.level == "warning")
     damaged = {row["uid"] for row in after["sessions"] if "rows_missing" in row["defects"]}
@@ -186,18 +192,18 @@ def test_a_cut_off_archive(spool: Path, tmp_path: Path, lines: list[bytes]) -> N
     assert 0 < some < len(tables(out)["emails"]) == 120
 
 
-def test_other_files_are_told_once(spool: Path, tmp_path: Path) -> None:
+def test_other_files_are_told_once(spool: Path, tmp_path: Path, notes: list[Note]) -> None:
     """A file that is no event log is named once, and left alone."""
     (spool / "pop3_events.json.log").write_text('{"ts": 1}\n')
     (spool / "conn.log").write_text("not ours\n")
-    notes: list[Note] = []
-    with Follower([spool], tmp_path / "out", options=QUICK, tell=notes.append) as follower:
+    notes.clear()
+    with Follower([spool], tmp_path / "out", options=QUICK) as follower:
         follower.once()
         follower.once()
         assert follower.failed
     told = [note.text for note in notes if note.level == "error"]
     assert len(told) == 1
-    assert "is JSON" in told[0]
+    assert "JSON log" in told[0]
 
 
 @pytest.mark.parametrize("form", ["exact", "plain"])

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 import zeekpop3
-from support.growing import Expected, assert_same
+from support.growing import Expected, Note, assert_same
 from support.traffic.eventlog import log_header
 from zeekpop3.errors import LogError, OutputError
-from zeekpop3.follow import Follower, Note, Options
-from zeekpop3.follow.parts import FOLDER, STATE
-from zeekpop3.follow.walk import Walker
+from zeekpop3.follow import Follower, Options
+from zeekpop3.follow.catalogue import LogLister
+from zeekpop3.follow.output import FOLDER, STATE
 
 QUICK = Options(flush_s=0.0, poll=True)
 
 
-def _follow(spool: Path, out: Path, notes: list[Note] | None = None) -> None:
-    with Follower([spool], out, options=QUICK, tell=notes.append if notes is not None else None) as follower:
+def _follow(spool: Path, out: Path) -> None:
+    with Follower([spool], out, options=QUICK) as follower:
         follower.once()
 
 
@@ -31,7 +31,12 @@ def _grow(spool: Path, lines: list[bytes], share: float) -> None:
 
 @pytest.mark.parametrize("damage", ["removed", "empty", "half", "one byte", "no object", "wrong type"])
 def test_a_lost_state_is_rebuilt(
-    spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected], damage: str
+    spool: Path,
+    tmp_path: Path,
+    lines: list[bytes],
+    batch: Callable[[list[bytes]], Expected],
+    damage: str,
+    notes: list[Note],
 ) -> None:
     """Whatever happened to the state file, it is said, and the tables get each row once all the same."""
     out = tmp_path / "out"
@@ -53,8 +58,8 @@ def test_a_lost_state_is_rebuilt(
         assert broken != text
         state.write_text(broken)
     _grow(spool, lines, 0.9)
-    notes: list[Note] = []
-    _follow(spool, out, notes)
+    notes.clear()
+    _follow(spool, out)
     assert any("state" in note.text for note in notes if note.level in ("warning", "error"))
     _grow(spool, lines, 1.0)
     _follow(spool, out)
@@ -122,7 +127,7 @@ def test_two_followers(spool: Path, tmp_path: Path) -> None:
 
     with (
         Follower([spool], tmp_path / "out", options=QUICK),
-        pytest.raises(OutputError, match=f"another follower .*process {os.getpid()}"),
+        pytest.raises(OutputError, match=f"in use by another follower .*process {os.getpid()}"),
     ):
         Follower([spool], tmp_path / "out", options=QUICK)
     Follower([spool], tmp_path / "out", options=QUICK).close()
@@ -150,22 +155,23 @@ def test_a_log_on_its_way_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
     lines: list[bytes],
     batch: Callable[[list[bytes]], Expected],
+    notes: list[Note],
 ) -> None:
     """A log that is being renamed just when a follower starts, and is seen nowhere at first, is not lost."""
     out = tmp_path / "out"
     _grow(spool, lines, 0.5)
     _follow(spool, out)
-    looked = Walker.look
+    listed = LogLister.logs
     looks = 0
 
     def look(*args):  # type: ignore[no-untyped-def]
         nonlocal looks
         looks += 1
-        return iter(()) if looks <= 2 else looked(*args)
+        return iter(()) if looks <= 2 else listed(*args)
 
-    monkeypatch.setattr(Walker, "look", look)
+    monkeypatch.setattr(LogLister, "logs", look)
     _grow(spool, lines, 1.0)
-    notes: list[Note] = []
-    _follow(spool, out, notes)
+    notes.clear()
+    _follow(spool, out)
     assert all(note.level == "info" for note in notes)
     assert_same(out, batch(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 import time
@@ -11,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from support.growing import Expected, assert_same, tables
+from support.growing import Expected, Notes, assert_same, tables
 from support.traffic.eventlog import log_header
 from zeekpop3.errors import OutputError
-from zeekpop3.follow import Follower, Note, Options, follower
-from zeekpop3.follow.parts import Output
+from zeekpop3.follow import Follower, Options, follower
+from zeekpop3.follow.output import Output
 
 QUICK = Options(flush_s=0.05, interval_s=0.05, poll=True)
 
@@ -24,8 +25,12 @@ class Running:
     """A follower that runs in a thread; `notes` is what it said."""
 
     def __init__(self, spool: Path, out: Path, options: Options = QUICK) -> None:
-        self.notes: list[Note] = []
-        self.follower = Follower([spool], out, options=options, tell=self.notes.append)
+        self._handler = Notes()
+        self.notes = self._handler.notes
+        self._logger = logging.getLogger("zeekpop3.follow")
+        self._logger.addHandler(self._handler)
+        self._logger.setLevel(logging.INFO)
+        self.follower = Follower([spool], out, options=options)
         self.good: bool | None = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -47,6 +52,7 @@ class Running:
         self._thread.join(30)
         assert not self._thread.is_alive()
         self.follower.close()
+        self._logger.removeHandler(self._handler)
         return self.good
 
 
@@ -97,7 +103,7 @@ def test_a_full_disk(
         file.write(b"".join(lines[3000:]))
     assert len([text for text in running.texts("error") if "No space left" in text]) == 1
     full.clear()
-    running.until(lambda: "the output can be written again" in running.texts("info"))
+    running.until(lambda: "output can be written again" in running.texts("info"))
     assert running.end() is True
     assert_same(out, batch(lines))
 
@@ -138,7 +144,7 @@ def test_the_output_is_gone(
     out.rename(away)
     with log.open("ab") as file:
         file.write(b"".join(lines[1000:]))
-    running.until(lambda: any("gone" in text for text in running.texts("error")))
+    running.until(lambda: any("was removed" in text for text in running.texts("error")))
     time.sleep(0.3)
     assert not out.exists()
     away.rename(out)
@@ -177,14 +183,14 @@ def test_a_log_that_cannot_be_read(
     (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines[half:]))
     denied = threading.Event()
     denied.set()
-    opened = Path.open
+    opened = os.open
 
-    def guarded(path: Path, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def guarded(path, *args, **kwargs):  # type: ignore[no-untyped-def]
         if denied.is_set() and path == first:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", guarded)
+    monkeypatch.setattr(os, "open", guarded)
     out = tmp_path / "out"
     running = Running(spool, out)
     running.until(lambda: bool(running.texts("error")))

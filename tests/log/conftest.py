@@ -1,4 +1,4 @@
-"""All of these tests are run twice: the reader is given whole lines, and lines without their data."""
+"""All of these tests run twice: the CSV reader gets complete lines, or lines without their data."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from zeekpop3.log import apart
+from zeekpop3.log import payload
 
 
 @pytest.fixture(autouse=True, scope="module", params=["together", "apart"])
 def form_of_lines(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Takes any line for a long one, or none."""
+    """Treats every line as a long one, or none."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apart, "_LONG", 0 if request.param == "apart" else 1 << 40)
+        patch.setattr(payload, "_LONG", 0 if request.param == "apart" else 1 << 40)
         yield

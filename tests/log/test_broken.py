@@ -5,13 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import threading
+import zlib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from support.log_rows import CLOSE, FIELDS, TYPES, head, row, write
 from zeekpop3.errors import LogError
-from zeekpop3.log import chunks, find_logs, read_chunk
+from zeekpop3.log import LogFile, chunks, find_logs, read_chunk
+
+cutting = import_module("zeekpop3.log.chunks")  # the package has a function of that name
 
 
 def read(path: Path, size: int = 1 << 20) -> tuple[list[bytes], list[LogError]]:
@@ -26,16 +31,16 @@ def read(path: Path, size: int = 1 << 20) -> tuple[list[bytes], list[LogError]]:
 
 
 NO_LOGS = {
-    "text": (b"hello\nworld\n", "is no Zeek log"),
+    "text": (b"hello\nworld\n", "not a Zeek log"),
     "json": (json.dumps({"ts": 1.5, "kind": "data"}).encode() + b"\n", "JSON"),
-    "empty": (b"", "is empty"),
-    "blank": (b"\n\n", "is empty"),
+    "empty": (b"", "empty file"),
+    "blank": (b"\n\n", "empty file"),
     "binary": (bytes(range(256)) * 9, "binary"),
     "capture": (b"\xd4\xc3\xb2\xa1" + bytes(20), "zeekpop3 pcap"),
     "no fields": (b"#separator \\x09\n#path\tpop3_events\n1.5\tC\n", "no #fields"),
     "only a comment": (b"#close\t2024-06-24-13-00-00\n", "no #fields"),
     "other stream": (head(["ts", "uid"], ["time", "string"], "http").encode(), "http"),
-    "types missing some": (head(FIELDS, TYPES[:-1]).encode(), "#types 11"),
+    "types missing some": (head(FIELDS, TYPES[:-1]).encode(), "#types has 11"),
     "column twice": (head([*FIELDS, "uid"], [*TYPES, "string"]).encode(), "twice"),
     "cut in the header": (head().encode()[:170], "no #fields"),
 }
@@ -69,7 +74,7 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     path = write(tmp_path / "x.log", head(FIELDS[:at] + FIELDS[at + 1 :], TYPES[:at] + TYPES[at + 1 :]))
     data, errors = read(path)
     assert data == []
-    assert f"lacks the column {column}" in str(errors[0])
+    assert f"missing column: {column}" in str(errors[0])
     assert errors[0].line == 7
 
 
@@ -103,7 +108,7 @@ def test_cut_in_a_gzip_member(tmp_path: Path, size: int) -> None:
     assert 200 < len(data) < 400
     assert data[:-1] == rows[: len(data) - 1]
     assert rows[len(data) - 1].startswith(data[-1])
-    assert any("cut off" in str(error) for error in errors)
+    assert any("truncated gzip file" in str(error) for error in errors)
     assert all(str(path) in str(error) for error in errors)
 
 
@@ -115,7 +120,50 @@ def test_members_padding_and_garbage_in_gzip(tmp_path: Path) -> None:
     data, errors = read(write(tmp_path / "c.log.gz", members + b"garbage"))
     assert data == [b"x", b"x"]
     assert len(errors) == 1
-    assert "behind the gzip data" in str(errors[0])
+    assert "trailing garbage" in str(errors[0])
+
+
+def by_gzip(path: Path) -> bytes:
+    """What the standard library reads of a damaged file."""
+    found = []
+    with gzip.open(path) as file:
+        try:
+            while block := file.read1():  # type: ignore[attr-defined]
+                found.append(block)
+        except (OSError, EOFError, zlib.error):
+            pass
+    return b"".join(found)
+
+
+DAMAGE = {
+    "wrong checksum": lambda packed: packed[:-8] + bytes(4) + packed[-4:],
+    "wrong length": lambda packed: packed[:-4] + bytes(4),
+    "cut in the trailer": lambda packed: packed[:-3],
+    "cut in the middle": lambda packed: packed[: len(packed) // 2],
+    "garbage behind": lambda packed: packed + b"garbage",
+    "damaged block": lambda packed: (
+        packed[: len(packed) // 2] + bytes(100) + packed[len(packed) // 2 + 100 :]
+    ),
+    "damaged second member": lambda packed: packed + packed[:-8] + bytes(8),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+@pytest.mark.parametrize("size", [4000, 1 << 20])
+def test_every_byte_that_gzip_reads_is_used(tmp_path: Path, name: str, size: int) -> None:
+    """Of a damaged .gz, as many bytes are used as the standard library gives before it fails."""
+    rows = "".join(row(i, data=bytes([i % 256]) * 250 + os.urandom(50)) for i in range(5000))
+    path = tmp_path / "x.log.gz"
+    path.write_bytes(DAMAGE[name](gzip.compress((head() + rows).encode())))
+    expected = by_gzip(path)
+    assert len(expected) > 800_000
+    errors: list[LogError] = []
+    found = list(chunks(path, size=size, on_error=errors.append))
+    end = max(chunk.end for chunk in found)
+    assert b"\n" not in expected[end:]  # only an incomplete row is not used
+    assert b"".join(bytes(chunk.text()) for chunk in found) in expected
+    assert len(errors) == 1
+    assert "gzip" in str(errors[0])
 
 
 def test_broken_gzip_data(tmp_path: Path) -> None:
@@ -132,8 +180,8 @@ def test_broken_gzip_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason", "kept"),
     [
-        (row(1).replace("\tdata\t", "\t", 1), "11 fields", False),
-        (row(1).rstrip("\n") + "\textra\n", "13 fields", False),
+        (row(1).replace("\tdata\t", "\t", 1), "found 11", False),
+        (row(1).rstrip("\n") + "\textra\n", "found 13", False),
         (row("1x"), "seq", False),  # type: ignore[arg-type]
         (row("-"), "seq", False),  # type: ignore[arg-type]
         (row(1, ts="yesterday"), "ts", False),
@@ -146,13 +194,13 @@ def test_broken_gzip_data(tmp_path: Path) -> None:
         (row(1, offset="18446744073709551610"), "offset", False),
         (row(1, offset="-5"), "offset", False),
         (row(1, ids="192.0.2.1\t70000\t192.0.2.2\t110"), "id.orig_p", False),
-        ("\0\0\0\0\n", "1 fields", False),
-        (row(1).replace("eA==", "e\rA="), "the line", False),
-        (row(1).replace("eA==", "!!!!"), "no base64", True),
-        (row(1).replace("eA==", "eA="), "no base64", True),
-        (row(1).replace("eA==", "e\0A="), "no base64", True),
-        (row(1, data=b"abc", length=9), "not the 9", True),
-        (row(1, data=None, length=5), "not the 5", True),
+        ("\0\0\0\0\n", "found 1", False),
+        (row(1).replace("eA==", "e\rA="), "carriage return", False),
+        (row(1).replace("eA==", "!!!!"), "invalid or truncated base64", True),
+        (row(1).replace("eA==", "eA="), "invalid or truncated base64", True),
+        (row(1).replace("eA==", "e\0A="), "invalid or truncated base64", True),
+        (row(1, data=b"abc", length=9), "`length` is 9", True),
+        (row(1, data=None, length=5), "`length` is 5", True),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, line: str, reason: str, kept: bool) -> None:
@@ -195,10 +243,14 @@ def test_an_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A file that cannot be opened is one error that says why."""
     path = write(tmp_path / "x.log", head())
 
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
+    opened = os.open
 
-    monkeypatch.setattr(Path, "open", refuse)
+    def refuse(file, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if file == path:
+            raise PermissionError(13, "Permission denied")
+        return opened(file, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refuse)
     data, errors = read(path)
     assert data == []
     assert "Permission denied" in str(errors[0])
@@ -210,9 +262,9 @@ def test_a_file_that_shrinks_is_told(tmp_path: Path) -> None:
 
     path = write(tmp_path / "x.log", head() + row(0) * 100)
     (chunk,) = chunks(path, on_error=pytest.fail)
-    far = pickle.loads(pickle.dumps(chunk))
+    far = pickle.loads(pickle.dumps(chunk.without_data()))
     write(path, head())
-    with pytest.raises(LogError, match="shorter"):
+    with pytest.raises(LogError, match="truncated"):
         read_chunk(far, pytest.fail)
 
 
@@ -225,3 +277,66 @@ def test_sources_that_give_nothing(tmp_path: Path) -> None:
     (tmp_path / "dangling.log").symlink_to(tmp_path / "gone")
     with pytest.raises(LogError, match="cannot be read"):
         find_logs([tmp_path / "dangling.log"])
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
+def test_only_regular_files_are_opened(tmp_path: Path, kind: str) -> None:
+    """A FIFO, folder or device with the name of a log is one error; nothing waits for it."""
+    path = tmp_path / "pop3_events.log"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    found: list[tuple[list[bytes], list[LogError]]] = []
+    thread = threading.Thread(target=lambda: found.append(read(path)), daemon=True)
+    thread.start()
+    thread.join(20)
+    ((data, errors),) = found
+    assert data == []
+    assert [error.reason for error in errors] == ["not a regular file"]
+
+
+def test_a_log_of_headers_is_read_in_linear_time(tmp_path: Path) -> None:
+    """Rows between `#` lines make one piece; a log with too many different headers ends there."""
+    errors: list[LogError] = []
+    text = head() + (row(0) + CLOSE + head()) * 300 + row(1)
+    found = list(chunks(write(tmp_path / "x.log", text), on_error=errors.append))
+    assert len(found) == 1
+    assert len(read_chunk(found[0], pytest.fail)) == 301
+    assert errors == []
+    swapped = [FIELDS[1], FIELDS[0], *FIELDS[2:]]
+    other = head(swapped, [TYPES[1], TYPES[0], *TYPES[2:]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutting, "_MAX_CHANGES", 100)
+        data, errors = read(write(tmp_path / "y.log", (head() + row(0) + other + swap(row(1))) * 300))
+    assert len(data) == 101
+    assert "more than 100 different headers" in str(errors[0])
+
+
+def swap(line: str) -> str:
+    """A row with its first two columns exchanged."""
+    first, second, rest = line.split("\t", 2)
+    return f"{second}\t{first}\t{rest}"
+
+
+def test_a_long_line_is_read_in_linear_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long line is not copied again with each block; beyond a limit, reading ends with one error."""
+    path = write(tmp_path / "x.log", head() + row(0) + "x" * 3_000_000)
+    blocks = []
+    readinto = LogFile.readinto
+
+    def counted(file: LogFile, view: memoryview) -> int:
+        blocks.append(len(view))
+        return readinto(file, view)
+
+    monkeypatch.setattr(LogFile, "readinto", counted)
+    data, errors = read(path, 1000)
+    assert data == [b"x"]
+    assert len(blocks) < 40
+    assert "middle of a row" in str(errors[0])
+    monkeypatch.setattr(cutting, "_MAX_LINE", 1_000_000)
+    data, errors = read(path, 1000)
+    assert data == [b"x"]
+    assert "line longer than" in str(errors[0])

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from support.log_rows import head, row, write
-from zeekpop3.log import find_logs
+from zeekpop3.errors import LogError
+from zeekpop3.follow.catalogue import LogLister
+from zeekpop3.log import find_logs, is_log_name
 
 
 def log(path: Path, ts: int | None, *, gz: bool = False) -> Path:
@@ -58,3 +62,32 @@ def test_a_file_that_is_named_is_taken(tmp_path: Path) -> None:
     path = write(tmp_path / "whatever.txt", "no log")
     odd = log(tmp_path / "with [brackets].log", 7)
     assert find_logs([path, odd]) == [odd, path]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_log"),
+    [
+        ("pop3_events.log", True),
+        ("pop3_events.log.gz", True),
+        ("pop3_events.12:00:00-13:00:00.log.gz", True),
+        ("pop3_events-2024-06-24-12-00-00.log", True),
+        ("pop3_events.log.1", True),
+        ("pop3_events.log.2.gz", True),
+        ("pop3_events.log-20240101.gz", True),
+        ("pop3_events.log.tmp", False),
+        ("pop3_events.log.gz.part", False),
+        (".pop3_events.log", False),
+        ("conn.log", False),
+    ],
+)
+def test_names_of_logs(tmp_path: Path, name: str, is_log: bool) -> None:
+    """`run`, `follow` and Spark take the same names for logs, those that logrotate makes included."""
+    path = log(tmp_path / name, 1719230400, gz=name.endswith(".gz"))
+    assert is_log_name(name) is is_log
+    listed = [found for found, _ in LogLister().logs([tmp_path], {})]
+    assert listed == ([path] if is_log else [])
+    if is_log:
+        assert find_logs([tmp_path]) == [path]
+    else:
+        with pytest.raises(LogError, match="no event log"):
+            find_logs([tmp_path])

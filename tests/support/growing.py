@@ -7,11 +7,12 @@ output back row by row, so that two of them can be compared.
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -70,6 +71,26 @@ def _tiny(number: int) -> bytes:
         f"From: robot{number % 13}@mail.example\r\nTo: lisi@example.org\r\nSubject: notice {number}\r\n"
         f"Message-ID: <{number}@mail.example>\r\n\r\nLine {number * 7919}\r\n"
     ).encode()
+
+
+class Note(NamedTuple):
+    """A record of a follower's log."""
+
+    level: str
+    text: str
+    fields: dict[str, Any]
+
+
+class Notes(logging.Handler):
+    """Collects the records of a follower's log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[Note] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = getattr(record, "fields", {})
+        self.notes.append(Note(record.levelname.lower(), record.getMessage(), fields))
 
 
 class GrowingLog:

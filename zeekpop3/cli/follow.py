@@ -8,9 +8,9 @@ output could not be written: what is missing is read again at the next start.
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import time
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,7 @@ from zeekpop3.views.format import plural
 from zeekpop3.views.text import visible
 
 if TYPE_CHECKING:
-    from zeekpop3.follow import Follower, Note, Options
+    from zeekpop3.follow import Follower, Options
 
 _MAX_RETRY_S = 60.0
 
@@ -110,33 +110,24 @@ def follow(
         raise typer.BadParameter("missing option --out")
     from zeekpop3.follow import Options
 
-    settings = record.settings
     options = Options(
         flush_s=flush,
         idle_s=idle,
-        max_message=settings.max_message,
         max_memory=max_memory << 20,
         poll=poll is not None,
         interval_s=poll if poll is not None else 1.0,
-        privacy=settings.privacy,
-        attachment_content=settings.attachment_content,
         metrics=metrics,
+        settings=record.settings,
     )
-
-    def log(note: Note) -> None:
-        if not quiet or note.level != "info":
-            say(line_of(note, log_format))
-
-    _follow(logs, out, options, log, once=once)
+    _log_to_stderr(log_format, logging.WARNING if quiet else logging.INFO)
+    _follow(logs, out, options, once=once)
 
 
-def _follow(
-    logs: list[Path], out: Path, options: Options, log: Callable[[Note], None], *, once: bool
-) -> None:
+def _follow(logs: list[Path], out: Path, options: Options, *, once: bool) -> None:
     """Run a follower until it is done or stopped. Raises typer.Exit with the exit code."""
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to commit
-    with _opened(logs, out, options, log, retry=not once) as follower:
+    with _opened(logs, out, options, retry=not once) as follower:
         _handle_signals(follower)
         if not once:
             if not follower.run():
@@ -152,23 +143,21 @@ def _follow(
             raise typer.Exit(1)
 
 
-def _opened(
-    logs: list[Path], out: Path, options: Options, log: Callable[[Note], None], *, retry: bool
-) -> Follower:
+def _opened(logs: list[Path], out: Path, options: Options, *, retry: bool) -> Follower:
     """The follower; with `retry`, errors that may go away are logged and waited for."""
     from zeekpop3.errors import ZeekPop3Error
-    from zeekpop3.follow import Follower, Note, may_pass
+    from zeekpop3.follow import Follower, is_transient
 
     pause, logged = 1.0, ""
     while True:
         try:
-            return Follower(logs, out, options=options, tell=log)
+            return Follower(logs, out, options=options)
         except ZeekPop3Error as error:
-            if not retry or not may_pass(error):
+            if not retry or not is_transient(error):
                 raise
             if str(error) != logged:
                 logged = str(error)
-                log(Note("error", f"{logged}; will retry"))
+                logging.getLogger("zeekpop3.follow").error("%s; will retry", logged)
         time.sleep(pause)
         pause = min(2 * pause, _MAX_RETRY_S)
 
@@ -186,13 +175,35 @@ def _handle_signals(follower: Follower) -> None:
         signal.signal(signal.SIGHUP, commit)
 
 
-def line_of(note: Note, log_format: LogFormat) -> str:
-    """A line of the follower's own log, with hidden characters escaped."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    if log_format is LogFormat.json:
-        return json.dumps({"ts": at, "level": note.level, "event": note.text, **note.fields})
-    fields = "".join(f" {name}={value}" for name, value in note.fields.items())
-    return visible(f"{at} {note.level} {note.text}{fields}")
+class LineFormatter(logging.Formatter):
+    """A line for each record, plain or JSON, with hidden characters escaped."""
+
+    def __init__(self, log_format: LogFormat) -> None:
+        super().__init__()
+        self._log_format = log_format
+
+    def format(self, record: logging.LogRecord) -> str:
+        ts = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        level, text = record.levelname.lower(), record.getMessage()
+        fields = getattr(record, "fields", {})
+        if self._log_format is LogFormat.json:
+            return json.dumps({"ts": ts, "level": level, "event": text, **fields})
+        return visible(f"{ts} {level} {text}" + "".join(f" {name}={value}" for name, value in fields.items()))
+
+
+class _StderrHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record))
+
+
+def _log_to_stderr(log_format: LogFormat, level: int) -> None:
+    """Write the follower's log to stderr."""
+    handler = _StderrHandler()
+    handler.setFormatter(LineFormatter(log_format))
+    logger = logging.getLogger("zeekpop3.follow")
+    logger.handlers = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
 
 
 def unit() -> str:

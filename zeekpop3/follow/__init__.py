@@ -1,15 +1,14 @@
-"""Beside a running Zeek: logs are read as they grow, and each row is in the tables once, come what may.
+"""Beside a running Zeek: logs are read as they grow, and each row is written once, whatever happens.
 
     with Follower(["/opt/zeek/logs"], "tables") as follower:
         follower.once()
 
-`files` knows which log is which, `tail` cuts it into lines, `connections` keeps the machines, `reading` is a
-round over the logs; `state` is the checkpoint, `parts` takes what is written into the tables, `compact`
-merges it, `rebuild` asks the tables when there is no checkpoint; `follower` is the loop.
+`catalogue` knows which log is where, `connections` keeps the state machines, `reading` is a round over the
+logs; `state` is the checkpoint, `output` publishes what is written, `rebuild` asks the tables if there is no
+checkpoint; `follower` is the loop. It logs to the standard logger "zeekpop3.follow".
 """
 
-from zeekpop3.follow.follower import Follower, may_pass
-from zeekpop3.follow.options import Note, Options
-from zeekpop3.follow.state import Totals
+from zeekpop3.follow.follower import Follower, is_transient
+from zeekpop3.follow.options import Options
 
-__all__ = ["Follower", "Note", "Options", "Totals", "may_pass"]
+__all__ = ["Follower", "Options", "is_transient"]

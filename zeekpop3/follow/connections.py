@@ -1,9 +1,9 @@
-"""The open connections: a state machine each, and what it takes to come to the same place after a kill.
+"""The open connections: a state machine each, and what is needed to continue after a kill.
 
-A machine's inside is never saved. What is saved of a connection is where in the logs its rows are and how
-many rows of each table are written; after a restart its rows are read again, and what comes out a second time
-is left out. Rows that follow a hole in `seq` wait for the missing ones (a log may appear late) until the
-connection is given up.
+The state of a machine is not saved. The checkpoint stores where in the logs a connection's rows are, and how
+many rows of each table were written. After a restart its rows are read again, and output that was already
+written is skipped. Rows behind a hole in `seq` wait for the missing ones (a log may appear late) until the
+connection is closed as idle.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _MAX_GIVEN_UP = 20_000
 
 
 @dataclass(slots=True)
-class Written:
-    """How many rows of a connection are in the tables already, or are on their way there."""
+class WrittenRows:
+    """How many rows of a connection are in the tables, or are on their way there."""
 
     commands: int = 0
     mails: int = 0
@@ -29,32 +29,32 @@ class Written:
 
 
 @dataclass(slots=True)
-class Place:
+class ConnectionCheckpoint:
     """What the checkpoint keeps of an open connection.
 
     `logs`: for each log (by number) with rows of it, the offset from which to read them again. `rows`: the
-    `seq` up to which rows were taken in without a hole. `ts`: the first row's time. Where the rows before
-    `base_row` are lost for good, `base` is what was written of them.
+    `seq` up to which rows were used without a hole. `ts`: the first row's time. If the rows before `base_row`
+    are lost for good, `base` is what was written of them.
     """
 
     uid: str
     ts: int
     logs: dict[int, int]
     rows: int
-    written: Written
+    written: WrittenRows
     base_row: int = 0
-    base: Written = field(default_factory=Written)
+    base: WrittenRows = field(default_factory=WrittenRows)
 
 
 @dataclass(slots=True)
 class _Open:
-    """`base`: the machine begins at `base_row`, and its counts go on from there."""
+    """`base`: the machine begins at `base_row`, and what was written until then."""
 
     connection: Connection
     ts: int = 0
     logs: dict[int, int] = field(default_factory=dict)
-    written: Written = field(default_factory=Written)
-    base: Written = field(default_factory=Written)
+    written: WrittenRows = field(default_factory=WrittenRows)
+    base: WrittenRows = field(default_factory=WrittenRows)
     base_row: int = 0
     next_row: int = 0
     waiting: dict[int, Rows] = field(default_factory=dict)
@@ -68,21 +68,21 @@ class _Open:
 
 
 class Connections:
-    """All open connections. `max_message` and `max_bytes` bound what one, and what all of them, hold."""
+    """All open connections. `max_message` and `max_bytes` bound what one, and what all of them hold."""
 
     def __init__(self, max_message: int, max_bytes: int) -> None:
         self.max_message = max_message
         self.max_bytes = max_bytes
         self.open: dict[str, _Open] = {}
         self.given_up: dict[str, int] = {}
-        self.before: dict[str, Written] = {}
+        self.before: dict[str, WrittenRows] = {}
         self.late_rows = 0
         self._fed_bytes = 0
 
     # -- rows ------------------------------------------------------------------------------------------
 
     def feed(self, uid: str, rows: Rows, log: int, offset: int) -> list[Event]:
-        """Rows of one connection, by `seq`, from a chunk at `offset` of a log; returns what they finished."""
+        """Rows of one connection, by `seq`, from a chunk at `offset` of a log; returns what they complete."""
         opened = self.open.get(uid)
         if opened is None:
             if uid in self.given_up:
@@ -104,7 +104,7 @@ class Connections:
                 break
             events += self._take(opened, self._unwait(opened, first))
         self._end_if_done(opened)
-        # Only rows that come in can make it too much: looked at now and then.
+        # Only new rows can exceed the memory: checked now and then.
         self._fed_bytes += sum(map(len, rows.data)) + _ROW_COST * len(rows.seq)
         if self._fed_bytes > self.max_bytes >> 4:
             self._fed_bytes = 0
@@ -124,7 +124,7 @@ class Connections:
         return self._new(opened, events)
 
     def _sort_in(self, opened: _Open, rows: Rows) -> list[Event]:
-        """Rows with a hole before or between them: those that follow it wait."""
+        """Rows with a hole before or between them: those behind it wait."""
         events: list[Event] = []
         seq, start = rows.seq, 0
         for stop in range(1, len(seq) + 1):
@@ -133,7 +133,7 @@ class Connections:
             run = _part(rows, start, stop)
             start = stop
             if run.seq[-1] < opened.next_row:
-                self.late_rows += len(run.seq)  # there already: a log that is there twice
+                self.late_rows += len(run.seq)  # read before: a log that exists twice
             elif run.seq[0] <= opened.next_row:
                 events += self._take(opened, run)
             else:
@@ -151,7 +151,7 @@ class Connections:
         return rows
 
     def _release(self, opened: _Open) -> list[Event]:
-        """Wait no longer for missing rows."""
+        """Do not wait for missing rows any more."""
         events: list[Event] = []
         while opened.waiting and not opened.connection.done:
             events += self._take(opened, self._unwait(opened, min(opened.waiting)))
@@ -164,7 +164,7 @@ class Connections:
             del self.open[opened.connection.uid]
 
     def _new(self, opened: _Open, events: list[Event]) -> list[Event]:
-        """The events that are not written yet, with the numbers that they have in the whole connection."""
+        """The events that are not written yet, with their numbers in the whole connection."""
         written, base, out = opened.written, opened.base, []
         for event in events:
             if isinstance(event, Command):
@@ -191,10 +191,10 @@ class Connections:
             out.append(event)
         return out
 
-    # -- giving up -------------------------------------------------------------------------------------
+    # -- idle connections, bounded memory --------------------------------------------------------------
 
     def expire(self, before: int) -> Iterator[list[Event]]:
-        """Give up the connections whose last row is older than `before` (microseconds since the epoch)."""
+        """Close the connections whose last row is older than `before` (microseconds since the epoch)."""
         for opened in list(self.open.values()):
             if opened.last_ts < before:
                 yield self._abandon(opened)
@@ -209,7 +209,7 @@ class Connections:
         return events
 
     def give_up(self, uid: str, ts: int) -> None:
-        """From now on, rows of this connection come too late."""
+        """From now on, rows of this connection are too late."""
         self.given_up[uid] = ts
         while len(self.given_up) > _MAX_GIVEN_UP:
             del self.given_up[next(iter(self.given_up))]
@@ -220,7 +220,7 @@ class Connections:
         return sum(opened.held_bytes + _CONNECTION_COST for opened in self.open.values())
 
     def _bound_memory(self) -> list[Event]:
-        """Over `max_bytes`: first the rows that wait, then the largest messages are let go."""
+        """Over `max_bytes`: first waiting rows are released, then the largest messages are cut."""
         held = self.held_bytes
         if held <= self.max_bytes:
             if held < self.max_bytes >> 1:
@@ -245,7 +245,7 @@ class Connections:
                     opened.bound = limit
                     events += self._new(opened, opened.connection.bound(limit))
                     if opened.connection.held_bytes > 2 * limit:
-                        events += self._abandon(opened)  # it is no message that it holds
+                        events += self._abandon(opened)  # what it holds is not a message
         most = max(1, self.max_bytes // (2 * _CONNECTION_COST))
         if len(self.open) > most:
             for opened in sorted(self.open.values(), key=lambda opened: opened.last_ts)[: -most * 3 // 4]:
@@ -265,10 +265,10 @@ class Connections:
 
     # -- the checkpoint --------------------------------------------------------------------------------
 
-    def places(self) -> list[Place]:
-        """Where the open connections stand; to be saved when all events given so far are safe."""
+    def checkpoints(self) -> list[ConnectionCheckpoint]:
+        """Where the open connections stand; to be saved when all events given so far are written."""
         return [
-            Place(
+            ConnectionCheckpoint(
                 uid,
                 opened.ts,
                 dict(opened.logs),
@@ -280,22 +280,22 @@ class Connections:
             for uid, opened in self.open.items()
         ]
 
-    def resume(self, places: Iterable[Place], lost: set[int]) -> list[str]:
-        """Begin again with what `places` says; the rows are to be fed again, from the logs it names.
+    def resume(self, checkpoints: Iterable[ConnectionCheckpoint], lost: set[int]) -> list[str]:
+        """Begin again at checkpoints; the rows must then be fed again, from the logs that these name.
 
-        `lost`: the logs that are no more. Returns the uids of which rows are lost: no rows of theirs from
-        before the checkpoint are to be fed; what follows is read as far as it goes.
+        `lost`: the logs that are gone. Returns the uids that lost rows: of these no rows from before the
+        checkpoint must be fed; what follows is read as far as possible.
         """
         damaged = []
-        for place in places:
-            opened = self._begin(place.uid)
-            opened.ts = opened.last_ts = place.ts
-            opened.written = replace(place.written)
-            opened.logs = dict(place.logs)
-            opened.base, opened.base_row = place.base, place.base_row
-            if lost.intersection(place.logs):
-                damaged.append(place.uid)
-                opened.base, opened.base_row = replace(place.written), place.rows
+        for saved in checkpoints:
+            opened = self._begin(saved.uid)
+            opened.ts = opened.last_ts = saved.ts
+            opened.written = replace(saved.written)
+            opened.logs = dict(saved.logs)
+            opened.base, opened.base_row = saved.base, saved.base_row
+            if lost.intersection(saved.logs):
+                damaged.append(saved.uid)
+                opened.base, opened.base_row = replace(saved.written), saved.rows
                 opened.logs = {}
             opened.next_row = opened.base_row
         return damaged

@@ -1,4 +1,4 @@
-"""The loop: a round of reading, a commit when it is due, a rest; each row once, whenever it is killed.
+"""The loop: a round of reading, a commit when it is due, a rest. A kill at any time loses nothing.
 
 A commit stages the rows, writes the checkpoint, and publishes. Nothing else is ever written.
 """
@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from zeekpop3.errors import LogError, OutputError, ZeekPop3Error
-from zeekpop3.follow import rebuild
-from zeekpop3.follow.metrics import Gauges
-from zeekpop3.follow.metrics import write as write_metrics
-from zeekpop3.follow.notes import Notes
-from zeekpop3.follow.options import Options, Tell
-from zeekpop3.follow.parts import Output
+from zeekpop3.follow import metrics, problems, rebuild
+from zeekpop3.follow.options import Options
+from zeekpop3.follow.output import Output
 from zeekpop3.follow.reading import Reader, day_of
-from zeekpop3.follow.state import Damaged, State, Swap, Totals, load, save
+from zeekpop3.follow.state import DamagedStateError, State, load, save
 from zeekpop3.follow.wake import Waker
-from zeekpop3.store.merge import merge
+from zeekpop3.pipeline.counters import Counters
+from zeekpop3.store.merge import Swap, merge
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,32 +30,29 @@ _METRICS_S = 10.0
 _LONGEST_PAUSE_S = 60.0
 
 
-def may_pass(error: ZeekPop3Error) -> bool:
-    """Tell whether what kept a follower from being opened may be gone the next time: a full disk, a log out
-    of reach. Another follower, or tables of another version, stay."""
+def is_transient(error: ZeekPop3Error) -> bool:
+    """Whether opening a follower may succeed later: the disk was full, or a log out of reach.
+
+    Another follower, or tables of another version, are not transient.
+    """
     return isinstance(error, LogError) or isinstance(error.__cause__, OSError)
 
 
 class Follower:
     """Follows the event logs in folders, and writes the tables to `out`; a context manager.
 
-    `run` goes on until `stop` is called (from a signal handler or a thread), `once` reads what is there.
-    `tell` gets a `Note` for each thing worth saying. Opening raises OutputError where `out` cannot be used or
-    another follower has it, LogError where a log that open connections need cannot be read at present.
+    `run` returns after `stop` was called (from a signal handler or a thread), `once` reads what is there.
+    Opening raises OutputError if `out` cannot be used or another follower has it, LogError if a log that
+    open connections need cannot be read at present.
     """
 
     def __init__(
-        self,
-        logs: Iterable[str | Path],
-        out: str | Path,
-        *,
-        options: Options | None = None,
-        tell: Tell | None = None,
+        self, logs: Iterable[str | Path], out: str | Path, *, options: Options | None = None
     ) -> None:
         self.out = Path(out)
         self.options = options or Options()
-        self.notes = Notes(tell)
-        self._reader = Reader([Path(folder) for folder in logs], self.options, self.notes)
+        self.problems = problems.Problems()
+        self._reader = Reader([Path(folder) for folder in logs], self.options, self.problems)
         self._record_bytes = min(_RECORD_BYTES, self.options.max_memory // 8)
         self._stop = self._flush = False
         self._taken: tuple[list[tuple[str, pa.Table]], State] | None = None
@@ -85,7 +80,7 @@ class Follower:
         self.close()
 
     def close(self) -> None:
-        """Let go of the output; what is not committed is read again by the next follower."""
+        """Release the output; what is not committed is read again by the next follower."""
         self._output.close()
 
     def stop(self) -> None:
@@ -97,7 +92,7 @@ class Follower:
         self._flush = True
 
     @property
-    def totals(self) -> Totals:
+    def totals(self) -> Counters:
         """What was written since the first start."""
         return self._saved.totals
 
@@ -111,10 +106,10 @@ class Follower:
         """Seconds since the tables were last level with the logs."""
         return time.monotonic() - self._level_at if self._reader.dirty_since is not None else 0.0
 
-    def once(self) -> Totals:
+    def once(self) -> Counters:
         """Read what is there, commit, merge the parts of days that are over; returns the totals.
 
-        Connections that are still open stay so, for the next time. Raises OutputError, OSError.
+        Connections that are still open stay open, for the next time. Raises OutputError, OSError.
         """
         while not self._stop and self._reader.round(self._between):
             pass
@@ -122,35 +117,35 @@ class Follower:
         self._merged_at = None
         while self._merge():
             pass
-        self._tell_metrics()
+        self._write_metrics()
         return self.totals
 
     def run(self) -> bool:
-        """Follow until told to stop; False if the last rows could not be written (they are read again)."""
+        """Follow until stopped; False if the last rows could not be written (they are read again)."""
         folders = self._reader.folders
         waker = Waker(folders, poll=self.options.poll)
-        how = "changes" if waker.watching else "looks"
-        self.notes.info("following", logs=", ".join(map(str, folders)), out=str(self.out), by=how)
+        how = "changes" if waker.watching else "polling"
+        problems.info("following", logs=", ".join(map(str, folders)), out=str(self.out), by=how)
         pause = 0.0
         try:
             while not self._stop:
                 pause, more = self._turn(pause)
                 if time.monotonic() - self._metrics_at > _METRICS_S:
-                    self._tell_metrics()
+                    self._write_metrics()
                 if not more:
                     self._rest(waker, pause)
             try:
                 self._commit_all()
             except (OSError, OutputError) as error:
-                self.notes.output(self._reason(error))
+                self.problems.output(self._reason(error))
                 return False
             return True
         finally:
             waker.close()
-            self._tell_metrics()
-            self.notes.info("ended", mails=self.totals.mails, open=len(self._reader.connections.open))
+            self._write_metrics()
+            problems.info("ended", mails=self.totals.mails, open=len(self._reader.connections.open))
 
-    # -- beginning -------------------------------------------------------------------------------------
+    # -- start -----------------------------------------------------------------------------------------
 
     def _open(self) -> State:
         from zeekpop3.store.sink import Sink, new_token
@@ -171,12 +166,14 @@ class Follower:
         return state
 
     def _load(self) -> State | None:
-        """The state, with all done that it promises; None if there is none."""
+        """The state, after everything it names was published; None if there is none."""
         path = self._output.state_path
         try:
             state = load(path)
-        except Damaged as error:
-            self.notes.error(f"{path}: the state is damaged ({error}); it is rebuilt from tables and logs")
+        except DamagedStateError as error:
+            problems.logger.error(
+                "%s: damaged state (%s); it will be rebuilt from tables and logs", path, error
+            )
             path.replace(path.with_name("state.json.damaged"))
             self._output.publish_all()
             return None
@@ -197,9 +194,9 @@ class Follower:
             elif not more:
                 more = self._merge()
         except (OSError, OutputError) as error:
-            self.notes.output(self._reason(error))
+            self.problems.output(self._reason(error))
             return min(max(1.0, 2 * pause), _LONGEST_PAUSE_S), False
-        self.notes.output(None)
+        self.problems.output(None)
         if self._reader.level and self._reader.dirty_since is None:
             self._level_at = time.monotonic()
         return 0.0, more
@@ -210,9 +207,9 @@ class Follower:
         return not self._stop
 
     def _rest(self, waker: Waker, pause: float) -> None:
-        """Wait for something to do; `pause`: after an error, so long at least."""
+        """Wait for something to do; `pause`: after an error, at least so long."""
         began = time.monotonic()
-        # Where there are very many logs, looking takes a while: it must not be all that is done.
+        # To look for logs takes a while if there are very many: it must not take all the time.
         seconds = pause or max(self.options.interval_s, 20 * self._reader.look_s)
         dirty = self._reader.dirty_since
         if not pause and dirty is not None:
@@ -248,7 +245,7 @@ class Follower:
             self._commit()
 
     def _commit(self) -> None:
-        """Stage, write the checkpoint, publish. Raises OutputError or OSError: it goes on later."""
+        """Stage, write the checkpoint, publish. Raises OutputError or OSError; it is completed later."""
         self._finish_commit()
         self._flush = False
         self._number += 1
@@ -257,7 +254,7 @@ class Follower:
         self._finish_commit()
 
     def _finish_commit(self) -> None:
-        """Do what is left of a commit that failed half-way; nothing, mostly."""
+        """Do what is left of a commit that failed half-way; usually nothing."""
         if self._taken is None and not self._unsettled:
             return
         self._output.check()
@@ -274,14 +271,12 @@ class Follower:
         self._settle()
         rows = {name: table.num_rows for name, table in tables}
         if rows:
-            self.notes.info("written", **rows, open=len(state.open), behind=round(self._behind(), 1))
+            behind = round(time.monotonic() - self._level_at, 1)
+            problems.info("written", **rows, open=len(state.open), behind=behind)
         if self._reader.level:
             self._level_at = time.monotonic()
         self._committed_at = time.time()
-        self._tell_metrics()
-
-    def _behind(self) -> float:
-        return time.monotonic() - self._level_at
+        self._write_metrics()
 
     def _settle(self) -> None:
         if self._unsettled:
@@ -296,9 +291,14 @@ class Follower:
                 return False
             self._merged_at = now
             self._number += 1
-            stem = f"part-{self._saved.token}-m{self._number:06d}"
-            today = day_of(self._reader.clock)
-            self._merging = merge(self._output, today, stem, "part-follow-", self._merged)
+            self._merging = merge(
+                self.out,
+                self._output.merged,
+                today=day_of(self._reader.clock),
+                stem=f"part-{self._saved.token}-m{self._number:06d}",
+                prefix="part-follow-",
+                done=self._merged,
+            )
         try:
             swap = next(self._merging, None)
         except (OSError, OutputError):
@@ -312,24 +312,22 @@ class Follower:
         save(state, self._output.state_path)
         self._saved, self._unsettled = state, True
         self._settle()
-        self.notes.info("merged", folder=swap.folder, parts=len(swap.replaces), into=len(swap.parts))
+        problems.info("merged", folder=swap.folder, parts=len(swap.replaces), into=len(swap.parts))
         return True
 
-    # -- telling ---------------------------------------------------------------------------------------
-
-    def _tell_metrics(self) -> None:
+    def _write_metrics(self) -> None:
         self._metrics_at = time.monotonic()
         if self.options.metrics is None:
             return
         connections = self._reader.connections
-        gauges = Gauges(
+        gauges = metrics.Gauges(
             self.lag_s,
             len(connections.open),
             connections.held_bytes,
             self._committed_at,
-            int(self.notes.healthy),
+            int(self.problems.healthy),
         )
         try:
-            write_metrics(self.options.metrics, self.totals, gauges)
+            metrics.write(self.options.metrics, self.totals, gauges)
         except OSError as error:
-            self.notes.once(str(self.options.metrics), f"cannot be written: {error.strerror or error}")
+            self.problems.once(str(self.options.metrics), f"cannot be written: {error.strerror or error}")

@@ -1,4 +1,4 @@
-"""The counters as a textfile for Prometheus' node_exporter; replaced whole, never half."""
+"""The counters as a textfile for Prometheus' node_exporter, which is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from zeekpop3.follow.state import Totals
+from zeekpop3.pipeline.counters import Counters
 
 
 class Gauges(NamedTuple):
-    """What goes up and down. `lag_seconds`: for how long the tables have been behind the logs; 0 if level."""
+    """Values that go up and down. `lag_seconds`: how long the tables have been behind the logs."""
 
     lag_seconds: float
     open_connections: int
@@ -28,20 +28,20 @@ _COUNTERS = {
     "commands": "Commands that were written.",
     "log_bytes": "Bytes of event log (decompressed) that were read.",
     "mail_bytes": "Bytes of the mails that were written.",
-    "late_rows": "Rows that were left out: there already, or of a connection that was given up.",
+    "late_rows": "Rows that were skipped: duplicates, or of a connection that was closed as idle.",
     "problems": "Files and rows that could not be used.",
-    "parts": "Parquet parts that were written.",
+    "parts": "Parquet files that were written.",
 }
 _GAUGES = {
     "lag_seconds": "Seconds since the tables were last level with the logs.",
-    "open_connections": "Connections that are open.",
-    "held_bytes": "Bytes of unfinished messages that are held.",
-    "last_commit_seconds": "When the tables were last written to (seconds since the epoch).",
-    "healthy": "1 while logs and output can be used, 0 while something is being tried again.",
+    "open_connections": "Open connections.",
+    "held_bytes": "Bytes of unfinished messages in memory.",
+    "last_commit_seconds": "Time of the last commit (seconds since the epoch).",
+    "healthy": "1 while logs and output can be used, 0 while something is being retried.",
 }
 
 
-def text(totals: Totals, gauges: Gauges) -> str:
+def text(totals: Counters, gauges: Gauges) -> str:
     """The metrics in Prometheus' text format."""
     lines = []
     for name, help_text in _COUNTERS.items():
@@ -55,8 +55,8 @@ def text(totals: Totals, gauges: Gauges) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(path: Path, totals: Totals, gauges: Gauges) -> None:
-    """Replace the textfile; readable by all, as it holds nothing but numbers. Raises OSError."""
+def write(path: Path, totals: Counters, gauges: Gauges) -> None:
+    """Replace the textfile; it is readable by all, as it holds only numbers. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
     with os.fdopen(descriptor, "w") as file:

@@ -1,69 +1,99 @@
-"""Logs → finished mails, sessions and commands: looks at what is there, and reads what is new.
+"""Logs → finished mails, sessions and commands: looks for logs, and reads what is new.
 
-Nothing is written here. What is collected in `records` and what `state` says belong together at any time
-between two pieces of a log.
+Nothing is written here. What is collected in `records` and what `state` returns belong together at any time
+between two chunks of a log.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import LogError
-from zeekpop3.follow import rebuild
+from zeekpop3.follow import problems, rebuild
+from zeekpop3.follow.catalogue import Catalogue, KnownLog, PendingLog, head_with_row, mark_of
 from zeekpop3.follow.connections import Connections
-from zeekpop3.follow.files import Catalogue, LogFile, Place
-from zeekpop3.follow.notes import Notes
 from zeekpop3.follow.options import Options
-from zeekpop3.follow.state import State, Totals
-from zeekpop3.follow.tail import Moved, Piece, pieces
-from zeekpop3.log import group, read_chunk
+from zeekpop3.follow.state import State
+from zeekpop3.log import Chunk, LogCutter, OnError, group, open_log, read_chunk
 from zeekpop3.pipeline import Records
+from zeekpop3.pipeline.counters import Counters
 from zeekpop3.session.dialogue import Event
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BLOCK = 4 << 20
 _SETTLED_S = 30  # a log that has a successor, or is packed, and was not touched for so long has ended
 _GONE_S = 30 * 86_400
 DAY_US = 86_400_000_000
-# A log that is renamed, packed or moved at this moment may be seen nowhere for a moment.
+# A log that is being renamed, packed or moved may be seen nowhere for a moment.
 _PATIENT_LOOKS = 20
 _LOOK_AGAIN_S = 0.1
 
 
+class Moved(Exception):
+    """There is another log at the path by now: look again which is where."""
+
+
+@contextmanager
+def _cutter(
+    log: KnownLog,
+    path: Path,
+    start: tuple[int, int],
+    on_error: OnError,
+    *,
+    stop: int | None = None,
+    live: bool = False,
+) -> Iterator[LogCutter]:
+    """Cuts the log at a path from `start` (offset, line number) on. Raises Moved, LogError."""
+    try:
+        file = open_log(path)
+    except LogError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise Moved from None
+        raise
+    with file:
+        head = head_with_row(file, path)
+        if head is None or mark_of(head) != log.mark:
+            raise Moved
+        yield LogCutter(path, file, head, size=_BLOCK, on_error=on_error, start=start, stop=stop, live=live)
+
+
 class Reader:
-    """Reads the logs in `folders`. `between` is called after each piece; False from it ends the round.
+    """Reads the logs in `folders`. `between` is called after each chunk; False from it ends the round.
 
     `clock` is the newest row's time (microseconds), `dirty_since` when (monotonic) the first row was read
-    that is not committed, `level` whether the last round read all that was there, `look_s` how long it took
-    to see what is there.
+    that is not committed, `level` whether the last round read all there was, `look_s` how long it took to
+    look for logs.
     """
 
-    def __init__(self, folders: Iterable[Path], options: Options, notes: Notes) -> None:
+    def __init__(self, folders: Iterable[Path], options: Options, known: problems.Problems) -> None:
         self.folders = list(folders)
         self.options = options
-        self.notes = notes
-        self.totals = Totals()
+        self.problems = known
+        self.totals = Counters()
         self.clock = 0
         self.level = False
         self.failed = False
         self.dirty_since: float | None = None
         self.look_s = 0.0
-        self.records = Records(options.privacy, attachment_content=options.attachment_content)
-        self.connections = Connections(options.max_message, options.max_memory // 2)
+        settings = options.settings
+        self.records = Records(settings.privacy, attachment_content=settings.attachment_content)
+        self.connections = Connections(settings.max_message, options.max_memory // 2)
         self._catalogue = Catalogue()
         self._rebuilding = False
         self._orphans: set[tuple[str, int]] = set()
         self._later: dict[Path, float] = {}
 
-    # -- beginning -------------------------------------------------------------------------------------
+    # -- resume ----------------------------------------------------------------------------------------
 
     def resume(self, state: State, out: Path) -> None:
-        """Go on where a checkpoint stands. Raises LogError if a log that is needed cannot be read now."""
+        """Continue from a checkpoint. Raises LogError if a log that is needed cannot be read now."""
         self.totals, self.clock = replace(state.totals), state.clock
         self._catalogue.files = {log.mark: replace(log, seen=dict(log.seen)) for log in state.logs}
         self._catalogue.next_number = state.next_log
@@ -77,52 +107,52 @@ class Reader:
         while state.open:
             gone = self._gone(state)
             damaged = self.connections.resume(state.open, lost | gone)
-            again = self._replay()
-            if looks and (damaged or again is not None):
-                # It may just be on its way: renamed, packed or moved while this was looking.
+            unreadable = self._replay()
+            if looks and (damaged or unreadable is not None):
+                # Perhaps the log is just being renamed, packed or moved.
                 looks -= 1
                 time.sleep(_LOOK_AGAIN_S)
                 self._catalogue.look(self.folders, int(time.time()))
-            elif again is None:
+            elif unreadable is None:
                 for uid in damaged:
-                    self.notes.warning("rows of an open connection are lost with their log", uid=uid)
+                    problems.warning("log with rows of an open connection is gone: rows are lost", uid=uid)
                 break
             else:
-                lost.add(again)
+                lost.add(unreadable)
             self._start_over()
         self.connections.late_rows = 0
 
     def _start_over(self) -> None:
-        """Forget what a replay that failed half-way gave."""
+        """Forget what an incomplete replay gave."""
         self.connections.open.clear()
         self.records.take()
         self.records.take_counts()
 
     def _gone(self, state: State) -> set[int]:
-        """The logs that are no more."""
-        needed = {number for place in state.open for number in place.logs}
+        """The logs that are gone."""
+        needed = {number for connection in state.open for number in connection.logs}
         there = {log.number for log in self._catalogue.files.values() if log.gone_since is None}
         if not needed <= there:
             for folder in self.folders:
                 if not folder.exists():
-                    raise LogError(folder, "no such folder; open connections need a log that was there")
+                    raise LogError(folder, "no such folder, but open connections need a log in it")
             for path, reason in self._catalogue.problems.items():
                 if reason.startswith("cannot be read"):  # perhaps this one
-                    raise LogError(path, f"{reason}; open connections need a log that was there")
+                    raise LogError(path, f"{reason}; open connections may need this log")
         return set(range(1, self._catalogue.next_number)) - there
 
-    def _read_tables(self, waiting: list[Place], out: Path) -> None:
-        first = min((place.log.first for place in waiting), default=0)
+    def _read_tables(self, waiting: list[PendingLog], out: Path) -> None:
+        first = min((pending.log.first for pending in waiting), default=0)
         first_day = day_of(first - 2 * DAY_US) if first else ""
         self.connections.before = rebuild.written(out, first_day)
         self._orphans = rebuild.orphans(out, first_day, self.connections.before)
-        self.notes.warning(
-            "the tables hold rows that no state tells of: what is in them is not written again",
+        problems.warning(
+            "no state, but the tables contain rows: these rows will not be written again",
             connections=len(self.connections.before),
         )
 
     def _replay(self) -> int | None:
-        """Read the rows of the open connections again; the number of the first log that could not be."""
+        """Read the rows of the open connections again; the number of the first log that is unreadable."""
         wanted: dict[int, int] = {}
         for connection in self.connections.open.values():
             for number, offset in connection.logs.items():
@@ -131,11 +161,9 @@ class Reader:
         for log in sorted(self._catalogue.files.values(), key=lambda log: (log.first, log.number)):
             if log.number not in wanted:
                 continue
-            # From the first place that has all of it.
             at = wanted[log.number]
-            for path in sorted(
-                self._catalogue.paths.get(log.mark, ()), key=lambda path: path.suffix == ".gz"
-            ):
+            paths = self._catalogue.paths.get(log.mark, [])
+            for path in sorted(paths, key=lambda path: path.suffix == ".gz"):
                 at = max(at, self._replay_log(log, path, at, uids))
                 if at >= log.offset:
                     break
@@ -143,83 +171,87 @@ class Reader:
                 return log.number
         return None
 
-    def _replay_log(self, log: LogFile, path: Path, start: int, uids: set[str]) -> int:
-        at = start
+    def _replay_log(self, log: KnownLog, path: Path, start: int, uids: set[str]) -> int:
+        """Feed the rows of some connections from `start` to where the log was read; returns how far."""
         try:
-            for piece in pieces(log, path, (start, 0), log.offset, final=True, tell=_nobody):
-                for chunk in piece.chunks:
-                    batch = read_chunk(chunk, _nobody)
+            with _cutter(log, path, (start, 0), _reported_before, stop=log.offset) as cutter:
+                for chunk in cutter.chunks():
+                    batch = read_chunk(chunk, _reported_before)
                     if uids.isdisjoint(batch.uids):
                         continue
                     for uid, rows in group(batch):
                         if uid in uids:
                             self._keep(self.connections.feed(uid, rows, log.number, chunk.offset))
-                at = piece.offset
+                return cutter.offset
         except Moved:
-            pass
-        return at
+            return start
 
     # -- a round ---------------------------------------------------------------------------------------
 
     def round(self, between: Callable[[], bool]) -> bool:
-        """Look, and read what is new; True if there is more to read at once."""
+        """Look for logs, and read what is new; True if there is more to read at once."""
         self.level = more = False
         now = time.time()
         began = time.monotonic()
         waiting = self._catalogue.look(self.folders, int(now))
         self.look_s = time.monotonic() - began
-        problems = {str(path): reason for path, reason in self._catalogue.problems.items()}
-        for folder in self.folders:
-            if not folder.exists():
-                problems[str(folder)] = "no such file or folder"
+        found = {str(path): reason for path, reason in self._catalogue.problems.items()}
+        found |= {str(folder): "no such file or folder" for folder in self.folders if not folder.exists()}
         newest = max((log.first for log in self._catalogue.files.values()), default=0)
-        for place in waiting:
-            log, path, size, mtime = place
-            if self._later.get(path, 0.0) > time.monotonic():
+        for pending in waiting:
+            if self._later.get(pending.path, 0.0) > time.monotonic():
                 continue
-            is_gzip = path.suffix == ".gz"
-            final = now - mtime / 1e9 > _SETTLED_S and (log.first < newest or is_gzip)
             try:
-                for piece in pieces(log, path, (log.offset, log.line), final=final, tell=self._bad):
-                    self._take(log, piece)
-                    if not between():
-                        return False
+                if not self._read(pending, now, newest, between):
+                    return False
             except Moved:
-                self._catalogue.places.pop(path, None)
+                self._catalogue.look_again(pending.path)
                 more = True
-                continue
             except LogError as error:
-                problems[error.path] = error.reason
-                self._later[path] = time.monotonic() + _SETTLED_S
-                continue
-            if is_gzip and not final:
-                # Perhaps it is still being written; to look into it costs something.
-                self._later[path] = time.monotonic() + _SETTLED_S
-            elif final or is_gzip or log.offset >= size:
-                log.seen[str(path)] = (size, mtime)
+                found[error.path] = error.reason
+                self._later[pending.path] = time.monotonic() + _SETTLED_S
         self._later = {path: at for path, at in self._later.items() if at > time.monotonic()}
-        self.failed |= self.notes.problems(problems)
+        self.failed |= self.problems.files(found)
         if not more:
             self._is_level()
         return more
 
-    def _take(self, log: LogFile, piece: Piece) -> None:
-        if self.dirty_since is None:
-            self.dirty_since = time.monotonic()
-        limit = int((time.time() + 86_400) * 1_000_000)
-        for chunk in piece.chunks:
-            batch = read_chunk(chunk, self._bad)
-            self.totals.rows += len(batch)
-            if len(batch):
-                # A time that is beyond reason must not make all connections idle.
-                self.clock = max(self.clock, min(int(batch.ts.max()), limit))
-            for uid, rows in group(batch):
-                self._keep(self.connections.feed(uid, rows, log.number, chunk.offset))
-        self.totals.log_bytes += piece.size
-        log.offset, log.line = piece.offset, piece.line
+    def _read(self, pending: PendingLog, now: float, newest: int, between: Callable[[], bool]) -> bool:
+        """Read what is new in a log; False if `between` wants to stop. Raises Moved, LogError."""
+        log, path, size, mtime = pending
+        is_gzip = path.suffix == ".gz"
+        final = now - mtime / 1e9 > _SETTLED_S and (log.first < newest or is_gzip)
+        with _cutter(log, path, (log.offset, log.line), self._bad_row, live=not final) as cutter:
+            for chunk in cutter.chunks():
+                self._take(log, chunk)
+                self._advance(log, chunk.end, chunk.end_line)
+                if not between():
+                    return False
+            self._advance(log, cutter.offset, cutter.line)
+        if is_gzip and not final:
+            # Perhaps it is still being written. To read it again costs something, so not at once.
+            self._later[path] = time.monotonic() + _SETTLED_S
+        elif final or is_gzip or log.offset >= size:
+            log.seen[str(path)] = (size, mtime)
+        return True
+
+    def _take(self, log: KnownLog, chunk: Chunk) -> None:
+        self.dirty_since = self.dirty_since or time.monotonic()
+        batch = read_chunk(chunk, self._bad_row)
+        self.totals.rows += len(batch)
+        if len(batch):
+            # An impossible time must not make all connections idle.
+            tomorrow = int((time.time() + 86_400) * 1_000_000)
+            self.clock = max(self.clock, min(int(batch.ts.max()), tomorrow))
+        for uid, rows in group(batch):
+            self._keep(self.connections.feed(uid, rows, log.number, chunk.offset))
+
+    def _advance(self, log: KnownLog, offset: int, line: int) -> None:
+        self.totals.log_bytes += offset - log.offset
+        log.offset, log.line = offset, line
 
     def _is_level(self) -> None:
-        """All that is there has been read: only now may connections be given up."""
+        """All logs have been read: only now may connections be closed as idle."""
         self.level = True
         for events in self.connections.expire(self.clock - int(self.options.idle_s * 1_000_000)):
             self._keep(events)
@@ -233,15 +265,15 @@ class Reader:
             self.records.add(events)
             self.dirty_since = self.dirty_since or time.monotonic()
 
-    def _bad(self, error: LogError) -> None:
+    def _bad_row(self, error: LogError) -> None:
         self.totals.problems += 1
         self.failed = True
-        self.notes.bad(error)
+        self.problems.bad_row(error)
 
     # -- what goes into a commit -----------------------------------------------------------------------
 
     def take(self) -> list[tuple[str, pa.Table]]:
-        """The rows that were collected, as tables; they are forgotten here, and count as done."""
+        """The rows that were collected, as tables; they are forgotten here, and count as written."""
         tables = self.records.take()
         counts = self.records.take_counts()
         for name in ("mails", "incomplete", "attachments", "sessions", "commands", "mail_bytes"):
@@ -249,15 +281,15 @@ class Reader:
         late, self.connections.late_rows = self.connections.late_rows, 0
         self.totals.late_rows += late
         if late:
-            self.notes.warning("rows came too late, or twice: left out", rows=late)
+            problems.warning("skipped late or duplicate rows", rows=late)
         if self._orphans:
             tables = [(n, rebuild.without(t, self._orphans) if n == "attachments" else t) for n, t in tables]
         return tables
 
     def state(self, token: str, number: int) -> State:
-        """Where the logs and the connections stand; true once all that was taken is written."""
-        places = self.connections.places()
-        needed = {number for place in places for number in place.logs}
+        """Where the logs and the connections stand, which is true once all that was taken is written."""
+        connections = self.connections.checkpoints()
+        needed = {number for connection in connections for number in connection.logs}
         self._catalogue.forget(int(time.time()) - _GONE_S, needed)
         return State(
             token=token,
@@ -267,13 +299,13 @@ class Reader:
             totals=replace(self.totals),
             next_log=self._catalogue.next_number,
             logs=[replace(log, seen=dict(log.seen)) for log in self._catalogue.files.values()],
-            open=places,
+            open=connections,
             given_up=dict(self.connections.given_up),
         )
 
 
-def _nobody(_: LogError) -> None:
-    """What is wrong with these rows was told when they were first read."""
+def _reported_before(_: LogError) -> None:
+    """These rows were reported when they were first read."""
 
 
 def day_of(ts: int) -> str:

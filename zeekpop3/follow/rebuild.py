@@ -1,6 +1,6 @@
-"""What is written already, by the tables themselves: for a state file that is lost, or never was.
+"""What was written already, according to the tables: for a follower without a checkpoint.
 
-Of each connection the rows of a table are written in their order, so a count tells which are there.
+The rows of a connection are written in their order, so their number tells which ones are there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import OutputError
-from zeekpop3.follow.connections import Written
+from zeekpop3.follow.connections import WrittenRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,15 +22,15 @@ def holds_rows(out: Path) -> bool:
     )
 
 
-def written(out: Path, first_day: str) -> dict[str, Written]:
-    """For each connection with rows from `first_day` (YYYY-MM-DD) on, how many are in the tables."""
-    found: dict[str, Written] = {}
+def written(out: Path, first_day: str) -> dict[str, WrittenRows]:
+    """How many rows of each connection are in the tables, from `first_day` (YYYY-MM-DD) on."""
+    found: dict[str, WrittenRows] = {}
     for name, column in (("emails", "trans_depth"), ("commands", "seq"), ("sessions", None)):
         for path in _parts(out, name, first_day):
             table = _read(path, ["uid", column] if column else ["uid"])
             numbers = table[column].to_pylist() if column else [0] * table.num_rows
             for uid, number in zip(table["uid"].to_pylist(), numbers, strict=True):
-                entry = found.setdefault(uid, Written())
+                entry = found.setdefault(uid, WrittenRows())
                 if name == "emails":
                     entry.mails = max(entry.mails, number)
                 elif name == "commands":
@@ -40,8 +40,8 @@ def written(out: Path, first_day: str) -> dict[str, Written]:
     return found
 
 
-def orphans(out: Path, first_day: str, known: dict[str, Written]) -> set[tuple[str, int]]:
-    """Mails (uid, trans_depth) of which the attachments are in the tables, but not they themselves."""
+def orphans(out: Path, first_day: str, known: dict[str, WrittenRows]) -> set[tuple[str, int]]:
+    """Mails (uid, trans_depth) that are not in the tables although their attachments are."""
     found = set()
     for path in _parts(out, "attachments", first_day):
         table = _read(path, ["uid", "trans_depth"])
@@ -52,7 +52,7 @@ def orphans(out: Path, first_day: str, known: dict[str, Written]) -> set[tuple[s
 
 
 def without(attachments: pa.Table, mails: set[tuple[str, int]]) -> pa.Table:
-    """The rows of the attachments table that are not of these mails."""
+    """The rows of the attachments table without those of these mails."""
     keys = zip(attachments["uid"].to_pylist(), attachments["trans_depth"].to_pylist(), strict=True)
     return attachments.filter([key not in mails for key in keys])
 

@@ -1,6 +1,6 @@
-"""When to look again: when the system says that a log changed, and in any case after a while.
+"""When to look again: when the system reports a change of a log, and in any case after an interval.
 
-Not every file system says anything (NFS), and links are not watched: looking at intervals always works.
+Some file systems (NFS) report nothing, and links are not watched: looking at intervals always works.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.follow.walk import is_log_name
+from zeekpop3.log import is_log_name
 
 
 class Waker:
-    """Waits for changes below folders; `poll`: without the system's help. `close` ends its threads."""
+    """Waits for changes below folders; `poll`: without file-system notifications. `close` ends threads."""
 
     def __init__(self, folders: Iterable[Path], *, poll: bool = False) -> None:
         self._event = threading.Event()
@@ -32,7 +32,7 @@ class Waker:
         class Handler(FileSystemEventHandler):
             def on_any_event(self, change: Any) -> None:
                 if change.event_type in ("opened", "closed_no_write"):
-                    return  # we ourselves, most likely
+                    return  # by this process, most likely
                 for path in (change.src_path, getattr(change, "dest_path", "")):
                     if path and is_log_name(Path(str(path)).name):
                         event.set()
@@ -44,7 +44,7 @@ class Waker:
                     Handler(), str(folder if folder.is_dir() else folder.parent), recursive=True
                 )
             observer.start()
-        except (OSError, RuntimeError):  # no such folder yet, or no more watches: then at intervals
+        except (OSError, RuntimeError):  # no such folder yet, or no more watches: look at intervals
             return
         self._observer, self.watching = observer, True
 

@@ -49,11 +49,13 @@ class RowErrors:
         """Report how many more there are."""
         more = self._count - MAX_REPORTED_ROWS
         if more > 0:
-            self._on_error(LogError(self._chunk.path, f"{more} more bad rows after this line", self._chunk.line))
+            self._on_error(
+                LogError(self._chunk.path, f"{more} more bad rows after this line", self._chunk.line)
+            )
 
     def _rows_to_lines(self) -> list[int]:
         if self._lines is None:
-            lines = self._text.split(b"\n")
+            lines = bytes(self._text).split(b"\n")
             self._lines = [number for number, line in enumerate(lines) if not line.startswith(b"#")]
         return self._lines
 

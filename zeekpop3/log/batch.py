@@ -211,7 +211,8 @@ def batch_of(
         names = [_text(value, empty) for value in column.dictionary.to_pylist()]
         table = np.empty(len(names) + 1, object)
         table[:-1] = names  # the last, index -1, stays None: unset
-        return table[_numpy(column.indices)]
+        values: Objects = table[_numpy(column.indices)]
+        return values
 
     uids = arrow("uid")
     return Batch(
@@ -283,7 +284,5 @@ def _truncated(batch: Batch) -> list[int]:
     return [
         row
         for row in differ
-        if row not in invalid
-        and batch.kind[row] != "gap"
-        and (batch.kind[row] != "sent" or batch.data[row])
+        if row not in invalid and batch.kind[row] != "gap" and (batch.kind[row] != "sent" or batch.data[row])
     ]

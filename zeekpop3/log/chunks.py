@@ -12,27 +12,28 @@ from pathlib import Path
 
 from zeekpop3.errors import LogError
 from zeekpop3.log.file import LogFile, open_log
-from zeekpop3.log.header import HEAD_BYTES, Head, Header, parse_header, read_by_zat, read_head
+from zeekpop3.log.header import HEAD_BYTES, Head, Header, head_of, parse_header, read_by_zat
 
 OnError = Callable[[LogError], None]
 
 DEFAULT_SIZE = 8 << 20
 _MAX_LINE = 1 << 28
-_MAX_HEADERS = 10_000  # in one log; each costs about a millisecond
+_MAX_CHANGES = 1_000  # of the header in one log; each costs a chunk
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Whole rows of one log: bytes `offset` to `offset + size` of its (decompressed) text.
 
-    `line` is the 1-based number of the first row's line, `data` the bytes. Without `data` they are read from
-    the file when they are wanted.
+    `line` is the 1-based number of the first row's line, `lines` how many lines there are, `data` the bytes.
+    Without `data` they are read from the file when they are needed.
     """
 
     header: Header
     offset: int
     size: int
     line: int
+    lines: int
     data: bytes | bytearray | None
     is_gzip: bool = False
 
@@ -44,6 +45,11 @@ class Chunk:
     def end(self) -> int:
         """The offset behind the chunk."""
         return self.offset + self.size
+
+    @property
+    def end_line(self) -> int:
+        """The number of the line behind the chunk."""
+        return self.line + self.lines
 
     def without_data(self) -> Chunk:
         """The chunk to be sent to another process: without its bytes, unless they are hard to read again."""
@@ -69,7 +75,7 @@ def chunks(path: str | Path, *, size: int = DEFAULT_SIZE, on_error: OnError) -> 
     path = Path(path)
     try:
         with open_log(path) as file:
-            cutter = LogCutter(path, file, read_head(path), size=size, on_error=on_error)
+            cutter = LogCutter(path, file, head_of(file, path), size=size, on_error=on_error)
             yield from cutter.chunks()
     except LogError as error:
         on_error(error)
@@ -106,7 +112,7 @@ class LogCutter:
         self._live = live
         self._meta = bytearray()  # `#` lines that may become a header
         self._meta_line = 0
-        self._headers = 0
+        self._changes = 0
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows from here on. Raises LogError if a line is longer than 256 MiB."""
@@ -137,11 +143,14 @@ class LogCutter:
     def _pieces(self, text: bytearray) -> Iterator[Chunk]:
         """Chunks of whole lines. `#` lines within a chunk are left to its reader, unless they change the
         header."""
-        begin = at = 0
+        begin = at = counted = 0
+        line = self.line
         while at < len(text):
             if text[at] == 0x23:
                 end = text.find(b"\n", at) + 1 or len(text)
-                self._take_meta(text[at:end])
+                line += text.count(b"\n", counted, at)
+                counted = at
+                self._take_meta(text[at:end], line)
                 if begin == at:
                     self._advance(text, begin, end)
                     begin = end
@@ -149,7 +158,7 @@ class LogCutter:
                 if self._meta and (header := self._new_header()) != self._header:
                     yield from self._rows(text, begin, at)
                     begin = at
-                    self._header = header
+                    self._change_header(header)
                 end = next_meta(text, at)
             at = end
         yield from self._rows(text, begin, at)
@@ -164,7 +173,8 @@ class LogCutter:
             offset, line = self.offset, self.line
             self._advance(text, begin, stop)
             if self._header is not None:
-                yield Chunk(self._header, offset, len(rows), line, rows, self._file.is_gzip)
+                lines = self.line - line
+                yield Chunk(self._header, offset, len(rows), line, lines, rows, self._file.is_gzip)
             begin = stop
 
     def _advance(self, text: bytearray, begin: int, end: int) -> None:
@@ -187,20 +197,23 @@ class LogCutter:
         header = self._header
         return header is not None and row.count(header.separator.encode()) == len(header.fields) - 1
 
-    def _take_meta(self, line: bytearray) -> None:
+    def _take_meta(self, text: bytearray, line: int) -> None:
         """A line that begins with `#`; a new header begins with `#separator` or `#fields`."""
-        if self._meta or line.startswith((b"#separator", b"#fields")):
+        if self._meta or text.startswith((b"#separator", b"#fields")):
             if not self._meta:
-                self._meta_line = self.line
+                self._meta_line = line
             if len(self._meta) < HEAD_BYTES:
-                self._meta += line
+                self._meta += text
+
+    def _change_header(self, header: Header | None) -> None:
+        self._header = header
+        self._changes += 1
+        if self._changes > _MAX_CHANGES:
+            raise LogError(self.path, f"more than {_MAX_CHANGES} different headers", self._meta_line)
 
     def _new_header(self) -> Header | None:
         """The header that the last `#` lines make; None if it is not an event log's."""
         text, self._meta = bytes(self._meta), bytearray()
-        self._headers += 1
-        if self._headers > _MAX_HEADERS:
-            raise LogError(self.path, f"more than {_MAX_HEADERS} headers; reading ends here", self._meta_line)
         try:
             return read_by_zat(parse_header(text, self.path, self._meta_line), is_log_start=False)
         except LogError as error:
@@ -213,4 +226,4 @@ def next_meta(text: bytes | bytearray, begin: int) -> int:
     at = text.find(b"#", begin)  # one byte: memchr, far faster than b"\n#"
     while at > 0 and text[at - 1] != 0x0A:
         at = text.find(b"#", at + 1)
-    return at if at > 0 else len(text)
+    return at if at >= 0 else len(text)

@@ -43,29 +43,29 @@ class LogFile:
         self._file.close()
 
     def seek(self, offset: int) -> None:
-        """Go to an offset, which in a gzip file is not before the present one. May end before it there."""
+        """Go to an offset, or to the end of the text if that is before it."""
         if self._gzip is None:
             self._file.seek(offset)
             self.offset = offset
+        elif offset < self.offset:
+            self._gzip.rewind()
+            self._inflated, self.offset, self.problem = b"", 0, None
         while self.offset < offset and self.read(min(_BLOCK, offset - self.offset)):
             pass
 
     def skip_hole(self) -> int:
         """Go behind leading NUL bytes, which truncation in place leaves; returns the offset there."""
-        begin = 0
-        if self._gzip is None and self._file.read(1) == b"\0":
+        self.seek(0)
+        if self._gzip is None and self.read(1) == b"\0":
             try:
-                begin = os.lseek(self._file.fileno(), 0, os.SEEK_DATA)
+                self.seek(os.lseek(self._file.fileno(), 0, os.SEEK_DATA))
             except OSError:  # only a hole, or a file system without holes
                 pass
-        self.seek(begin)
+        else:
+            self.seek(0)
         while block := self.read(_BLOCK):
             if text := block.lstrip(b"\0"):
-                self.offset -= len(text)
-                if self._gzip is None:
-                    self._file.seek(self.offset)
-                else:
-                    self._inflated = text + self._inflated
+                self.seek(self.offset - len(text))
                 break
         return self.offset
 
@@ -118,14 +118,13 @@ def open_log(path: Path) -> LogFile:
         raise LogError(path, "no such file") from error
     except OSError as error:
         raise LogError(path, f"cannot be read: {error.strerror or error}") from error
-    file = FileIO(descriptor)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise LogError(path, "not a regular file")
-        return LogFile(file)
+        return LogFile(FileIO(descriptor))
     except OSError as error:
-        file.close()
+        os.close(descriptor)
         raise LogError(path, f"cannot be read: {error.strerror or error}") from error
     except LogError:
-        file.close()
+        os.close(descriptor)
         raise

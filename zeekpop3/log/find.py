@@ -67,7 +67,7 @@ def _paths(source: Path) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """The logs in a folder and its subfolders. Links are followed (Zeek's `current` is one), each folder once."""
+    """The logs in a folder and its subfolders, also by links (Zeek's `current` is one), each folder once."""
     seen: set[str] = set()
     for where, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(where)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from zeekpop3.errors import LogError
-from zeekpop3.log.file import open_log
+from zeekpop3.log.file import LogFile, open_log
 
 LOG_PATH = "pop3_events"
 
@@ -57,7 +57,7 @@ class Header:
     separator: str = "\t"
     empty_field: str = "(empty)"
     unset_field: str = "-"
-    text: bytes = b""
+    text: bytes = field(default=b"", compare=False)
 
     @property
     def size(self) -> int:
@@ -100,22 +100,24 @@ class Head:
             return None
 
 
-def read_start(path: Path) -> tuple[bytes, int]:
-    """The first 64 KiB of a log (decompressed) and their offset, which is behind leading NUL bytes.
-
-    Raises LogError if the file cannot be read.
-    """
-    with open_log(path) as file:
-        start = file.skip_hole()
-        text = file.read(HEAD_BYTES)
-        if not text and file.problem:
-            raise LogError(path, file.problem)
-    return text, start
-
-
 def read_head(path: Path) -> Head:
     """The head of an event log. Raises LogError if it is not an event log, or cannot be read."""
-    return parse_head(*read_start(path), path)
+    with open_log(path) as file:
+        return head_of(file, path)
+
+
+def head_of(file: LogFile, path: Path) -> Head:
+    """The head of an open log. Raises LogError."""
+    text, start = read_start(file)
+    if not text and file.problem:
+        raise LogError(path, file.problem)
+    return parse_head(text, start, path)
+
+
+def read_start(file: LogFile) -> tuple[bytes, int]:
+    """The first 64 KiB of an open log and their offset, which is behind leading NUL bytes."""
+    start = file.skip_hole()
+    return file.read(HEAD_BYTES), start
 
 
 def parse_head(text: bytes, start: int, path: Path) -> Head:

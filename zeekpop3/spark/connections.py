@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeekpop3.log.group import group
-from zeekpop3.log.rows import Batch, batch_of
+from zeekpop3.log import Batch, batch_of, group
 from zeekpop3.pipeline.process import no_collector
 from zeekpop3.pipeline.records import Records
 from zeekpop3.session import Connection

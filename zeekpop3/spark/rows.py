@@ -1,20 +1,17 @@
-"""Event logs → a Spark DataFrame of rows, read by zat's LogToSparkDF; what is no row is left out.
+"""Event logs → a Spark DataFrame of rows, in the types of zat's LogToSparkDF; bad rows are left out.
 
-zat's reader is right for this log but for three things, which are set from outside: its `time` is a double,
-which Spark cuts to the microsecond below, quotes have a meaning for it, and a row with too few fields is
-filled up. Headers are looked at first, by Spark as well: zat opens files by name and only on this machine.
+zat opens files by name, on this machine, so the header lines of the logs are collected by Spark; zat reads
+them, and Spark reads the rows. Their types are zat's but for `time`, as a double would lose microseconds.
 """
 
 from __future__ import annotations
 
-import tempfile
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from glob import glob, has_magic
-from pathlib import PurePosixPath
-from types import SimpleNamespace
-from typing import Any
+from pathlib import Path, PurePosixPath
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -22,13 +19,13 @@ from pyspark.sql.types import DecimalType, LongType, StringType, StructType
 from zat.log_to_sparkdf import LogToSparkDF
 
 from zeekpop3.errors import LogError
-from zeekpop3.log.find import is_log_name
-from zeekpop3.log.header import COLUMNS, Header, parse_header
+from zeekpop3.log import COLUMNS, Header, is_log_name, parse_header
+from zeekpop3.log.header import read_by_zat
 
 OnError = Callable[[LogError], None]
 
-# Hadoop's own local file system keeps checksum files beside the files, and fails at the colons in the names
-# of Zeek's archive; the one below it does not. (HDFS itself knows no names with colons.)
+# Hadoop's default local file system keeps checksum files beside the files, and fails at the colons in the
+# names of Zeek's archive; the raw one does not. (HDFS itself has no names with colons.)
 _LOCAL = {
     "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
     "fs.file.impl.disable.cache": "true",
@@ -40,9 +37,9 @@ _PORTS = ("id_orig_p", "id_resp_p")
 def read_rows(spark: SparkSession, paths: str | Iterable[str], on_error: OnError | None = None) -> DataFrame:
     """The rows of event logs, in no order; columns as in the log, with `_` for `.`, `data` still base64.
 
-    `paths` are files, folders (with all below them) or globs, wherever Spark can read. A file that is no
-    event log goes to `on_error` and is left out; LogError is raised if there is no `on_error`, and where
-    nothing is left. Rows that are no rows are left out: the hole in `seq` shows in the tables.
+    `paths` are files, folders (with their subfolders) or globs, wherever Spark can read. A file that is not
+    an event log goes to `on_error` and is left out; LogError is raised if there is no `on_error`, or if no
+    log is left. Bad rows are left out: the hole in `seq` shows in the tables.
     """
     by_fields: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)
     for header, path in _headers(spark, _files(spark, paths), on_error):
@@ -57,7 +54,7 @@ def read_rows(spark: SparkSession, paths: str | Iterable[str], on_error: OnError
 
 
 def _files(spark: SparkSession, paths: str | Iterable[str]) -> list[str]:
-    """All files meant, each once. In folders only Zeek's names count, as in `run`."""
+    """All files meant, each once. In folders only the names of event logs count, as in `run`."""
     from pyspark.errors import AnalysisException
 
     found: dict[str, None] = {}
@@ -71,7 +68,7 @@ def _files(spark: SparkSession, paths: str | Iterable[str]) -> list[str]:
             file for file in below if is_log_name(_name(file)) or PurePosixPath(_name(file)).match(pattern)
         ]
         if not meant:
-            raise LogError(path, "holds no event log (pop3_events*.log or .log.gz)")
+            raise LogError(path, "no event log in this folder (pop3_events*.log or .log.gz)")
         found.update(dict.fromkeys(meant))
     return list(found)
 
@@ -92,20 +89,20 @@ def _name(uri: str) -> str:
 
 
 def _headers(spark: SparkSession, files: list[str], on_error: OnError | None) -> list[tuple[Header, str]]:
-    """The header of each file; of all places in it where one stands, as logs may be concatenated."""
+    """The header of each file, from all header lines in it, as logs may be concatenated."""
     text = spark.read.options(**_LOCAL).text([_escaped(file) for file in files])
     lines = text.where(
         F.col("value").startswith("#")
         & ~F.col("value").startswith("#open")
         & ~F.col("value").startswith("#close")
     ).select(F.input_file_name().alias("file"), "value")
-    said: dict[str, dict[str, None]] = {file: {} for file in files}
+    found: dict[str, dict[str, None]] = {file: {} for file in files}
     for file, value in lines.collect():
-        said[file].setdefault(value)
+        found[file].setdefault(value)
     good = []
-    for file, found in said.items():
+    for file, values in found.items():
         try:
-            good.append((_header(file, list(found)), file))
+            good.append((_header(file, list(values)), file))
         except LogError as error:
             if on_error is None:
                 raise
@@ -114,25 +111,32 @@ def _headers(spark: SparkSession, files: list[str], on_error: OnError | None) ->
 
 
 def _header(file: str, lines: list[str]) -> Header:
+    """The header as zat reads it. Raises LogError with the file's URI."""
     if not lines:
-        raise LogError(file, "is no Zeek log: it does not begin with a Zeek header")
+        raise LogError(file, "not a Zeek log: no Zeek header")
     for name in ("#fields", "#types", "#path", "#separator", "#unset_field", "#empty_field"):
         if sum(line.startswith(name) for line in lines) > 1:
-            raise LogError(file, f"holds logs whose {name} differ; Spark can't read it, `zeekpop3 run` can")
-    lines.sort(key=lambda line: not line.startswith("#separator"))
-    header, _ = parse_header("\n".join(lines).encode(), file)
+            raise LogError(file, f"contains logs with different {name}; use `zeekpop3 run`")
+    order = ["#separator", "#set_separator", "#empty_field", "#unset_field", "#path", "#fields", "#types"]
+    names = [re.split(r"\s", line)[0] for line in lines]
+    ordered = sorted(zip(names, lines, strict=True), key=lambda item: (order + names).index(item[0]))
+    try:
+        text = "".join(line + "\n" for _, line in ordered)
+        header = read_by_zat(parse_header(text.encode(), Path(file)), is_log_start=False)
+    except LogError as error:
+        raise LogError(file, error.reason) from None
     usual = Header(header.path, header.fields, header.types)
     if (header.separator, header.unset_field, header.empty_field) != (
         usual.separator,
         usual.unset_field,
         usual.empty_field,
     ):
-        raise LogError(file, "its separators are not Zeek's usual ones; `zeekpop3 run` can read it")
+        raise LogError(file, "unusual separators; use `zeekpop3 run`")
     return header
 
 
 def _escaped(uri: str) -> str:
-    """A URI that Spark gave, as a path that it takes: without its percent signs, and no glob."""
+    """A URI that Spark gave, as a path that it accepts: without percent signs, and not a glob."""
     from urllib.parse import unquote
 
     return "".join("\\" + char if char in "*?[]{}" else char for char in unquote(uri))
@@ -141,45 +145,36 @@ def _escaped(uri: str) -> str:
 # -- rows ----------------------------------------------------------------------------------------------
 
 
-class _EventLogToSparkDF(LogToSparkDF):  # type: ignore[misc]
-    """zat's reader, for files whose header is known."""
-
-    def __init__(self, spark: SparkSession, files: list[str]) -> None:
-        super().__init__(SimpleNamespace(read=SimpleNamespace(csv=self._csv)))
-        self._session = spark
-        self._files = [_escaped(file) for file in files]
-        self.type_map["time"] = DecimalType(20, 6)
-        self.type_map["port"] = LongType()
-
-    def _csv(self, _: str, **options: Any) -> DataFrame:
-        options |= {"quote": "", "escape": "", "columnNameOfCorruptRecord": _BROKEN}
-        return self._session.read.options(**_LOCAL).csv(self._files, **options)
-
-    def build_spark_schema(
-        self, column_names: list[str], column_types: list[str], verbose: bool = False
-    ) -> StructType:
-        """zat's hook: the types by which Spark reads; one column more takes the rows that are none."""
-        schema: StructType = super().build_spark_schema(column_names, column_types, verbose)
-        return schema.add(_BROKEN, StringType())
-
-
 def _read(
     spark: SparkSession, fields: tuple[str, ...], types: tuple[str, ...], files: list[str]
 ) -> DataFrame:
-    # What the columns hold is known; what else a site has added is text.
-    kinds = [COLUMNS.get(name, "string") for name in fields]
-    with tempfile.NamedTemporaryFile("w", prefix="zeekpop3-", suffix=".header", encoding="utf-8") as header:
-        header.write(
-            "\n".join(("#separator \\x09", "\t".join(("#fields", *fields)), "\t".join(("#types", *kinds))))
-        )
-        header.write("\n")
-        header.flush()
-        frame: DataFrame = _EventLogToSparkDF(spark, files).create_dataframe(header.name, fillna=False)
+    frame = spark.read.options(**_LOCAL).csv(
+        [_escaped(file) for file in files],
+        schema=_schema(spark, fields, types),
+        sep="\t",
+        comment="#",
+        nullValue="-",
+        quote="",
+        escape="",
+        columnNameOfCorruptRecord=_BROKEN,
+    )
+    frame = frame.toDF(*(name.replace(".", "_") for name in frame.columns))
+    frame = frame.withColumn("ts", F.col("ts").cast("timestamp"))
     return frame.where(_is_row()).select([name.replace(".", "_") for name in COLUMNS])
 
 
+def _schema(spark: SparkSession, fields: tuple[str, ...], types: tuple[str, ...]) -> StructType:
+    """zat's types, and one column more for rows that do not fit."""
+    zat = LogToSparkDF(spark)
+    zat.type_map |= {"time": DecimalType(20, 6), "port": LongType()}
+    # Columns that a site added are text: only those of the package have to be right.
+    kinds = [kind if name in COLUMNS else "string" for name, kind in zip(fields, types, strict=True)]
+    schema: StructType = zat.build_spark_schema(fields, kinds)
+    return schema.add(_BROKEN, StringType())
+
+
 def _is_row() -> Column:
-    """Whether a row has what every row has, within reason, as `zeekpop3.log` asks it."""
+    """Whether a row has what every row has, in the ranges that `zeekpop3.log` requires."""
     good = F.col(_BROKEN).isNull() & (F.col("seq") >= 0)
     for name in ("ts", "uid", "kind"):
         good &= F.col(name).isNotNull()

@@ -66,6 +66,14 @@ def publish(temporary: Path, path: Path) -> None:
         raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, 0700, so that they outlast a power failure. Raises OSError."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and removals in a folder outlast a power failure. Raises OutputError if it is gone."""
     try:

@@ -1,36 +1,36 @@
-"""Parts on their way into the tables: staged, named in the checkpoint, published; each step may be run again.
+"""Parts on their way into the tables: staged, named in the checkpoint, published; each step may be repeated.
 
-Staged parts lie in a folder of the follower's own, on the tables' file system, where no reader's glob and no
-other writer's sweep meets them.
+Staged parts are in a folder of the follower's own, on the tables' file system, where no reader's glob and no
+other writer's sweep finds them.
 """
 
 from __future__ import annotations
 
 import ctypes
-import errno
-import fcntl
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import OutputError
-from zeekpop3.follow.state import State, Swap
-from zeekpop3.store.parquet import sync_folder
+from zeekpop3.follow.state import State
+from zeekpop3.store.locks import lock
+from zeekpop3.store.merge import Swap
+from zeekpop3.store.parquet import make_folder, sync_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FOLDER = ".zeekpop3-follow"
 STATE = "state.json"
-#: Attachments first: a mail that is in the tables has its attachments there (see `rebuild`).
+LOCK = "lock"
+#: Attachments first: a mail that is in the tables has its attachments there, too (see `rebuild`).
 _ORDER = ("attachments", "emails", "commands", "sessions")
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 
 
 class Output:
-    """The follower's hold on an output folder. Raises OutputError if another follower has it."""
+    """Exclusive use of an output folder. Raises OutputError if another follower has it."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -41,39 +41,36 @@ class Output:
         self._lock = self._locked()
 
     def _locked(self) -> int:
-        path = self.home / "lock"
+        path = self.home / LOCK
         try:
             make_folder(self.home)
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         except OSError as error:
             raise OutputError(f"{self.out}: cannot be used: {error.strerror or error}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock(descriptor):
+                pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                os.close(descriptor)
+                raise OutputError(f"{self.out}: in use by another follower (process {pid or 'unknown'})")
         except OSError as error:
-            pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             os.close(descriptor)
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise OutputError(
-                    f"{self.out}: another follower writes there (process {pid or 'unknown'})"
-                ) from None
             raise OutputError(f"{path}: cannot be locked: {error.strerror or error}") from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
 
     def check(self) -> None:
-        """Raises OSError if the folder is not there, OutputError if it is another one by now."""
+        """Raises OSError if the folder was removed, OutputError if it was replaced."""
         ours = os.fstat(self._lock)
-        path = self.home / "lock"
         try:
-            there = path.stat()
+            found = (self.home / LOCK).stat()
         except OSError as error:
-            raise OSError(error.errno, "the output folder is gone") from None
-        if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
-            raise OutputError(f"{self.out}: is not the folder that it was")
+            raise OSError(error.errno, "output directory was removed") from None
+        if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino):
+            raise OutputError(f"{self.out}: output directory was replaced")
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -96,7 +93,7 @@ class Output:
         return names
 
     def settle(self, state: State) -> None:
-        """Do what a checkpoint promises, as far as it is not done yet. Raises OSError."""
+        """Publish what a checkpoint names, as far as that is not done yet. Raises OSError."""
         folders = set()
         for name in state.publish:
             staged, path = self.staged / name, self.out / name
@@ -110,12 +107,12 @@ class Output:
             self._swap(swap)
 
     def sweep(self) -> None:
-        """Remove what was staged and is in no checkpoint; only after `settle`."""
+        """Remove what was staged and is not in the checkpoint; only after `settle`."""
         shutil.rmtree(self.staged, ignore_errors=True)
         shutil.rmtree(self.merged, ignore_errors=True)
 
     def publish_all(self) -> int:
-        """Publish whatever lies staged, where no checkpoint tells; the number of parts."""
+        """Publish all staged parts, if there is no checkpoint; returns their number."""
         names = sorted(
             (str(path.relative_to(self.staged)) for path in self.staged.glob("*/day=*/*.parquet")),
             key=lambda name: _ORDER.index(name.split("/")[0]) if name.split("/")[0] in _ORDER else 9,
@@ -126,10 +123,10 @@ class Output:
     # -- a day's parts in one step ---------------------------------------------------------------------
 
     def _swap(self, swap: Swap) -> None:
-        """Put merged parts in the place of those they were made of.
+        """Replace parts by the merged parts that hold the same rows.
 
-        The two folders change places at once, so that no reader sees a row twice or not at all, where the
-        system can do that; else the new ones come an instant before the old ones go.
+        Where the system can, two folders are exchanged in one step, so that no reader sees a row twice or
+        not at all. Otherwise the new parts appear a moment before the old ones go.
         """
         new, old = self.merged / swap.folder, self.out / swap.folder
         if not new.is_dir():
@@ -138,16 +135,16 @@ class Output:
         if not old.is_dir():  # pruned meanwhile
             shutil.rmtree(new)
             return
-        # Without hard links the new folder lacks the day's other parts: it must not take the old one's place.
-        whole = all(path.name in swap.replaces or (new / path.name).exists() for path in old.iterdir())
-        if waiting and not (whole and _exchange(new, old)):
+        # Without hard links the new folder lacks the day's other parts, so it cannot replace the old one.
+        complete = all(path.name in swap.replaces or (new / path.name).exists() for path in old.iterdir())
+        if waiting and not (complete and _exchange(new, old)):
             for name in waiting:
                 (new / name).replace(old / name)
         for name in swap.replaces:
             (old / name).unlink(missing_ok=True)
         sync_folder(old)
-        # What is in the folder behind now: parts that were replaced, second names of parts that were not,
-        # and what somebody put there at the last moment.
+        # The other folder now has the parts that were replaced, second names of parts that were not, and
+        # what somebody put there at the last moment.
         for path in new.iterdir():
             if path.name not in swap.replaces and not (old / path.name).exists():
                 path.replace(old / path.name)
@@ -158,18 +155,10 @@ class Output:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change their names in one step (Linux); False if the system cannot."""
+    """Exchange the names of two folders in one step (Linux); False if the system cannot."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):
         return False
     at = -100  # AT_FDCWD
     return bool(renameat2(at, os.fsencode(one), at, os.fsencode(other), _EXCHANGE) == 0)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, 0700, and make that last. Raises OSError."""
-    missing: Iterable[Path] = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(list(missing)):
-        path.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(path.parent)
