@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 import zeekpop3
+from support import log_rows
 from support.growing import KEYS, Expected, GrowingLog, Note, assert_same, shreds, tables
 from support.traffic.eventlog import log_header
 from zeekpop3.follow import Follower, Options
+from zeekpop3.follow.catalogue import Catalogue
+from zeekpop3.log import find_logs
 
 QUICK = Options(flush_s=0.0, poll=True)
 
@@ -204,6 +207,43 @@ def test_other_files_are_told_once(spool: Path, tmp_path: Path, notes: list[Note
     told = [note.text for note in notes if note.level == "error"]
     assert len(told) == 1
     assert "JSON log" in told[0]
+
+
+def test_a_fifo_is_not_waited_for(
+    spool: Path,
+    tmp_path: Path,
+    notes: list[Note],
+    lines: list[bytes],
+    batch: Callable[[list[bytes]], Expected],
+) -> None:
+    """A FIFO or a device with the name of a log is one error; the other logs are read."""
+    os.mkfifo(spool / "pop3_events-1.log")
+    (spool / "pop3_events-2.log").symlink_to("/dev/zero")
+    (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines))
+    _follow(spool, tmp_path / "out")
+    assert sorted(note.text for note in notes if note.level == "error") == [
+        f"{spool}/pop3_events-{number}.log: not a regular file; will retry" for number in (1, 2)
+    ]
+    assert_same(tmp_path / "out", batch(lines))
+
+
+def test_logs_are_read_in_the_order_of_run(spool: Path) -> None:
+    """A first row that is `contents` may be older than the log: the first other row tells the order."""
+
+    def write(name: str, *rows: str) -> Path:
+        return log_rows.write(spool / name, log_rows.head() + "".join(rows))
+
+    held = log_rows.row(5, "contents", ts="1719230399.000000")
+    second = write("pop3_events.a.log", held, log_rows.row(6, "sent", ts="1719230402.000000"))
+    first = write("pop3_events.b.log", log_rows.row(0, "sent", ts="1719230400.000000"))
+    alone = write("pop3_events.c.log", log_rows.row(7, "contents", ts="1719230403.000000"))
+    catalogue = Catalogue()
+    assert [pending.path for pending in catalogue.look([spool], 0)] == [first, second, alone]
+    assert find_logs([spool]) == [first, second, alone]
+    # What is known of a log gets better as it grows.
+    with alone.open("a") as file:
+        file.write(log_rows.row(8, "sent", ts="1719230401.000000"))
+    assert [pending.path for pending in catalogue.look([spool], 0)] == [first, alone, second]
 
 
 @pytest.mark.parametrize("form", ["exact", "plain"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from zeekpop3.errors import LogError, OutputError
 from zeekpop3.follow import Follower, Options
 from zeekpop3.follow.catalogue import LogLister
 from zeekpop3.follow.output import FOLDER, STATE
+from zeekpop3.follow.state import load
 
 QUICK = Options(flush_s=0.0, poll=True)
 
@@ -172,6 +174,39 @@ def test_a_log_on_its_way_at_the_start(
     monkeypatch.setattr(LogLister, "logs", look)
     _grow(spool, lines, 1.0)
     notes.clear()
+    _follow(spool, out)
+    assert all(note.level == "info" for note in notes)
+    assert_same(out, batch(lines))
+
+
+def test_a_state_of_the_first_version_is_read(
+    spool: Path,
+    tmp_path: Path,
+    lines: list[bytes],
+    notes: list[Note],
+    batch: Callable[[list[bytes]], Expected],
+) -> None:
+    """The state file of an earlier release (other counters, same version) is continued, not rebuilt."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 0.6)
+    _follow(spool, out)
+    path = out / FOLDER / STATE
+    data = json.loads(path.read_text())
+    del data["check"], data["totals"]["logs"]
+    for number, connection in enumerate(data["open"]):
+        # Keys of several digits: in the checksum they are in the order of numbers.
+        connection["logs"] = {"1": connection["logs"]["1"], **({"10": 0} if number == 0 else {})}
+    numbers = [{int(key): at for key, at in each["logs"].items()} for each in data["open"]]
+    original = {**data, "open": [{**o, "logs": n} for o, n in zip(data["open"], numbers, strict=True)]}
+    check = zlib.crc32(json.dumps(original, sort_keys=True).encode())
+    path.write_text(json.dumps({**data, "check": check}))
+    state = load(path)
+    assert state is not None
+    assert state.totals.rows == data["totals"]["rows"]
+    assert state.open[0].logs.keys() == {1, 10}
+    del data["open"][0]["logs"]["10"]
+    path.write_text(json.dumps(data))
+    _grow(spool, lines, 1.0)
     _follow(spool, out)
     assert all(note.level == "info" for note in notes)
     assert_same(out, batch(lines))

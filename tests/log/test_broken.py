@@ -41,6 +41,10 @@ NO_LOGS = {
     "only a comment": (b"#close\t2024-06-24-13-00-00\n", "no #fields"),
     "other stream": (head(["ts", "uid"], ["time", "string"], "http").encode(), "http"),
     "types missing some": (head(FIELDS, TYPES[:-1]).encode(), "#types has 11"),
+    "another type": (
+        head(types=["string" if kind == "time" else kind for kind in TYPES]).encode(),
+        "column ts has type string, expected time",
+    ),
     "column twice": (head([*FIELDS, "uid"], [*TYPES, "string"]).encode(), "twice"),
     "cut in the header": (head().encode()[:170], "no #fields"),
 }

@@ -156,6 +156,9 @@ def parse_header(text: bytes, path: Path, line: int = 1) -> Header:
     types = values.get("types") or [COLUMNS.get(name, "string") for name in fields]
     if len(types) != len(fields):
         raise LogError(path, f"#fields has {len(fields)} columns, #types has {len(types)}", line)
+    for name, kind in zip(fields, types, strict=True):
+        if COLUMNS.get(name, kind) != kind:
+            raise LogError(path, f"column {name} has type {kind}, expected {COLUMNS[name]}", line)
     return Header(
         path=path,
         fields=tuple(fields),
