@@ -2,7 +2,7 @@
 
 The hash covers the header and the first row. A first row (`ts`, `uid`, `seq`) occurs once in all logs, so a
 log that was renamed, moved, compressed or copied is the same log, and one that was truncated in place and
-written anew is another. Folders of old logs are listed again only if their own time has changed, or once a
+rewritten is another one. Folders of old logs are listed again only if their own time has changed, or once a
 minute: there may be years of them.
 """
 
@@ -118,7 +118,7 @@ class Catalogue:
                     yield PendingLog(log, path, key.size, key.mtime)
 
     def look_again(self, path: Path) -> None:
-        """Identify the log at a path anew at the next look."""
+        """Identify the log at a path again at the next look."""
         self._places.pop(path, None)
 
     def forget(self, before_s: int, needed: set[int]) -> None:

@@ -51,7 +51,7 @@ class Follower:
     ) -> None:
         self.out = Path(out)
         self.options = options or Options()
-        self.problems = problems.Problems()
+        self.problems = problems.ProblemLog()
         self._reader = Reader([Path(folder) for folder in logs], self.options, self.problems)
         self._record_bytes = min(_RECORD_BYTES, self.options.max_memory // 8)
         self._stop = self._flush = False

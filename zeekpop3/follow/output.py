@@ -112,7 +112,7 @@ class Output:
         shutil.rmtree(self.merged, ignore_errors=True)
 
     def publish_all(self) -> int:
-        """Publish all staged parts, if there is no checkpoint; returns their number."""
+        """Publish all staged parts, because the checkpoint is lost; returns their number."""
         names = sorted(
             (str(path.relative_to(self.staged)) for path in self.staged.glob("*/day=*/*.parquet")),
             key=lambda name: _ORDER.index(name.split("/")[0]) if name.split("/")[0] in _ORDER else 9,

@@ -26,7 +26,7 @@ def warning(text: str, **fields: Any) -> None:
     logger.warning("%s", text, extra={"fields": fields})
 
 
-class Problems:
+class ProblemLog:
     """The problems that are known. `healthy` is False while there are any that will be retried."""
 
     def __init__(self) -> None:

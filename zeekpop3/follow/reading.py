@@ -72,7 +72,7 @@ class Reader:
     look for logs.
     """
 
-    def __init__(self, folders: Iterable[Path], options: Options, known: problems.Problems) -> None:
+    def __init__(self, folders: Iterable[Path], options: Options, known: problems.ProblemLog) -> None:
         self.folders = list(folders)
         self.options = options
         self.problems = known

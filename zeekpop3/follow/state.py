@@ -68,7 +68,7 @@ def save(state: State, path: Path) -> None:
 
 
 def load(path: Path) -> State | None:
-    """The state, None if there is no file.
+    """The state; None without a state file.
 
     Raises DamagedStateError, OutputError for a newer version's, OSError.
     """

@@ -53,7 +53,7 @@ def decode_field(field: bytes) -> tuple[bytes, bool]:
 
 
 def decode_column(column: Any, empty: bytes) -> Payload:
-    """Decode an Arrow binary array. Null and the text `empty` are no bytes.
+    """Decode an Arrow binary array. Null and the text `empty` become empty.
 
     Each field is padded to groups of four characters. So the fields, as they lie one behind the other in
     Arrow's buffer, are one base64 text if each `=` is replaced by a character: one call decodes it, and the
