@@ -53,7 +53,8 @@ def tables(sources: list[Path]) -> dict[str, list[dict[str, Any]]]:
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "tables"
-        zeekpop3.run(sources, out, jobs=1, attachment_content=True)
+        settings = zeekpop3.Settings(attachment_content=True)
+        zeekpop3.run(sources, out, jobs=1, settings=settings)
         found = {}
         for name in TABLES:
             files = sorted((out / name).rglob("*.parquet"))

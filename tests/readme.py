@@ -102,11 +102,11 @@ def generated(what: str) -> str:
         parts = []
         for table in TABLES.values():
             lines = [
-                f"**{table.name}**: {table.description} Key: {', '.join(f'`{k}`' for k in table.key)}.",
+                f"**{table.name}**: {table.meaning} Key: {', '.join(f'`{k}`' for k in table.key)}.",
                 "",
             ]
             lines += ["| column | type | meaning |", "|---|---|---|"]
-            lines += [f"| `{c.name}` | {_type(c)} | {c.description} |" for c in table.columns]
+            lines += [f"| `{c.name}` | {_type(c)} | {c.meaning} |" for c in table.columns]
             parts.append("\n".join(lines))
         return "\n\n".join(parts) + "\n"
     from zeekpop3.session.defects import DEFECTS
@@ -117,9 +117,9 @@ def generated(what: str) -> str:
 
 def _type(column: object) -> str:
     name = column.type  # type: ignore[attr-defined]
-    if column.members:  # type: ignore[attr-defined]
-        name = "{" + " ".join(member.name for member in column.members) + "}"  # type: ignore[attr-defined]
-    return f"{name}[]" if column.many else name  # type: ignore[attr-defined]
+    if column.fields:  # type: ignore[attr-defined]
+        name = "{" + " ".join(field.name for field in column.fields) + "}"  # type: ignore[attr-defined]
+    return f"{name}[]" if column.repeated else name  # type: ignore[attr-defined]
 
 
 def renewed(text: str) -> str:

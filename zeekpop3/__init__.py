@@ -1,11 +1,11 @@
-"""zeekpop3: the mail that users fetch over POP3, as Zeek saw it.
+"""zeekpop3: mail that users fetch over POP3, from Zeek logs to tables.
 
     import zeekpop3
 
     zeekpop3.run(["pop3_events.log"], "tables")
     emails = zeekpop3.read_emails("tables")      # a pandas.DataFrame
 
-What is imported here is loaded when it is first used: pandas, Arrow and zat take a while.
+The names below are imported when they are first used, because pandas and Arrow load slowly.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from zeekpop3.message import parse
-    from zeekpop3.pipeline import Summary, run
+    from zeekpop3.pipeline import Counters, Settings, run
     from zeekpop3.session import Connection
     from zeekpop3.store.read import read_attachments, read_commands, read_emails, read_sessions
+    from zeekpop3.tables import Privacy
 
-_ROOMS = {
+_EXPORTS = {
     "Connection": "zeekpop3.session",
-    "Summary": "zeekpop3.pipeline",
+    "Counters": "zeekpop3.pipeline",
+    "Privacy": "zeekpop3.tables",
+    "Settings": "zeekpop3.pipeline",
     "parse": "zeekpop3.message",
     "read_attachments": "zeekpop3.store.read",
     "read_commands": "zeekpop3.store.read",
@@ -34,7 +37,9 @@ _ROOMS = {
 
 __all__ = [
     "Connection",
-    "Summary",
+    "Counters",
+    "Privacy",
+    "Settings",
     "__version__",
     "parse",
     "read_attachments",
@@ -46,6 +51,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _EXPORTS:
         raise AttributeError(f"module 'zeekpop3' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
+    return getattr(import_module(_EXPORTS[name]), name)

@@ -17,7 +17,7 @@ from pathlib import Path
 from zeekpop3.message import Mail, parse
 from zeekpop3.session.events import ConnId, Transfer
 from zeekpop3.store.sink import Sink
-from zeekpop3.tables import AttachmentColumns, EmailColumns
+from zeekpop3.tables import TABLES, ItemRecord, MailRecord, TableBuilder
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "mail-sample.tar.gz"
 ROUNDS = 8
@@ -36,13 +36,13 @@ def transfer(number: int, raw: bytes) -> Transfer:
     )  # fmt: skip
 
 
-def add(transfers: list[Transfer], parsed: list[Mail]) -> tuple[EmailColumns, AttachmentColumns]:
+def add(transfers: list[Transfer], parsed: list[Mail]) -> tuple[TableBuilder, TableBuilder]:
     """All rows."""
-    emails, attachments = EmailColumns(), AttachmentColumns()
+    emails, attachments = TableBuilder(TABLES["emails"]), TableBuilder(TABLES["attachments"])
     for each, mail in zip(transfers, parsed, strict=True):
-        emails.add(each, mail)
+        emails.add(MailRecord(each, mail))
         for part in mail.attachments:
-            attachments.add(each, part)
+            attachments.add(ItemRecord(each, part))
     return emails, attachments
 
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,12 +20,12 @@ from hypothesis import strategies as st
 
 from support.spool import sessions, write
 from zeekpop3.errors import LogError, OutputError
-from zeekpop3.pipeline import batch, run
-from zeekpop3.pipeline.process import no_collector
+from zeekpop3.pipeline import run, small_tables
+from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.tables import TABLES
 
 KEYS = {name: [(column, "ascending") for column in table.key] for name, table in TABLES.items()}
-FORMS = pytest.mark.parametrize("exact", [True, False], ids=["exact", "plain"])
+module = import_module("zeekpop3.pipeline.run")  # the package has the function under this name
 
 
 def parts(out: Path) -> dict[str, pa.Table]:
@@ -61,10 +62,10 @@ def whole(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 
 def small_tasks(patch: pytest.MonkeyPatch, size: int = 4000) -> None:
-    patch.setattr(batch, "TASK_BYTES", size)
-    patch.setattr(batch, "EVENTS_BYTES", 3 * size)
-    patch.setattr(batch, "SMALL_BYTES", size // 20)
-    patch.setattr(batch, "PART_BYTES", size // 10)
+    patch.setattr(module, "TASK_BYTES", size)
+    patch.setattr(module, "EVENTS_BYTES", 3 * size)
+    patch.setattr(module, "SMALL_BYTES", size // 20)
+    patch.setattr(small_tables, "PART_BYTES", size // 10)
 
 
 def test_two_cores_write_what_one_writes(
@@ -79,7 +80,7 @@ def test_two_cores_write_what_one_writes(
     one = run([tmp_path], tmp_path / "one", jobs=1)
     two = run([tmp_path], tmp_path / "two", jobs=2)
     assert one == two
-    assert one.problems == []
+    assert one.problems == 0
     found, expected = parts(tmp_path / "two"), parts(tmp_path / "one")
     assert found.keys() == expected.keys()
     assert len(found) > 20
@@ -125,8 +126,8 @@ def test_any_cut_gives_the_same_tables(
     write(folder / "pop3_events.a.log", lines[:cut])
     write(folder / "pop3_events.b.log", lines[cut:])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "TASK_BYTES", max(size, sum(map(len, lines)) // 12))
-        patch.setattr(batch, "EVENTS_BYTES", events)
+        patch.setattr(module, "TASK_BYTES", max(size, sum(map(len, lines)) // 12))
+        patch.setattr(module, "EVENTS_BYTES", events)
         run([folder / "pop3_events.a.log", folder / "pop3_events.b.log"], folder / "out", jobs=1)
     assert tables(folder / "out") == whole
 
@@ -140,9 +141,20 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_used(
     for jobs in (1, 2):
         told: list[LogError] = []
         summary = run([tmp_path], tmp_path / f"out{jobs}", jobs=jobs, on_error=told.append)
-        assert len(told) == len(summary.problems) == 1
-        assert "pop3_events.json.log" in summary.problems[0]
+        assert len(told) == summary.problems == 1
+        assert "pop3_events.json.log" in str(told[0])
         assert tables(tmp_path / f"out{jobs}") == whole
+
+
+def test_problems_are_logged_without_on_error(
+    lines: list[bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without `on_error` a problem is a warning of the logger "zeekpop3"; no problem is silent."""
+    write(tmp_path / "pop3_events.log", lines)
+    (tmp_path / "pop3_events.json.log").write_text('{"ts": 1}\n')
+    assert run([tmp_path], tmp_path / "out", jobs=1).problems == 1
+    assert [record.name for record in caplog.records] == ["zeekpop3"]
+    assert "pop3_events.json.log" in caplog.text
 
 
 def test_open_connections_end_with_the_logs(lines: list[bytes], tmp_path: Path) -> None:
@@ -175,22 +187,13 @@ def test_collector_is_put_back() -> None:
     assert gc.isenabled()
 
 
-def test_a_process_that_is_alone_opens_up_again(lines: list[bytes], tmp_path: Path) -> None:
-    """`alone` changes nothing in the rows, and leaves the collector running."""
-    log = write(tmp_path / "x.log", lines)
-    run([log], tmp_path / "one", jobs=1, alone=True)
-    assert gc.isenabled()
-    run([log], tmp_path / "two", jobs=1)
-    assert parts(tmp_path / "one") == parts(tmp_path / "two")
-
-
-def test_a_process_that_is_alone_does_without_pandas(lines: list[bytes], tmp_path: Path) -> None:
-    """It takes longer to load than a small log takes; whoever wants it afterwards still gets it."""
+def test_a_run_does_not_load_pandas(lines: list[bytes], tmp_path: Path) -> None:
+    """pandas loads more slowly than a small log is read; it is still usable afterwards."""
     log = write(tmp_path / "x.log", lines)
     program = (
         "import sys, zeekpop3\n"
         "from zeekpop3.pipeline import run\n"
-        f"run([{str(log)!r}], {str(tmp_path / 'out')!r}, jobs=1, alone=True)\n"
+        f"run([{str(log)!r}], {str(tmp_path / 'out')!r}, jobs=1)\n"
         "print('pandas' in sys.modules, 'pyarrow.compute' in sys.modules)\n"
         f"print(len(zeekpop3.read_emails({str(tmp_path / 'out')!r})))\n"
         "import pandas, pyarrow\n"
@@ -202,16 +205,15 @@ def test_a_process_that_is_alone_does_without_pandas(lines: list[bytes], tmp_pat
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-@pytest.mark.parametrize("alone", [True, False])
-def test_a_run_that_is_killed_leaves_no_worker(lines: list[bytes], tmp_path: Path, alone: bool) -> None:
-    """Workers end with the process that they work for, even if that is killed in the middle."""
+def test_a_run_that_is_killed_leaves_no_worker(lines: list[bytes], tmp_path: Path) -> None:
+    """Workers end with the process that started them, even if that is killed."""
     log = write(tmp_path / "x.log", lines)
     program = tmp_path / "program.py"
     program.write_text(
         "import time\n"
         "from zeekpop3.pipeline import run\n"
         "if __name__ == '__main__':\n"
-        f"    run([{str(log)!r}] * 2, {str(tmp_path / 'out')!r}, jobs=2, alone={alone},\n"
+        f"    run([{str(log)!r}] * 2, {str(tmp_path / 'out')!r}, jobs=2,\n"
         "        progress=lambda *_: (print('running', flush=True), time.sleep(60)))\n"
     )
     mark = f"KILLED_RUN={tmp_path}"

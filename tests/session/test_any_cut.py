@@ -155,7 +155,7 @@ def test_a_lost_row_is_said(box: list[bytes], seed: int) -> None:
 @given(st.lists(mails, min_size=2, max_size=4), st.integers(0, 10_000))
 def test_connections_do_not_mix(boxes: list[list[bytes]], seed: int) -> None:
     """Each of several connections gives what it gives alone, however their rows interleave."""
-    from zeekpop3.pipeline import Regrouper
+    from zeekpop3.pipeline import OpenConnections
 
     rng = random.Random(seed)
     queues = {}
@@ -163,12 +163,12 @@ def test_connections_do_not_mix(boxes: list[list[bytes]], seed: int) -> None:
         made = only_rows(capture(box)[0].packets, exact=number % 2 == 0, seed=seed)
         queues[f"C{number}"] = split(made, seed + number)
     alone = {uid: fed(list(queue)) for uid, queue in queues.items()}
-    regrouper, found = Regrouper(), []
+    connections, found = OpenConnections(), []
     while queues:
         uid = rng.choice(sorted(queues))
-        found += regrouper.feed(uid, queues[uid].pop(0))
+        found += connections.feed(uid, queues[uid].pop(0))
         if not queues[uid]:
             del queues[uid]
-    assert regrouper.open == {}
+    assert connections.open == {}
     transfers = [event.raw for event in found if hasattr(event, "raw")]
     assert sorted(transfers) == sorted(t.raw for out in alone.values() for t in out.transfers)

@@ -15,7 +15,7 @@ import pytest
 
 from support.spool import sessions, write
 from zeekpop3.errors import LogError
-from zeekpop3.pipeline import run
+from zeekpop3.pipeline import Settings, run
 from zeekpop3.tables import TABLES, Privacy, schema
 
 pytestmark = pytest.mark.slow
@@ -142,7 +142,9 @@ def test_privacy_holds(spark: Any, made: Path) -> None:
     """What a site leaves out of its tables Spark leaves out as well."""
     from zeekpop3.spark import read_emails
 
-    emails = read_emails(spark, str(made / "logs"), privacy=Privacy(keep_body=False, hash_key=b"k"))
+    emails = read_emails(
+        spark, str(made / "logs"), settings=Settings(privacy=Privacy(keep_body=False, hash_key=b"k"))
+    )
     assert emails.where("raw is not null or text is not null or html is not null").count() == 0
     assert emails.where("user rlike '^user[0-9]+$'").count() == 0
 

@@ -20,17 +20,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.records import DAY, NOON, attachment, mail, transfer
+from support.records import DAY, NOON, attachment, mail, table_of, transfer
 from zeekpop3.errors import OutputError
 from zeekpop3.store.sink import PartWriter, Sink, split_by_day
-from zeekpop3.tables import TABLES, EmailColumns, schema
+from zeekpop3.tables import TABLES, MailRecord, schema
 
 
 def emails(*rows: tuple[int, str]) -> pa.Table:
-    columns = EmailColumns()
-    for depth, (ts, subject) in enumerate(rows, 1):
-        columns.add(transfer(ts=ts, trans_depth=depth), mail(subject=subject))
-    return columns.table()
+    return table_of(
+        "emails",
+        *(
+            MailRecord(transfer(ts=ts, trans_depth=depth), mail(subject=subject))
+            for depth, (ts, subject) in enumerate(rows, 1)
+        ),
+    )
 
 
 def subjects(out: Path) -> list[Any]:
@@ -323,14 +326,15 @@ TEXT = (
 )
 def test_odd_values_through_parquet(tmp_path: Path, rows: list[tuple[Any, list[str], bytes]]) -> None:
     """NUL, astral, empty beside null, very long: the same in pandas and in DuckDB as what was written."""
-    columns = EmailColumns()
-    for depth, (subject, to, raw) in enumerate(rows):
-        columns.add(
+    records = [
+        MailRecord(
             transfer(trans_depth=depth, raw=raw),
             mail(subject=subject, to=to, attachments=[attachment(filename=subject)]),
         )
+        for depth, (subject, to, raw) in enumerate(rows)
+    ]
     with Sink(tmp_path, "overwrite") as sink:
-        sink.write("emails", columns.table())
+        sink.write("emails", table_of("emails", *records))
     frame = pd.read_parquet(tmp_path / "emails")
     assert [None if pd.isna(s) else s for s in frame["subject"]] == [row[0] for row in rows]
     assert [list(to) for to in frame["to"]] == [row[1] for row in rows]

@@ -1,12 +1,15 @@
-"""Transfers, mails, sessions and commands made by hand, as session machine and mail parser give them."""
+"""Transfers, mails, sessions and commands made by hand, and tables of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
+
 from zeekpop3.message import Attachment, Mail
 from zeekpop3.message.received import Received
 from zeekpop3.session.events import Command, ConnId, Session, Transfer
+from zeekpop3.tables import TABLES, Privacy, TableBuilder
 
 NOON = 1_719_230_400_123_456  # 2024-06-24 12:00:00.123456 UTC
 HOUR = 3_600_000_000
@@ -115,3 +118,11 @@ def command(**changes: Any) -> Command:
         "reply_ts": NOON + 1000,
     }
     return Command(**{**values, **changes})
+
+
+def table_of(name: str, *records: Any, privacy: Privacy | None = None) -> pa.Table:
+    """The Arrow table `name` of these records (MailRecord, ItemRecord, SessionRecord, Command)."""
+    builder = TableBuilder(TABLES[name], privacy)
+    for record in records:
+        builder.add(record)
+    return builder.table()

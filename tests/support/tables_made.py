@@ -1,4 +1,4 @@
-"""An output folder with mails of all kinds, some hostile, made through the mail parser and the sink."""
+"""An output folder with mails of all kinds, some hostile, made through the mail parser."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from support.records import DAY, HOUR, NOON, command, session, transfer
-from zeekpop3.message import parse
+from zeekpop3.pipeline import Records
 from zeekpop3.session.events import ConnId, Transfer
 from zeekpop3.store.sink import Sink
-from zeekpop3.tables import AttachmentColumns, CommandColumns, EmailColumns, SessionColumns
 
 #: Everything that a terminal, rich's markup, a spreadsheet or a path could take for its own.
 PAYLOADS = [
@@ -90,19 +89,17 @@ def mails() -> list[Transfer]:
 
 def write(path: Path, transfers: list[Transfer]) -> None:
     """Parse and write transfers and a session and command for each connection."""
-    emails, attachments, sessions, commands = (
-        EmailColumns(), AttachmentColumns(), SessionColumns(), CommandColumns(),
-    )  # fmt: skip
-    for each in transfers:
-        mail = parse(each.raw, complete=each.complete)
-        emails.add(each, mail)
-        for part in mail.attachments:
-            attachments.add(each, part)
+    records = Records()
+    records.add(transfers)
     for uid in dict.fromkeys(each.uid for each in transfers):
         first = next(each for each in transfers if each.uid == uid)
         closed = "open" if uid == "CcccC3" else "closed"
-        sessions.add(session(uid=uid, ts=first.ts, user=first.user, conn_id=first.conn_id, closed=closed))
-        commands.add(command(uid=uid, ts=first.ts))
+        records.add(
+            [
+                session(uid=uid, ts=first.ts, user=first.user, conn_id=first.conn_id, closed=closed),
+                command(uid=uid, ts=first.ts),
+            ]
+        )
     with Sink(path) as sink:
-        for columns in (emails, attachments, sessions, commands):
-            sink.write(columns.name, columns.table())
+        for name, table in records.take():
+            sink.write(name, table)

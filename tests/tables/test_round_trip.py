@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.records import attachment, mail, received, transfer
+from support.records import attachment, mail, received, table_of, transfer
 from zeekpop3.message import parse
 from zeekpop3.store.sink import Sink
-from zeekpop3.tables import EmailColumns
+from zeekpop3.tables import MailRecord
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 NOT_FROM_THE_MAIL = frozenset(["ts", "size", "raw", "sha256"])
@@ -105,11 +105,12 @@ def readers(folder: Path, names: list[str]) -> Iterator[tuple[str, list[dict[str
 
 
 def there_and_back(folder: Path, records: list[Any], raws: list[bytes]) -> None:
-    columns = EmailColumns()
-    for depth, (each, raw) in enumerate(zip(records, raws, strict=True)):
-        columns.add(transfer(trans_depth=depth, raw=raw, missing_bytes=0), each)
+    made = [
+        MailRecord(transfer(trans_depth=depth, raw=raw, missing_bytes=0), each)
+        for depth, (each, raw) in enumerate(zip(records, raws, strict=True))
+    ]
     with Sink(folder, "overwrite") as sink:
-        sink.write("emails", columns.table())
+        sink.write("emails", table_of("emails", *made))
     rows = [wanted(each) for each in records]
     for reader, found in readers(folder / "emails", list(rows[0])):
         assert len(found) == len(rows), reader

@@ -14,14 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.records import attachment, command, mail, received, session, transfer
+from support.records import attachment, command, mail, received, session, table_of, transfer
 from zeekpop3.tables import (
     TABLES,
-    AttachmentColumns,
-    CommandColumns,
-    EmailColumns,
+    Column,
+    ItemRecord,
+    MailRecord,
     Privacy,
-    SessionColumns,
+    SessionRecord,
+    TableBuilder,
     schema,
 )
 
@@ -33,9 +34,7 @@ attachments raw"""
 
 
 def row(transfer_: Any, mail_: Any, privacy: Privacy | None = None) -> dict[str, Any]:
-    columns = EmailColumns(privacy)
-    columns.add(transfer_, mail_)
-    return dict(columns.table().to_pylist()[0])
+    return dict(table_of("emails", MailRecord(transfer_, mail_), privacy=privacy).to_pylist()[0])
 
 
 def test_the_columns_are_those_of_the_design() -> None:
@@ -61,12 +60,12 @@ def test_every_table_and_field_describes_itself(name: str) -> None:
     assert all(field.metadata[b"description"].endswith(b".") for field in fields(schema(name)))
 
 
-@pytest.mark.parametrize("columns", [EmailColumns, AttachmentColumns, SessionColumns, CommandColumns])
-def test_no_rows_make_an_empty_table(columns: Any) -> None:
+@pytest.mark.parametrize("name", list(TABLES))
+def test_no_rows_make_an_empty_table(name: str) -> None:
     """A table without rows has its schema all the same."""
-    table = columns().table()
+    table = table_of(name)
     assert table.num_rows == 0
-    assert table.schema.equals(schema(columns.name), check_metadata=True)
+    assert table.schema.equals(schema(name), check_metadata=True)
 
 
 def test_a_mail_becomes_a_row() -> None:
@@ -120,9 +119,9 @@ def test_unknown_connection_is_null() -> None:
 
 def test_numbers_that_do_not_fit_are_null_and_harm_no_other_row() -> None:
     """A client may ask for message 99999999999999999999."""
-    columns = EmailColumns()
-    columns.add(transfer(msg_num=10**20, octets_declared=2**63), mail(date=10**30))
-    columns.add(transfer(), mail(date=1))
+    columns = TableBuilder(TABLES["emails"])
+    columns.add(MailRecord(transfer(msg_num=10**20, octets_declared=2**63), mail(date=10**30)))
+    columns.add(MailRecord(transfer(), mail(date=1)))
     first, second = columns.table().to_pylist()
     assert first["msg_num"] is first["octets_declared"] is first["date"] is None
     assert (second["msg_num"], second["octets_declared"]) == (2, 38)
@@ -130,9 +129,13 @@ def test_numbers_that_do_not_fit_are_null_and_harm_no_other_row() -> None:
 
 def test_lone_surrogates_are_replaced() -> None:
     """What UTF-8 cannot hold becomes U+FFFD; the rest of the column is untouched."""
-    columns = EmailColumns()
-    columns.add(transfer(), mail(subject="a\ud800b", header_names=["X"], header_values=["\udfff"]))
-    columns.add(transfer(), mail(subject="\U0001f600\x00", header_names=["Y"], header_values=["ä"]))
+    columns = TableBuilder(TABLES["emails"])
+    columns.add(
+        MailRecord(transfer(), mail(subject="a\ud800b", header_names=["X"], header_values=["\udfff"]))
+    )
+    columns.add(
+        MailRecord(transfer(), mail(subject="\U0001f600\x00", header_names=["Y"], header_values=["ä"]))
+    )
     first, second = columns.table().to_pylist()
     assert first["subject"] == "a\ufffdb"
     assert first["headers"] == [{"name": "X", "value": "\ufffd"}]
@@ -142,22 +145,18 @@ def test_lone_surrogates_are_replaced() -> None:
 
 def test_sessions_and_commands() -> None:
     """Duration is in seconds; an unsolicited reply has no command."""
-    sessions = SessionColumns()
-    sessions.add(session(capabilities=["TOP", "UIDL"], defects=["late"]))
-    got = sessions.table().to_pylist()[0]
+    made = SessionRecord(session(capabilities=["TOP", "UIDL"], defects=["late"]))
+    got = table_of("sessions", made).to_pylist()[0]
     assert (got["duration"], got["capabilities"], got["quit"]) == (1.5, ["TOP", "UIDL"], True)
-    commands = CommandColumns()
-    commands.add(command(command=None, argument=None, reply_ts=None))
-    got = commands.table().to_pylist()[0]
+    got = table_of("commands", command(command=None, argument=None, reply_ts=None)).to_pylist()[0]
     assert (got["command"], got["seq"], got["octets"], got["reply_ts"]) == (None, 4, 760, None)
 
 
 def test_attachment_rows() -> None:
     """Attachments have a table of their own, with content only where it was kept."""
-    columns = AttachmentColumns()
-    columns.add(transfer(trans_depth=3), attachment(content=b"abc", mime_type="application/x"))
-    columns.add(transfer(trans_depth=3), attachment(part="1.3"))
-    first, second = columns.table().to_pylist()
+    parts = [attachment(content=b"abc", mime_type="application/x"), attachment(part="1.3")]
+    made = [ItemRecord(transfer(trans_depth=3), part) for part in parts]
+    first, second = table_of("attachments", *made).to_pylist()
     assert (first["trans_depth"], first["part"], first["content"]) == (3, "2", b"abc")
     assert (first["filename"], first["filename_raw"]) == ("a.pdf", "C:\\tmp\\a.pdf")
     assert (second["part"], second["content"], second["mime_type"]) == ("1.3", None, None)
@@ -166,9 +165,9 @@ def test_attachment_rows() -> None:
 def test_large_messages_are_not_copied(tmp_path: Path) -> None:
     """In memory they stay where they are, and the file holds them beside small ones, in order."""
     raws = [bytes([65 + i]) * size for i, size in enumerate([1 << 20, 0, 300_000, 7, 1 << 20])]
-    columns = EmailColumns()
+    columns = TableBuilder(TABLES["emails"])
     for depth, raw in enumerate(raws):
-        columns.add(transfer(trans_depth=depth, raw=raw), mail())
+        columns.add(MailRecord(transfer(trans_depth=depth, raw=raw), mail()))
     table = columns.table()
     held = [chunk.buffers()[2].address for chunk in table["raw"].chunks]
     assert held == [pa.py_buffer(raw).address for raw in raws]
@@ -179,9 +178,11 @@ def test_large_messages_are_not_copied(tmp_path: Path) -> None:
 
 def test_nbytes_follows_what_is_held_and_reset_forgets() -> None:
     """The estimate is never far below the truth, for the pipeline flushes by it."""
-    columns = EmailColumns()
+    columns = TableBuilder(TABLES["emails"])
     for depth in range(50):
-        columns.add(transfer(trans_depth=depth, raw=b"x" * 7000), mail(text="y" * 3000, subject="z"))
+        columns.add(
+            MailRecord(transfer(trans_depth=depth, raw=b"x" * 7000), mail(text="y" * 3000, subject="z"))
+        )
     assert columns.table().nbytes <= columns.nbytes * 1.1
     assert columns.nbytes <= 2 * columns.table().nbytes
     columns.reset()
@@ -233,9 +234,9 @@ def test_hashing_leaves_no_name_or_address() -> None:
 
 def test_null_lists_keep_their_neighbours() -> None:
     """A list left out beside lists that are there (two writers' rows in one table) stays null."""
-    from zeekpop3.tables.arrays import flat, list_of
+    from zeekpop3.tables.arrays import array_of
 
-    got = list_of([["a"], None, [], ["b", "c"], None], lambda values: flat(list(values), pa.string()))
+    got = array_of([["a"], None, [], ["b", "c"], None], Column("x", "string", "", repeated=True))
     assert got.to_pylist() == [["a"], None, [], ["b", "c"], None]
 
 
@@ -255,9 +256,8 @@ def test_without_body_and_without_raw() -> None:
     raw = row(transfer(), parsed, Privacy(keep_raw=False))
     assert (raw["raw"], raw["text"], raw["urls"]) == (None, "t", ["u"])
     for privacy in (Privacy(keep_body=False), Privacy(keep_raw=False), KEY):
-        columns = AttachmentColumns(privacy)
-        columns.add(transfer(), attachment(content=b"abc"))
-        assert columns.table().to_pylist()[0]["content"] is None
+        made = ItemRecord(transfer(), attachment(content=b"abc"))
+        assert table_of("attachments", made, privacy=privacy).to_pylist()[0]["content"] is None
 
 
 @pytest.mark.parametrize(
@@ -276,9 +276,8 @@ def test_without_body_and_without_raw() -> None:
 )
 def test_hashing_commands(verb: str | None, argument: str, expected: str | None) -> None:
     """The name in a login's argument is hashed, free text is dropped, the server's words too."""
-    columns = CommandColumns(KEY)
-    columns.add(command(command=verb, argument=argument, message="zhangsan has 2 messages"))
-    got = columns.table().to_pylist()[0]
+    made = command(command=verb, argument=argument, message="zhangsan has 2 messages")
+    got = table_of("commands", made, privacy=KEY).to_pylist()[0]
     assert (got["argument"], got["message"]) == (expected, None)
 
 
@@ -296,11 +295,13 @@ LIST = st.lists(st.text(max_size=5), max_size=4)
 @given(st.lists(st.tuples(TEXT, LIST, LIST, st.integers(-(2**65), 2**65) | st.none(), st.binary(max_size=9))))
 def test_any_rows_come_back_as_they_went_in(rows: list[Any]) -> None:
     """Any strings, lists, numbers and bytes: rows keep their order, and each value its own row."""
-    columns = EmailColumns()
+    columns = TableBuilder(TABLES["emails"])
     for subject, to, names, number, raw in rows:
         columns.add(
-            transfer(raw=raw, msg_num=number),
-            mail(subject=subject, to=to, header_names=names, header_values=names[::-1]),
+            MailRecord(
+                transfer(raw=raw, msg_num=number),
+                mail(subject=subject, to=to, header_names=names, header_values=names[::-1]),
+            )
         )
     got = columns.table().to_pylist()
     assert [each["raw"] for each in got] == [raw for *_, raw in rows]

@@ -6,7 +6,6 @@ was); 2 wrong usage, or an output that cannot be used.
 
 from __future__ import annotations
 
-import gc
 import sys
 import traceback
 from typing import Annotated, Any
@@ -38,13 +37,11 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    if context.invoked_subcommand != "run":  # which enables the collector only after its work
-        gc.enable()
+    """Options that need no command."""
 
 
 for module in (run, views, follow):

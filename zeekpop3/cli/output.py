@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zeekpop3.views.text import visible
 
 if TYPE_CHECKING:
-    from zeekpop3.pipeline import Summary
+    from zeekpop3.pipeline import Counters
 
 #: Called with bytes of log done, bytes in total, and mails found so far.
 Progress = Callable[[int, int, int], None]
@@ -76,15 +76,15 @@ class Problems:
         say(f"zeekpop3: {error}")
 
 
-def summary_line(summary: Summary) -> str:
+def summary_line(counts: Counters) -> str:
     """The counts of a run."""
     from zeekpop3.views.format import plural
 
-    incomplete = f" ({summary.incomplete} incomplete)" if summary.incomplete else ""
+    incomplete = f" ({counts.incomplete} incomplete)" if counts.incomplete else ""
     return (
-        f"{plural(summary.mails, 'mail')}{incomplete}, {plural(summary.attachments, 'attachment')}, "
-        f"{plural(summary.sessions, 'session')}, {plural(summary.commands, 'command')} "
-        f"from {plural(summary.rows, 'row')} in {plural(summary.logs, 'log')}"
+        f"{plural(counts.mails, 'mail')}{incomplete}, {plural(counts.attachments, 'attachment')}, "
+        f"{plural(counts.sessions, 'session')}, {plural(counts.commands, 'command')} "
+        f"from {plural(counts.rows, 'row')} in {plural(counts.logs, 'log')}"
     )
 
 

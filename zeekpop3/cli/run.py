@@ -131,9 +131,7 @@ def _process(logs: list[str], output: OutputOptions, record: RecordOptions, jobs
             output.out,
             mode=mode,
             jobs=jobs,
-            privacy=settings.privacy,
-            attachment_content=settings.attachment_content,
-            max_message=settings.max_message,
+            settings=settings,
             on_error=problems,
             progress=update,
         )

@@ -83,7 +83,7 @@ class Reader:
         self.dirty_since: float | None = None
         self.look_s = 0.0
         settings = options.settings
-        self.records = Records(settings.privacy, attachment_content=settings.attachment_content)
+        self.records = Records(settings)
         self.connections = Connections(settings.max_message, options.max_memory // 2)
         self._catalogue = Catalogue()
         self._rebuilding = False

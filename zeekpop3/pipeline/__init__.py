@@ -1,12 +1,13 @@
-"""Rows → sessions by uid → messages → the four tables. Batch, live and Spark are made of the pieces here.
+"""Event logs → sessions → mails → tables. Batch, follow and Spark use the modules here.
 
-`Regrouper` keeps a state machine for each open connection, `Records` turns what they finish into tables,
-`run` does it all for logs that are there.
+`run` does all of it for existing logs. `Records` turns finished sessions into rows, `OpenConnections` holds
+the connections that are not finished, `Settings` says what is kept, `Counters` counts.
 """
 
-from zeekpop3.pipeline.batch import run
+from zeekpop3.pipeline.counters import Counters
+from zeekpop3.pipeline.open_connections import OpenConnections
 from zeekpop3.pipeline.records import Records
-from zeekpop3.pipeline.regroup import Regrouper
-from zeekpop3.pipeline.summary import Summary
+from zeekpop3.pipeline.run import run
+from zeekpop3.pipeline.settings import Settings
 
-__all__ = ["Records", "Regrouper", "Summary", "run"]
+__all__ = ["Counters", "OpenConnections", "Records", "Settings", "run"]

@@ -1,4 +1,4 @@
-"""Finished transfers, commands and sessions → rows of the four tables, kept until somebody takes them."""
+"""Finished transfers, commands and sessions → rows of the tables."""
 
 from __future__ import annotations
 
@@ -6,60 +6,59 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zeekpop3.message import parse
-from zeekpop3.pipeline.summary import Summary
+from zeekpop3.pipeline.counters import Counters
+from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session import Command, Transfer
 from zeekpop3.session.dialogue import Event
-from zeekpop3.tables import AttachmentColumns, CommandColumns, EmailColumns, Privacy, SessionColumns
+from zeekpop3.tables import TABLES, ItemRecord, MailRecord, SessionRecord, TableBuilder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class Records:
-    """Collects rows. `attachment_content` keeps the attachments' decoded bytes in the attachments table."""
+    """Parses the mails and collects the rows of all tables, until they are taken."""
 
-    def __init__(self, privacy: Privacy | None = None, *, attachment_content: bool = False) -> None:
-        self.counts = Summary()
-        self._content = attachment_content
-        self._emails = EmailColumns(privacy)
-        self._attachments = AttachmentColumns(privacy)
-        self._sessions = SessionColumns(privacy)
-        self._commands = CommandColumns(privacy)
-        self._all = (self._emails, self._attachments, self._sessions, self._commands)
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.counts = Counters()
+        self._tables = {name: TableBuilder(table, self.settings.privacy) for name, table in TABLES.items()}
 
     @property
     def nbytes(self) -> int:
-        """About how many bytes the collected rows hold."""
-        return sum(columns.nbytes for columns in self._all)
+        """Approximate size of the collected rows in memory."""
+        return sum(table.nbytes for table in self._tables.values())
 
     def add(self, events: Iterable[Event]) -> None:
-        """Parse the mails among the events, and collect the rows of all."""
-        counts = self.counts
+        """Collect the rows of what a connection finished."""
         for event in events:
             if isinstance(event, Command):
-                self._commands.add(event)
-                counts.commands += 1
+                self._tables["commands"].add(event)
+                self.counts.commands += 1
             elif isinstance(event, Transfer):
-                mail = parse(event.raw, complete=event.complete, content=self._content)
-                self._emails.add(event, mail)
-                for attachment in mail.attachments:
-                    self._attachments.add(event, attachment)
-                counts.mails += 1
-                counts.incomplete += not event.complete
-                counts.mail_bytes += len(event.raw)
-                counts.attachments += len(mail.attachments)
+                self._add_mail(event)
             else:
-                self._sessions.add(event)
-                counts.sessions += 1
+                self._tables["sessions"].add(SessionRecord(event))
+                self.counts.sessions += 1
+
+    def _add_mail(self, transfer: Transfer) -> None:
+        mail = parse(transfer.raw, complete=transfer.complete, content=self.settings.attachment_content)
+        self._tables["emails"].add(MailRecord(transfer, mail))
+        for attachment in mail.attachments:
+            self._tables["attachments"].add(ItemRecord(transfer, attachment))
+        self.counts.mails += 1
+        self.counts.incomplete += not transfer.complete
+        self.counts.mail_bytes += len(transfer.raw)
+        self.counts.attachments += len(mail.attachments)
 
     def take(self) -> list[tuple[str, pa.Table]]:
-        """The collected rows as (table name, Arrow table), tables without rows left out; then forget them."""
-        tables = [(columns.name, columns.table()) for columns in self._all if len(columns)]
-        for columns in self._all:
-            columns.reset()
-        return tables
+        """Remove and return the collected rows as (table name, Arrow table), without empty tables."""
+        found = [(name, table.table()) for name, table in self._tables.items() if len(table)]
+        for table in self._tables.values():
+            table.reset()
+        return found
 
-    def take_counts(self) -> Summary:
-        """What was counted since the last time."""
-        counts, self.counts = self.counts, Summary()
+    def take_counts(self) -> Counters:
+        """Remove and return the counts."""
+        counts, self.counts = self.counts, Counters()
         return counts

@@ -9,28 +9,35 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import Literal
 
 from zeekpop3.errors import LogError, UsageError, ZeekPop3Error
-from zeekpop3.pipeline.settings import settings
+from zeekpop3.pipeline.settings import Settings, settings
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="zeekpop3.spark", description="Turn event logs into tables, partitioned by day, on Spark."
+    )
+    add = parser.add_argument
+    add("logs", nargs="+", metavar="LOG", help="files, folders or globs that Spark can read")
+    add("--out", "-o", required=True, metavar="DIR", help="output folder for the tables")
+    add("--append", action="store_true", help="append to existing tables")
+    add("--overwrite", action="store_true", help="replace existing tables")
+    add("--attachment-content", action="store_true", help="keep the content of attachments")
+    add("--no-raw", action="store_true", help="omit the raw bytes of messages")
+    add("--no-body", action="store_true", help="omit text, html, urls and raw")
+    add("--max-message", type=int, default=64, metavar="MIB", help="maximum size of one message, in MiB")
+    add("--master", help="Spark master, if spark-submit does not set it")
+    args = parser.parse_args(argv)
+    if args.append and args.overwrite:
+        parser.error("--append and --overwrite are mutually exclusive")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit codes as of `zeekpop3 run`: 0 done, 1 some input could not be read, 2 bad usage."""
-    parser = argparse.ArgumentParser(
-        prog="zeekpop3.spark", description="Event logs to the four tables, partitioned by day, on Spark."
-    )
-    parser.add_argument("logs", nargs="+", metavar="LOG", help="files, folders or globs that Spark can read")
-    parser.add_argument("--out", "-o", required=True, metavar="DIR", help="where the tables go")
-    parser.add_argument("--append", action="store_true", help="add to the tables that are there")
-    parser.add_argument("--overwrite", action="store_true", help="replace the tables that are there")
-    parser.add_argument("--attachment-content", action="store_true", help="keep the attachments' bytes")
-    parser.add_argument("--no-raw", action="store_true", help="leave out the messages' raw bytes")
-    parser.add_argument("--no-body", action="store_true", help="leave out text, html, urls and raw")
-    parser.add_argument("--max-message", type=int, default=64, metavar="MIB", help="of one message at most")
-    parser.add_argument("--master", help="Spark's master, where spark-submit does not say it")
-    args = parser.parse_args(argv)
-    if args.append and args.overwrite:
-        parser.error("--append and --overwrite exclude each other")
+    """Exit codes as of `zeekpop3 run`: 0 done, 1 some input could not be read, 2 wrong usage."""
+    args = _arguments(argv)
     try:
         kept = settings(
             no_raw=args.no_raw,
@@ -41,37 +48,33 @@ def main(argv: list[str] | None = None) -> int:
     except UsageError as error:
         print(f"zeekpop3: {error}", file=sys.stderr)
         return 2
+    return _write(args, kept)
 
+
+def _write(args: argparse.Namespace, kept: Settings) -> int:
     from pyspark.errors import AnalysisException
     from pyspark.sql import SparkSession
 
     from zeekpop3.spark import write_tables
 
-    # Python on the executors of a local Spark is this one, unless somebody says otherwise.
+    # The executors of a local Spark use this Python, unless the variable is set.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    failed = False
+    errors: list[LogError] = []
 
     def tell(error: LogError) -> None:
-        nonlocal failed
-        failed = True
+        errors.append(error)
         print(f"zeekpop3: {error}", file=sys.stderr)
 
     builder = SparkSession.builder.appName("zeekpop3")
     if args.master:
         builder = builder.master(args.master)
-    # A row holds up to some 60 kB: Spark's usual 10,000 of them at a time are too many.
+    # A row has up to 60 kB, so Spark's default of 10,000 rows per batch is too much.
     spark = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "1000").getOrCreate()
+    mode: Literal["new", "append", "overwrite"] = (
+        "append" if args.append else "overwrite" if args.overwrite else "new"
+    )
     try:
-        counts = write_tables(
-            spark,
-            args.logs,
-            args.out,
-            mode="append" if args.append else "overwrite" if args.overwrite else "new",
-            attachment_content=kept.attachment_content,
-            privacy=kept.privacy,
-            max_message=kept.max_message,
-            on_error=tell,
-        )
+        counts = write_tables(spark, args.logs, args.out, mode=mode, settings=kept, on_error=tell)
     except ZeekPop3Error as error:
         print(f"zeekpop3: {error}", file=sys.stderr)
         return 1
@@ -81,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     finally:
         spark.stop()
     print(", ".join(f"{count} {name}" for name, count in counts.items()), f"-> {args.out}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

@@ -1,36 +1,27 @@
-"""Sorted rows of many connections, as Arrow batches, through the session machine: rows of the tables out.
+"""Sorted rows of many connections, as Arrow batches → session machine → rows of the tables.
 
-Runs where Spark runs Python. A batch may begin and end anywhere; a connection goes on in the next one. What
-is held is a batch, the present response of one connection, and the rows of tables that are to go out.
+Runs in Spark's Python workers. A batch may begin and end anywhere; a connection may continue in the next
+batch. Held in memory: one batch, the current response of one connection, and the rows that wait for output.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.log import Batch, batch_of, group
-from zeekpop3.pipeline.process import no_collector
 from zeekpop3.pipeline.records import Records
+from zeekpop3.pipeline.settings import Settings
+from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.session import Connection
 from zeekpop3.session.dialogue import Event
-from zeekpop3.tables import TABLES, Privacy
+from zeekpop3.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _OUT_BYTES = 16 << 20
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What of the mails is kept; as in `run`."""
-
-    privacy: Privacy | None
-    attachment_content: bool
-    max_message: int
 
 
 def one_table(
@@ -47,8 +38,8 @@ def one_table(
 
 
 def all_tables(settings: Settings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """A function for `mapInArrow` that gives the rows of all tables: the table's name, and for each table a
-    column that holds its rows."""
+    """A function for `mapInArrow` that gives the rows of all tables: a column with the table's name, and one
+    struct column per table."""
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -68,14 +59,14 @@ def all_tables(settings: Settings) -> Callable[[Iterable[pa.RecordBatch]], Itera
 
 
 def struct_type(name: str) -> pa.StructType:
-    """A table's rows as one struct, in the types that Spark has."""
+    """A table's row as a struct, in Spark's types."""
     import pyarrow as pa
 
     return pa.struct(list(spark_schema(name)))
 
 
 def spark_schema(name: str) -> pa.Schema:
-    """A table's schema in the types that Spark has: it knows no unsigned integers, so ports are int32."""
+    """A table's schema in Spark's types: Spark has no unsigned integers, so ports are int32."""
     import pyarrow as pa
 
     from zeekpop3.tables import schema
@@ -86,8 +77,8 @@ def spark_schema(name: str) -> pa.Schema:
 
 
 def _tables(batches: Iterable[pa.RecordBatch], settings: Settings) -> Iterator[tuple[str, pa.Table]]:
-    """(table name, rows), some megabytes at a time."""
-    records = Records(settings.privacy, attachment_content=settings.attachment_content)
+    """(table name, rows), about 16 MiB at a time."""
+    records = Records(settings)
     for events in _events(batches, settings.max_message):
         with no_collector():
             records.add(events)

@@ -1,22 +1,24 @@
-"""The four tables: their schemas, and records turned into Arrow tables. No file is touched here.
+"""The tables: what their columns are, and how records become Arrow tables. No file is read or written here.
 
-`schema` says what the columns are, `privacy` what is left out of them, `columns` fills them, `arrays` makes
-Arrow of a column. pyarrow is imported when a table is made, not before.
+`schema` defines the tables, `records` what rows are made of, `builder` collects rows, `arrays` converts
+columns, `privacy` removes what must not be written. pyarrow is imported when a table is made, not before.
 """
 
-from zeekpop3.tables.columns import AttachmentColumns, CommandColumns, EmailColumns, SessionColumns
+from zeekpop3.tables.builder import TableBuilder
+from zeekpop3.tables.column import Column, Table
 from zeekpop3.tables.privacy import Privacy
-from zeekpop3.tables.schema import SCHEMA_VERSION, TABLES, Column, Table, schema
+from zeekpop3.tables.records import ItemRecord, MailRecord, SessionRecord
+from zeekpop3.tables.schema import SCHEMA_VERSION, TABLES, schema
 
 __all__ = [
     "SCHEMA_VERSION",
     "TABLES",
-    "AttachmentColumns",
     "Column",
-    "CommandColumns",
-    "EmailColumns",
+    "ItemRecord",
+    "MailRecord",
     "Privacy",
-    "SessionColumns",
+    "SessionRecord",
     "Table",
+    "TableBuilder",
     "schema",
 ]

@@ -1,40 +1,45 @@
-"""What a site doesn't want in its tables is taken out here, before a row exists.
+"""Personal data is removed or pseudonymised here, before a row exists.
 
-`keep_raw=False` leaves out the message itself (and attachments' content); `keep_body=False` leaves out that
-and all that comes from the bodies: text, html, urls. Header fields stay.
+`keep_raw=False` leaves out the message itself and the attachments' content. `keep_body=False` also leaves out
+everything that comes from the bodies: text, html, urls. Header fields stay.
 
-A `hash_key` replaces every user and address by its HMAC-SHA256 (hex) under that key, so that rows about one
-person can be counted and joined, but not read:
+A `hash_key` replaces every user and address by its HMAC-SHA256 (hex) under that key. Rows about one person
+can be counted and joined, but not read:
 
-- `user` (emails, sessions), the argument of USER and APOP, and what follows the mechanism in AUTH's: the HMAC
-  of the name, stripped and in lower case. So the address in `Lisi <LISI@example.com>` and the user
-  `lisi@example.com` come out equal; a user `lisi` does not equal them.
-- from, sender, reply_to, return_path, to, cc, bcc, delivered_to: the HMAC of each address; display names go.
-  What holds something but no address becomes the HMAC of the whole.
-- subject: addresses in it become their HMAC.
-- Left null, because they carry names and addresses in free text: headers, received, first_received,
-  second_received, text, html, urls, raw, attachments' content; in commands the server's `message`, and every
-  argument of other verbs that is more than numbers.
+- `user`, the argument of USER and APOP, and the argument of AUTH after the mechanism: the HMAC of the name,
+  stripped and in lower case. So the address in `Lisi <LISI@example.com>` and the user `lisi@example.com` have
+  the same value; the user `lisi` has another.
+- Address fields: the HMAC of each address, without display names. A value without any address becomes the
+  HMAC of the whole value.
+- Subject: each address in it becomes its HMAC.
+- Null, because they carry names and addresses in free text: headers, received, first_received,
+  second_received, bodies, raw, attachments' content, the server's `message` of commands, and the arguments of
+  other commands unless they are numbers.
 
-Not changed, and to be known: msg_id, in_reply_to and references (the join with smtp.log stands on them), file
-names, user_agent, the IP addresses, uidl, and the hashes of messages and attachments.
+Not pseudonymised: msg_id, in_reply_to and references (the keys for joins with smtp.log), file names,
+user_agent, IP addresses, uidl, and the hashes of messages and attachments.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 _ADDRESS = re.compile(
     r"""(?:"[^"\n]{1,255}"|[^\s<>()\[\]",:;@\\']{1,255})@(?:\[[^\]\s]{1,255}\]|[\w.-]{0,255}\w)"""
 )
 _NUMBERS = re.compile(r"[0-9 ]*")
 
+Rule = Callable[[Any, Any], Any]
+"""(value, record) → the value that is written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """What to leave out. Immutable, and picklable, for worker processes; the key never shows in its repr."""
+    """What to leave out. Immutable and picklable; the key is not part of the repr."""
 
     keep_raw: bool = True
     keep_body: bool = True
@@ -49,6 +54,28 @@ class Privacy:
         """True if rows stay as they are."""
         return self.keep_raw and self.keep_body and self.hash_key is None
 
+    def rule(self, personal: str) -> Rule | None:
+        """What to do with the values of a column (`Column.personal`); None: nothing.
+
+        name: a user. addresses: a field of addresses, or a list of them. text: free text that is worth
+        keeping. free: other free text. body: from a body. raw: the message, or an attachment. argument: of
+        a command.
+        """
+        hashed = self.hash_key is not None
+        without_body = hashed or not self.keep_body
+        rules: dict[str, tuple[bool, Rule]] = {
+            "name": (hashed, lambda value, _: self.name(value)),
+            "addresses": (hashed, lambda value, _: self.people(value)),
+            "text": (hashed, lambda value, _: self.text(value)),
+            "argument": (hashed, lambda value, command: self.argument(command.command, value)),
+            "free": (hashed, _nothing),
+            "body": (without_body, _nothing),
+            "raw": (without_body or not self.keep_raw, _nothing),
+            "": (False, _nothing),
+        }
+        applies, rule = rules[personal]
+        return rule if applies else None
+
     def name(self, value: str | None) -> str | None:
         """The HMAC of a user's name or an address; None stays None."""
         if value is None or self.hash_key is None:
@@ -57,13 +84,19 @@ class Privacy:
         return hmac.digest(self.hash_key, plain, "sha256").hex()
 
     def addresses(self, value: str | None) -> str | None:
-        """The HMACs of the addresses in a field, joined by ", "; of the whole where there is none."""
+        """The HMACs of the addresses in a field, joined by ", "; of the whole value if there are none."""
         if value is None or self.hash_key is None:
             return value
         found = _ADDRESS.findall(value)
         if not found:
             return self.name(value) if value.strip() else value
         return ", ".join(self.name(address) or "" for address in found)
+
+    def people(self, value: str | list[str] | None) -> str | list[str | None] | None:
+        """`addresses` of a field, or of each entry of a list."""
+        if isinstance(value, list):
+            return [self.addresses(entry) for entry in value]
+        return self.addresses(value)
 
     def text(self, value: str | None) -> str | None:
         """A text with each address in it replaced by its HMAC."""
@@ -72,7 +105,7 @@ class Privacy:
         return _ADDRESS.sub(lambda match: self.name(match[0]) or "", value)
 
     def argument(self, command: str | None, argument: str | None) -> str | None:
-        """A command's argument without names in it."""
+        """The argument of a command, without names."""
         if argument is None or self.hash_key is None:
             return argument
         verb = (command or "").upper()
@@ -85,3 +118,7 @@ class Privacy:
             mechanism, space, rest = argument.partition(" ")
             return f"{mechanism} {self.name(rest)}" if space and rest.strip() else mechanism
         return argument if _NUMBERS.fullmatch(argument) else None
+
+
+def _nothing(value: object, record: object) -> None:
+    """The value is not written."""

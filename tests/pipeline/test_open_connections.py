@@ -9,7 +9,7 @@ import pytest
 
 from support.spool import sessions, write
 from zeekpop3.log import chunks, group, read_chunk
-from zeekpop3.pipeline import Regrouper
+from zeekpop3.pipeline import OpenConnections
 from zeekpop3.session import Connection, Rows
 from zeekpop3.session.dialogue import Event
 
@@ -53,12 +53,12 @@ def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool) -> Non
     pieces = cut(rows, len(rows.ts) // 3)
     expected = Connection(uid).receive(rows)
     for first, second in ((2, 1), (1, 2), (1, 1)):
-        regrouper = Regrouper()
+        connections_ = OpenConnections()
         events: dict[int, list[Event]] = {}
         for count in (first, second):
             connection = Connection(uid)
             events[count] = [event for piece in pieces[:count] for event in connection.receive(piece)]
-            regrouper.adopt(connection)
-        rest = [event for piece in pieces for event in regrouper.feed(uid, piece)]
+            connections_.adopt(connection)
+        rest = [event for piece in pieces for event in connections_.feed(uid, piece)]
         assert events[max(first, second)] + rest == expected
-        assert not regrouper.open
+        assert not connections_.open

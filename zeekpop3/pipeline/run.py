@@ -1,0 +1,182 @@
+"""Existing logs → the tables, on any number of cores, always with the same rows in the same parts.
+
+The logs are cut into tasks of some megabytes. A task reads the connections that begin in it. A connection
+that is still open at the end of its task returns as a state machine and continues in `OpenConnections` with
+the rows of later tasks; what it finishes there is written by tasks of its own. Small tables return too, and
+those of several tasks become one part. So memory depends on the size of a task and on the open connections,
+not on the logs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeekpop3.errors import LogError
+from zeekpop3.log import Chunk, chunks, find_logs
+from zeekpop3.pipeline.counters import Counters
+from zeekpop3.pipeline.open_connections import OpenConnections
+from zeekpop3.pipeline.settings import Settings
+from zeekpop3.pipeline.small_tables import SmallTables
+from zeekpop3.pipeline.tasks import Task, TaskResult, TaskSettings, perform
+from zeekpop3.pipeline.workers import executor
+from zeekpop3.session.dialogue import Event
+
+if TYPE_CHECKING:
+    from zeekpop3.store.sink import Mode
+
+TASK_BYTES = 16 << 20  # of log
+EVENTS_BYTES = 12 << 20  # of mail, about as much as a task of log holds
+SMALL_BYTES = 2 << 20  # a smaller table does not get a part of its own
+_EVENT_BYTES = 500  # of an event without its mail
+_BYTES_PER_JOB = 48 << 20
+
+Progress = Callable[[int, int, int], None]
+"""Called with the bytes of log done, the bytes of all logs, and the number of mails so far."""
+
+
+def run(
+    logs: Iterable[str | Path],
+    out: str | Path,
+    *,
+    mode: Mode = "new",
+    settings: Settings | None = None,
+    jobs: int | None = None,
+    on_error: Callable[[LogError], None] | None = None,
+    progress: Progress | None = None,
+) -> Counters:
+    """Read event logs and write the tables to the folder `out`.
+
+    `logs`: files, folders or globs. `mode`: "new" (refuses a folder that has tables), "append" or
+    "overwrite". `jobs`: number of processes; None for as many as there are cores and work. Input that
+    cannot be read is reported to `on_error` (default: a warning of the logger "zeekpop3") and counted in
+    `problems`; the rest is used. Raises LogError if there is nothing to read, OutputError if `out` cannot
+    be used.
+    """
+    from zeekpop3.store.sink import Sink, new_token
+
+    paths = find_logs(logs)
+    total = sum(path.stat().st_size for path in paths if path.exists())
+    counts = Counters(logs=len(paths))
+    report = on_error or logging.getLogger("zeekpop3").warning
+
+    def tell(error: LogError) -> None:
+        counts.problems += 1
+        report(error)
+
+    workers = _jobs(jobs, total)
+    settings = settings or Settings()
+    with Sink(out, mode) as sink:
+        shared = TaskSettings(sink.writer(new_token()), settings, SMALL_BYTES)
+        with executor(workers) as pool:
+            work = _Work(pool, shared, 2 * workers, counts, tell)
+            for task_chunks in _chunks_of_tasks(paths, tell, counts, send=workers > 1):
+                work.read(task_chunks)
+                if progress is not None:
+                    progress(min(counts.log_bytes, total), total, counts.mails)
+            work.finish()
+        if progress is not None:
+            progress(total, total, counts.mails)
+    return counts
+
+
+def _jobs(jobs: int | None, total: int) -> int:
+    if jobs is not None:
+        return max(1, jobs)
+    return max(1, min(len(os.sched_getaffinity(0)), total // _BYTES_PER_JOB))
+
+
+def _chunks_of_tasks(
+    paths: list[Path], tell: Callable[[LogError], None], counts: Counters, *, send: bool
+) -> Iterator[list[Chunk]]:
+    """The chunks of all logs, several small ones together; to `send` them, without their bytes."""
+    waiting: list[Chunk] = []
+    size = 0
+    for path in paths:
+        for chunk in chunks(path, size=TASK_BYTES, on_error=tell):
+            if waiting and size + chunk.size > TASK_BYTES:
+                yield waiting
+                waiting, size = [], 0
+            waiting.append(chunk.without_data() if send else chunk)
+            size += chunk.size
+            counts.log_bytes += chunk.size
+    if waiting:
+        yield waiting
+
+
+class _Work:
+    """Submits tasks, at most `ahead` at a time, and takes their results in the order of submission."""
+
+    def __init__(
+        self,
+        pool: Executor,
+        shared: TaskSettings,
+        ahead: int,
+        counts: Counters,
+        tell: Callable[[LogError], None],
+    ) -> None:
+        self._pool = pool
+        self._shared = shared
+        self._ahead = ahead
+        self._counts = counts
+        self._tell = tell
+        self._connections = OpenConnections(shared.settings.max_message)
+        self._running: deque[Future[TaskResult]] = deque()
+        self._events: list[Event] = []
+        self._events_bytes = 0
+        # Tasks that read have even numbers, tasks that write events odd ones, and each kind has its own small
+        # tables: so parts do not depend on the number of workers.
+        self._read_numbers = itertools.count(0, 2)
+        self._write_numbers = itertools.count(1, 2)
+        self._small = (SmallTables(shared.writer), SmallTables(shared.writer))
+
+    def read(self, task_chunks: list[Chunk]) -> None:
+        """Have chunks of logs read."""
+        self._submit(Task(next(self._read_numbers), chunks=task_chunks))
+        self._collect(self._ahead)
+
+    def finish(self) -> None:
+        """Wait for all tasks, then end the connections that are still open, and write the rest."""
+        self._collect(0)
+        for events in self._connections.finish():
+            self._keep(events)
+        self._collect(0)
+        if self._events:  # here: sending them to a worker takes longer
+            self._take(perform(self._events_task(), self._shared))
+        for tables in self._small:
+            self._counts.parts += tables.write()
+
+    def _submit(self, task: Task) -> None:
+        self._running.append(self._pool.submit(perform, task, self._shared))
+
+    def _collect(self, leave: int) -> None:
+        while len(self._running) > leave:
+            self._take(self._running.popleft().result())
+
+    def _take(self, result: TaskResult) -> None:
+        self._counts += result.counts
+        self._counts.parts += self._small[result.number % 2].add(result.number, result.small)
+        for error in result.errors:
+            self._tell(error)
+        for connection in result.open:
+            self._connections.adopt(connection)
+        for uid, parts in result.later:
+            for rows in parts:
+                self._keep(self._connections.feed(uid, rows))
+
+    def _keep(self, events: list[Event]) -> None:
+        self._events += events
+        self._events_bytes += sum(_EVENT_BYTES + len(getattr(event, "raw", b"")) for event in events)
+        if self._events_bytes >= EVENTS_BYTES:
+            self._submit(self._events_task())
+
+    def _events_task(self) -> Task:
+        task = Task(next(self._write_numbers), events=self._events)
+        self._events, self._events_bytes = [], 0
+        return task

@@ -1,0 +1,97 @@
+"""A task: one process reads chunks of logs, or takes finished events, and writes parts of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zeekpop3.errors import LogError
+from zeekpop3.log import Chunk, group, read_chunk
+from zeekpop3.pipeline.counters import Counters
+from zeekpop3.pipeline.records import Records
+from zeekpop3.pipeline.settings import Settings
+from zeekpop3.pipeline.workers import no_collector
+from zeekpop3.session import Connection, Rows
+from zeekpop3.session.dialogue import Event
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from zeekpop3.store.sink import PartWriter
+
+
+@dataclass(slots=True)
+class Task:
+    """Chunks of logs to read, or events to write. `number` orders the parts that it writes."""
+
+    number: int
+    chunks: list[Chunk] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSettings:
+    """What all tasks of a run have in common. Tables below `small_bytes` are returned instead of written."""
+
+    writer: PartWriter
+    settings: Settings
+    small_bytes: int
+
+
+@dataclass(slots=True)
+class TaskResult:
+    """What a task does not finish.
+
+    `small`: tables that are too small for a part. `open`: connections without an end. `later`: rows of
+    connections that began in earlier tasks.
+    """
+
+    number: int
+    counts: Counters
+    small: list[tuple[str, pa.Table]]
+    open: list[Connection]
+    later: list[tuple[str, list[Rows]]]
+    errors: list[LogError]
+
+
+def perform(task: Task, shared: TaskSettings) -> TaskResult:
+    """Do a task, in any process."""
+    with no_collector():
+        return _perform(task, shared)
+
+
+def _perform(task: Task, shared: TaskSettings) -> TaskResult:
+    records = Records(shared.settings)
+    result = TaskResult(task.number, records.counts, [], [], [], [])
+    connections: dict[str, list[Rows]] = {}
+    while task.chunks:  # each is freed after use
+        for uid, rows in _rows(task.chunks.pop(0), result):
+            connections.setdefault(uid, []).append(rows)
+    for uid in list(connections):
+        parts = connections.pop(uid)
+        if parts[0].seq[0] > 0:
+            result.later.append((uid, parts))
+            continue
+        connection = Connection(uid, shared.settings.max_message)
+        for rows in parts:
+            records.add(connection.receive(rows))
+        if not connection.done:
+            result.open.append(connection)
+    records.add(task.events)
+    for name, table in records.take():
+        if table.nbytes < shared.small_bytes:
+            result.small.append((name, table))
+        else:
+            result.counts.parts += len(shared.writer.write(name, table, task.number))
+    return result
+
+
+def _rows(chunk: Chunk, result: TaskResult) -> Iterable[tuple[str, Rows]]:
+    try:
+        batch = read_chunk(chunk, result.errors.append)
+    except LogError as error:
+        result.errors.append(error)
+        return ()
+    result.counts.rows += len(batch)
+    return group(batch)

@@ -1,0 +1,61 @@
+"""Records → the rows of one table → an Arrow table. Rows keep the order in which they were added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from zeekpop3.tables.arrays import array_of
+from zeekpop3.tables.column import Table
+from zeekpop3.tables.privacy import Privacy
+from zeekpop3.tables.schema import schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_VALUE_BYTES = 25  # of a row, for each column, without large texts
+_LARGE = {"body", "raw", "free"}
+
+
+class TableBuilder:
+    """Collects the rows of a table. `nbytes` estimates the memory that they hold, in bytes."""
+
+    def __init__(self, table: Table, privacy: Privacy | None = None) -> None:
+        self.name = table.name
+        self._columns = table.columns
+        self._values = attrgetter(*(str(column.source or column.name) for column in table.columns))
+        rules = [(privacy or Privacy()).rule(column.personal) for column in table.columns]
+        self._rules = [(index, rule) for index, rule in enumerate(rules) if rule is not None]
+        self._large = [index for index, column in enumerate(table.columns) if column.personal in _LARGE]
+        self.reset()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def reset(self) -> None:
+        """Remove all rows."""
+        self.nbytes = 0
+        self._rows: list[Sequence[Any]] = []
+
+    def add(self, record: Any) -> None:
+        """Add the row of a record (see `records`)."""
+        row: Any = self._values(record)
+        if self._rules:
+            row = list(row)
+            for index, rule in self._rules:
+                row[index] = rule(row[index], record)
+        self._rows.append(row)
+        self.nbytes += _VALUE_BYTES * len(row)
+        for index in self._large:
+            if (value := row[index]) is not None:
+                # A list is of header fields or the like, about 200 bytes each.
+                self.nbytes += 200 * len(value) if isinstance(value, list) else len(value)
+
+    def table(self) -> pa.Table:
+        """The rows as an Arrow table of `schema(name)`; they stay until `reset`."""
+        import pyarrow as pa
+
+        values: Any = zip(*self._rows, strict=True) if self._rows else [()] * len(self._columns)
+        arrays = [array_of(each, column) for each, column in zip(values, self._columns, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=schema(self.name))

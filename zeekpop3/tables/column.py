@@ -1,0 +1,79 @@
+"""Columns and tables as plain data, and the Arrow schema that they stand for.
+
+A column is written in one place: its name, type and meaning, the attribute it is filled from, what privacy
+settings do to it, and how it is stored. pyarrow is imported when a schema is made, not before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Column(NamedTuple):
+    """A column of a table, or a field of a struct.
+
+    `type`: string, binary, bool, float64, int32, int64, port, time (microseconds, UTC) or struct (then
+    `fields` are its fields). `repeated` makes it a list of these.
+    `source`: where the value comes from: an attribute path of the record ("transfer.ts"; default: the name),
+    or the index in a tuple.
+    `personal`: what `privacy.rule` does to it; empty: always kept.
+    `repeats`: values occur many times, so a dictionary makes the file smaller. `searched`: filters and joins
+    use the column, so files keep its minimum and maximum. `looked_up`: also a bloom filter, because queries
+    ask for single values.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    source: str | int | None = None
+    repeated: bool = False
+    fields: tuple[Column, ...] = ()
+    personal: str = ""
+    repeats: bool = False
+    searched: bool = False
+    looked_up: bool = False
+
+
+class Table(NamedTuple):
+    """A table: its name, what a row is, its key, its columns in order."""
+
+    name: str
+    meaning: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+
+def of(owner: str, *columns: Column) -> tuple[Column, ...]:
+    """Columns that are filled from attributes of the record's attribute `owner`."""
+    return tuple(column._replace(source=f"{owner}.{column.source or column.name}") for column in columns)
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type of a column's values; of one item, if the column is a list."""
+    import pyarrow as pa
+
+    if column.fields:
+        return pa.struct([arrow_field(field) for field in column.fields])
+    return {
+        "string": pa.string(),
+        "binary": pa.binary(),
+        "bool": pa.bool_(),
+        "float64": pa.float64(),
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "port": pa.uint16(),
+        "time": pa.timestamp("us", tz="UTC"),
+    }[column.type]
+
+
+def arrow_field(column: Column) -> pa.Field:
+    """The Arrow field of a column; its metadata holds the meaning as `description`."""
+    import pyarrow as pa
+
+    kind = arrow_type(column)
+    if column.repeated:
+        kind = pa.list_(kind)
+    return pa.field(column.name, kind, metadata={"description": column.meaning})
