@@ -275,9 +275,7 @@ class Reader:
     def take(self) -> list[tuple[str, pa.Table]]:
         """The rows that were collected, as tables; they are forgotten here, and count as written."""
         tables = self.records.take()
-        counts = self.records.take_counts()
-        for name in ("mails", "incomplete", "attachments", "sessions", "commands", "mail_bytes"):
-            setattr(self.totals, name, getattr(self.totals, name) + getattr(counts, name))
+        self.totals += self.records.take_counts()
         late, self.connections.late_rows = self.connections.late_rows, 0
         self.totals.late_rows += late
         if late:
