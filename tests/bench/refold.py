@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from support import zeek_lines as zeek  # noqa: E402
-from zeekpop3.session.plain import refold  # noqa: E402
+from zeekpop3.session.plain.refold import refold  # noqa: E402
 
 SAMPLE = ROOT.parent / "shared" / "mail-sample.tar.gz"
 Fields = list[tuple[str, str]]

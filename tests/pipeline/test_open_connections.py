@@ -11,7 +11,7 @@ from support.spool import sessions, write
 from zeekpop3.log import chunks, group, read_chunk
 from zeekpop3.pipeline import OpenConnections
 from zeekpop3.session import Connection, Rows
-from zeekpop3.session.dialogue import Event
+from zeekpop3.session.events import Event
 
 FORMS = pytest.mark.parametrize("exact", [True, False], ids=["exact", "plain"])
 

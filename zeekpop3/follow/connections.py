@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from zeekpop3.session import Command, Connection, Rows, Transfer
-from zeekpop3.session.dialogue import Event
+from zeekpop3.session.events import Event
 
 _ROW_COST = 200
 _CONNECTION_COST = 8192

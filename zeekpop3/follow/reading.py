@@ -22,7 +22,7 @@ from zeekpop3.follow.state import State
 from zeekpop3.log import Chunk, LogCutter, OnError, group, open_log, read_chunk
 from zeekpop3.pipeline import Records
 from zeekpop3.pipeline.counters import Counters
-from zeekpop3.session.dialogue import Event
+from zeekpop3.session.events import Event
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from zeekpop3.log.batch import Batch
-from zeekpop3.session.rows import ConnId, Rows
+from zeekpop3.session import ConnId, Rows
 
 if TYPE_CHECKING:
     from zeekpop3.log.batch import Ints

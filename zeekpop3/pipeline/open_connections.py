@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zeekpop3.session import Connection, Rows
-from zeekpop3.session.dialogue import Event
+from zeekpop3.session.events import Event
 from zeekpop3.session.machine import MAX_MESSAGE
 
 

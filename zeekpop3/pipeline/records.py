@@ -9,7 +9,7 @@ from zeekpop3.message import parse
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session import Command, Transfer
-from zeekpop3.session.dialogue import Event
+from zeekpop3.session.events import Event
 from zeekpop3.tables import TABLES, ItemRecord, MailRecord, SessionRecord, TableBuilder
 
 if TYPE_CHECKING:

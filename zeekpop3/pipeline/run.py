@@ -26,7 +26,7 @@ from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.small_tables import SmallTables
 from zeekpop3.pipeline.tasks import Task, TaskResult, TaskSettings, perform
 from zeekpop3.pipeline.workers import executor
-from zeekpop3.session.dialogue import Event
+from zeekpop3.session.events import Event
 
 if TYPE_CHECKING:
     from zeekpop3.store.sink import Mode

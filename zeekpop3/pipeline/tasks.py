@@ -13,7 +13,7 @@ from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.session import Connection, Rows
-from zeekpop3.session.dialogue import Event
+from zeekpop3.session.events import Event
 
 if TYPE_CHECKING:
     import pyarrow as pa

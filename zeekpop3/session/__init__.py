@@ -5,7 +5,7 @@
         ...
     connection.finish("open")                   # the log ended before the connection
 
-No file, clock or thread is in it; batch, live and Spark are three ways to feed the same machine.
+It uses no file, clock or thread; batch, live and Spark feed the same machine.
 """
 
 from __future__ import annotations

@@ -1,105 +1,44 @@
-"""What was said in a connection, put together: exchanges in, commands, transfers and the session out.
+"""The dialogue of one connection: exchanges in; commands, transfers and the session out.
 
-Both forms of the log end here. An exchange is a request and its response; whoever reads the form has already
-found where the response starts and ends, and how much of it is missing.
+Both forms of the log end here. The reader of a form has already found where each response starts and ends,
+and how much of it is missing.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import dataclass, field
 
-from zeekpop3.session.events import Command, Session, Transfer
+from zeekpop3.session.events import Command, ConnId, Event, Exchange, Session, Transfer
+from zeekpop3.session.mailbox import Mailbox
 from zeekpop3.session.protocol import (
     MESSAGE_COMMANDS,
+    STAT_MESSAGE,
     count_lines,
     declared_octets,
-    parse_listing,
+    message_number,
     to_text,
 )
-from zeekpop3.session.rows import ConnId
 
-Event = Transfer | Command | Session
-
-_STAT: Final = re.compile(r"\s*(\d{1,18})\s+(\d{1,18})")
-_NUMBER: Final = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
+_MAX_WAITING_ARGUMENTS = 1000
 
 
-class Exchange:
-    """A request and its response. `body` is what the lines of a multi-line response hold, unstuffed, CRLF.
-
-    `ended` is True if the response's end was seen; `missing` counts the bytes that the body lacks;
-    -1: it lacks some, nobody knows how many.
-    """
-
-    __slots__ = (
-        "argument", "body", "command", "defects", "ended", "lines", "message", "missing", "reply_ts",
-        "status", "ts", "wire_octets",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        command: str | None,
-        argument: str | None,
-        ts: int,
-        status: str | None = None,
-        message: str | None = None,
-        reply_ts: int | None = None,
-    ) -> None:
-        self.command = command
-        self.argument = argument
-        self.ts = ts
-        self.status = status
-        self.message = message
-        self.reply_ts = reply_ts
-        self.body: bytes | None = None
-        self.ended = True
-        self.missing = 0
-        self.wire_octets: int | None = None
-        self.lines: int | None = None
-        self.defects: list[str] = []
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        said = (self.command, self.argument, self.ts, self.status, self.message, self.reply_ts)
-        read = (self.body, self.ended, self.missing, self.wire_octets, self.lines, self.defects)
-        return Exchange, said, read
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.body, self.ended, self.missing, self.wire_octets, self.lines, self.defects = state
-
-
+@dataclass(slots=True)
 class Dialogue:
     """Turns the exchanges of one connection, in order, into events; keeps what later ones need to know."""
 
-    def __init__(self, uid: str, fidelity: str, heard: Callable[[Exchange], None] | None = None) -> None:
-        self.uid = uid
-        self.heard = heard
-        self.session = Session(uid=uid, ts=0, conn_id=None, fidelity=fidelity)
-        self.sizes: dict[int, int] = {}
-        self.unique_ids: dict[int, str] = {}
-        self.out: list[Event] = []
-        self.user_typed: str | None = None
-        self.trans_depth = 0
-        self.last_number: int | None = None
-        self.arguments: dict[str, deque[str]] = {}
-        self._greeted = False
-        self._failures_told = 0
-        self._failures_seen = 0
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = (
-            self.session, self.sizes, self.unique_ids, self.out, self.user_typed, self.trans_depth,
-            self.last_number, self.arguments, self._greeted, self._failures_told, self._failures_seen,
-        )  # fmt: skip
-        return Dialogue, (self.uid, self.session.fidelity, self.heard), state
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        (
-            self.session, self.sizes, self.unique_ids, self.out, self.user_typed, self.trans_depth,
-            self.last_number, self.arguments, self._greeted, self._failures_told, self._failures_seen,
-        ) = state  # fmt: skip
+    session: Session
+    on_exchange: Callable[[Exchange], None] | None = None
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    out: list[Event] = field(default_factory=list)
+    user_typed: str | None = None
+    trans_depth: int = 0
+    last_number: int | None = None
+    arguments: dict[str, deque[str]] = field(default_factory=dict)
+    expects_greeting: bool = True
+    _failures_reported: int = 0
+    _failures_seen: int = 0
 
     @property
     def conn_id(self) -> ConnId | None:
@@ -107,24 +46,16 @@ class Dialogue:
 
     def greeting(self, status: str, message: str) -> None:
         """The server's first line (RFC 1939, section 4)."""
-        self._greeted = True
+        self.expects_greeting = False
         self.session.greeting = message
         if status == "ERR":
             self.session.errors += 1
-        if self.heard is not None:
-            self.heard(Exchange(None, None, 0, status, message))
-
-    @property
-    def expects_greeting(self) -> bool:
-        return not self._greeted
-
-    def no_greeting(self) -> None:
-        """The connection's beginning was not seen: what comes is no greeting."""
-        self._greeted = True
+        if self.on_exchange is not None:
+            self.on_exchange(Exchange(None, None, 0, status, message))
 
     def note_argument(self, command: str, argument: str) -> None:
         """An argument that the event log gives apart from the command (exact form: `request` rows)."""
-        self.arguments.setdefault(command, deque(maxlen=1000)).append(argument)
+        self.arguments.setdefault(command, deque(maxlen=_MAX_WAITING_ARGUMENTS)).append(argument)
         self.note_user(command, argument)
 
     def note_user(self, command: str, argument: str) -> None:
@@ -139,111 +70,104 @@ class Dialogue:
             session.auth_result = "success"
             session.user = user or session.user
         else:
-            # Zeek tells of a failure only where it knows the user; the replies tell the others.
-            self._failures_told += 1
-            session.logins_failed = max(session.logins_failed, self._failures_told)
+            # Zeek reports a failure only if it knows the user; the replies show the others.
+            self._failures_reported += 1
+            session.logins_failed = max(session.logins_failed, self._failures_reported)
             session.auth_result = session.auth_result or "failure"
             session.user = session.user or user
 
     def add(self, exchange: Exchange) -> None:
         """Take the next exchange: a command, perhaps a transfer, and what they say of the session."""
-        session = self.session
-        command, argument = exchange.command, exchange.argument
-        if command is not None and argument is None and command in self.arguments:
+        session, command = self.session, exchange.command
+        if exchange.argument is None and command in self.arguments:
             waiting = self.arguments[command]
-            argument = exchange.argument = waiting.popleft() if waiting else None
-        if self.heard is not None:
-            self.heard(exchange)
-        lines, octets = exchange.lines, exchange.wire_octets
+            exchange.argument = waiting.popleft() if waiting else None
+        if self.on_exchange is not None:
+            self.on_exchange(exchange)
+        lines = exchange.lines
         if exchange.body is not None and lines is None:
             lines = count_lines(exchange.body)
-        seq = session.commands
-        session.commands += 1
-        if command is None:
-            session.unknown += 1
-        if exchange.status == "ERR":
-            session.errors += 1
-        if (
-            exchange.defects
-            and "request_missing" in exchange.defects
-            and "request_missing" not in session.defects
-        ):
-            session.defects.append("request_missing")
         self.out.append(
             Command(
-                self.uid,
-                seq,
+                session.uid,
+                session.commands,
                 exchange.ts,
                 command,
-                argument,
+                exchange.argument,
                 exchange.status,
                 exchange.message,
                 lines,
-                octets,
+                exchange.wire_octets,
                 exchange.reply_ts,
             )
         )
-        if command in MESSAGE_COMMANDS:
-            if exchange.status == "OK" or (exchange.status is None and exchange.body):
-                self._transfer(exchange, command, argument)
-        elif command is not None:
-            self._learn(command, argument, exchange)
+        session.commands += 1
+        session.unknown += command is None
+        session.errors += exchange.status == "ERR"
+        if "request_missing" in exchange.defects:
+            session.add_defect("request_missing")
+        if command is None:
+            return
+        if command not in MESSAGE_COMMANDS:
+            self._learn(command, exchange)
+        elif exchange.status == "OK" or (exchange.status is None and exchange.body):
+            self._transfer(command, exchange)
 
-    def _transfer(self, exchange: Exchange, command: str, argument: str | None) -> None:
+    def _transfer(self, command: str, exchange: Exchange) -> None:
         session = self.session
         self.trans_depth += 1
-        if command == "RETR":
-            session.retrieved += 1
-        msg_num = _message_number(argument) if argument else None
+        session.retrieved += command == "RETR"
+        msg_num = message_number(exchange.argument)
+        octets = declared_octets(exchange.message) if command == "RETR" else None
+        unique_id = None
         if msg_num is not None:
             self.last_number = msg_num
-        octets = declared_octets(exchange.message) if command == "RETR" else None
-        if octets is None and msg_num is not None:
-            octets = self.sizes.get(msg_num)
-        if exchange.missing > 0:
-            session.missing_bytes += exchange.missing
+            unique_id = self.mailbox.unique_ids.get(msg_num)
+            if octets is None:
+                octets = self.mailbox.sizes.get(msg_num)
+        session.missing_bytes += max(exchange.missing, 0)
         self.out.append(
             Transfer(
-                self.uid,
-                exchange.ts,
-                session.conn_id,
-                session.user or self.user_typed,
-                self.trans_depth,
-                command,
-                msg_num,
-                self.unique_ids.get(msg_num) if msg_num is not None else None,
-                octets,
-                session.fidelity,
-                exchange.ended and exchange.missing == 0 and exchange.status == "OK",
-                exchange.missing if exchange.missing >= 0 else None,
-                exchange.body or b"",
-                exchange.defects,
+                uid=session.uid,
+                ts=exchange.ts,
+                conn_id=session.conn_id,
+                user=session.user or self.user_typed,
+                trans_depth=self.trans_depth,
+                command=command,
+                msg_num=msg_num,
+                uidl=unique_id,
+                octets_declared=octets,
+                fidelity=session.fidelity,
+                complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
+                missing_bytes=exchange.missing if exchange.missing >= 0 else None,
+                raw=exchange.body or b"",
+                defects=exchange.defects,
             )
         )
 
-    def _learn(self, command: str, argument: str | None, exchange: Exchange) -> None:
+    def _learn(self, command: str, exchange: Exchange) -> None:
         session, ok = self.session, exchange.status == "OK"
-        if command == "DELE":
-            session.deleted += ok
-            return
         message = exchange.message or ""
         if command == "USER":
-            self.user_typed = argument or self.user_typed
+            self.user_typed = exchange.argument or self.user_typed
         elif command in ("PASS", "APOP", "AUTH"):
-            self._authentication(command, argument, exchange)
+            self._authentication(command, exchange.argument, exchange)
         elif command == "QUIT":
             session.quit = True
         elif not ok:
             return
-        elif command == "STAT":
-            if found := _STAT.match(message):
-                session.stat_messages, session.stat_octets = int(found[1]), int(found[2])
-        elif command == "LIST":
-            session.listed = self._listing(exchange, unique_ids=False)
-        elif command == "UIDL":
-            session.listed = self._listing(exchange, unique_ids=True)
+        elif command == "DELE":
+            session.deleted += 1
         elif command == "RSET":
             session.deleted = 0
+        elif command == "STAT":
+            if found := STAT_MESSAGE.match(message):
+                session.stat_messages, session.stat_octets = int(found[1]), int(found[2])
+        elif command in ("LIST", "UIDL"):
+            if exchange.body is None:  # of one message: the status line names it
+                self.mailbox.learn([message.encode()], command == "UIDL")
+            else:
+                session.listed = self.mailbox.learn(exchange.body.splitlines(), command == "UIDL")
         elif command == "STLS":
             session.tls = True
         elif command == "CAPA" and exchange.body is not None:
@@ -272,28 +196,3 @@ class Dialogue:
             self._failures_seen += 1
             session.logins_failed = max(session.logins_failed, self._failures_seen)
             session.auth_result = session.auth_result or "failure"
-
-    def _listing(self, exchange: Exchange, unique_ids: bool) -> int | None:
-        """Remember what LIST or UIDL told (RFC 1939, sections 5 and 7); how many messages it named."""
-        body = exchange.body
-        # LIST n, UIDL n: one line, in the status line itself.
-        lines = [(exchange.message or "").encode()] if body is None else body.splitlines()
-        count = 0
-        for line in lines:
-            found = parse_listing(line)
-            if found is None:
-                continue
-            number, value = found
-            count += 1
-            if unique_ids:
-                self.unique_ids[number] = to_text(value)
-            elif value.isdigit():
-                self.sizes[number] = int(value[:18])
-        return self.session.listed if body is None else count
-
-
-def _message_number(argument: str) -> int | None:
-    if argument.isdigit() and argument.isascii() and len(argument) <= 10:  # as nearly all are
-        return int(argument)
-    number = _NUMBER.match(argument)
-    return int(number[1]) if number else None

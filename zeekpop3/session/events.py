@@ -1,79 +1,94 @@
-"""What comes out of the session machine, and (from `rows`) what goes in. Data only: no behaviour, no I/O.
+"""The data of the session machine: what goes in (`Rows`), what comes out (`Command`, `Transfer`, `Session`).
 
-Times are integers, microseconds since the epoch (UTC). Texts from the wire are bytes until a record is made.
+Times are integers, microseconds since the epoch (UTC). Text from the wire stays bytes until a record is made.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any
-
-from zeekpop3.session.rows import ConnId, Rows
-
-__all__ = ["Command", "ConnId", "Rows", "Session", "Transfer"]
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-# Compiled, a class is made by an `__init__` of its own several times faster than by a dataclass's, and is
-# pickled only if it says how; so the many have one, and all say it.
+class ConnId(NamedTuple):
+    """The four-tuple of a connection, as in Zeek's `conn_id`: the client is the originator."""
+
+    orig_h: str
+    orig_p: int
+    resp_h: str
+    resp_p: int
 
 
-@dataclass(init=False, slots=True)
+class Rows(NamedTuple):
+    """Rows of the event log that belong to one connection, in order, as parallel columns.
+
+    `data` is decoded, and empty where it was unset; it is shorter than `length` where the log lost a part of
+    the field. Unset numbers are -1, unset strings None.
+    """
+
+    ts: Sequence[int]
+    seq: Sequence[int]
+    kind: Sequence[str]
+    command: Sequence[str | None]
+    offset: Sequence[int]
+    length: Sequence[int]
+    data: Sequence[bytes]
+    conn_id: ConnId | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and its response, as the reader of either form hands it to the dialogue.
+
+    `body` holds the lines of a multi-line response: dots unstuffed, CRLF line ends, without terminator.
+    `ended` is True if the end of the response was seen. `missing` counts the bytes that the body lacks; -1 if
+    some are missing and their number is unknown. `lines` and `wire_octets` measure the body as sent.
+    """
+
+    command: str | None
+    argument: str | None
+    ts: int
+    status: str | None = None
+    message: str | None = None
+    reply_ts: int | None = None
+    body: bytes | None = None
+    ended: bool = True
+    missing: int = 0
+    wire_octets: int | None = None
+    lines: int | None = None
+    defects: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Command:
     """A request and its reply (RFC 1939, section 3); a row of `commands`.
 
-    `seq` counts the connection's commands from 0. A reply that nobody asked for has `command` None.
-    `lines` and `octets` are those of a multi-line response as sent, without status line and terminator;
-    None where the response had none. `status` is "OK", "ERR" or None (not seen). `reply_ts` is None where the
-    log does not tell: a row of the exact form has the time of its first byte only.
+    `seq` counts the connection's commands from 0. `command` is None for a reply without a request. `lines`
+    and `octets` are those of a multi-line response as sent, without status line and terminator; None where
+    the response had none. `status` is "OK", "ERR" or None (not seen). `reply_ts` is None where the log does
+    not tell: a row of the exact form has the time of its first byte only.
     """
 
     uid: str
     seq: int
     ts: int
     command: str | None
-    argument: str | None
-    status: str | None
-    message: str | None
-    lines: int | None
-    octets: int | None
-    reply_ts: int | None
-
-    def __init__(
-        self,
-        uid: str,
-        seq: int,
-        ts: int,
-        command: str | None,
-        argument: str | None = None,
-        status: str | None = None,
-        message: str | None = None,
-        lines: int | None = None,
-        octets: int | None = None,
-        reply_ts: int | None = None,
-    ) -> None:
-        self.uid = uid
-        self.seq = seq
-        self.ts = ts
-        self.command = command
-        self.argument = argument
-        self.status = status
-        self.message = message
-        self.lines = lines
-        self.octets = octets
-        self.reply_ts = reply_ts
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Command, values(self)
+    argument: str | None = None
+    status: str | None = None
+    message: str | None = None
+    lines: int | None = None
+    octets: int | None = None
+    reply_ts: int | None = None
 
 
-@dataclass(init=False, slots=True)
+@dataclass(slots=True)
 class Transfer:
     """A message as it crossed the wire: the response to a RETR or TOP; a row of `emails` before it is parsed.
 
-    `raw` is the message as the mailbox holds it: CRLF lines, dots unstuffed, terminator off; where bytes are
-    missing, what there is of it. `trans_depth` counts the connection's transfers from 1. `fidelity` is
-    "exact" or "trimmed"; `complete` is True only if the end was seen and no byte is missing;
-    `missing_bytes` is None where some are and their number cannot be known.
+    `raw` is the message as the mailbox holds it: CRLF lines, dots unstuffed, no terminator; where bytes are
+    missing, the bytes that are left. `trans_depth` counts the connection's transfers from 1. `fidelity` is
+    "exact" or "trimmed"; `complete` is True only if the end was seen and no byte is missing; `missing_bytes`
+    is None if some are missing and their number is unknown.
     """
 
     uid: str
@@ -89,42 +104,7 @@ class Transfer:
     complete: bool
     missing_bytes: int | None
     raw: bytes
-    defects: list[str]
-
-    def __init__(
-        self,
-        uid: str,
-        ts: int,
-        conn_id: ConnId | None,
-        user: str | None,
-        trans_depth: int,
-        command: str,
-        msg_num: int | None,
-        uidl: str | None,
-        octets_declared: int | None,
-        fidelity: str,
-        complete: bool,
-        missing_bytes: int | None,
-        raw: bytes,
-        defects: list[str] | None = None,
-    ) -> None:
-        self.uid = uid
-        self.ts = ts
-        self.conn_id = conn_id
-        self.user = user
-        self.trans_depth = trans_depth
-        self.command = command
-        self.msg_num = msg_num
-        self.uidl = uidl
-        self.octets_declared = octets_declared
-        self.fidelity = fidelity
-        self.complete = complete
-        self.missing_bytes = missing_bytes
-        self.raw = raw
-        self.defects = [] if defects is None else defects
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Transfer, values(self)
+    defects: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -160,10 +140,11 @@ class Session:
     missing_bytes: int = 0
     defects: list[str] = field(default_factory=list)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Session, values(self)
+    def add_defect(self, name: str) -> None:
+        """Note a defect of the session, once."""
+        if name not in self.defects:
+            self.defects.append(name)
 
 
-def values(record: Any) -> tuple[Any, ...]:
-    """A record's values in the order of its fields, which is that of the arguments that it is made from."""
-    return tuple([getattr(record, each.name) for each in fields(record)])
+Event = Transfer | Command | Session
+"""What the machine returns."""

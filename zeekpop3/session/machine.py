@@ -1,64 +1,52 @@
 """The connection: keeps the rows' order, finds out which form they have, and feeds the reader of that form.
 
-A connection is in the exact form as soon as one `sent` or `contents` row is seen. Zeek writes those only once
-it has confirmed POP3, so the first rows wait until a row tells the forms apart.
+A connection has the exact form as soon as one `sent` or `contents` row is seen. Zeek writes these only once
+it has confirmed POP3, so the first rows are held until a row tells the forms apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import dataclass, field
 
-from zeekpop3.session.dialogue import Dialogue, Event, Exchange
+from zeekpop3.session.dialogue import Dialogue
+from zeekpop3.session.events import ConnId, Event, Exchange, Rows, Session
 from zeekpop3.session.exact.reader import ExactReader
+from zeekpop3.session.exact.unmatched import LostRequests
 from zeekpop3.session.plain.reader import PlainReader
 from zeekpop3.session.protocol import NUMBERED_COMMANDS, to_text
-from zeekpop3.session.rows import ConnId, Rows
 
-MAX_MESSAGE: Final = 64 * 1024 * 1024
-_UNDECIDED_ROWS: Final = 10_000
-_EXACT: Final = frozenset({"contents", "sent"})
-_PLAIN: Final = frozenset({"data", "header", "end", "close", "starttls"})
+MAX_MESSAGE = 64 * 1024 * 1024
+_MAX_UNDECIDED_ROWS = 10_000
+_EXACT = frozenset({"contents", "sent"})
+_PLAIN = frozenset({"data", "header", "end", "close", "starttls"})
 
 
+@dataclass(slots=True)
 class Connection:
     """One connection of the event log, from its first row to `close`.
 
-    `max_message` bounds, in bytes, what is held of one response. `heard` is called with each exchange, the
-    greeting included (without a command). `done` is True after the `close` row (or
-    `finish`): the session has been handed out. `next_seq` is the `seq` that the next row should have.
+    `max_message` bounds, in bytes, what is held of one response. `on_exchange` is called with each exchange,
+    the greeting included (without a command). `done` is True after the `close` row (or `finish`): the session
+    has been returned. `next_seq` is the `seq` that the next row should have. `last_ts` is the time of the
+    latest row.
     """
 
-    def __init__(
-        self,
-        uid: str,
-        max_message: int = MAX_MESSAGE,
-        heard: Callable[[Exchange], None] | None = None,
-    ) -> None:
-        self.uid = uid
-        self.done = False
-        self.last_ts = 0
-        self._max_message = max_message
-        self._dialogue = Dialogue(uid, "trimmed", heard)
-        self._exact: ExactReader | None = None
-        self._plain: PlainReader | None = None
-        self._early: list[Rows] = []
-        self._early_count = 0
-        self.next_seq = 0
-        self._begun = False
+    uid: str
+    max_message: int = MAX_MESSAGE
+    on_exchange: Callable[[Exchange], None] | None = None
+    done: bool = field(default=False, init=False)
+    last_ts: int = field(default=0, init=False)
+    next_seq: int = field(default=0, init=False)
+    _dialogue: Dialogue = field(init=False)
+    _exact: ExactReader | None = field(default=None, init=False)
+    _plain: PlainReader | None = field(default=None, init=False)
+    _early: list[Rows] = field(default_factory=list, init=False)
+    _early_count: int = field(default=0, init=False)
+    _begun: bool = field(default=False, init=False)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = (
-            self.done, self.last_ts, self._dialogue, self._exact, self._plain, self._early, self._early_count,
-            self.next_seq, self._begun,
-        )  # fmt: skip
-        return Connection, (self.uid, self._max_message), state
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        (
-            self.done, self.last_ts, self._dialogue, self._exact, self._plain, self._early, self._early_count,
-            self.next_seq, self._begun,
-        ) = state  # fmt: skip
+    def __post_init__(self) -> None:
+        self._dialogue = Dialogue(Session(self.uid, 0, None), self.on_exchange)
 
     @property
     def fidelity(self) -> str:
@@ -67,15 +55,14 @@ class Connection:
 
     @property
     def conn_id(self) -> ConnId | None:
-        """The connection's four-tuple, once a row has told it."""
+        """The connection's four-tuple, once a row has named it."""
         return self._dialogue.session.conn_id
 
     @property
     def held_bytes(self) -> int:
         """About how many bytes of the connection are held in memory."""
-        if self._exact is not None:
-            return len(self._exact.stream.buffer)
-        return self._plain.held if self._plain is not None else 0
+        reader = self._exact or self._plain
+        return reader.held_bytes if reader is not None else 0
 
     def receive(self, rows: Rows) -> list[Event]:
         """Take further rows, in order; return what they finished (possibly nothing)."""
@@ -85,7 +72,7 @@ class Connection:
         if not self._begun:
             self._begun = True
             session.ts = rows.ts[0]
-        if session.conn_id is None and rows.conn_id is not None:
+        if session.conn_id is None:
             session.conn_id = rows.conn_id
         self.last_ts = max(self.last_ts, rows.ts[-1])
         if self._exact is None and self._plain is None:
@@ -96,7 +83,7 @@ class Connection:
 
     def bound(self, max_message: int) -> list[Event]:
         """Hold at most so many bytes of one response from now on; what is over is dropped and counted."""
-        self._max_message = max_message
+        self.max_message = max_message
         if self._exact is not None:
             self._exact.max_message = max_message
             self._exact.advance()
@@ -109,7 +96,7 @@ class Connection:
         if self.done:
             return []
         if reason == "idle":
-            self._dialogue.session.defects.append("idle")
+            self._dialogue.session.add_defect("idle")
         if self._exact is None and self._plain is None:
             self._begin_plain()
         self._end(reason)
@@ -126,20 +113,19 @@ class Connection:
         self._early_count += len(rows.ts)
         for kind in rows.kind:
             if kind in _EXACT:
-                self._exact = ExactReader(self._dialogue, self._max_message)
                 self._dialogue.session.fidelity = "exact"
-                break
-            if kind in _PLAIN:
-                self._begin_plain()
+                self._exact = ExactReader(self._dialogue, self.max_message, LostRequests(self._dialogue))
+                self._replay()
                 return
+            if kind in _PLAIN:
+                break
         else:
-            if self._early_count > _UNDECIDED_ROWS:
-                self._begin_plain()
-            return
-        self._replay()
+            if self._early_count <= _MAX_UNDECIDED_ROWS:
+                return
+        self._begin_plain()
 
     def _begin_plain(self) -> None:
-        self._plain = PlainReader(self._dialogue, self._max_message)
+        self._plain = PlainReader(self._dialogue, self.max_message)
         self._replay()
 
     def _replay(self) -> None:
@@ -152,23 +138,24 @@ class Connection:
     def _feed(self, rows: Rows) -> None:
         start, count = 0, len(rows.ts)
         while start < count and not self.done:
-            stop = self._in_order(rows, start, count)
-            if stop > start:
-                self._run(rows, start, stop)
-            start = max(stop, start + 1) if stop == start else stop
+            if rows.seq[start] < self.next_seq:
+                start += 1  # a row of a log that was read twice
+                continue
+            stop = self._consecutive(rows, start, count)
+            if self._exact is not None:
+                self._feed_exact(self._exact, rows, start, stop)
+            elif self._plain is not None:
+                self._feed_plain(self._plain, rows, start, stop)
+            start = stop
 
-    def _in_order(self, rows: Rows, start: int, count: int) -> int:
-        """How far the rows follow each other; says a hole in `seq`, skips rows that were seen before."""
+    def _consecutive(self, rows: Rows, start: int, count: int) -> int:
+        """How far the rows follow each other from `start` on; reports a hole in `seq` before them."""
         seq = rows.seq
-        if seq[start] < self.next_seq:
-            return start  # a row of a log that was given twice
         if seq[start] > self.next_seq:
-            lost = seq[start] - self.next_seq
-            self._note("rows_missing")
-            if self._plain is not None:
-                self._plain.lose_rows(lost)
-            elif self._exact is not None:
-                self._exact.lose_rows()
+            self._dialogue.session.add_defect("rows_missing")
+            reader = self._exact or self._plain
+            assert reader is not None
+            reader.lose_rows()
         stop = start + 1
         if seq[count - 1] - seq[start] == count - 1 - start:
             stop = count  # seq only grows within sorted rows: no hole, no row twice
@@ -178,21 +165,12 @@ class Connection:
         self.next_seq = seq[stop - 1] + 1
         return stop
 
-    def _run(self, rows: Rows, start: int, stop: int) -> None:
-        if self._exact is not None:
-            self._run_exact(self._exact, rows, start, stop)
-        else:
-            assert self._plain is not None
-            self._run_plain(self._plain, rows, start, stop)
-
-    def _run_exact(self, exact: ExactReader, rows: Rows, start: int, stop: int) -> None:
+    def _feed_exact(self, exact: ExactReader, rows: Rows, start: int, stop: int) -> None:
         kinds, commands, data, offsets, stamps = rows.kind, rows.command, rows.data, rows.offset, rows.ts
         for index in range(start, stop):
             kind = kinds[index]
             if kind == "sent":
                 exact.sent(commands[index], data[index], offsets[index], stamps[index])
-                if exact.waits_for_bytes:
-                    continue
             elif kind == "contents":
                 exact.contents(offsets[index], rows.length[index], data[index], stamps[index])
             elif kind == "gap":
@@ -207,11 +185,9 @@ class Connection:
             # After each row, so that how the rows are cut into batches makes no difference.
             exact.advance()
 
-    def _run_plain(self, plain: PlainReader, rows: Rows, start: int, stop: int) -> None:
-        kinds = rows.kind if isinstance(rows.kind, list) else list(rows.kind)
-        data = rows.data if isinstance(rows.data, list) else list(rows.data)
+    def _feed_plain(self, plain: PlainReader, rows: Rows, start: int, stop: int) -> None:
         while start < stop:
-            index = plain.receive(rows, kinds, data, start, stop)
+            index = plain.receive(rows, start, stop)
             if index < stop:
                 self._other(rows, index)
                 if self.done:
@@ -219,7 +195,7 @@ class Connection:
             start = index + 1
 
     def _other(self, rows: Rows, index: int) -> None:
-        """A row that both forms have."""
+        """A row about the whole connection."""
         kind = rows.kind[index]
         if kind == "login":
             user = to_text(rows.data[index]) if rows.length[index] >= 0 else None
@@ -228,11 +204,6 @@ class Connection:
             self._dialogue.session.tls = True
         elif kind == "close":
             self._end("closed", rows.ts[index])
-
-    def _note(self, defect: str) -> None:
-        defects = self._dialogue.session.defects
-        if defect not in defects:
-            defects.append(defect)
 
     def _end(self, reason: str, ts: int | None = None) -> None:
         reader = self._exact or self._plain

@@ -1,32 +1,37 @@
-"""What RFC 1939 and its extensions say of commands and responses, as tables and small pure functions.
+"""RFC 1939 and its extensions as tables and small pure functions: statuses, multi-line responses, listings.
 
-Which response has more than one line is a property of the command, its argument and the status: RFC 1939,
+Whether a response has more than one line depends on the command, its argument and the status: RFC 1939,
 sections 5 to 7; CAPA and AUTH: RFC 2449, RFC 5034; LANG: RFC 6856; STLS: RFC 2595.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
 
-ALWAYS_MULTILINE: Final = frozenset({"RETR", "TOP", "CAPA"})
-MULTILINE_WITHOUT_ARGUMENT: Final = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
-# The `sent` row has no argument for these: AUTH's is known from elsewhere, if at all; XTND's subcommands
-# (RFC 1082) differ in what they answer.
-MULTILINE_BY_LOOKS: Final = frozenset({"AUTH", "LANG", "XTND"})
-NUMBERED_COMMANDS: Final = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
-_PIECE: Final = 1 << 16
-_WORTH_NUMPY: Final = 6000
-MESSAGE_COMMANDS: Final = frozenset({"RETR", "TOP"})
+ALWAYS_MULTILINE = frozenset({"RETR", "TOP", "CAPA"})
+MULTILINE_WITHOUT_ARGUMENT = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
+# The log does not have the argument of these for certain: AUTH's may be secret; the subcommands of XTND (RFC
+# 1082) differ in what they answer. The first bytes after the status line decide.
+MULTILINE_IF_LINES_FOLLOW = frozenset({"AUTH", "LANG", "XTND"})
+NUMBERED_COMMANDS = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
+MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
 
-_STATUS: Final = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
-_OCTETS: Final = re.compile(r"(\d\d{0,17})\s+(?:octets|bytes)\b", re.IGNORECASE)  # \d first: soon found
-_TWO_DOTS: Final = re.compile(rb"\n\.\.")  # nearly twice as fast as bytes.find
-_LISTING: Final = re.compile(rb"\s*(\d{1,10})[ \t]+(\S+)")
+STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
+FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:")
+"""The start of a line that looks like a header field (RFC 5322, section 2.2)."""
+SCAN_LINE = re.compile(rb"\s*(\d{1,10})[ \t]+(\d+)\s*$")
+"""A line of the response to LIST (RFC 1939, section 5)."""
+LISTING_LINE = re.compile(rb"\s*(\d{1,10})[ \t]+(\S+)")
+"""A line of the response to LIST or UIDL (sections 5, 7): a number, then a size or a unique id."""
+STAT_MESSAGE = re.compile(r"\s*(\d{1,18})[ \t]+(\d{1,18})")
+
+_STATUS = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
+_OCTETS = re.compile(r"(?<![^\s(])(\d{1,18})\s+(?:octets|bytes)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
 
 
 def is_multiline(command: str | None, argument: str | None, status: str | None) -> bool:
-    """Tell whether the response to a command goes on after its status line (RFC 1939, section 3)."""
+    """True if the response to a command continues after its status line (RFC 1939, section 3)."""
     if status != "OK" or command is None:
         return False
     if command in ALWAYS_MULTILINE:
@@ -35,9 +40,9 @@ def is_multiline(command: str | None, argument: str | None, status: str | None) 
 
 
 def parse_status(line: bytes) -> tuple[str, str] | None:
-    """Split a status line into ("OK" or "ERR", text); None if it is none (RFC 1939, section 3)."""
+    """Split a status line into ("OK" or "ERR", text); None for any other line (RFC 1939, section 3)."""
     line = line.rstrip(b"\r\n")
-    if line.startswith(b"+OK "):  # as nearly all do
+    if line.startswith(b"+OK "):  # nearly all
         return "OK", to_text(line[4:].lstrip(b" \t"))
     found = _STATUS.match(line)
     if found is None:
@@ -47,56 +52,41 @@ def parse_status(line: bytes) -> tuple[str, str] | None:
 
 def declared_octets(message: str | None) -> int | None:
     """The size in octets that a reply to RETR announces ("+OK 760 octets"); None if it does not."""
-    at = 0
-    while message and (found := _OCTETS.search(message, at)):
-        start, at = found.span()
-        if start == 0 or message[start - 1] == "(" or message[start - 1].isspace():
-            return int(found[1])
-    return None
+    found = _OCTETS.search(message) if message else None
+    return int(found[1]) if found else None
+
+
+def message_number(argument: str | None) -> int | None:
+    """The number of the message that a command's argument names; None if it names none."""
+    if not argument:
+        return None
+    if argument.isdecimal() and argument.isascii() and len(argument) <= 10:  # nearly all
+        return int(argument)
+    found = _NUMBER.match(argument)
+    return int(found[1]) if found else None
 
 
 def parse_listing(line: bytes) -> tuple[int, bytes] | None:
-    """A line of LIST or UIDL as (message number, size or unique id); None if it is none (sections 5, 7)."""
-    number, _, value = line.partition(b" ")
-    if value.isalnum() and number.isdigit() and len(number) <= 10:  # as nearly all are
-        return int(number), value
-    found = _LISTING.match(line)
+    """A line of LIST or UIDL as (message number, size or unique id); None for any other line."""
+    found = LISTING_LINE.match(line)
     return (int(found[1]), found[2]) if found else None
 
 
 def unstuff(body: bytes) -> bytes:
-    """Undo the dot-stuffing of a multi-line response's lines (RFC 1939, section 3).
+    """Undo the dot-stuffing of a multi-line response (RFC 1939, section 3).
 
-    Only a doubled dot is undone: a server that does not stuff sends single ones, and means them.
+    Only a doubled dot is undone: a server that does not stuff sends single dots, and means them.
     """
     if body.startswith(b".."):
         body = body[1:]
-    return body.replace(b"\n..", b"\n.") if _is_stuffed(body) else body
-
-
-def _is_stuffed(body: bytes) -> bool:
-    # Base64 holds no dots, and a single byte is searched for many times faster than three.
-    for at in range(0, len(body), _PIECE):
-        dot = body.find(b".", at, at + _PIECE)
-        if dot >= 0 and _TWO_DOTS.search(body, max(dot - 1, 0), at + _PIECE + 2):
-            return True
-    return False
+    return body.replace(b"\n..", b"\n.")
 
 
 def count_lines(body: bytes | bytearray) -> int:
-    """The number of line ends in a text of any size."""
-    if len(body) < _WORTH_NUMPY:
-        return body.count(b"\n")
-    import numpy as np
-
-    # bytes.count goes byte by byte (Python 3.13 and older), which is most of what reading a large mail costs.
-    count = 0
-    for at in range(0, len(body), _PIECE):
-        piece = np.frombuffer(body, np.uint8, min(_PIECE, len(body) - at), at)
-        count += int(np.count_nonzero(piece == 0x0A))
-    return count
+    """The number of line ends in a text."""
+    return body.count(b"\n")
 
 
 def to_text(data: bytes) -> str:
-    """Bytes of the dialogue as text: UTF-8 (RFC 6856), with U+FFFD for what is not."""
-    return data.decode("ascii") if data.isascii() else data.decode("utf-8", "replace")
+    """Bytes of the dialogue as text: UTF-8 (RFC 6856), with U+FFFD for other bytes."""
+    return data.decode("utf-8", "replace")

@@ -15,7 +15,7 @@ from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.session import Connection
-from zeekpop3.session.dialogue import Event
+from zeekpop3.session.events import Event
 from zeekpop3.tables import TABLES
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 from zeekpop3.errors import LogError
 from zeekpop3.log import chunks, find_logs, group, read_chunk
 from zeekpop3.session import Connection, Rows
-from zeekpop3.session.dialogue import Exchange
+from zeekpop3.session.events import Exchange
 from zeekpop3.session.protocol import to_text
 
 _PLAIN = frozenset({"request", "reply", "data"})
@@ -24,7 +24,7 @@ class _Transcript:
     """Collects the lines of one connection from its rows."""
 
     def __init__(self, uid: str) -> None:
-        self.connection = Connection(uid, heard=self._on_exchange)
+        self.connection = Connection(uid, on_exchange=self._on_exchange)
         self.uid = uid
         self.plain: list[str] = []
         self.exact: list[str] = []

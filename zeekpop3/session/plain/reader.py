@@ -1,92 +1,92 @@
 """The plain form: an exchange is a request, its reply, and the data lines up to the next control row.
 
 Zeek raises its events in the order of the dialogue, a request only when the response before it has ended
-(src/analyzer/protocol/pop3/POP3.cc), so requests, replies and lines of one connection never mix. The lines
-come trimmed; `refold` joins the header fields again.
+(src/analyzer/protocol/pop3/POP3.cc), so requests, replies and lines of one connection never mix.
+
+The lines of a response are held as the log has them, in pieces: lines joined by LF, each header mark (NUL and
+a field's name) as a line of its own. They are split once, when the response has ended.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from dataclasses import dataclass, field
+from operator import methodcaller
 
-from zeekpop3.session.dialogue import Dialogue, Exchange
-from zeekpop3.session.plain.fold import refold
-from zeekpop3.session.protocol import MESSAGE_COMMANDS, declared_octets, is_multiline, parse_status, to_text
-from zeekpop3.session.rows import Rows, WholeRows
+from zeekpop3.session.dialogue import Dialogue
+from zeekpop3.session.events import Exchange, Rows
+from zeekpop3.session.plain.lines import Lines
+from zeekpop3.session.plain.refold import refold
+from zeekpop3.session.protocol import (
+    FIELD_START,
+    MESSAGE_COMMANDS,
+    declared_octets,
+    is_multiline,
+    message_number,
+    parse_status,
+    to_text,
+)
 
-_STATUS_LINE: Final = re.compile(rb"\+OK\b", re.IGNORECASE)
-_FIELD_LINE: Final = re.compile(rb"[!-9;-~]{1,76} ?:")
-# What trimming takes from a line is little; a message that has less of its octets than this lacks a part.
-_LEAST_LEFT: Final = 0.75
-_MOST_LATE: Final = 16
+_STATUS_LINE = re.compile(rb"\+OK\b", re.IGNORECASE)
+# Trimming removes little of a line; a message that has less of its octets than this lacks a part.
+_MIN_SIZE_RATIO = 0.75
+_MAX_LATE = 16
+_is_stuffed = methodcaller("startswith", b"..")
 
-OTHER: Final = frozenset({"login", "starttls", "close"})
-"""The kinds of rows that say something of the whole connection: whoever has it reads them."""
+_OTHER = frozenset({"login", "starttls", "close"})
+"""The kinds of rows about the whole connection, which the machine reads."""
 
 
+@dataclass(slots=True)
 class PlainReader:
     """Reads `request`, `reply`, `data`, `header`, `end` and `gap` rows; hands exchanges to the dialogue."""
 
-    def __init__(self, dialogue: Dialogue, max_message: int) -> None:
-        self.dialogue = dialogue
-        self.max_message = max_message
-        self.exchange: Exchange | None = None
-        self.lines: list[bytes] = []
-        self.marks: list[tuple[int, bytes]] = []
-        self.end_seen = False
-        self.gaps: list[tuple[int, int]] = []  # (lines before it, bytes missing)
-        self.lost_rows = 0
-        self.held = 0
-        self.over = 0
-        self.damage_seen = False
-        self.in_step = True  # whether requests and responses surely still belong together
-        self.late = 0  # by how many responses Zeek's analyzer is behind the server
+    dialogue: Dialogue
+    max_message: int
+    exchange: Exchange | None = None
+    lines: Lines = field(default_factory=Lines)
+    end_seen: bool = False
+    rows_lost: bool = False
+    damage_seen: bool = False
+    in_step: bool = True  # whether requests and responses surely still belong together
+    late: int = 0  # by how many responses Zeek's analyzer is behind the server
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = (
-            self.exchange, self.lines, self.marks, self.end_seen, self.gaps, self.lost_rows, self.held,
-            self.over, self.damage_seen, self.in_step, self.late,
-        )  # fmt: skip
-        return PlainReader, (self.dialogue, self.max_message), state
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        (
-            self.exchange, self.lines, self.marks, self.end_seen, self.gaps, self.lost_rows, self.held,
-            self.over, self.damage_seen, self.in_step, self.late,
-        ) = state  # fmt: skip
+    @property
+    def held_bytes(self) -> int:
+        """About how much memory is held, in bytes."""
+        return self.lines.held_bytes
 
     # -- rows ------------------------------------------------------------------------------------------
 
-    def receive(self, rows: Rows, kinds: list[str], data: list[bytes], start: int, stop: int) -> int:
-        """Take the rows from `start` on, up to one that is not the plain form's own; its index, or `stop`.
-
-        `kinds` and `data` are those of `rows`.
-        """
-        commands, lengths = rows.command, rows.length
-        may_be_cut = not isinstance(rows, WholeRows)
-        lines, marks, held, most = self.lines, self.marks, self.held, self.max_message
+    def receive(self, rows: Rows, start: int, stop: int) -> int:
+        """Take the rows from `start` on, up to one about the whole connection; return its index, or
+        `stop`."""
+        kinds, data, lengths = rows.kind, rows.data, rows.length
+        lines, limit = self.lines, self.max_message
+        pieces, held = lines.pieces, lines.held
         for index in range(start, stop):
             kind = kinds[index]
-            if kind == "data":  # as nearly all are
-                line = data[index]
-                if held <= most:
-                    lines.append(line)
-                    held += len(line) + 2
+            if kind == "data":  # nearly all
+                piece = data[index]
+                if held <= limit:
+                    pieces.append(piece)
+                    held += len(piece) + 2
                 else:
-                    self.over += len(line) + 2
-                if may_be_cut and len(line) < lengths[index]:
-                    self.gaps.append((len(lines), lengths[index] - len(line)))
+                    lines.drop(piece)
+                if len(piece) < lengths[index]:  # the log was cut here
+                    lines.gaps.append((len(pieces), lengths[index] - len(piece)))
                 continue
             if kind == "header":
-                marks.append((len(lines), _field_name(commands[index])))
+                name = rows.command[index] or ""
+                lines.marks.append((len(pieces), name.encode("utf-8", "surrogateescape")))
                 continue
-            self.held = held
-            if kind in OTHER:
+            lines.held = held
+            if kind in _OTHER:
                 return index
             self._control(kind, rows, index)
-            lines, marks, held = self.lines, self.marks, self.held
-        self.held = held
+            lines = self.lines
+            pieces, held = lines.pieces, lines.held
+        lines.held = held
         return stop
 
     def _control(self, kind: str, rows: Rows, index: int) -> None:
@@ -96,7 +96,7 @@ class PlainReader:
             self.end_seen = True
         elif kind == "request":
             self._close()
-            self._request(command, rows.data[index], rows.ts[index])
+            self.exchange = Exchange(command, to_text(rows.data[index]), rows.ts[index])
         elif kind == "reply":
             if self.exchange is None or self.exchange.status is not None:
                 self._close()
@@ -104,35 +104,28 @@ class PlainReader:
         elif kind == "gap":
             self.damage_seen = True
             if command != "client":
-                self.gaps.append((len(self.lines), rows.length[index]))
                 if not self.lines:
                     self.in_step = False  # between responses: any number of them may be missing
+                self.lines.gaps.append((len(self.lines.pieces), rows.length[index]))
         elif kind == "unexpected":
             self._unexpected(command, rows.ts[index])
 
-    def lose_rows(self, count: int) -> None:
+    def lose_rows(self) -> None:
         """Rows of the log are missing here (a hole in `seq`)."""
-        self.lost_rows += count
-        self.damage_seen = True
+        self.rows_lost = self.damage_seen = True
 
     def bound(self, max_message: int) -> None:
         """Hold at most so many bytes of one response from now on."""
         self.max_message = max_message
-        while self.lines and self.held > max_message:
-            size = len(self.lines.pop()) + 2
-            self.held -= size
-            self.over += size
+        self.lines.bound(max_message)
 
     def finish(self) -> None:
         """The connection is over, or given up."""
-        # Without a further command, `end` may only say that the connection ended (Zeek's MIME analyzer is
-        # told to finish then): the end of the mail itself was not seen for certain.
+        # Without a further command, `end` may only say that the connection ended, because Zeek's MIME
+        # analyzer finishes then: the end of the mail itself was not seen for certain.
         self._close(last=True)
 
     # -- exchanges -------------------------------------------------------------------------------------
-
-    def _request(self, command: str | None, argument: bytes, ts: int) -> None:
-        self.exchange = Exchange(command, to_text(argument), ts)
 
     def _reply(self, status: str | None, message: bytes, ts: int) -> None:
         text = to_text(message)
@@ -145,18 +138,17 @@ class PlainReader:
         exchange.status, exchange.message, exchange.reply_ts = status, text, ts
 
     def _unexpected(self, command: str | None, ts: int) -> None:
-        """A command that Zeek's analyzer did not expect stands in for its `request` row."""
+        """A command that Zeek's analyzer did not expect takes the place of its `request` row."""
         if command is None or not command.isalpha() or command in ("OK", "ERR", "AUTH"):
             return
         self._close()
-        if self.dialogue.expects_greeting:
-            self.dialogue.no_greeting()
+        self.dialogue.expects_greeting = False
         self.exchange = Exchange(command, None, ts)
 
     def _close(self, last: bool = False) -> None:
-        """The exchange at hand has ended: hand it on."""
+        """The present exchange has ended: hand it on."""
         exchange, lines = self.exchange, self.lines
-        if exchange is None and lines and (self.marks or self.end_seen):
+        if exchange is None and lines and (lines.marked or self.end_seen):
             exchange = Exchange("RETR", None, 0)
             exchange.defects.append("request_missing")
         if exchange is not None:
@@ -169,40 +161,40 @@ class PlainReader:
                     exchange.status = "OK"
                 self.dialogue.add(exchange)
         self.exchange = None
-        self.lines, self.marks, self.gaps = [], [], []
-        self.end_seen = False
-        self.lost_rows = self.held = self.over = 0
+        self.lines = Lines()
+        self.end_seen = self.rows_lost = False
 
     def _listing(self, exchange: Exchange) -> None:
-        lines = self.lines
-        exchange.body = b"\r\n".join(lines) + b"\r\n" if lines else b""
-        exchange.lines, exchange.wire_octets = len(lines), self.held
-        exchange.missing = sum([length for _, length in self.gaps])
+        content = self.lines.content()
+        exchange.body = b"".join(line + b"\r\n" for line in content.lines)
+        exchange.lines, exchange.wire_octets = len(content.lines), len(exchange.body)
+        exchange.missing = sum(length for _, length in content.gaps)
 
     def _message(self, exchange: Exchange, last: bool) -> None:
-        """A message; after a loss perhaps a part of one, and the message of the next command behind it."""
-        marks = self.marks or None
-        cut = self._splice() if self.damage_seen else None
+        """A message; after a loss perhaps a part of one, and behind it the message of the next command."""
+        over = self.lines.over
+        lines, marks, gaps = self.lines.content()
+        cut = _status_line(lines, gaps) if self.damage_seen else None
         if cut is None:
-            self._fill(exchange, self.lines, marks, self.gaps)
-            exchange.missing += self.over
-            if self.over:
+            self._fill(exchange, lines, marks or None, gaps)
+            exchange.missing += over
+            if over:
                 exchange.defects.append("message_too_large")
             exchange.ended = self._ended(exchange, last)
             if not exchange.ended and exchange.missing == 0:
-                exchange.missing = -1  # trimmed lines do not tell how much
+                exchange.missing = -1  # trimmed lines do not show how much
             self._finish(exchange)
             return
-        # A terminator was lost: Zeek has not noticed that a response ended, and another began.
-        first = self.lines[:cut]
-        self._fill(exchange, first, [m for m in marks or () if m[0] <= cut] or None, self.gaps)
+        # A terminator was lost: Zeek did not notice that a response ended and another began.
+        earlier = [mark for mark in marks if mark[0] <= cut]
+        self._fill(exchange, lines[:cut], earlier or None, gaps)
         exchange.missing, exchange.ended = -1, False
         self._finish(exchange)
-        status = parse_status(self.lines[cut])
+        status = parse_status(lines[cut])
         assert status is not None
         following = Exchange("RETR", None, exchange.ts, *status, exchange.reply_ts)
-        gaps = [(at - cut - 1, length) for at, length in self.gaps if at > cut]
-        self._fill(following, self.lines[cut + 1 :], None, gaps)
+        later = [(at - cut - 1, length) for at, length in gaps if at > cut]
+        self._fill(following, lines[cut + 1 :], None, later)
         following.ended = not last
         self._finish(following)
 
@@ -214,12 +206,12 @@ class PlainReader:
         gaps: list[tuple[int, int]],
     ) -> None:
         exchange.lines = len(lines)
-        exchange.wire_octets = self.held if lines is self.lines else _octets(lines)
-        exchange.missing = sum([length for _, length in gaps])
-        if self.lost_rows:
+        exchange.wire_octets = sum(map(len, lines)) + 2 * len(lines)
+        exchange.missing = sum(length for _, length in gaps)
+        if self.rows_lost:
             exchange.defects.append("rows_missing")
             exchange.missing = -1
-        if _has_stuffed(lines):
+        if any(map(_is_stuffed, lines)):
             lines = [line[1:] if line.startswith(b"..") else line for line in lines]
         exchange.body, defects = refold(lines, marks)
         exchange.defects += defects
@@ -232,69 +224,55 @@ class PlainReader:
     def _identify(self, exchange: Exchange) -> None:
         """After a loss Zeek may be a response late: is this the message that the request names?
 
-        What the reply declares and what LIST gave must agree; where neither is there, the number is doubtful.
+        The size that the reply declares and the size that LIST gave must agree; without both, the number is
+        doubtful.
         """
-        sizes = self.dialogue.sizes
+        sizes = self.dialogue.mailbox.sizes
         declared = declared_octets(exchange.message)
-        number = exchange.argument
-        listed = sizes.get(int(number)) if number and number.isdigit() and len(number) < 10 else None
+        number = message_number(exchange.argument) if exchange.command == "RETR" else None
+        listed = sizes.get(number) if number is not None else None
         if exchange.command == "RETR" and declared is not None and sizes:
-            asked = int(number) if listed is not None and number else (self.dialogue.last_number or 0) + 1
-            # Zeek falls behind, it does not catch up: as late as before, or later, if only one way fits.
-            fits = [n for n in range(self.late, self.late + _MOST_LATE) if sizes.get(asked + n) == declared]
-            known = fits and (fits[0] == self.late or len(fits) == 1)
+            asked = number if listed is not None and number else (self.dialogue.last_number or 0) + 1
+            # Zeek falls behind, it does not catch up: as late as before, or later if only one distance fits.
+            fits = [n for n in range(self.late, self.late + _MAX_LATE) if sizes.get(asked + n) == declared]
+            known = bool(fits) and (fits[0] == self.late or len(fits) == 1)
             exchange.argument = str(asked + fits[0]) if known else None
             self.late = fits[0] if known else self.late
             if self.late or not known:
                 exchange.defects.append("desynchronized")
-        elif number is not None and self.in_step:
+        elif exchange.argument is not None and self.in_step:
             exchange.defects.append("number_doubtful")
         else:
             exchange.argument = None
             exchange.defects.append("desynchronized")
         octets = declared if declared is not None else listed
-        there = exchange.wire_octets or 0
-        if octets is not None and exchange.missing == 0 and not octets * _LEAST_LEFT <= there <= octets + 64:
+        present = exchange.wire_octets or 0
+        if (
+            octets is not None
+            and exchange.missing == 0
+            and not octets * _MIN_SIZE_RATIO <= present <= octets + 64
+        ):
             exchange.missing = -1
-        if exchange.missing and (octets is None or there + max(exchange.missing, 0) > octets + 64):
+        if exchange.missing and (octets is None or present + max(exchange.missing, 0) > octets + 64):
             self.in_step = False  # what is missing may well be the end of it
-
-    def _splice(self) -> int | None:
-        """The index of a line that is the status line of another response; None if there is none.
-
-        A message may well hold a line that looks like one, so this is asked after a loss only.
-        """
-        lines = self.lines
-        start = max(self.gaps[0][0] - 1, 0) if self.gaps else 0
-        stop = len(lines) if self.gaps else min(1, len(lines))
-        for index in range(start, stop):
-            if _STATUS_LINE.match(lines[index]):
-                declares = declared_octets(to_text(lines[index])) is not None
-                if declares or any(map(_FIELD_LINE.match, lines[index + 1 : index + 2])):
-                    return index
-        return None
 
     def _ended(self, exchange: Exchange, last: bool) -> bool:
         if not last:
             return True  # Zeek takes the next command only after the terminator
-        if not self.end_seen:
-            return False
-        octets = declared_octets(exchange.message)
+        octets = declared_octets(exchange.message) if self.end_seen else None
         return octets is not None and exchange.wire_octets == octets
 
 
-def _field_name(name: str | None) -> bytes:
-    if not name:
-        return b""
-    return name.encode() if name.isascii() else name.encode("utf-8", "surrogateescape")
+def _status_line(lines: list[bytes], gaps: list[tuple[int, int]]) -> int | None:
+    """The index of a line that is the status line of another response; None if there is none.
 
-
-def _has_stuffed(lines: list[bytes]) -> bool:
-    for line in lines:  # noqa: SIM110 - compiled, a loop is a loop
-        if line.startswith(b".."):
-            return True
-    return False
-
-
-def _octets(lines: list[bytes]) -> int:
-    return sum(map(len, lines)) + 2 * len(lines)
+    A message may contain a line that looks like one, so this is asked after a loss only.
+    """
+    start = max(gaps[0][0] - 1, 0) if gaps else 0
+    stop = len(lines) if gaps else min(1, len(lines))
+    for index in range(start, stop):
+        if _STATUS_LINE.match(lines[index]):
+            declares = declared_octets(to_text(lines[index])) is not None
+            if declares or any(map(FIELD_START.match, lines[index + 1 : index + 2])):
+                return index
+    return None

@@ -1,14 +1,13 @@
-"""Names of header fields that are in use: those registered (IANA, message headers) and those that mail
-programs write.
+"""Names of header fields in use: those registered with IANA (message headers) and those that mail programs
+write.
 
-A name that stands here begins a field with near certainty; one that does not may still do so.
+A line that starts with one of these names and a colon almost certainly starts a field. Other names may be
+fields, too.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
-_REGISTERED: Final = """
+_REGISTERED = """
 accept-language alternate-recipient apparently-to arc-authentication-results arc-message-signature arc-seal
 archive archived-at authentication-results auto-submitted autoforwarded autosubmitted bcc cancel-key
 cancel-lock cc comments content-alternative content-base content-class content-description
@@ -35,7 +34,7 @@ x400-content-return x400-content-type x400-mts-identifier x400-originator x400-r
 x400-trace xref
 """
 
-_IN_USE: Final = """
+_IN_USE = """
 abuse-reports-to acceptlanguage arrival-date authentication-warning auto-reply auto-response-suppress
 bimi-indicator bimi-location bimi-selector bounce-to bounces-to bounces_to cal-id campaign-id cfbl-address
 cfbl-feedback-id comment complaints-to deliver-to delivery-report diagnostic-code disposition dkim-filter
@@ -49,13 +48,13 @@ reported-domain reported-uri reporting-mta reporting-ua return-receipt-requested
 spamdiagnosticmetadata spamdiagnosticoutput ui-outboundreport user-defined warnings-to will-retry-until
 """
 
-KNOWN: Final = frozenset(name.encode() for name in (_REGISTERED + _IN_USE).split())
-"""In lower case."""
+KNOWN = frozenset((_REGISTERED + _IN_USE).split())
+"""In lower case, without the families `x-…`."""
 
-_ONCE: Final = """
-bcc cc content-transfer-encoding content-type date from in-reply-to message-id mime-version references
-reply-to return-path sender subject to user-agent x-mailer
+_SINGLE = """
+bcc cc content-disposition content-id content-transfer-encoding content-type date from in-reply-to message-id
+mime-version references reply-to sender subject to
 """
 
-ONCE: Final = frozenset(name.encode() for name in _ONCE.split())
-"""Fields that a header has once (RFC 5322, section 3.6); a header quoted in a body has them, too."""
+SINGLE = frozenset(_SINGLE.split())
+"""Fields that occur once in a header (RFC 5322, section 3.6; RFC 2045)."""

@@ -1,25 +1,26 @@
-"""Folds by evidence: a `header` row stands between the last line of a field and the line after it.
+"""Restores header folds by header marks: a mark stands between the last line of a field and the line after
+it.
 
 Zeek's MIME analyzer sees the lines untrimmed and raises `mime_one_header` when a field has ended
-(src/analyzer/protocol/mime/MIME.cc, `FinishHeader`), so what lies between two marks is one field, but for
-lines before it that are no field at all (no colon), of which Zeek says nothing.
+(src/analyzer/protocol/mime/MIME.cc, `FinishHeader`). So between two marks there is one field, and before it
+perhaps lines without a colon, which Zeek does not report.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
 
-from zeekpop3.session.plain.looks import fold_by_looks, fold_header
+from zeekpop3.session.plain.guess import guess_folds, guess_header_folds
 
-_DELIMITER: Final = b"--"
-_NAME: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
-# `MIME_get_field_name`: comments before and after the name are skipped, and before it whatever is no name.
-_FIELD: Final = re.compile(rb"(?:\([^()]*\)|[^!-9;-~])*+([!-9;-~]++)(?:[ \t]|\([^()]*\))*+:")
+_DELIMITER = b"--"
+_NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
+# `MIME_get_field_name` skips comments before and after the name, and before it whatever is not part of a
+# name.
+_FIELD = re.compile(rb"(?:\([^()]*\)|[^!-9;-~])*+([!-9;-~]++)(?:[ \t]|\([^()]*\))*+:")
 
 
 def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
-    """Puts a blank in front of each continuation line of `lines`; whether some of them had to be guessed."""
+    """Put a blank in front of each continuation line of `lines`; True if some of them had to be guessed."""
     guessed = False
     count = len(lines)
     begin = 0  # the first line after the field or header before
@@ -40,7 +41,7 @@ def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
                 for index in range(first + 1, end):
                     lines[index] = b" " + lines[index]
             elif not in_body:
-                guessed |= fold_header(lines, begin, end)
+                guessed |= guess_header_folds(lines, begin, end)
         if end < count and not lines[end]:
             # An empty line where a field ends is the end of the header. (One within a field was a line of
             # blanks.)
@@ -50,14 +51,14 @@ def fold_by_marks(lines: list[bytes], marks: list[tuple[int, bytes]]) -> bool:
             in_body = False
             begin = end
     if not in_body and begin < count and _NAME.match(lines[begin]):
-        # Its mark is not there: the log, or the mail, was cut off.
-        guessed |= fold_by_looks(lines, begin)
+        # The last mark is missing: the log, or the mail, was cut off.
+        guessed |= guess_folds(lines, begin)
     return guessed
 
 
 def _fold_before(lines: list[bytes], begin: int, first: int) -> None:
-    """Lines above a field that are no field: one with a name and a colon would have a mark, did it not
-    continue."""
+    """Lines before the field: any that look like a field are continuations, otherwise Zeek would have
+    reported them."""
     for index in range(begin, first):
         if _NAME.match(lines[index]):
             lines[index] = b" " + lines[index]
@@ -82,6 +83,6 @@ def _field_line(lines: list[bytes], begin: int, end: int, name: bytes, in_body: 
 
 
 def _starts(line: bytes, name: bytes) -> bool:
-    """Whether the field `name` (in lower case) begins in `line`, by the rules of MIME.cc."""
+    """True if the field `name` (in lower case) starts in `line`, by the rules of MIME.cc."""
     match = _FIELD.match(line)
     return match is not None and match[1].lower() == name

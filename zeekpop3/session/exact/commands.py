@@ -1,25 +1,35 @@
-"""Commands that the capture lost, inferred from their neighbours and from how many bytes the client sent.
+"""Client lines of the exact form, and those that the capture lost, inferred from their neighbours.
 
-A client walks through a mailbox in order. Between RETR 4 and RETR 6, eight lost bytes are "RETR 5" and its
-CRLF, and nothing else. What is inferred is marked (`request_missing`), and nothing is where nothing fits.
+A client walks through a mailbox in order. Between RETR 4 and RETR 6, eight lost bytes can only be "RETR 5"
+and its CRLF. An inferred command is marked (`request_missing`); where nothing fits, nothing is inferred.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
 
-from zeekpop3.session.exact.align import Sent
 from zeekpop3.session.protocol import NUMBERED_COMMANDS
 
-_FETCH_THEN_DELETE: Final = ("RETR", "DELE")
-_MOST: Final = 1000
+_FETCH_THEN_DELETE = ("RETR", "DELE")
+_MAX_INFERRED = 1000
+
+
+@dataclass(slots=True)
+class Sent:
+    """A line of the client. `offset` is where the server's stream stood when the client sent it."""
+
+    command: str | None
+    argument: str
+    offset: int
+    ts: int
+    inferred: bool = False
 
 
 def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: int) -> list[Sent]:
     """The commands that fit between two others into `missing` client bytes (up to `slack` more).
 
-    A loss may cut into the neighbours' lines, which the log then does not have: that is what `slack` is for.
+    The loss may include parts of the neighbours' lines, which the log then does not have: hence `slack`.
     Returns [] where no walk through the mailbox fits.
     """
     best: tuple[int, list[tuple[str, str]]] | None = None
@@ -36,14 +46,19 @@ def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: i
 def _walks(previous: Sent | None, following: Sent) -> Iterator[list[tuple[str, str]]]:
     before, last, rest = _numbered(previous)
     after, next_, rest_after = _numbered(following)
-    if before is not None and before == after and rest == rest_after and last + 1 < next_ < last + _MOST:
+    if (
+        before is not None
+        and before == after
+        and rest == rest_after
+        and last + 1 < next_ < last + _MAX_INFERRED
+    ):
         yield [(before, f"{number}{rest}") for number in range(last + 1, next_)]
-    if after in _FETCH_THEN_DELETE and next_ < last + _MOST:
+    if after in _FETCH_THEN_DELETE and next_ < last + _MAX_INFERRED:
         # It deletes each message after it has fetched it: RETR 1, DELE 1, RETR 2, ...
         start = 2 * last + _FETCH_THEN_DELETE.index(before) + 1 if before in _FETCH_THEN_DELETE else 2
         stop = 2 * next_ + _FETCH_THEN_DELETE.index(after)
         yield [(_FETCH_THEN_DELETE[step % 2], str(step // 2)) for step in range(start, stop)]
-    if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ < _MOST:
+    if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ < _MAX_INFERRED:
         yield [("RETR", str(number)) for number in range(1, next_)]
     if before == "RETR" and (after is None or (after == "DELE" and next_ == 1)):  # fetches all, then deletes
         yield from ([("RETR", str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))

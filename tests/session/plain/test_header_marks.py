@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.zeek_lines import simulate, split_lines, trim
-from zeekpop3.session.plain import refold
+from zeekpop3.session.plain.refold import refold
 
 
 def back(raw: bytes) -> bytes:

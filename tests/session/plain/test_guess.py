@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.zeek_lines import split_lines, trim
-from zeekpop3.session.plain import refold
+from zeekpop3.session.plain.refold import refold
 
 GUESSED = ["header_fold_guessed"]
 

@@ -1,38 +1,38 @@
-"""Folds by the looks of the lines, where no `header` row says where a field ended.
+"""Guesses header folds from the content of the lines, where no header mark says where a field ended.
 
-A line without `name:` continues the field before it. A line that has one may still do so (the list of
-fields in a DKIM signature, times and clauses in Received, verdicts of filters), so the name, what follows
-the colon, and what the field before still lacks decide. Linear in time: no more than the last lines of a
-field are looked at.
+A line without `name:` continues the previous field. A line with one may do so, too: the list of fields in a
+DKIM signature, times and clauses in Received, verdicts of filters. So the name, what follows the colon, and
+what the previous field still lacks decide. Linear time: only the last lines of a field are read again.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
 
-from zeekpop3.session.plain.names import KNOWN, ONCE
+from zeekpop3.session import field_names
 
-_NAME: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
-_PLAIN_NAME: Final = re.compile(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*|\d+")
-_LIST_OF_NAMES: Final = re.compile(rb"[\w-]+ ?:(?:(?=\S)| ?[\w-]+ ?[:;])[ \w:-]*(?:;.*)?")
-_BOUNDARY: Final = re.compile(rb'boundary[ \t]*=[ \t]*(?:"([^"]*)"|([^\s;]+))', re.IGNORECASE)
-_DATED: Final = re.compile(rb";[^;]*?\d:\d\d")
-_SIGNATURES: Final = (b"dkim-signature", b"domainkey-signature", b"arc-message-signature")
-_ANSWER: Final = frozenset(
+_KNOWN = frozenset(name.encode() for name in field_names.KNOWN)
+_ONCE = frozenset(name.encode() for name in field_names.SINGLE) | {b"return-path", b"user-agent", b"x-mailer"}
+_NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_PLAIN_NAME = re.compile(rb"[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*|\d+")
+_LIST_OF_NAMES = re.compile(rb"[\w-]+ ?:(?:(?=\S)| ?[\w-]+ ?[:;])[ \w:-]*(?:;.*)?")
+_BOUNDARY = re.compile(rb'boundary[ \t]*=[ \t]*(?:"([^"]*)"|([^\s;]+))', re.IGNORECASE)
+_DATED = re.compile(rb";[^;]*?\d:\d\d")
+_SIGNATURES = (b"dkim-signature", b"domainkey-signature", b"arc-message-signature")
+_ANSWER = frozenset(
     (b"re", b"fw", b"fwd", b"aw", b"wg", b"sv", b"vs", b"tr", b"rv", b"r", b"i", b"antw", b"ref")
 )
-_MESSAGE: Final = re.compile(rb"message/(?:rfc822|global|news)", re.IGNORECASE)
-_PREAMBLES: Final = (b"This is a multi-part message in MIME", b"This is a multipart message in MIME")
-_LOOK_BACK: Final = 40
-_MAX_VALUE: Final = 1 << 16
-_LOOK_AHEAD: Final = 40
+_MESSAGE = re.compile(rb"message/(?:rfc822|global|news)", re.IGNORECASE)
+_PREAMBLES = (b"This is a multi-part message in MIME", b"This is a multipart message in MIME")
+_LOOK_BACK = 40
+_MAX_VALUE = 1 << 16
+_LOOK_AHEAD = 40
 
 
-def fold_by_looks(lines: list[bytes], begin: int) -> bool:
-    """Puts a blank in front of each line of `lines` that seems to continue a field; whether there was one.
+def guess_folds(lines: list[bytes], begin: int) -> bool:
+    """Put a blank in front of each line of `lines` that seems to continue a field; True if there was one.
 
-    `begin` is the first line of a header; those of the parts are found by their boundaries.
+    `begin` is the first line of a header; the headers of the parts are found by their boundaries.
     """
     guessed = False
     boundaries: set[bytes] = set()
@@ -44,7 +44,7 @@ def fold_by_looks(lines: list[bytes], begin: int) -> bool:
     while at < count:
         header = _Header(is_message)
         end = header.fold(lines, at, _empty_line(lines, at))
-        while is_message and end < count and not lines[end] and header.goes_on(lines, end):
+        while is_message and end < count and not lines[end] and header.continues_behind(lines, end):
             lines[end] = b" "
             end = header.fold(lines, end + 1, _empty_line(lines, end + 1))
         guessed |= header.folds > 0
@@ -68,16 +68,15 @@ def fold_by_looks(lines: list[bytes], begin: int) -> bool:
     return guessed
 
 
-def fold_header(lines: list[bytes], begin: int, end: int) -> bool:
-    """The same for nothing but the lines begin to end, all of one header."""
+def guess_header_folds(lines: list[bytes], begin: int, end: int) -> bool:
+    """The same for the lines from `begin` to `end` only, all of one header."""
     header = _Header(is_message=True)
     header.fold(lines, begin, end)
     return header.folds > 0
 
 
 class _Header:
-    """One header as it is read line by line: the field that is open (`name`, `field`) and what came
-    before."""
+    """One header, read line by line: the present field (`name`, `field`) and what came before it."""
 
     def __init__(self, is_message: bool) -> None:
         self.is_message = is_message
@@ -89,7 +88,7 @@ class _Header:
         self.boundary = b""
 
     def fold(self, lines: list[bytes], begin: int, end: int) -> int:
-        """Folds lines[begin:end]; where the header ends, which is `end` unless the empty line is missing."""
+        """Fold lines[begin:end]; return where the header ends: `end`, unless the empty line is missing."""
         for index in range(begin, end):
             line = lines[index]
             match = _NAME.match(line)
@@ -113,11 +112,11 @@ class _Header:
         self._close()
         return end
 
-    def goes_on(self, lines: list[bytes], end: int) -> bool:
-        """Whether the empty line `end` was one of blanks, in the middle of a field.
+    def continues_behind(self, lines: list[bytes], end: int) -> bool:
+        """True if the empty line `end` was one of blanks, in the middle of a field.
 
-        So it is if fields follow that a header should have, and this one has not yet: the body of a message
-        that quotes another begins with fields, too, but with such as were here before.
+        It was if fields follow that a header should have and this one does not have yet. The body of a
+        message that quotes another starts with fields, too, but with fields that this header has.
         """
         fresh = 0
         for index in range(end + 1, min(end + 1 + _LOOK_AHEAD, len(lines))):
@@ -128,7 +127,7 @@ class _Header:
             if match is None:
                 continue
             found = match[1].lower()
-            if found in ONCE:
+            if found in _ONCE:
                 if found in self.seen:
                     return False
                 fresh += 1
@@ -144,12 +143,11 @@ class _Header:
         self.seen.add(self.name)
 
     def _is_new(self, found: bytes, line: bytes, colon: int) -> bool:
-        """Whether `line`, which has the looks of a field `found`, is one, and not a part of the one
-        before."""
+        """True if `line`, which looks like a field `found`, is one, and not a part of the previous one."""
         name = self.name
         if name.endswith(_SIGNATURES) and self._is_signed_list(line):
             return False
-        if found in KNOWN or found.startswith(b"x-") or (found[:1] == b">" and found.lstrip(b">") in KNOWN):
+        if found in _KNOWN or found.startswith(b"x-") or (found[:1] == b">" and found.lstrip(b">") in _KNOWN):
             return True
         if not _PLAIN_NAME.fullmatch(found) or line[colon : colon + 1] not in b" \t":
             return False
@@ -163,8 +161,7 @@ class _Header:
         return b"-" in found or not before.endswith((b",", b";"))
 
     def _is_signed_list(self, line: bytes) -> bool:
-        """Whether the signature's h= (names of fields) or z= (fields) tag is open, and `line` goes on with
-        it."""
+        """True if `line` continues the h= (names of fields) or z= (fields) tag of a signature."""
         before = self._text()
         tag = before[before.rfind(b";") + 1 :].lstrip()
         if self.field and len(self.field) == 1:
@@ -176,7 +173,7 @@ class _Header:
         return tag.endswith(b":") or _LIST_OF_NAMES.fullmatch(line) is not None
 
     def _is_body(self, line: bytes) -> bool:
-        """Whether `line` cannot be of the header, although no empty line came before: a boundary, or a
+        """True if `line` cannot belong to the header, although no empty line came before: a boundary, or a
         preamble."""
         if line.startswith(b"--") and len(self.field) < _LOOK_BACK:
             self._close()

@@ -1,0 +1,57 @@
+"""What LIST and UIDL said of a mailbox (RFC 1939, sections 5 and 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zeekpop3.session.protocol import parse_listing, to_text
+
+_MAX_SAME_SIZE = 100
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """Sizes in octets and unique ids by message number. The numbers by size are indexed when first needed."""
+
+    sizes: dict[int, int] = field(default_factory=dict)
+    unique_ids: dict[int, str] = field(default_factory=dict)
+    _by_size: dict[int, list[int]] | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """About how much memory the listings take, in bytes."""
+        return 160 * len(self.sizes) + 240 * len(self.unique_ids)
+
+    def learn(self, lines: list[bytes], unique_ids: bool) -> int:
+        """Take the lines of a response to LIST, or to UIDL; return how many name a message."""
+        count = 0
+        for line in lines:
+            found = parse_listing(line)
+            if found is None:
+                continue
+            number, value = found
+            count += 1
+            if unique_ids:
+                self.unique_ids[number] = to_text(value)
+            elif value.isdigit():
+                self._set_size(number, int(value[:18]))
+        return count
+
+    def _set_size(self, number: int, octets: int) -> None:
+        if self._by_size is not None and self.sizes.get(number) != octets:
+            self._index(number, octets)
+        self.sizes[number] = octets
+
+    def numbers_of_size(self, octets: int) -> list[int]:
+        """The messages that have this size; of very many some."""
+        if self._by_size is None:
+            self._by_size = {}
+            for number, size in self.sizes.items():
+                self._index(number, size)
+        return [number for number in self._by_size.get(octets, ()) if self.sizes.get(number) == octets]
+
+    def _index(self, number: int, octets: int) -> None:
+        assert self._by_size is not None
+        numbers = self._by_size.setdefault(octets, [])
+        if len(numbers) < _MAX_SAME_SIZE:
+            numbers.append(number)
