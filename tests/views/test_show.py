@@ -5,17 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
 import re
-import select
-import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from support.program import program
+from support.program import on_a_terminal, program
 from support.records import transfer
 from support.tables_made import PAYLOADS, Made, write
 from zeekpop3.errors import QueryError
@@ -176,33 +172,13 @@ def test_a_terminal_without_unicode(made: Made) -> None:
         assert done.stdout.isascii()
 
 
-def on_a_terminal(*arguments: str | Path) -> str:
-    """Run the program on a pseudo-terminal of 120 columns; what it wrote there."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.update(COLUMNS="120", TERM="xterm-256color", LC_ALL="C.UTF-8")
-        os.execv(sys.executable, [sys.executable, "-m", "zeekpop3", *map(str, arguments)])
-    seen = b""
-    while select.select([terminal], [], [], 60)[0]:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:
-            break  # Linux says so when the other side has closed.
-        if not piece:
-            break
-        seen += piece
-    os.close(terminal)
-    os.waitpid(pid, 0)
-    return seen.decode()
-
-
 @pytest.mark.parametrize(
     "arguments", [["show"], ["show", "--json"], ["sql", "select user, subject from emails"]]
 )
 def test_nothing_in_a_mail_controls_the_terminal(made: Made, arguments: list[str]) -> None:
     """Every payload arrives on a real terminal as visible text; only our colours and line ends act."""
     command, *rest = arguments
-    seen = OURS.sub("", on_a_terminal(command, made.path, *rest))
+    seen = OURS.sub("", on_a_terminal(command, made.path, *rest)[1])
     assert "CevilE" in seen or command == "sql"
     text = seen.replace("\r\n", "")
     assert visible(text) == text
@@ -212,6 +188,6 @@ def test_nothing_in_a_mail_controls_the_terminal(made: Made, arguments: list[str
 
 def test_one_mail_on_a_terminal(made: Made) -> None:
     """The same for the page of one mail: subject, header, body."""
-    text = OURS.sub("", on_a_terminal("show", made.path, "CevilE/1")).replace("\r\n", "")
+    text = OURS.sub("", on_a_terminal("show", made.path, "CevilE/1")[1]).replace("\r\n", "")
     assert visible(text) == text
     assert text.count(visible(PAYLOADS[0])) >= 4

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from zeekpop3 import __version__
-from zeekpop3.cli import follow, run, views
-from zeekpop3.cli.output import close_stdout, say
+from zeekpop3.cli import follow, run, sql, views
+from zeekpop3.cli.output import say
 from zeekpop3.errors import OutputError, UsageError, ZeekPop3Error
 
 #: What typer raises for wrong usage; its own class is not public.
@@ -44,7 +44,7 @@ def _root(
     """Options that need no command."""
 
 
-for module in (run, views, follow):
+for module in (run, follow, views, sql):
     module.register(app)
 
 
@@ -52,15 +52,11 @@ def main() -> None:
     """Run the program; errors become one line on stderr and an exit code."""
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
     except _USAGE_ERROR as error:
         code = _usage(error)
     except ZeekPop3Error as error:
         say(f"zeekpop3: {error}")
         code = 2 if isinstance(error, (OutputError, UsageError)) else 1
-    except BrokenPipeError:
-        close_stdout()  # the reader of our output has ended (`zeekpop3 show | head`)
-        code = 0
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception:

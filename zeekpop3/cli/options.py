@@ -10,12 +10,15 @@ import datetime as dt
 import functools
 import inspect
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+from zeekpop3.cli.output import close_stdout
 
 if TYPE_CHECKING:
     from zeekpop3.pipeline.settings import Settings
@@ -53,7 +56,12 @@ def _expanded(function: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         for name, group in groups.items():
             given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
-        function(**given)
+        try:
+            function(**given)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of our output has ended (`zeekpop3 show | head`)
+            close_stdout()
+            raise typer.Exit from None
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, int], None]
 #: Width of tables that are written to a file or pipe.
 _FILE_WIDTH = 160
-_PROGRESS_S = 10.0
+#: Seconds between two reports of progress to a file or pipe, and to a terminal.
+_PROGRESS_S, _REDRAW_S = 10.0, 0.2
+#: The progress line that is on the terminal.
+_drawn = ""
 
 
 def say(line: str) -> None:
     """A line on stderr."""
+    _draw("")
     print(visible(line), file=sys.stderr, flush=True)
 
 
@@ -34,6 +38,13 @@ def write(lines: Iterable[str]) -> None:
     escape_unencodable()
     for line in lines:
         print(visible(line))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, vertical: bool = False) -> None:
+    """Rows on stdout, fitted to the terminal: as a table, or `vertical`: one value per line."""
+    from zeekpop3.views.grid import grid
+
+    write(grid(columns, rows, width(), vertical=vertical))
 
 
 def close_stdout() -> None:
@@ -90,40 +101,32 @@ def summary_line(counts: Counters) -> str:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar if stderr is a terminal, otherwise a line every ten seconds."""
-    if not sys.stderr.isatty():
-        yield _progress_lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[mails]} mails ({task.fields[rate]:.0f}/s)"),
-        TimeRemainingColumn(),
-    )
-    started = time.monotonic()
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None, mails=0, rate=0.0)
-
-        def update(done: int, total: int, mails: int) -> None:
-            rate = mails / max(time.monotonic() - started, 1e-3)
-            bar.update(task, completed=done, total=total, mails=mails, rate=rate)
-
-        yield update
-
-
-def _progress_lines() -> Progress:
+    """A line on stderr that is rewritten if it is a terminal; otherwise a line every ten seconds."""
+    terminal = sys.stderr.isatty()
     started = last = time.monotonic()
 
     def update(done: int, total: int, mails: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _PROGRESS_S and done < total:
+        if done < total and now - last >= (_REDRAW_S if terminal else _PROGRESS_S):
             last = now
             rate = mails / (now - started)
-            say(f"zeekpop3: {done >> 20} of {total >> 20} MiB, {mails} mails ({rate:.0f}/s)")
+            line = f"zeekpop3: {done >> 20} of {total >> 20} MiB, {mails} mails ({rate:.0f}/s)"
+            if terminal:
+                _draw(line)
+            else:
+                say(line)
 
-    return update
+    try:
+        yield update
+    finally:
+        _draw("")
+
+
+def _draw(line: str) -> None:
+    """Replace the progress line by another; nothing removes it."""
+    global _drawn
+    if line or _drawn:
+        blanks = " " * max(0, len(_drawn) - len(line))
+        print(f"\r{line}{blanks}" + ("" if line else "\r"), end="", file=sys.stderr, flush=True)
+        _drawn = line

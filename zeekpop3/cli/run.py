@@ -11,7 +11,7 @@ import typer
 
 from zeekpop3.cli.options import Logs, OutputOptions, RecordOptions, command
 from zeekpop3.cli.output import Problems, progress, say, summary_line, write
-from zeekpop3.errors import ZeekPop3Error
+from zeekpop3.errors import LogError, ZeekPop3Error
 
 
 def register(app: typer.Typer) -> None:
@@ -118,9 +118,27 @@ def scripts() -> None:
     write([str(scripts_dir())])
 
 
+def _check_logs(logs: list[str]) -> None:
+    """Raise the first error if no log can be read: then no output may be created."""
+    from zeekpop3.log import find_logs, read_header
+    from zeekpop3.log.stream import ByteStream
+
+    first: LogError | None = None
+    for path in find_logs(logs):
+        try:
+            with ByteStream(path) as stream:
+                read_header(stream, path)  # type: ignore[arg-type]
+            return
+        except LogError as error:
+            first = first or error
+    if first is not None:
+        raise first
+
+
 def _process(logs: list[str], output: OutputOptions, record: RecordOptions, jobs: int | None = None) -> bool:
     """Process event logs and print the counts; True if some input could not be read."""
     mode, settings = output.mode, record.settings
+    _check_logs(logs)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # we do not use BLAS; avoid its threads
     from zeekpop3.pipeline import run as run_pipeline
 

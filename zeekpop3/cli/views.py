@@ -1,11 +1,10 @@
-"""Commands that read existing tables: show, eml, sql, report; and prune, which removes days of them."""
+"""Commands that read existing tables: show, eml, report; and prune, which removes days of them."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,11 +36,6 @@ def register(app: typer.Typer) -> None:
         "zeekpop3 eml tables --to mails --user lisi",
         "zeekpop3 eml tables --to mails --attachments --since 2024-06-24",
     )(eml)
-    command(
-        app,
-        "zeekpop3 sql tables 'select \"from\", count(*) from emails group by all'",
-        "zeekpop3 sql tables --query conn --log conn=conn.log --csv",
-    )(sql)
     command(
         app,
         "zeekpop3 report tables --output report.html",
@@ -135,73 +129,6 @@ def eml(
     say(f"{written} -> {to}")
     if written.without_raw:
         raise typer.Exit(1)
-
-
-def sql(
-    directory: Directory,
-    statement: Annotated[
-        str | None,
-        typer.Argument(metavar="[SQL]", help="An SQL statement, such as 'select …'.", show_default=False),
-    ] = None,
-    *,
-    query: Annotated[
-        str | None,
-        typer.Option("--query", "-q", metavar="NAME", help="Run a ready query; --list shows them."),
-    ] = None,
-    log: Annotated[
-        list[str] | None,
-        typer.Option("--log", metavar="NAME=PATH", help="Add a Zeek log as a view, such as conn=conn.log."),
-    ] = None,
-    list_queries: Annotated[bool, typer.Option("--list", help="List the ready queries.")] = False,
-    output: FormatOptions,
-) -> None:
-    """Query the tables in SQL (DuckDB); each table is a view.
-
-    A statement sees these views and the named logs. It can read no other file, and write none.
-    """
-    from zeekpop3.views import format
-    from zeekpop3.views.questions import QUESTIONS
-
-    output.check()
-    if list_queries:
-        write(f"{name:<18} {question.description}" for name, question in QUESTIONS.items())
-        return
-    if (statement is None) == (query is None):
-        raise typer.BadParameter("give an SQL statement, or --query NAME")
-    from zeekpop3.views.sql import ask
-
-    result = ask(directory, statement, question=query, logs=_named_logs(log or []))
-    if output.json:
-        write(format.json_lines(result.dicts()))
-    elif output.csv:
-        write(format.csv_lines(result.columns, result.rows))
-    elif result.columns:
-        console().print(_grid(result.columns, result.rows))
-
-
-def _named_logs(given: list[str]) -> dict[str, str]:
-    logs: dict[str, str] = {}
-    for entry in given:
-        name, equals, path = entry.partition("=")
-        if not equals or not name or not path:
-            raise typer.BadParameter(f"--log {entry}: expected NAME=PATH")
-        logs[name] = path
-    return logs
-
-
-def _grid(columns: list[str], rows: Iterable[tuple[Any, ...]]) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from zeekpop3.views.format import cell
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(cell(column)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell(value)) for value in row))
-    return table
 
 
 def report(

@@ -78,6 +78,29 @@ class Database:
         more = limit is not None and len(rows) > limit
         return Result(columns, rows[:limit] if more else rows, more)
 
+    def rows(self, statement: str, limit: int | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """The answer's column names, and its rows as they are computed. Raises QueryError."""
+        columns, batches = self.stream(statement, limit)
+        return columns, (row for batch in batches for row in batch_rows(batch))
+
+    def split(self, text: str) -> list[str]:
+        """The statements of a text. Raises QueryError if it cannot be parsed."""
+        with _sql_errors(text):
+            return [found.query.strip() for found in self._connection.extract_statements(text)]
+
+    def views(self) -> dict[str, list[str]]:
+        """The views and their columns."""
+        found = self.ask("select table_name, column_name from duckdb_columns() where not internal").rows
+        named: dict[str, list[str]] = {}
+        for view, column in found:
+            named.setdefault(view, []).append(column)
+        return named
+
+    def names(self) -> set[str]:
+        """The names of all views and columns."""
+        views = self.views()
+        return {*views, *(column for columns in views.values() for column in columns)}
+
     def stream(self, statement: str, limit: int | None = None) -> tuple[list[str], Iterator[pa.RecordBatch]]:
         """The answer's column names, and its rows in batches as they are computed. Raises QueryError."""
         if not statement.strip():

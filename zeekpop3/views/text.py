@@ -10,6 +10,7 @@ text for people, JSON is for programs.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 HIDDEN = re.compile(
     "["
@@ -49,6 +50,29 @@ def shorten(text: str | None, length: int) -> str:
         return ""
     shown = visible(text[: length + 1])
     return shown if len(shown) <= length else shown[:length] + "…"
+
+
+def cells(text: str) -> int:
+    """The width of visible text on a terminal: East Asian wide characters take two cells, marks none."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def cut_to_cells(text: str, width: int) -> str:
+    """Visible text that takes at most `width` cells; a cut is marked by "…"."""
+    if cells(text) <= width:
+        return text
+    used = 0
+    for index, character in enumerate(text):
+        used += _cells(character)
+        if used > width - 1:
+            return text[:index] + "…"
+    return text
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from zeekpop3.views.text import cut_to_cells
 
 #: Most bars of a timeline.
 MAX_BUCKETS = 48
@@ -139,16 +140,6 @@ def ranking(entries: list[tuple[str, int]], text: Callable[[Any], str]) -> list[
             chart.labels.append(Label(left + length + 6, y + 13, text(value), "start"))
         charts.append(chart)
     return charts
-
-
-def cut_to_cells(text: str, cells: int) -> str:
-    """Text that is at most `cells` letters wide; East Asian wide characters count twice."""
-    used = 0
-    for index, character in enumerate(text):
-        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if used > cells:
-            return text[: max(0, index - 1)] + "…"
-    return text
 
 
 def _stacked(

@@ -10,17 +10,15 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3 import __version__
-from zeekpop3.errors import OutputError, QueryError
-from zeekpop3.store.parquet import publish
+from zeekpop3.errors import QueryError
 from zeekpop3.store.read import Filters, instant
+from zeekpop3.views.files import new_file
 from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
@@ -59,7 +57,8 @@ def write_report(
     figures = gather(path, filters)
     listing = mails(path, filters, figures, limit=limit, body=body, max_bytes=max_bytes)
     page = _render(environment, figures, listing, filters, body=body, now=now)
-    _write(Path(out), page)
+    with new_file(Path(out)) as file:
+        file.write(page.encode("utf-8"))
     return listing
 
 
@@ -188,19 +187,3 @@ def _names(names: Iterable[str], limit: int = 6) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _write(out: Path, page: str) -> None:
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)  # mode 0600
-    except OSError as error:
-        raise OutputError(f"{out}: cannot write: {error.strerror or error}") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        publish(temporary, out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot write: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
