@@ -120,14 +120,12 @@ def scripts() -> None:
 
 def _check_logs(logs: list[str]) -> None:
     """Raise the first error if no log can be read: then no output may be created."""
-    from zeekpop3.log import find_logs, read_header
-    from zeekpop3.log.stream import ByteStream
+    from zeekpop3.log import find_logs, read_head
 
     first: LogError | None = None
     for path in find_logs(logs):
         try:
-            with ByteStream(path) as stream:
-                read_header(stream, path)  # type: ignore[arg-type]
+            read_head(path)
             return
         except LogError as error:
             first = first or error
