@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from support.growing import Expected, Note, assert_same, sessions, tables
 from support.traffic.eventlog import log_header, log_lines, uid_of
 from zeekpop3.follow import Follower, Options
+from zeekpop3.pipeline.compact import CompactDict
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session.events import ConnId, Rows
 
@@ -162,21 +165,41 @@ def test_the_parts_of_a_day(
 
 
 def test_many_connections(spool: Path, tmp_path: Path) -> None:
-    """Connections that never end are given up, the oldest first, when there are too many of them."""
+    """Connections that never end are closed, the oldest first, if all of them take too much memory."""
     out = tmp_path / "out"
     found = {}
-    for number in range(1600):
+    for number in range(6000):
         rows = _large(3, 1_700_000_000_000_000 + number * 1000, whole=False)
         found[uid_of(number)] = rows
     _write(spool / "pop3_events.log", found)
     options = Options(flush_s=0.0, max_memory=16 << 20)
     with Follower([spool], out, options=options) as follower:
-        follower._reader.connections.max_bytes = 8 << 20
+        connections = follower._reader.connections
+        connections.max_bytes = 4 << 20
         follower.once()
-        assert len(follower._reader.connections.open) <= 1100
+        assert 2000 < len(connections.open) < 6000
+        assert connections.held_bytes < 5 << 20
+        left = set(connections.open)
     given_up = tables(out)["sessions"]
-    assert len(given_up) >= 500
+    assert len(given_up) + len(left) == 6000
     assert all(row["closed"] == "idle" for row in given_up)
+    assert {uid_of(number) for number in range(1000)}.isdisjoint(left)
+
+
+def test_packed_connections_continue(
+    spool: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: list[bytes],
+    batch: Callable[[list[bytes]], Expected],
+) -> None:
+    """Connections that are packed between any two of their rows give the same tables."""
+    made = CompactDict.__init__
+    monkeypatch.setattr(CompactDict, "__init__", lambda self, unpacked: made(self, 4))
+    monkeypatch.setattr("zeekpop3.follow.reading._BLOCK", 3000)
+    (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines))
+    _follow(spool, tmp_path / "out", Options(flush_s=0.0))
+    assert_same(tmp_path / "out", batch(lines))
 
 
 def test_rows_of_generated_sessions_are_not_bounded(spool: Path, tmp_path: Path) -> None:

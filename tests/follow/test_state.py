@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from zeekpop3.errors import LogError, OutputError
 from zeekpop3.follow import Follower, Options
 from zeekpop3.follow.catalogue import LogLister
 from zeekpop3.follow.output import FOLDER, STATE
-from zeekpop3.follow.state import load
+from zeekpop3.follow.state import DamagedStateError, load
 
 QUICK = Options(flush_s=0.0, poll=True)
 
@@ -53,7 +54,7 @@ def test_a_lost_state_is_rebuilt(
         broken = {
             "empty": "",
             "half": text[: len(text) // 2],
-            "one byte": text.replace(f'"offset": {offset}', f'"offset": {offset + 1}'),
+            "one byte": text.replace(f'"offset":{offset}', f'"offset":{offset + 1}'),
             "no object": "[1, 2]",
             "wrong type": text.replace('"clock": 1', '"clock": "1", "x": 1', 1),
         }[damage]
@@ -104,7 +105,7 @@ def test_the_state_is_for_people_too(spool: Path, tmp_path: Path, lines: list[by
     _follow(spool, out)
     text = (out / FOLDER / STATE).read_text()
     data = json.loads(text)
-    assert data["version"] == 1
+    assert data["version"] == 2
     assert len(data["logs"]) == 1
     assert data["open"]
     assert len(text) < 4000 + 400 * len(data["open"])
@@ -118,7 +119,7 @@ def test_a_newer_state_is_refused(spool: Path, tmp_path: Path, lines: list[bytes
     _grow(spool, lines, 0.1)
     _follow(spool, out)
     state = out / FOLDER / STATE
-    state.write_text(state.read_text().replace('"version": 1', '"version": 2'))
+    state.write_text(state.read_text().replace('"version": 2', '"version": 3'))
     with pytest.raises(OutputError, match="newer"):
         _follow(spool, out)
 
@@ -179,34 +180,54 @@ def test_a_log_on_its_way_at_the_start(
     assert_same(out, batch(lines))
 
 
-def test_a_state_of_the_first_version_is_read(
+def _version_1(path: Path) -> dict[str, Any]:
+    """The state as the first release wrote it, without its checksum."""
+    data = json.loads(path.read_text())
+    del data["crc"], data["totals"]["logs"]
+    none = {"commands": 0, "mails": 0, "session": False}
+    for connection in data["open"]:
+        connection["written"] = {**none, **connection["written"]}
+        connection |= {"base_row": 0, "base": none}
+    return {**data, "version": 1}
+
+
+def test_a_state_of_the_first_release_is_read(
     spool: Path,
     tmp_path: Path,
     lines: list[bytes],
     notes: list[Note],
     batch: Callable[[list[bytes]], Expected],
 ) -> None:
-    """The state file of an earlier release (other counters, same version) is continued, not rebuilt."""
+    """The state file of an earlier release is continued, not rebuilt."""
     out = tmp_path / "out"
     _grow(spool, lines, 0.6)
     _follow(spool, out)
     path = out / FOLDER / STATE
-    data = json.loads(path.read_text())
-    del data["check"], data["totals"]["logs"]
-    for number, connection in enumerate(data["open"]):
-        # Keys of several digits: in the checksum they are in the order of numbers.
-        connection["logs"] = {"1": connection["logs"]["1"], **({"10": 0} if number == 0 else {})}
-    numbers = [{int(key): at for key, at in each["logs"].items()} for each in data["open"]]
-    original = {**data, "open": [{**o, "logs": n} for o, n in zip(data["open"], numbers, strict=True)]}
-    check = zlib.crc32(json.dumps(original, sort_keys=True).encode())
-    path.write_text(json.dumps({**data, "check": check}))
-    state = load(path)
-    assert state is not None
-    assert state.totals.rows == data["totals"]["rows"]
-    assert state.open[0].logs.keys() == {1, 10}
-    del data["open"][0]["logs"]["10"]
-    path.write_text(json.dumps(data))
+    data = _version_1(path)
+    path.write_text(json.dumps({**data, "check": _checksum(data)}))
     _grow(spool, lines, 1.0)
     _follow(spool, out)
     assert all(note.level == "info" for note in notes)
     assert_same(out, batch(lines))
+
+
+def test_the_checksum_of_the_first_release(spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+    """It covers the whole state, with the numbers of logs in the order of numbers."""
+    out = tmp_path / "out"
+    _grow(spool, lines, 0.6)
+    _follow(spool, out)
+    path = out / FOLDER / STATE
+    data = _version_1(path)
+    data["open"][0]["logs"] = {"2": 1, "10": 0}
+    path.write_text(json.dumps({**data, "check": _checksum(data)}))
+    assert load(path) is not None
+    path.write_text(json.dumps({**data, "check": _checksum(data) + 1}))
+    with pytest.raises(DamagedStateError, match="checksum"):
+        load(path)
+
+
+def _checksum(data: dict[str, Any]) -> int:
+    original = json.loads(json.dumps(data))
+    for connection in original["open"]:
+        connection["logs"] = {int(key): at for key, at in connection["logs"].items()}
+    return zlib.crc32(json.dumps(original, sort_keys=True).encode())

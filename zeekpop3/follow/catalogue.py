@@ -110,21 +110,21 @@ class Catalogue:
         for mark, paths in self.paths.items():
             log = self.files[mark]
             if len(log.seen) >= len(paths):
-                for name in log.seen.keys() - set(map(str, paths)):
+                for name in log.seen.keys() - set(map(name_of, paths)):
                     del log.seen[name]
             for path in paths:
                 key = self._places[path][0]
-                if log.seen.get(str(path)) != key[2:]:
+                if log.seen.get(name_of(path)) != key[2:]:
                     yield PendingLog(log, path, key.size, key.mtime)
 
     def look_again(self, path: Path) -> None:
         """Identify the log at a path again at the next look."""
         self._places.pop(path, None)
 
-    def forget(self, before_s: int, needed: set[int]) -> None:
+    def forget(self, before_s: int) -> None:
         """Forget logs that have been gone since before a time (epoch seconds)."""
         for file in list(self.files.values()):
-            if file.gone_since is not None and file.gone_since < before_s and file.number not in needed:
+            if file.gone_since is not None and file.gone_since < before_s:
                 del self.files[file.mark]
 
     def _identify(self, path: Path) -> str | None:
@@ -167,6 +167,11 @@ def mark_of(head: Head) -> str:
     """A log's identity: the hash of its header and its first row."""
     end = head.text.find(b"\n", head.header.size) + 1 or len(head.text)
     return hashlib.sha256(head.text[:end]).hexdigest()[:24]
+
+
+def name_of(path: Path) -> str:
+    """A path as text for the checkpoint; bytes that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class LogLister:

@@ -9,18 +9,22 @@ connection is closed as idle.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 
+import msgspec
+
+from zeekpop3.pipeline.compact import OVERHEAD, CompactDict
 from zeekpop3.session import Command, Connection, Rows, Transfer
 from zeekpop3.session.events import Event
 
-_ROW_COST = 200
-_CONNECTION_COST = 8192
 _MAX_GIVEN_UP = 20_000
+_ROW_BYTES = 200  # of a row that waits, beside its data
+_CONNECTION_BYTES = 4096  # of a state machine and what belongs to it, beside the message
+_CHECKPOINT_BYTES = 300  # of a connection, in memory
 
 
-@dataclass(slots=True)
-class WrittenRows:
+class WrittenRows(msgspec.Struct, omit_defaults=True):
     """How many rows of a connection are in the tables, or are on their way there."""
 
     commands: int = 0
@@ -28,8 +32,7 @@ class WrittenRows:
     session: bool = False
 
 
-@dataclass(slots=True)
-class ConnectionCheckpoint:
+class ConnectionCheckpoint(msgspec.Struct, omit_defaults=True):
     """What the checkpoint keeps of an open connection.
 
     `logs`: for each log (by number) with rows of it, the offset from which to read them again. `rows`: the
@@ -43,18 +46,18 @@ class ConnectionCheckpoint:
     rows: int
     written: WrittenRows
     base_row: int = 0
-    base: WrittenRows = field(default_factory=WrittenRows)
+    base: WrittenRows | None = None
 
 
 @dataclass(slots=True)
-class _Open:
-    """`base`: the machine begins at `base_row`, and what was written until then."""
+class OpenConnection:
+    """`base`: what was written before `base_row`, where the machine begins."""
 
     connection: Connection
     ts: int = 0
     logs: dict[int, int] = field(default_factory=dict)
     written: WrittenRows = field(default_factory=WrittenRows)
-    base: WrittenRows = field(default_factory=WrittenRows)
+    base: WrittenRows | None = None
     base_row: int = 0
     next_row: int = 0
     waiting: dict[int, Rows] = field(default_factory=dict)
@@ -63,8 +66,50 @@ class _Open:
     bound: int = 0
 
     @property
+    def uid(self) -> str:
+        return self.connection.uid
+
+    @property
     def held_bytes(self) -> int:
         return self.connection.held_bytes + self.waiting_bytes
+
+    def checkpoint(self) -> msgspec.Raw:
+        """A `ConnectionCheckpoint` as JSON."""
+        return msgspec.Raw(
+            msgspec.json.encode(
+                ConnectionCheckpoint(
+                    self.uid, self.ts, self.logs, self.next_row, self.written, self.base_row, self.base
+                )
+            )
+        )
+
+    def new(self, events: list[Event]) -> list[Event]:
+        """The events that are not written yet, with their numbers in the whole connection."""
+        written, base, out = self.written, self.base or WrittenRows(), []
+        for event in events:
+            if isinstance(event, Command):
+                event.seq += base.commands
+                if event.seq < written.commands:
+                    continue
+                written.commands = event.seq + 1
+            elif isinstance(event, Transfer):
+                event.trans_depth += base.mails
+                if event.trans_depth <= written.mails:
+                    continue
+                written.mails = event.trans_depth
+            else:
+                if written.session:
+                    continue
+                if self.base_row:
+                    event.commands += base.commands
+                    if event.ts:
+                        event.duration += event.ts - self.ts
+                    event.ts = self.ts
+                    if "rows_missing" not in event.defects:
+                        event.defects.append("rows_missing")
+                written.session = True
+            out.append(event)
+        return out
 
 
 class Connections:
@@ -73,10 +118,18 @@ class Connections:
     def __init__(self, max_message: int, max_bytes: int) -> None:
         self.max_message = max_message
         self.max_bytes = max_bytes
-        self.open: dict[str, _Open] = {}
         self.given_up: dict[str, int] = {}
         self.before: dict[str, WrittenRows] = {}
         self.late_rows = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all connections."""
+        self.open: CompactDict[OpenConnection] = CompactDict(
+            max(16, min(20_000, self.max_bytes // (8 * _CONNECTION_BYTES)))
+        )
+        self._checkpoints: dict[str, msgspec.Raw] = {}
+        self._last_ts: dict[str, int] = {}
         self._fed_bytes = 0
 
     # -- rows ------------------------------------------------------------------------------------------
@@ -103,27 +156,27 @@ class Connections:
             if first > opened.next_row:
                 break
             events += self._take(opened, self._unwait(opened, first))
-        self._end_if_done(opened)
+        self._after(opened)
         # Only new rows can exceed the memory: checked now and then.
-        self._fed_bytes += sum(map(len, rows.data)) + _ROW_COST * len(rows.seq)
+        self._fed_bytes += _size(rows) + OVERHEAD + _CHECKPOINT_BYTES
         if self._fed_bytes > self.max_bytes >> 4:
             self._fed_bytes = 0
             events += self._bound_memory()
         return events
 
-    def _begin(self, uid: str) -> _Open:
-        opened = _Open(Connection(uid, self.max_message), bound=self.max_message)
+    def _begin(self, uid: str) -> OpenConnection:
+        opened = OpenConnection(Connection(uid, self.max_message), bound=self.max_message)
         if uid in self.before:
             opened.written = self.before.pop(uid)
-        self.open[uid] = opened
+        self.open.add(uid, opened)
         return opened
 
-    def _take(self, opened: _Open, rows: Rows) -> list[Event]:
+    def _take(self, opened: OpenConnection, rows: Rows) -> list[Event]:
         events = opened.connection.receive(rows)
         opened.next_row = max(opened.next_row, rows.seq[-1] + 1)
-        return self._new(opened, events)
+        return opened.new(events)
 
-    def _sort_in(self, opened: _Open, rows: Rows) -> list[Event]:
+    def _sort_in(self, opened: OpenConnection, rows: Rows) -> list[Event]:
         """Rows with a hole before or between them: those behind it wait."""
         events: list[Event] = []
         seq, start = rows.seq, 0
@@ -142,70 +195,51 @@ class Connections:
                     if same is not None:
                         self._unwait(opened, run.seq[0])
                     opened.waiting[run.seq[0]] = run
-                    opened.waiting_bytes += _cost(run)
+                    opened.waiting_bytes += _size(run)
         return events
 
-    def _unwait(self, opened: _Open, first: int) -> Rows:
+    def _unwait(self, opened: OpenConnection, first: int) -> Rows:
         rows = opened.waiting.pop(first)
-        opened.waiting_bytes -= _cost(rows)
+        opened.waiting_bytes -= _size(rows)
         return rows
 
-    def _release(self, opened: _Open) -> list[Event]:
+    def _release(self, opened: OpenConnection) -> list[Event]:
         """Do not wait for missing rows any more."""
         events: list[Event] = []
-        while opened.waiting and not opened.connection.done:
-            events += self._take(opened, self._unwait(opened, min(opened.waiting)))
+        for first in sorted(opened.waiting):
+            if not opened.connection.done:
+                events += self._take(opened, self._unwait(opened, first))
         if opened.connection.done:
-            self.give_up(opened.connection.uid, opened.last_ts)
+            self.give_up(opened.uid, opened.last_ts)
         return events
 
-    def _end_if_done(self, opened: _Open) -> None:
+    def _after(self, opened: OpenConnection) -> None:
+        """A connection was changed: forget it if it is done, else note its checkpoint."""
         if opened.connection.done:
-            del self.open[opened.connection.uid]
+            self._forget(opened.uid)
+        else:
+            self._checkpoints[opened.uid] = opened.checkpoint()
+            self._last_ts[opened.uid] = opened.last_ts
 
-    def _new(self, opened: _Open, events: list[Event]) -> list[Event]:
-        """The events that are not written yet, with their numbers in the whole connection."""
-        written, base, out = opened.written, opened.base, []
-        for event in events:
-            if isinstance(event, Command):
-                event.seq += base.commands
-                if event.seq < written.commands:
-                    continue
-                written.commands = event.seq + 1
-            elif isinstance(event, Transfer):
-                event.trans_depth += base.mails
-                if event.trans_depth <= written.mails:
-                    continue
-                written.mails = event.trans_depth
-            else:
-                if written.session:
-                    continue
-                if opened.base_row:
-                    event.commands += base.commands
-                    if event.ts:
-                        event.duration += event.ts - opened.ts
-                    event.ts = opened.ts
-                    if "rows_missing" not in event.defects:
-                        event.defects.append("rows_missing")
-                written.session = True
-            out.append(event)
-        return out
+    def _forget(self, uid: str) -> None:
+        self.open.discard(uid)
+        self._checkpoints.pop(uid, None)
+        self._last_ts.pop(uid, None)
 
     # -- idle connections, bounded memory --------------------------------------------------------------
 
     def expire(self, before: int) -> Iterator[list[Event]]:
         """Close the connections whose last row is older than `before` (microseconds since the epoch)."""
-        for opened in list(self.open.values()):
-            if opened.last_ts < before:
-                yield self._abandon(opened)
+        for uid in [uid for uid, ts in self._last_ts.items() if ts < before]:
+            yield self._abandon(uid)
 
-    def _abandon(self, opened: _Open) -> list[Event]:
+    def _abandon(self, uid: str) -> list[Event]:
+        opened = self.open.pop(uid)
         events = self._release(opened)
-        uid = opened.connection.uid
         if not opened.connection.done:
-            events += self._new(opened, opened.connection.finish("idle"))
+            events += opened.new(opened.connection.finish("idle"))
             self.give_up(uid, opened.last_ts)
-        del self.open[uid]
+        self._forget(uid)
         return events
 
     def give_up(self, uid: str, ts: int) -> None:
@@ -216,69 +250,67 @@ class Connections:
 
     @property
     def held_bytes(self) -> int:
-        """About how many bytes the open connections hold."""
-        return sum(opened.held_bytes + _CONNECTION_COST for opened in self.open.values())
+        """About how many bytes all open connections hold, their state machines and checkpoints included."""
+        recent = sum(opened.held_bytes + _CONNECTION_BYTES for opened in self.open.recent())
+        return recent + self.open.packed_bytes + (OVERHEAD + _CHECKPOINT_BYTES) * len(self.open)
 
     def _bound_memory(self) -> list[Event]:
-        """Over `max_bytes`: first waiting rows are released, then the largest messages are cut."""
+        """Over `max_bytes`: release waiting rows, then cut the largest messages, then close the oldest."""
         held = self.held_bytes
         if held <= self.max_bytes:
             if held < self.max_bytes >> 1:
-                for opened in self.open.values():
-                    if opened.bound < self.max_message and opened.held_bytes < opened.bound >> 1:
-                        opened.bound = self.max_message
-                        opened.connection.bound(self.max_message)
+                self._raise_limits()
             return []
         events: list[Event] = []
-        by_size = sorted(self.open.values(), key=lambda opened: opened.waiting_bytes, reverse=True)
-        for opened in by_size:
+        for opened in sorted(self.open.recent(), key=lambda opened: opened.waiting_bytes, reverse=True):
             if held <= self.max_bytes or not opened.waiting:
                 break
             before = opened.held_bytes
             events += self._release(opened)
-            self._end_if_done(opened)
+            self._after(opened)
             held += opened.held_bytes - before
         if held > self.max_bytes:
-            limit = self._level(self.max_bytes * 3 // 4)
-            for opened in list(self.open.values()):
-                if opened.connection.held_bytes > limit:
-                    opened.bound = limit
-                    events += self._new(opened, opened.connection.bound(limit))
-                    if opened.connection.held_bytes > 2 * limit:
-                        events += self._abandon(opened)  # what it holds is not a message
-        most = max(1, self.max_bytes // (2 * _CONNECTION_COST))
-        if len(self.open) > most:
-            for opened in sorted(self.open.values(), key=lambda opened: opened.last_ts)[: -most * 3 // 4]:
-                events += self._abandon(opened)
+            events += self._cut_messages()
+        if self.held_bytes > self.max_bytes:
+            events += self._close_oldest()
         return events
 
-    def _level(self, total: int) -> int:
-        """The bound for each that brings all of them down to `total` bytes."""
-        sizes = sorted(opened.connection.held_bytes for opened in self.open.values())
-        below = 0
-        for index, size in enumerate(sizes):
-            level = (total - below) // (len(sizes) - index)
-            if size >= level:
-                return max(level, 1)
-            below += size
-        return total
+    def _raise_limits(self) -> None:
+        for opened in self.open.recent():
+            if opened.bound < self.max_message and opened.held_bytes < opened.bound >> 1:
+                opened.bound = self.max_message
+                opened.connection.bound(self.max_message)
+
+    def _cut_messages(self) -> list[Event]:
+        events: list[Event] = []
+        sizes = [opened.connection.held_bytes for opened in self.open.recent()]
+        limit = _common_limit(sizes, self.max_bytes * 3 // 4)
+        for opened in list(self.open.recent()):
+            if opened.connection.held_bytes > limit:
+                opened.bound = limit
+                events += opened.new(opened.connection.bound(limit))
+                self._after(opened)
+                if opened.connection.held_bytes > 2 * limit:
+                    events += self._abandon(opened.uid)  # what it holds is not a message
+        return events
+
+    def _close_oldest(self) -> list[Event]:
+        events: list[Event] = []
+        by_age = sorted(self._last_ts, key=self._last_ts.__getitem__)
+        # Looking at the sum costs something, so a twentieth of them is closed at a time.
+        step = max(1, len(by_age) // 20)
+        for start in range(0, len(by_age), step):
+            if self.held_bytes <= self.max_bytes * 3 // 4:
+                break
+            for uid in by_age[start : start + step]:
+                events += self._abandon(uid)
+        return events
 
     # -- the checkpoint --------------------------------------------------------------------------------
 
-    def checkpoints(self) -> list[ConnectionCheckpoint]:
+    def checkpoints(self) -> list[msgspec.Raw]:
         """Where the open connections stand; to be saved when all events given so far are written."""
-        return [
-            ConnectionCheckpoint(
-                uid,
-                opened.ts,
-                dict(opened.logs),
-                opened.next_row,
-                replace(opened.written),
-                opened.base_row,
-                opened.base,
-            )
-            for uid, opened in self.open.items()
-        ]
+        return list(self._checkpoints.values())
 
     def resume(self, checkpoints: Iterable[ConnectionCheckpoint], lost: set[int]) -> list[str]:
         """Begin again at checkpoints; the rows must then be fed again, from the logs that these name.
@@ -290,14 +322,15 @@ class Connections:
         for saved in checkpoints:
             opened = self._begin(saved.uid)
             opened.ts = opened.last_ts = saved.ts
-            opened.written = replace(saved.written)
+            opened.written = copy(saved.written)
             opened.logs = dict(saved.logs)
             opened.base, opened.base_row = saved.base, saved.base_row
             if lost.intersection(saved.logs):
                 damaged.append(saved.uid)
-                opened.base, opened.base_row = replace(saved.written), saved.rows
+                opened.base, opened.base_row = copy(saved.written), saved.rows
                 opened.logs = {}
             opened.next_row = opened.base_row
+            self._after(opened)
         return damaged
 
 
@@ -307,5 +340,17 @@ def _part(rows: Rows, start: int, stop: int) -> Rows:
     return Rows(ts[cut], seq[cut], kind[cut], command[cut], offset[cut], length[cut], data[cut], conn_id)
 
 
-def _cost(rows: Rows) -> int:
-    return sum(map(len, rows.data)) + _ROW_COST * len(rows.seq)
+def _size(rows: Rows) -> int:
+    return sum(map(len, rows.data)) + _ROW_BYTES * len(rows.seq)
+
+
+def _common_limit(sizes: Iterable[int], total: int) -> int:
+    """The limit for each size that brings their sum down to `total`: only large ones are cut."""
+    ordered = sorted(sizes)
+    below = 0
+    for index, size in enumerate(ordered):
+        limit = (total - below) // (len(ordered) - index)
+        if size >= limit:
+            return max(limit, 1)
+        below += size
+    return total

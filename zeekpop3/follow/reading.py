@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from zeekpop3.errors import LogError
 from zeekpop3.follow import problems, rebuild
-from zeekpop3.follow.catalogue import Catalogue, KnownLog, PendingLog, head_with_row, mark_of
-from zeekpop3.follow.connections import Connections
+from zeekpop3.follow.catalogue import Catalogue, KnownLog, PendingLog, head_with_row, mark_of, name_of
+from zeekpop3.follow.connections import ConnectionCheckpoint, Connections
 from zeekpop3.follow.options import Options
 from zeekpop3.follow.state import State
 from zeekpop3.log import Chunk, LogCutter, OnError, group, open_log, read_chunk
@@ -106,8 +108,8 @@ class Reader:
         looks = _PATIENT_LOOKS
         while state.open:
             gone = self._gone(state)
-            damaged = self.connections.resume(state.open, lost | gone)
-            unreadable = self._replay()
+            damaged = self.connections.resume(_checkpoints(state), lost | gone)
+            unreadable = self._replay(state, set(damaged))
             if looks and (damaged or unreadable is not None):
                 # Perhaps the log is just being renamed, packed or moved.
                 looks -= 1
@@ -124,13 +126,13 @@ class Reader:
 
     def _start_over(self) -> None:
         """Forget what an incomplete replay gave."""
-        self.connections.open.clear()
+        self.connections.clear()
         self.records.take()
         self.records.take_counts()
 
     def _gone(self, state: State) -> set[int]:
         """The logs that are gone."""
-        needed = {number for connection in state.open for number in connection.logs}
+        needed = {number for saved in _checkpoints(state) for number in saved.logs}
         there = {log.number for log in self._catalogue.files.values() if log.gone_since is None}
         if not needed <= there:
             for folder in self.folders:
@@ -151,13 +153,15 @@ class Reader:
             connections=len(self.connections.before),
         )
 
-    def _replay(self) -> int | None:
+    def _replay(self, state: State, damaged: set[str]) -> int | None:
         """Read the rows of the open connections again; the number of the first log that is unreadable."""
         wanted: dict[int, int] = {}
-        for connection in self.connections.open.values():
-            for number, offset in connection.logs.items():
-                wanted[number] = min(offset, wanted.get(number, offset))
-        uids = set(self.connections.open)
+        uids = set()
+        for saved in _checkpoints(state):
+            if saved.uid not in damaged:
+                uids.add(saved.uid)
+                for number, offset in saved.logs.items():
+                    wanted[number] = min(offset, wanted.get(number, offset))
         for log in sorted(self._catalogue.files.values(), key=lambda log: (log.first, log.number)):
             if log.number not in wanted:
                 continue
@@ -232,7 +236,7 @@ class Reader:
             # Perhaps it is still being written. To read it again costs something, so not at once.
             self._later[path] = time.monotonic() + _SETTLED_S
         elif final or is_gzip or log.offset >= size:
-            log.seen[str(path)] = (size, mtime)
+            log.seen[name_of(path)] = (size, mtime)
         return True
 
     def _take(self, log: KnownLog, chunk: Chunk) -> None:
@@ -286,9 +290,7 @@ class Reader:
 
     def state(self, token: str, number: int) -> State:
         """Where the logs and the connections stand, which is true once all that was taken is written."""
-        connections = self.connections.checkpoints()
-        needed = {number for connection in connections for number in connection.logs}
-        self._catalogue.forget(int(time.time()) - _GONE_S, needed)
+        self._catalogue.forget(int(time.time()) - _GONE_S)
         return State(
             token=token,
             number=number,
@@ -297,9 +299,13 @@ class Reader:
             totals=replace(self.totals),
             next_log=self._catalogue.next_number,
             logs=[replace(log, seen=dict(log.seen)) for log in self._catalogue.files.values()],
-            open=connections,
+            open=self.connections.checkpoints(),
             given_up=dict(self.connections.given_up),
         )
+
+
+def _checkpoints(state: State) -> Iterator[ConnectionCheckpoint]:
+    return (msgspec.json.decode(saved, type=ConnectionCheckpoint) for saved in state.open)
 
 
 def _reported_before(_: LogError) -> None:

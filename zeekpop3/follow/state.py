@@ -10,20 +10,19 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from zeekpop3.errors import OutputError
 from zeekpop3.follow.catalogue import KnownLog
-from zeekpop3.follow.connections import ConnectionCheckpoint
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.store.merge import Swap
 from zeekpop3.store.parquet import sync_folder
 
-VERSION = 1
+VERSION = 2
 
 
 class DamagedStateError(Exception):
@@ -35,6 +34,7 @@ class State:
     """All that outlives the process. `clock`: the newest row's time (microseconds since the epoch).
 
     `publish`: staged parts, relative to the tables. `rebuilding`: the tables tell what was written already.
+    `open`: a `ConnectionCheckpoint` of each open connection, as JSON: there may be 600,000 of them.
     """
 
     token: str
@@ -46,18 +46,29 @@ class State:
     swaps: list[Swap] = field(default_factory=list)
     next_log: int = 1
     logs: list[KnownLog] = field(default_factory=list)
-    open: list[ConnectionCheckpoint] = field(default_factory=list)
+    open: list[msgspec.Raw] = field(default_factory=list)
     given_up: dict[str, int] = field(default_factory=dict)
+
+
+class _Frame(msgspec.Struct):
+    """What is in a state file beside the state; `check` in version 1, `crc` since version 2."""
+
+    version: int
+    check: int | None = None
+    crc: int | None = None
 
 
 def save(state: State, path: Path) -> None:
     """Write the state file. Raises OSError; then the old one is still there."""
-    text = _text({"version": VERSION, **asdict(state)})
     temporary = path.with_name(path.name + ".new")
     descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            crc = 0
+            for line in _lines(state):
+                file.write(line)
+                crc = zlib.crc32(line, crc)
+            file.write(b' "crc": %d\n}\n' % crc)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -67,48 +78,49 @@ def save(state: State, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def _lines(state: State) -> Iterator[bytes]:
+    """A line for each log and each connection, so that people can read and compare it."""
+    yield b'{\n "version": %d,\n' % VERSION
+    for each in fields(state):
+        value = getattr(state, each.name)
+        if isinstance(value, list) and value:
+            yield b' "%s": [\n' % each.name.encode()
+            for item in value[:-1]:
+                yield b"  %s,\n" % msgspec.json.encode(item)
+            yield b"  %s\n ],\n" % msgspec.json.encode(value[-1])
+        else:
+            yield b' "%s": %s,\n' % (each.name.encode(), msgspec.json.encode(value))
+
+
 def load(path: Path) -> State | None:
     """The state; None without a state file.
 
     Raises DamagedStateError, OutputError for a newer version's, OSError.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = path.read_bytes()
     except FileNotFoundError:
         return None
     try:
-        data = json.loads(text)
-        if not isinstance(data, dict):
-            raise DamagedStateError("not a JSON object")
-        if (version := data.get("version")) != VERSION:
-            if isinstance(version, int) and version > VERSION:
-                raise OutputError(
-                    f"{path}: written by a newer zeekpop3 (state version {version}, this one knows {VERSION})"
-                )
-            raise DamagedStateError("unknown version")
-        for connection in data["open"]:  # as they were when the checksum was made
-            connection["logs"] = {int(log): offset for log, offset in connection["logs"].items()}
-        check = data.pop("check", None)
-        state = msgspec.convert(data, State)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # msgspec's are ValueErrors
+        frame = msgspec.json.decode(text, type=_Frame)
+        if frame.version > VERSION:
+            raise OutputError(
+                f"{path}: written by a newer zeekpop3 (state version {frame.version}, expected {VERSION})"
+            )
+        state = msgspec.json.decode(text, type=State)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise DamagedStateError(f"cannot be read: {error}") from None
-    # Remove the `check` line when editing by hand.
-    if check is not None and check != _check(data):
+    # Remove the line of the checksum when editing by hand.
+    if frame.crc is not None and frame.crc != zlib.crc32(text[: text.rfind(b' "crc"')]):
+        raise DamagedStateError("checksum mismatch")
+    if frame.check is not None and frame.check != _check_of_version_1(text):
         raise DamagedStateError("checksum mismatch")
     return state
 
 
-def _check(data: dict[str, Any]) -> int:
+def _check_of_version_1(text: bytes) -> int:
+    data = json.loads(text)
+    del data["check"]
+    for connection in data["open"]:  # the numbers of logs were sorted as numbers
+        connection["logs"] = {int(log): offset for log, offset in connection["logs"].items()}
     return zlib.crc32(json.dumps(data, sort_keys=True).encode())
-
-
-def _text(data: dict[str, Any]) -> str:
-    """A line for each log and each connection, so that people can read and compare it."""
-    lines = []
-    for name, value in {**data, "check": _check(data)}.items():
-        if isinstance(value, list) and value:
-            inner = ",\n".join("  " + json.dumps(item) for item in value)
-            lines.append(f'"{name}": [\n{inner}\n ]')
-        else:
-            lines.append(f'"{name}": {json.dumps(value)}')
-    return "{\n " + ",\n ".join(lines) + "\n}\n"
