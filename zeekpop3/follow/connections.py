@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from zeekpop3.pipeline.compact import OVERHEAD, CompactDict
+from zeekpop3.pipeline.compact import OVERHEAD, CompactDict, Packer
 from zeekpop3.session import Command, Connection, Rows, Transfer
 from zeekpop3.session.events import Event
 
@@ -125,8 +125,9 @@ class Connections:
 
     def clear(self) -> None:
         """Forget all connections."""
-        self.open: CompactDict[OpenConnection] = CompactDict(
-            max(16, min(20_000, self.max_bytes // (8 * _CONNECTION_BYTES)))
+        self.open = CompactDict(
+            Packer(OpenConnection(Connection(""))),
+            max(16, min(20_000, self.max_bytes // (8 * _CONNECTION_BYTES))),
         )
         self._checkpoints: dict[str, msgspec.Raw] = {}
         self._last_ts: dict[str, int] = {}

@@ -86,7 +86,7 @@ class Reader:
         self.look_s = 0.0
         settings = options.settings
         self.records = Records(settings)
-        self.connections = Connections(settings.max_message, options.max_memory // 2)
+        self.connections = Connections(settings.max_message, options.max_memory * 3 // 4)
         self._catalogue = Catalogue()
         self._rebuilding = False
         self._orphans: set[tuple[str, int]] = set()
