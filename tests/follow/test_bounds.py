@@ -195,7 +195,7 @@ def test_packed_connections_continue(
 ) -> None:
     """Connections that are packed between any two of their rows give the same tables."""
     made = CompactDict.__init__
-    monkeypatch.setattr(CompactDict, "__init__", lambda self, packer, unpacked: made(self, packer, 4))
+    monkeypatch.setattr(CompactDict, "__init__", lambda self, packer, unpacked=0: made(self, packer, 4))
     monkeypatch.setattr("zeekpop3.follow.reading._BLOCK", 3000)
     (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines))
     _follow(spool, tmp_path / "out", Options(flush_s=0.0))

@@ -10,6 +10,7 @@ import pytest
 from support.spool import sessions, write
 from zeekpop3.log import chunks, group, read_chunk
 from zeekpop3.pipeline import OpenConnections
+from zeekpop3.pipeline.open_connections import PackedConnection, connection_packer
 from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Event
 
@@ -58,7 +59,9 @@ def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool) -> Non
         for count in (first, second):
             connection = Connection(uid)
             events[count] = [event for piece in pieces[:count] for event in connection.receive(piece)]
-            connections_.adopt(connection)
+            connections_.adopt(
+                PackedConnection(uid, connection.next_seq, connection_packer().pack(connection))
+            )
         rest = [event for piece in pieces for event in connections_.feed(uid, piece)]
         assert events[max(first, second)] + rest == expected
-        assert not connections_.open
+        assert not len(connections_.open)

@@ -9,16 +9,16 @@ from zeekpop3.log.chunks import Chunk, LogCutter, OnError, chunks
 from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.find import find_logs, is_log_name
 from zeekpop3.log.group import group
-from zeekpop3.log.header import COLUMNS, Head, Header, parse_head, parse_header, read_head, read_start
+from zeekpop3.log.header import COLUMNS, Head, LogHeader, parse_head, parse_header, read_head, read_start
 
 __all__ = [
     "COLUMNS",
     "Batch",
     "Chunk",
     "Head",
-    "Header",
     "LogCutter",
     "LogFile",
+    "LogHeader",
     "OnError",
     "batch_of",
     "chunks",

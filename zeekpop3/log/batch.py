@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeekpop3.log.bad_rows import RowErrors, good_rows
 from zeekpop3.log.chunks import Chunk, OnError, next_meta
-from zeekpop3.log.header import COLUMNS, Header
+from zeekpop3.log.header import COLUMNS, LogHeader
 from zeekpop3.log.payload import Payload, data_apart, decode_column
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _batch(chunk: Chunk, text: bytes | bytearray) -> Batch:
     return batch_of(columns.__getitem__, ts, chunk.path, header.empty_field.encode(), payload)
 
 
-def _read_columns(rows: bytes | bytearray, header: Header, fields: tuple[str, ...]) -> dict[str, pa.Array]:
+def _read_columns(rows: bytes | bytearray, header: LogHeader, fields: tuple[str, ...]) -> dict[str, pa.Array]:
     """The columns of `COLUMNS` by name, a row for each line of `rows`; unset is null. Raises BadRows.
 
     `ts` is float64, in seconds; other numbers are unsigned; texts are dictionaries of binary; `data` is
@@ -162,7 +162,7 @@ def _arrow_type(name: str, kind: str) -> pa.DataType:
 
 def _read_csv(
     rows: bytes | bytearray,
-    header: Header,
+    header: LogHeader,
     fields: tuple[str, ...],
     types: dict[str, pa.DataType],
     block: int,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zeekpop3.errors import LogError
 from zeekpop3.log.file import LogFile, open_log
-from zeekpop3.log.header import HEAD_BYTES, Head, Header, head_of, parse_header, read_by_zat
+from zeekpop3.log.header import HEAD_BYTES, Head, LogHeader, head_of, parse_header, read_by_zat
 
 OnError = Callable[[LogError], None]
 
@@ -29,7 +29,7 @@ class Chunk:
     Without `data` they are read from the file when they are needed.
     """
 
-    header: Header
+    header: LogHeader
     offset: int
     size: int
     line: int
@@ -104,7 +104,7 @@ class LogCutter:
         self.offset, self.line = start or (head.rows_start, 1 + head.header.text.count(b"\n"))
         # A live log may be truncated at this moment; zat would then search for #fields without end.
         at_start = not (live or file.is_gzip or head.start or not head.header.text)
-        self._header: Header | None = read_by_zat(head.header, is_log_start=at_start)
+        self._header: LogHeader | None = read_by_zat(head.header, is_log_start=at_start)
         self._file = file
         self._size = max(size, 1)
         self._on_error = on_error
@@ -205,13 +205,13 @@ class LogCutter:
             if len(self._meta) < HEAD_BYTES:
                 self._meta += text
 
-    def _change_header(self, header: Header | None) -> None:
+    def _change_header(self, header: LogHeader | None) -> None:
         self._header = header
         self._changes += 1
         if self._changes > _MAX_CHANGES:
             raise LogError(self.path, f"more than {_MAX_CHANGES} different headers", self._meta_line)
 
-    def _new_header(self) -> Header | None:
+    def _new_header(self) -> LogHeader | None:
         """The header that the last `#` lines make; None if it is not an event log's."""
         text, self._meta = bytes(self._meta), bytearray()
         try:

@@ -45,7 +45,7 @@ _PCAP_MAGICS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class LogHeader:
     """What the header lines of a log say. `fields` and `types` are parallel, in the log's column order.
 
     `text` is the header as it stands in the log; `size` is its length in bytes.
@@ -72,7 +72,7 @@ class Head:
     a run of NUL bytes at the beginning.
     """
 
-    header: Header
+    header: LogHeader
     text: bytes
     start: int
 
@@ -124,11 +124,11 @@ def parse_head(text: bytes, start: int, path: Path) -> Head:
     """The head of a log of which `text` is the beginning, at offset `start`. Raises LogError."""
     if _is_headless(text):
         # Truncated in place: the header went with the rows. The columns are those of our package.
-        return Head(Header(path, tuple(COLUMNS), tuple(COLUMNS.values())), text, start)
+        return Head(LogHeader(path, tuple(COLUMNS), tuple(COLUMNS.values())), text, start)
     return Head(parse_header(_whole_lines(text), path), text, start)
 
 
-def parse_header(text: bytes, path: Path, line: int = 1) -> Header:
+def parse_header(text: bytes, path: Path, line: int = 1) -> LogHeader:
     """The header at the beginning of `text`, whose first line is line `line` of the log.
 
     Raises LogError if it is not the header of an event log: other data, another stream, a missing column.
@@ -159,7 +159,7 @@ def parse_header(text: bytes, path: Path, line: int = 1) -> Header:
     for name, kind in zip(fields, types, strict=True):
         if COLUMNS.get(name, kind) != kind:
             raise LogError(path, f"column {name} has type {kind}, expected {COLUMNS[name]}", line)
-    return Header(
+    return LogHeader(
         path=path,
         fields=tuple(fields),
         types=tuple(types),
@@ -194,7 +194,7 @@ def directives(lines: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, in
 # -- zat -----------------------------------------------------------------------------------------------
 
 
-def read_by_zat(header: Header, *, is_log_start: bool) -> Header:
+def read_by_zat(header: LogHeader, *, is_log_start: bool) -> LogHeader:
     """The header with the fields and types that zat reads in the log.
 
     zat opens files by name, and only uncompressed ones, so `is_log_start` says whether it can read the log

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pybase64
 
-from zeekpop3.log.header import Header
+from zeekpop3.log.header import LogHeader
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +103,7 @@ def _one_by_one(column: list[bytes | None], empty: bytes) -> Payload:
     return _payload(fields, invalid)
 
 
-def data_apart(text: bytes | bytearray, header: Header) -> tuple[bytes, Payload] | None:
+def data_apart(text: bytes | bytearray, header: LogHeader) -> tuple[bytes, Payload] | None:
     """The lines of `text` without their last field, `data`, and that field decoded.
 
     None where it does not pay, or cannot be done: `data` is not the last column, lines are short, or a line

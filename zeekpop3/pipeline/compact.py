@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 #: What a packed value costs beside its bytes: the objects, and the place in the dictionary.
 OVERHEAD = 150
+_LARGE = 1 << 14
 
 
 class Packer(Generic[T]):
@@ -25,14 +26,19 @@ class Packer(Generic[T]):
         self._common = pickle.dumps(template, pickle.HIGHEST_PROTOCOL)
 
     def pack(self, value: T) -> bytes:
-        """The value as compressed bytes; without what it has in common with the template."""
+        """The value as bytes, compressed unless it is large; then it is mail, which would take long."""
+        data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        if len(data) > _LARGE:
+            return b"P" + data
         deflate = zlib.compressobj(1, wbits=-zlib.MAX_WBITS, zdict=self._common)
-        return deflate.compress(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)) + deflate.flush()
+        return b"Z" + deflate.compress(data) + deflate.flush()
 
     def unpack(self, packed: bytes) -> T:
         """The value that was packed, perhaps in another process."""
-        inflate = zlib.decompressobj(-zlib.MAX_WBITS, zdict=self._common)
-        value: T = pickle.loads(inflate.decompress(packed))
+        data = memoryview(packed)[1:]
+        if packed[:1] == b"Z":
+            data = memoryview(zlib.decompressobj(-zlib.MAX_WBITS, zdict=self._common).decompress(data))
+        value: T = pickle.loads(data)
         return value
 
 
@@ -75,16 +81,22 @@ class CompactDict(Generic[T]):
 
     def add(self, uid: str, value: T) -> None:
         """Set the value of a uid."""
-        self.discard(uid)
+        self._release(uid)
         self._values[uid] = value
         self._recent[uid] = None
         self._pack_oldest()
 
     def add_packed(self, uid: str, value: bytes) -> None:
         """Set the value of a uid, which was packed elsewhere."""
-        self.discard(uid)
+        self._release(uid)
         self._values[uid] = value
         self.packed_bytes += len(value)
+
+    def _release(self, uid: str) -> None:
+        value = self._values.get(uid)
+        if isinstance(value, bytes):
+            self.packed_bytes -= len(value)
+        self._recent.pop(uid, None)
 
     def pop(self, uid: str) -> T:
         """The value, which is removed. Raises KeyError."""
@@ -97,10 +109,8 @@ class CompactDict(Generic[T]):
 
     def discard(self, uid: str) -> None:
         """Remove a value, if there is one."""
-        value = self._values.pop(uid, None)
-        if isinstance(value, bytes):
-            self.packed_bytes -= len(value)
-        self._recent.pop(uid, None)
+        self._release(uid)
+        self._values.pop(uid, None)
 
     def recent(self) -> Iterator[T]:
         """The values that are not packed."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zeekpop3.errors import LogError
 from zeekpop3.log import Chunk, group, read_chunk
 from zeekpop3.pipeline.counters import Counters
+from zeekpop3.pipeline.open_connections import PackedConnection, connection_packer
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.workers import no_collector
@@ -50,7 +51,7 @@ class TaskResult:
     number: int
     counts: Counters
     small: list[tuple[str, pa.Table]]
-    open: list[Connection]
+    open: list[PackedConnection]
     later: list[tuple[str, list[Rows]]]
     errors: list[LogError]
 
@@ -64,6 +65,7 @@ def perform(task: Task, shared: TaskSettings) -> TaskResult:
 def _perform(task: Task, shared: TaskSettings) -> TaskResult:
     records = Records(shared.settings)
     result = TaskResult(task.number, records.counts, [], [], [], [])
+    packer = connection_packer()
     connections: dict[str, list[Rows]] = {}
     while task.chunks:  # each is freed after use
         for uid, rows in _rows(task.chunks.pop(0), result):
@@ -77,7 +79,8 @@ def _perform(task: Task, shared: TaskSettings) -> TaskResult:
         for rows in parts:
             records.add(connection.receive(rows))
         if not connection.done:
-            result.open.append(connection)
+            packed = PackedConnection(uid, connection.next_seq, packer.pack(connection))
+            result.open.append(packed)
     records.add(task.events)
     for name, table in records.take():
         if table.nbytes < shared.small_bytes:

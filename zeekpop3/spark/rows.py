@@ -19,7 +19,7 @@ from pyspark.sql.types import DecimalType, LongType, StringType, StructType
 from zat.log_to_sparkdf import LogToSparkDF
 
 from zeekpop3.errors import LogError
-from zeekpop3.log import COLUMNS, Header, is_log_name, parse_header
+from zeekpop3.log import COLUMNS, LogHeader, is_log_name, parse_header
 from zeekpop3.log.header import read_by_zat
 
 OnError = Callable[[LogError], None]
@@ -88,7 +88,7 @@ def _name(uri: str) -> str:
     return unquote(uri.rpartition("/")[2])
 
 
-def _headers(spark: SparkSession, files: list[str], on_error: OnError | None) -> list[tuple[Header, str]]:
+def _headers(spark: SparkSession, files: list[str], on_error: OnError | None) -> list[tuple[LogHeader, str]]:
     """The header of each file, from all header lines in it, as logs may be concatenated."""
     text = spark.read.options(**_LOCAL).text([_escaped(file) for file in files])
     lines = text.where(
@@ -110,7 +110,7 @@ def _headers(spark: SparkSession, files: list[str], on_error: OnError | None) ->
     return good
 
 
-def _header(file: str, lines: list[str]) -> Header:
+def _header(file: str, lines: list[str]) -> LogHeader:
     """The header as zat reads it. Raises LogError with the file's URI."""
     if not lines:
         raise LogError(file, "not a Zeek log: no Zeek header")
@@ -125,7 +125,7 @@ def _header(file: str, lines: list[str]) -> Header:
         header = read_by_zat(parse_header(text.encode(), Path(file)), is_log_start=False)
     except LogError as error:
         raise LogError(file, error.reason) from None
-    usual = Header(header.path, header.fields, header.types)
+    usual = LogHeader(header.path, header.fields, header.types)
     if (header.separator, header.unset_field, header.empty_field) != (
         usual.separator,
         usual.unset_field,
