@@ -122,7 +122,7 @@ class CompactDict(Generic[T]):
     def _pack_oldest(self) -> None:
         if len(self._recent) <= self._unpacked:
             return
-        for uid in list(islice(self._recent, self._unpacked // 4)):
+        for uid in list(islice(self._recent, max(1, self._unpacked // 4))):
             value = self._values[uid]
             assert not isinstance(value, bytes)
             packed = self._packer.pack(value)
