@@ -35,7 +35,7 @@ sys.path[:0] = [str(ROOT / "tests")]
 sys.path.append(str(ROOT))  # what is installed comes first: it may be compiled
 
 from support import hostile_mails as hostile  # noqa: E402
-from zeekpop3.message import parse, record  # noqa: E402
+from zeekpop3.message import mail, parse  # noqa: E402
 
 SAMPLE = ROOT.parent / "shared" / "mail-sample.tar.gz"
 SUBSET = 250
@@ -205,7 +205,7 @@ def compare(raws: list[bytes]) -> None:
     size = sum(map(len, raws))
     subset = random.Random(3).sample(raws, min(SUBSET, len(raws)))
     ours, ours_subset = cpu_s(parse, raws, ROUNDS), cpu_s(parse, subset, ROUNDS)
-    compiled = not record.__file__.endswith(".py")
+    compiled = not mail.__file__.endswith(".py")
     print(f"{len(raws)} mails, {size / 1e6:.1f} MB, mean {size / len(raws) / 1e3:.1f} kB; CPU time per mail:")
     print(
         f"  parse           {ours / len(raws) * 1e6:8.1f} us   {size / ours / 1e6:6.1f} MB/s   "

@@ -39,9 +39,9 @@ def one_input(data: bytes) -> None:
 
 def any_charset(sample: bytes) -> str:
     """Instead of the detector: one of the charsets that it may name."""
-    from zeekpop3.message import detect
+    from zeekpop3.message.charset_guess import CANDIDATES
 
-    return detect._CANDIDATES[sum(sample) % len(detect._CANDIDATES)]
+    return CANDIDATES[sum(sample) % len(CANDIDATES)]
 
 
 def main() -> None:
@@ -57,11 +57,11 @@ def main() -> None:
         import html
 
         from support import invariants
-        from zeekpop3.message import detect, transfer
+        from zeekpop3.message import charset_guess, transfer_encoding, uuencode
 
     assert email._parseaddr and html and invariants
-    transfer.CHUNK_BYTES = 512  # so that small content comes in pieces, too
-    detect._detected = any_charset  # type: ignore[assignment]
+    transfer_encoding.CHUNK_BYTES = uuencode.PIECE_BYTES = 512  # small content comes in pieces, too
+    charset_guess.detect = any_charset  # type: ignore[assignment]
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
 

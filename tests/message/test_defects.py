@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from support.invariants import check
-from zeekpop3.message import addresses, attachments, parse, record, structure, urls
+from zeekpop3.message import addresses, attachments, mail, parse, parts, urls
 from zeekpop3.session.defects import MAIL_DEFECTS
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
@@ -73,8 +73,8 @@ def test_defect_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bounds = {
         "addresses_cut": (addresses, "MAX_ADDRESSES"),
         "attachments_cut": (attachments, "MAX_ATTACHMENTS"),
-        "parts_cut": (structure, "MAX_PARTS"),
-        "references_cut": (record, "MAX_REFERENCES"),
+        "parts_cut": (parts, "MAX_PARTS"),
+        "references_cut": (mail, "MAX_REFERENCES"),
         "urls_cut": (urls, "MAX_URLS"),
     }
     if name in bounds:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from message.test_defects import MAILS
 from support.hostile_mails import GENERATORS
 from support.invariants import check
-from zeekpop3.message import transfer
+from zeekpop3.message import transfer_encoding, uuencode
 
 seeds = [raw for raw in MAILS.values() if len(raw) < 4_000] + [make(600) for make in GENERATORS.values()]
 TOKENS = [
@@ -93,10 +93,11 @@ def test_content_in_pieces_is_the_same(lines: list[bytes], line_end: bytes, size
     """However small the pieces are in which content is decoded, it is the same content."""
     text = line_end.join(lines)
     for encoding in ("", "base64", "quoted-printable", "uuencode"):
-        whole = b"".join(transfer.pieces(text, 0, len(text), encoding, {}))
+        whole = b"".join(transfer_encoding.pieces(text, 0, len(text), encoding, {}))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(transfer, "CHUNK_BYTES", size)
-            assert b"".join(transfer.pieces(text, 0, len(text), encoding, {})) == whole
+            patch.setattr(transfer_encoding, "CHUNK_BYTES", size)
+            patch.setattr(uuencode, "PIECE_BYTES", size)
+            assert b"".join(transfer_encoding.pieces(text, 0, len(text), encoding, {})) == whole
 
 
 def test_comment_that_holds_the_only_semicolon() -> None:

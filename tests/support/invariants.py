@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from typing import Any
@@ -24,7 +25,7 @@ _NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069/\\\\]")
 def check(raw: bytes, *, complete: bool = True) -> Mail:
     """Parses, holds the record against the rules, and gives it back."""
     mail = parse(raw, complete=complete, content=True)
-    for name in (name for name in dir(Mail) if not name.startswith("_")):
+    for name in (field.name for field in dataclasses.fields(Mail)):
         _attribute(name, getattr(mail, name))
     assert len(mail.header_names) == len(mail.header_values)
     assert set(mail.defects) <= MAIL_DEFECTS.keys()

@@ -67,7 +67,7 @@ def attachment(**changes: Any) -> Attachment:
         "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         "content": None,
     }
-    return _filled(Attachment("2", None, None, None, None), values, changes)
+    return _filled(Attachment("2", None, None, None, None, None, None, 0, "", "", ""), values, changes)
 
 
 def _filled(record: Any, values: dict[str, Any], changes: dict[str, Any]) -> Any:

@@ -1,12 +1,11 @@
-"""Bytes of one mail in, its record out: linear in time, bounded in memory, whatever comes.
+"""Bytes of one mail → its record, in linear time and bounded memory, whatever the mail contains.
 
-Offsets into the bytes, no tree of objects: fields, structure, transfer, bodies, attachments are rooms with
-one rule each; `record` goes through them. What is looked up often is Final, so that the compiled parser need
-not look it up; the bounds are not, since tests lower them.
+Modules work on offsets into the bytes and keep one rule each; `mail.parse` goes through them in order. They
+report what is wrong by adding a name from `session.defects` to a dictionary.
 """
 
 from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.mail import Mail, parse
 from zeekpop3.message.received import Received
-from zeekpop3.message.record import Mail, parse
 
 __all__ = ["Attachment", "Mail", "Received", "parse"]

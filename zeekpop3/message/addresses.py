@@ -1,49 +1,49 @@
-"""Address fields (RFC 5322, section 3.4) to a list: one entry per mailbox, as written, decoded.
+"""Address fields (RFC 5322, section 3.4) → a list with one entry per mailbox, as written, decoded.
 
-A field is split before it is decoded, since an encoded word may hold a comma. Group names are left out, their
-members are kept; a group without members (`undisclosed-recipients:;`) gives no entry, nor does a comment.
+A field is split before it is decoded, because an encoded word may contain a comma. Members of groups are
+entries, group names are not; a group without members (`undisclosed-recipients:;`) and a comment give no
+entry.
 """
 
 from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import Final
 
 from zeekpop3.message.defects import Defects
-from zeekpop3.message.words import decoded
+from zeekpop3.message.encoded_words import decoded
 
 MAX_ADDRESSES = 20_000
 
-# One address, with or without a name: most fields are that.
-# Blanks are spelled out where speed counts: a class with a category in it is many times slower.
-_USUAL: Final = re.compile(
+# One address, with or without a name: most fields. Blanks are spelled out, because \s in a class is many
+# times slower.
+_USUAL = re.compile(
     r"(?:\"[^\"\\=]*+\"[ \t]*+|[^\0-\x20\x7f-\xa0\",;:()<>@=\\][^\",;:()<>@=\\]*+)?+"
     r"<[^\0-\x20\x7f-\xa0\",;:()<>@]++@[^\0-\x20\x7f-\xa0\",;:()<>@]++>"
     r"|[^\0-\x20\x7f-\xa0\",;:()<>@=]++@[^\0-\x20\x7f-\xa0\",;:()<>@]++"
 )
-_QUOTED: Final = r"\"(?:[^\"\\]++|\\.)*+\""
-_ANGLE: Final = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
-# An encoded word in which a colon, as some programs leave it there, makes no group.
-_WORD: Final = r"=(?:\?[^\s?\",;:()<>]{1,80}\?[bBqQ]\?[^ \t?\",;()<>]*+\?=)?+"
-# Fields with nothing in them that may hide a comma or make up a group, but quotes and angle brackets.
-_ENTRY: Final = rf"(?:[^\",;:()<=]++|{_WORD}|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
-_NEXT_ENTRY: Final = re.compile(rf"({_ENTRY})(?:,|\Z)")
-# What belongs together in one mailbox comes in one piece, then a single character that may mean something.
-_TOKEN: Final = re.compile(rf"(?:[^\",;:()<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
-_WITHOUT_COMMENTS: Final = re.compile(rf"(?:[^\",;:<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
-_UNQUOTED: Final = re.compile(r"[^,;:]++|.", re.DOTALL)
-_MAX_FAILURES: Final = 32
-_MAX_TOKENS: Final = 1_000
-_MAX_COMMENT_DEPTH: Final = 200
-_PARENTHESIS: Final = re.compile(r"[()]|\\.", re.DOTALL)
-_PLAIN_COMMENTS: Final = re.compile(r"\s*+(?:\([^()\\]*+\)\s*+)*+")
-_REST_OF_COMMENT: Final = re.compile(r"[^()\\]*+\)")
-_TWO: Final = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
-# Mailboxes with no comma between them: each ends at its angle bracket.
-_ANGLED: Final = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
-_ONE_ANGLED: Final = re.compile(_ANGLED)
-_SEVERAL_ANGLED: Final = re.compile(rf"(?:{_ANGLED}){{2,}}+")
+_QUOTED = r"\"(?:[^\"\\]++|\\.)*+\""
+_ANGLE = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
+# An encoded word; a colon in it, as some programs write, does not begin a group.
+_WORD = r"=(?:\?[^\s?\",;:()<>]{1,80}\?[bBqQ]\?[^ \t?\",;()<>]*+\?=)?+"
+# Fields in which only quotes and angle brackets can hide a comma or a colon.
+_ENTRY = rf"(?:[^\",;:()<=]++|{_WORD}|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
+_NEXT_ENTRY = re.compile(rf"({_ENTRY})(?:,|\Z)")
+# Text that belongs to one mailbox, or a single character that may separate.
+_TOKEN = re.compile(rf"(?:[^\",;:()<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_UNQUOTED = re.compile(r"[^,;:]++|.", re.DOTALL)
+_MAX_FAILURES = 32
+_MAX_TOKENS = 1_000
+_MAX_COMMENT_DEPTH = 200
+_PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
+_PLAIN_COMMENTS = re.compile(r"\s*+(?:\([^()\\]*+\)\s*+)*+")
+_REST_OF_COMMENT = re.compile(r"[^()\\]*+\)")
+_TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
+# Mailboxes without a comma between them: each ends at its angle bracket.
+_ANGLED = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
+_ONE_ANGLED = re.compile(_ANGLED)
+_SEVERAL_ANGLED = re.compile(rf"(?:{_ANGLED}){{2,}}+")
 
 
 def mailboxes(values: list[str], defects: Defects) -> list[str]:
@@ -64,7 +64,7 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
             if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
                 defects["address_malformed"] = None
                 matches = islice(_ONE_ANGLED.finditer(entry), MAX_ADDRESSES + 1)
-                # Programs are known that encode the comma, too.
+                # Some programs encode the comma, too.
                 out.extend(decoded(match[0], defects).strip(" ,") for match in matches)
                 continue
             if "=?" in entry:
@@ -81,7 +81,7 @@ def mailboxes(values: list[str], defects: Defects) -> list[str]:
 
 
 def _split(value: str, defects: Defects) -> list[str]:
-    """Pieces between the commas that are not in quotes, comments or angle brackets; group names left out."""
+    """The text between commas that are not in quotes, comments or angle brackets, without group names."""
     out: list[str] = []
     if value.count(",") <= MAX_ADDRESSES:
         end = 0
@@ -116,7 +116,7 @@ def _split(value: str, defects: Defects) -> list[str]:
                 token = value[at - 1 : end]
                 at = end
         elif token == '"' or token == "<":
-            # What opens and does not close; after some of them only commas count, so that time stays linear.
+            # Opened and not closed. After some of them only commas count, so that time stays linear.
             failures += 1
             if token == '"' or failures > _MAX_FAILURES:
                 next_token = _UNQUOTED.match

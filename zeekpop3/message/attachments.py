@@ -1,9 +1,9 @@
-"""What a mail program would offer to save: parts with a name or marked as attachments, messages inside, parts
-that are no text.
+"""Attachments: what a mail program would offer to save. Parts with a name or marked as attachments, messages
+inside, parts that are not text, and the files in containers.
 
 Text without a name is shown, not saved; so are images without a name inside a multipart/related. A message
-inside is an attachment as such, and so are the attachments in it. Content is hashed in pieces and kept only
-on request.
+inside is an attachment, and so are the attachments in it. Content is hashed in pieces and kept only on
+request.
 """
 
 from __future__ import annotations
@@ -11,52 +11,41 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Final
+from dataclasses import dataclass
 
-from zeekpop3.message import detected, transfer, unpacked
+from zeekpop3.message import containers, file_type, transfer_encoding
 from zeekpop3.message.defects import Defects
-from zeekpop3.message.structure import Part
+from zeekpop3.message.parts import Part
 
 MAX_ATTACHMENTS = 10_000
-_MAX_NAME: Final = 1_024
-_DETECT_BYTES: Final = 8_192
+_MAX_NAME = 1_024
+_TYPE_BYTES = 8_192
 
-_SHOWN: Final = ("text/", "multipart/", "message/")
-_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_SHOWN = ("text/", "multipart/", "message/")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
+@dataclass(slots=True)
 class Attachment:
-    """One attachment. `size` in bytes, hashes (lower-case hex) of the decoded content; `content` only on
-    request.
+    """One attachment. `size` in bytes and hashes (lower-case hex) of the decoded content.
 
-    `part` is the section as in IMAP ("2", "1.3"); what was unpacked from a part adds "#1", "#2" … to it.
-    `filename` is for display: no path, no controls, no bidirectional overrides; `filename_raw` is what was
-    written.
+    `part`: the section as in IMAP ("2", "1.3"); the files of a container add "#1", "#2" … to it.
+    `filename_raw`: as written; `filename`: for display, without path, controls and bidirectional overrides.
+    `mime_type`: as detected.
     """
 
-    __slots__ = (
-        "content", "content_id", "content_type", "disposition", "filename", "filename_raw", "md5",
-        "mime_type",
-        "part", "sha1", "sha256", "size",
-    )  # fmt: skip
-
-    def __init__(
-        self, part: str, filename_raw: str | None, content_type: str | None, disposition: str | None,
-        content_id: str | None,
-    ) -> None:  # fmt: skip
-        self.part = part
-        self.filename_raw = filename_raw
-        self.filename = display_name(filename_raw) if filename_raw is not None else None
-        self.content_type = content_type
-        self.disposition = disposition
-        self.content_id = content_id
-        self.mime_type: str | None = None
-        self.size = 0
-        self.md5 = self.sha1 = self.sha256 = ""
-        self.content: bytes | None = None
-
-    def __repr__(self) -> str:
-        return f"Attachment(part={self.part!r}, filename={self.filename!r}, size={self.size})"
+    part: str
+    filename: str | None
+    filename_raw: str | None
+    content_type: str | None
+    mime_type: str | None
+    disposition: str | None
+    content_id: str | None
+    size: int
+    md5: str
+    sha1: str
+    sha256: str
+    content: bytes | None = None
 
 
 def display_name(name: str) -> str:
@@ -67,7 +56,7 @@ def display_name(name: str) -> str:
     return name.strip()[:_MAX_NAME]
 
 
-def collect(root: Part, defects: Defects, content: bool) -> list[Attachment]:
+def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment]:
     """All attachments, in the order of the parts."""
     out: list[Attachment] = []
     stack = [root]
@@ -78,14 +67,18 @@ def collect(root: Part, defects: Defects, content: bool) -> list[Attachment]:
             return out[:MAX_ATTACHMENTS]
         if part.children is not None:
             stack.extend(reversed(part.children))
-        if _offered(part):
-            _add(part, out, defects, content)
-        elif part.kind == "text/plain" and _has_uuencode(part):
-            unpacked.add_uuencode(part, out, defects, content)
+        if _is_offered(part):
+            out.append(attachment := _attachment(part, defects, keep_content or containers.is_tnef(part)))
+            if containers.is_tnef(part):
+                out += _files(part, containers.tnef_files(attachment.content or b"", defects), keep_content)
+                if not keep_content:
+                    attachment.content = None
+        elif part.kind == "text/plain":
+            out += _files(part, containers.uuencoded_files(part, defects), keep_content)
     return out
 
 
-def _offered(part: Part) -> bool:
+def _is_offered(part: Part) -> bool:
     kind = part.kind
     if part.children is not None:
         return kind.startswith("message/")
@@ -98,31 +91,27 @@ def _offered(part: Part) -> bool:
     return not (kind.startswith("image/") and part.within == "multipart/related")
 
 
-def _add(part: Part, out: list[Attachment], defects: Defects, content: bool) -> None:
-    attachment = Attachment(
-        part.section,
-        part.filename,
-        part.kind,
-        part.disposition,
-        part.content_id,
-    )
-    encoding = part.encoding
-    if part.children is not None and part.children[0].src is not part.src:
-        encoding = ""
-        src, start, end = part.children[0].src, 0, len(part.children[0].src)
-    else:
-        src, start, end = part.src, part.start, part.end
-    container = unpacked.is_tnef(part)
-    kept = fill(attachment, transfer.pieces(src, start, end, encoding, defects), content, container)
-    out.append(attachment)
-    if container and kept is not None:
-        unpacked.add_tnef(kept, part, out, defects, content)
+def _attachment(part: Part, defects: Defects, keep_content: bool) -> Attachment:
+    src, start, end, encoding = part.src, part.start, part.end, part.encoding
+    if part.children is not None and part.children[0].src is not src:
+        src = part.children[0].src  # a message inside that is decoded already
+        start, end, encoding = 0, len(src), ""
+    pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
+    attachment = _described(part.section, part.filename, part.kind, pieces, keep_content)
+    attachment.disposition = part.disposition
+    attachment.content_id = part.content_id
+    return attachment
 
 
-def fill(attachment: Attachment, pieces: Iterable[bytes], content: bool, keep: bool = False) -> bytes | None:
-    """Size, hashes, detected type, and the content if it is wanted. `keep` gives it back without storing
-    it.
-    """
+def _files(part: Part, files: Iterable[containers.File], keep_content: bool) -> Iterable[Attachment]:
+    for number, (name, pieces) in enumerate(files, start=1):
+        yield _described(f"{part.section}#{number}", name, None, pieces, keep_content)
+
+
+def _described(
+    section: str, name: str | None, kind: str | None, pieces: Iterable[bytes], keep_content: bool
+) -> Attachment:
+    """An attachment with the size, the hashes and the detected type of its content."""
     md5 = hashlib.md5(usedforsecurity=False)
     sha1 = hashlib.sha1(usedforsecurity=False)
     sha256 = hashlib.sha256()
@@ -131,27 +120,25 @@ def fill(attachment: Attachment, pieces: Iterable[bytes], content: bool, keep: b
     head = b""
     for piece in pieces:
         if size == 0:
-            head = piece[:_DETECT_BYTES]
+            head = piece[:_TYPE_BYTES]
         size += len(piece)
         md5.update(piece)
         sha1.update(piece)
         sha256.update(piece)
-        if content or keep:
+        if keep_content:
             kept.append(piece)
-    attachment.size = size
-    attachment.md5 = md5.hexdigest()
-    attachment.sha1 = sha1.hexdigest()
-    attachment.sha256 = sha256.hexdigest()
-    if head and not (attachment.content_type or "").startswith("message/"):
-        attachment.mime_type = detected.mime_type(head, attachment.content_type)
-    whole = b"".join(kept) if content or keep else None
-    if content:
-        attachment.content = whole
-    return whole
-
-
-def _has_uuencode(part: Part) -> bool:
-    return (
-        part.encoding in ("", "quoted-printable")
-        and unpacked.BEGIN.search(part.src, part.start, part.end) is not None
+    detect = head and not (kind or "").startswith("message/")
+    return Attachment(
+        part=section,
+        filename=None if name is None else display_name(name),
+        filename_raw=name,
+        content_type=kind,
+        mime_type=file_type.mime_type(head, kind) if detect else None,
+        disposition=None,
+        content_id=None,
+        size=size,
+        md5=md5.hexdigest(),
+        sha1=sha1.hexdigest(),
+        sha256=sha256.hexdigest(),
+        content=b"".join(kept) if keep_content else None,
     )

@@ -1,33 +1,31 @@
 """The text and the HTML that a mail program would show, as Unicode.
 
-Chosen as `email.message.EmailMessage.get_body` does: the first text/plain and the first text/html,
-attachments left out, of a multipart/related its root only. Where that finds neither, any text that is there,
-also in a message inside.
+Chosen like `email.message.EmailMessage.get_body`: the first text/plain and the first text/html that are not
+attachments; only the root of a multipart/related. If there is neither, any other text, also of a message
+inside.
 """
 
 from __future__ import annotations
 
 import re
 from io import StringIO
-from typing import Final
 
-from zeekpop3.message import transfer
+from zeekpop3.message import transfer_encoding
 from zeekpop3.message.charsets import decode
 from zeekpop3.message.defects import Defects
-from zeekpop3.message.fields import with_line_feeds
-from zeekpop3.message.structure import Part
+from zeekpop3.message.parts import Part
 
-_META_WITHIN: Final = 4_096
-_META: Final = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
-_BASE64_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-_QUOTES: Final = re.compile(r">*")
-_STUFFED: Final = re.compile(r"^ ", re.MULTILINE)
-_PROBE_BYTES: Final = 400
-_FLOWED_CHARACTERS: Final = 1 << 16
+_META_WITHIN = 4_096
+_META = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+_BASE64_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_QUOTES = re.compile(r">*")
+_STUFFED = re.compile(r"^ ", re.MULTILINE)
+_PROBE_BYTES = 400
+_FLOWED_CHARACTERS = 1 << 16
 
 
 def choose(root: Part) -> tuple[Part | None, Part | None]:
-    """The parts that hold a mail's text and its HTML."""
+    """The parts with a mail's text and its HTML."""
     text, html = _first(root, strict=True)
     if text is None and html is None:
         text, html = _first(root, strict=False)
@@ -63,7 +61,7 @@ def _first(root: Part, *, strict: bool) -> tuple[Part | None, Part | None]:
             if text is not None and html is not None:
                 break
     if text is None and html is None:
-        # RFC 2046, section 4.1.4: a subtype that is not known is shown as plain text.
+        # RFC 2046, section 4.1.4: an unknown subtype is shown as plain text.
         text = other
     return text, html
 
@@ -79,7 +77,7 @@ def _related_root(part: Part) -> Part:
 
 
 def text_of(part: Part, defects: Defects) -> str:
-    """A text part's content: lines end with LF, flowed paragraphs (RFC 3676) are put together."""
+    """The text of a part: lines end with LF, flowed paragraphs (RFC 3676) are joined."""
     data = content_of(part, defects)
     label = part.params.get("charset")
     if not label and part.kind == "text/html" and not data.isascii():
@@ -89,14 +87,14 @@ def text_of(part: Part, defects: Defects) -> str:
                 data.decode("utf-8")
             except UnicodeDecodeError:
                 label = meta[1].decode("ascii")
-    text = with_line_feeds(decode(data, label, defects))
+    text = decode(data, label, defects).replace("\r\n", "\n")
     if part.params.get("format", "").lower() == "flowed":
         text = unflowed(text, part.params.get("delsp", "").lower() == "yes")
     return text
 
 
 def content_of(part: Part, defects: Defects) -> bytes:
-    """A part's content with its transfer encoding undone, unless it plainly is not in that encoding."""
+    """The decoded content of a part; as it is if it is obviously not in the declared transfer encoding."""
     encoding = part.encoding
     if encoding == "base64" and part.kind.startswith("text/"):
         probe = part.src[part.start : min(part.end, part.start + _PROBE_BYTES)].lstrip()
@@ -104,13 +102,13 @@ def content_of(part: Part, defects: Defects) -> bytes:
         if b" " in first or len(first.translate(None, _BASE64_CHARACTERS)) * 4 > len(first):
             defects["encoding_wrong"] = None
             encoding = ""
-    return transfer.decoded(part.src, part.start, part.end, encoding, defects)
+    return transfer_encoding.decoded(part.src, part.start, part.end, encoding, defects)
 
 
 def unflowed(text: str, delete_space: bool) -> str:
-    """format=flowed undone (RFC 3676): a line that ends with a space goes on in the next one.
+    """Text in format=flowed (RFC 3676) with its paragraphs joined: a line that ends with a space continues.
 
-    Quote marks stay as they were written; the space that a line was stuffed with goes.
+    Quote marks stay as they are; the space that a line was stuffed with is removed.
     """
     if " \n" not in text and not text.endswith(" "):
         return _STUFFED.sub("", text) if text.startswith(" ") or "\n " in text else text
@@ -122,7 +120,7 @@ def unflowed(text: str, delete_space: bool) -> str:
     size = len(text)
     ended = text.endswith("\n")
     while at < size:
-        # Some lines at a time: a list of all would take many times the size of a text of short lines.
+        # Some lines at a time: a list of all lines would take many times the size of a text of short lines.
         stop = text.find("\n", at + _FLOWED_CHARACTERS)
         if stop < 0:
             stop = size - ended

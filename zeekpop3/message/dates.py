@@ -1,8 +1,8 @@
-"""`Date` and the dates of `Received` to an instant: microseconds since the epoch, UTC.
+"""`Date` fields and the dates of `Received` → microseconds since the epoch, UTC.
 
-The usual form is read by one expression; the rest by `email.utils`, on a bounded length, after what that
-passes over (AM and PM, zones like GMT+1 and +01:00, ISO 8601) has been written as it reads it. A zone that is
-unknown means UTC (RFC 5322, section 4.3), unless its name can mean one thing only.
+One expression reads the usual form. `email.utils` reads the rest, on a bounded length, after forms that it
+does not know (AM and PM, zones like GMT+1 and +01:00, ISO 8601) are rewritten. An unknown zone means UTC (RFC
+5322, section 4.3), unless its name is unambiguous.
 """
 
 from __future__ import annotations
@@ -10,39 +10,39 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from datetime import date as day_of
-from typing import Final
+from functools import lru_cache
 
 from zeekpop3.message.defects import Defects
 
-_MAX_LENGTH: Final = 200
-_EPOCH: Final = day_of(1970, 1, 1).toordinal()
-_MONTHS: Final = {
+_MAX_LENGTH = 200
+_EPOCH = day_of(1970, 1, 1).toordinal()
+_MONTHS = {
     name: i
     for i, name in enumerate(
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
     )
 }
-USUAL: Final = (
-    r"[ \t]*+(?:[A-Z][a-z][a-z],?[ \t]++)?+([0-9][0-9]?[ \t]++[A-Z][a-z][a-z][ \t]++[0-9]{4})[ \t]++"
-    r"((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)[ \t]++([-+][0-9]{4}|[A-Z]{2,4})"
+USUAL_DATE = (
+    r"[ \t]*+(?:[A-Z][a-z][a-z],?[ \t]++)?+([0-9][0-9]?)[ \t]++([A-Z][a-z][a-z])[ \t]++([0-9]{4})[ \t]++"
+    r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)[ \t]++([-+][0-9]{4}|[A-Z]{2,4})"
     r"(?:[ \t]*+\([^()]*+\))*+[ \t]*+"
 )
-"""The usual form, as a regular expression: day, minute (12:59), second and zone are its groups."""
-_USUAL: Final = re.compile(USUAL)
-_ZERO: Final = 0x30
-_COMMENT: Final = re.compile(r"\([^()]*+\)")
-_ZONE: Final = re.compile(r"\s([A-Za-z]{2,5})\s*$")
-_HALF_DAY: Final = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\b\.?")
-_OFFSET: Final = re.compile(
+"""The usual form as a regular expression; its seven groups are the arguments of `from_usual`."""
+_USUAL = re.compile(USUAL_DATE)
+_TWO_DIGITS = {f"{number:02}": number for number in range(61)}
+_COMMENT = re.compile(r"\([^()]*+\)")
+_ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
+_HALF_DAY = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\b\.?")
+_NUMERIC_ZONE = re.compile(
     r"(?:(?<=[0-9 ])| ?\b(?:GMT|UTC?) ?)([-+])([0-9]{1,2})(?::?([0-9]{2}))?\Z", re.IGNORECASE
 )
-_OFFSET_LENGTH: Final = len("+01:00")
-_ISO: Final = re.compile(
+_NUMERIC_ZONE_LENGTH = len("+01:00")
+_ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:[.,][0-9]{1,6})?)?"
     r" ?(Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2})?"
 )
-# Minutes east of UTC, for names that mail programs write and that can mean one thing only.
-_ZONES: Final = {
+# Minutes east of UTC for names that mail programs write and that are unambiguous.
+_ZONES = {
     "cet": 60, "mez": 60, "met": 60, "mewt": 60, "cest": 120, "mest": 120, "mesz": 120, "eet": 120,
     "eest": 180,
     "wet": 0, "west": 60, "msk": 180, "msd": 240, "jst": 540, "kst": 540, "aest": 600, "aedt": 660,
@@ -50,88 +50,59 @@ _ZONES: Final = {
     "nzdt": 780, "akst": -540, "akdt": -480, "hst": -600, "sgt": 480, "hkt": 480,
 }  # fmt: skip
 # RFC 5322, section 4.3
-_AMERICAN: Final = {
+_AMERICAN = {
     "UT": 0, "UTC": 0, "GMT": 0, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360,
     "PST": -480, "PDT": -420,
 }  # fmt: skip
-_KNOWN: Final = frozenset(
+_KNOWN_TO_EMAIL_UTILS = frozenset(
     ["ut", "utc", "gmt", "z", "ast", "adt", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt"]
 )
 
 
-# Days and zones that were met, most of them again and again: what is looked up there need not be worked out.
-_met_days: Final[dict[str, int]] = {}
-_met_zones: Final[dict[str, int]] = {}
-_MET_MAX: Final = 4_096
-
-
-def _midnight(day: str) -> int | None:
-    """Seconds from the epoch to the start of a day like "29 Jul 2002"; None if there is no such day."""
-    number, month, year = day.split()
+@lru_cache(maxsize=4_096)
+def _midnight(day: str, month: str, year: str) -> int | None:
+    """Seconds from the epoch to the start of a day; None if there is no such day."""
     try:
-        found = (day_of(int(year), _MONTHS[month], int(number)).toordinal() - _EPOCH) * 86_400
+        return (day_of(int(year), _MONTHS[month], int(day)).toordinal() - _EPOCH) * 86_400
     except (KeyError, ValueError):
         return None
-    if len(_met_days) >= _MET_MAX:
-        _met_days.clear()
-    _met_days[day] = found
-    return found
 
 
-def _east(zone: str) -> int | None:
-    """Seconds east of UTC for a zone like "+0530" or "EST"; None if there is none such."""
+@lru_cache(maxsize=1_024)
+def _offset(zone: str) -> int | None:
+    """Seconds east of UTC for a zone like "+0530" or "EST"; None if it is unknown."""
     if zone[0] not in "+-":
         minutes = _AMERICAN.get(zone, _ZONES.get(zone.lower()))
-        if minutes is None:
-            return None
-        seconds = minutes * 60
-    else:
-        seconds = int(zone[1:3]) * 3600 + int(zone[3:]) * 60
-        if seconds >= 86_400:
-            return None
-        if zone[0] == "-":
-            seconds = -seconds
-    if len(_met_zones) >= _MET_MAX:
-        _met_zones.clear()
-    _met_zones[zone] = seconds
-    return seconds
-
-
-def since_epoch(day: str, minute: str, second: str, zone: str) -> int | None:
-    """Microseconds since the epoch of what `USUAL` found; None if there is no such day or zone."""
-    midnight = _met_days.get(day)
-    if midnight is None:
-        midnight = _midnight(day)
-    east = _met_zones.get(zone)
-    if east is None:
-        east = _east(zone)
-    if midnight is None or east is None:
+        return None if minutes is None else minutes * 60
+    seconds = int(zone[1:3]) * 3600 + int(zone[3:]) * 60
+    if seconds >= 86_400:
         return None
-    # By the digits: a table of all minutes would not stay in the processor's cache.
-    minutes = 60 * _two_digits(minute, 0) + _two_digits(minute, 3)
-    return (midnight + 60 * minutes + _two_digits(second, 0) - east) * 1_000_000
+    return -seconds if zone[0] == "-" else seconds
 
 
-def _two_digits(text: str, at: int) -> int:
-    return 10 * (ord(text[at]) - _ZERO) + ord(text[at + 1]) - _ZERO
+def from_usual(day: str, month: str, year: str, hour: str, minute: str, second: str, zone: str) -> int | None:
+    """Microseconds since the epoch for the groups of `USUAL_DATE`; None if there is no such day or zone."""
+    midnight = _midnight(day, month, year)
+    offset = _offset(zone)
+    if midnight is None or offset is None:
+        return None
+    seconds = 3600 * _TWO_DIGITS[hour] + 60 * _TWO_DIGITS[minute] + _TWO_DIGITS[second]
+    return (midnight + seconds - offset) * 1_000_000
 
 
 def instant(value: str, defects: Defects | None) -> int | None:
-    """Microseconds since the epoch, or None if it cannot be read."""
+    """Microseconds since the epoch, or None if the date cannot be read."""
     match = _USUAL.fullmatch(value)
-    if match is not None:
-        day, minute, second, zone = match.groups()
-        found = since_epoch(day, minute, second, zone)
-        if found is not None:
-            return found
-    result = _unusual(value[:_MAX_LENGTH], defects)
-    if result is None and defects is not None:
-        defects["date_malformed"] = None
+    result = from_usual(*match.groups()) if match is not None else None
+    if result is None:
+        result = _unusual(value[:_MAX_LENGTH], defects)
+        if result is None and defects is not None:
+            defects["date_malformed"] = None
     return result
 
 
 def _unusual(value: str, defects: Defects | None) -> int | None:
-    from email.utils import parsedate_tz  # which loads sockets, to make up message ids
+    from email.utils import parsedate_tz  # loads the socket module, so only where it is needed
 
     bare = value
     while "(" in bare:
@@ -146,16 +117,16 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
         return _from_iso(*iso.groups(""))
     if "M" in bare or "m" in bare:
         bare = _HALF_DAY.sub(_whole_day, bare, count=1)
-    end = bare[-_OFFSET_LENGTH:]
+    end = bare[-_NUMERIC_ZONE_LENGTH:]
     if "+" in end or "-" in end:
-        bare = _OFFSET.sub(_zone_of_four_digits, bare)
+        bare = _NUMERIC_ZONE.sub(_zone_of_four_digits, bare)
     try:
         parsed = parsedate_tz(bare)
         if parsed is None:
             return None
         year, month, day, hour, minute, second, _, _, _, offset = parsed
         if 100 <= year < 1000:
-            year += 1900  # RFC 5322, section 4.3: programs that count from 1900
+            year += 1900  # RFC 5322, section 4.3: three digits count from 1900
         if year < 1 or second > 60 or minute > 59 or hour > 23:
             return None
         seconds = (day_of(year, month, day).toordinal() - _EPOCH) * 86_400
@@ -163,7 +134,7 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
         return None
     zone = _ZONE.search(bare)
-    if zone is not None and zone[1].lower() not in _KNOWN:
+    if zone is not None and zone[1].lower() not in _KNOWN_TO_EMAIL_UTILS:
         east = _ZONES.get(zone[1].lower())
         if east is not None:
             offset = east * 60
@@ -175,7 +146,7 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
 
 
 def _whole_day(clock: re.Match[str]) -> str:
-    """3:04 PM as 15:04."""
+    """3:04 PM → 15:04."""
     hour = int(clock[1])
     if hour <= 12:
         hour = hour % 12 + 12 * (clock[4] in "pP")
@@ -183,16 +154,16 @@ def _whole_day(clock: re.Match[str]) -> str:
 
 
 def _zone_of_four_digits(zone: re.Match[str]) -> str:
-    """+01:00, GMT+1 and UTC+0100 as +0100."""
+    """+01:00, GMT+1 and UTC+0100 → +0100."""
     if zone[3] is None and len(zone[0].strip()) == len(zone[2]) + 1:
-        return zone[0]  # a number alone is no zone
+        return zone[0]  # a bare number is not a zone
     return f" {zone[1]}{int(zone[2]):02}{zone[3] or '00'}"
 
 
 def _from_iso(day: str, minute: str, second: str, zone: str) -> int | None:
     try:
         moment = datetime.fromisoformat(f"{day}T{minute}{second.replace(',', '.')}")
-        east = _east(zone.replace(":", "")) if zone not in ("", "Z") else 0
+        east = _offset(zone.replace(":", "")) if zone not in ("", "Z") else 0
     except ValueError:
         return None
     if east is None:

@@ -1,67 +1,57 @@
-"""`Received` fields (RFC 5321, section 4.4) to hops, and the path of a mail as Zeek's smtp.log has it.
+"""`Received` fields (RFC 5321, section 4.4) → hops, and the path of a mail as in Zeek's smtp.log.
 
-A clause is what stands between its keyword and the next one, comments included; keywords inside comments are
-none. The path follows Zeek's scripts/base/protocols/smtp/main.zeek and scripts/base/utils/addrs.zeek: of each
-field the second address that stands in brackets or between blanks, else the first; an address is not repeated
-at once.
+A clause is the text between its keyword and the next one, comments included; keywords inside comments do not
+count. The path follows Zeek's scripts/base/protocols/smtp/main.zeek and scripts/base/utils/addrs.zeek: of
+each field the second address in brackets or between blanks, else the first; an address is not repeated at
+once.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from ipaddress import IPv6Address
+from typing import NamedTuple
 
-from zeekpop3.message.dates import USUAL, instant, since_epoch
+from zeekpop3.message.dates import USUAL_DATE, from_usual, instant
 
 MAX_RECEIVED = 1_000
-_MAX_CLAUSES_LENGTH: Final = 65_536
+_MAX_SEARCHED = 65_536
 
-_INNERMOST: Final = r"\([^()]*+\)"
-_INNER: Final = rf"\([^()\\]*+(?:(?:\\.|{_INNERMOST})[^()\\]*+)*+\)"
-_COMMENT: Final = rf"\([^()\\]*+(?:\)|(?:(?:\\.|{_INNER})[^()\\]*+)++\))"
+# Comments, up to three levels deep. Each character is looked at once.
+_INNERMOST = r"\([^()]*+\)"
+_INNER = rf"\([^()\\]*+(?:(?:\\.|{_INNERMOST})[^()\\]*+)*+\)"
+_COMMENT = rf"\([^()\\]*+(?:\)|(?:(?:\\.|{_INNER})[^()\\]*+)++\))"
+_CLAUSE = rf"[^ \t();]++(?:[ \t]*+{_COMMENT})*+"
+# with: "Microsoft SMTPSVC(5.0)", "local (Exim 3.36)": words up to the next keyword
+_WORDS = rf"(?:{_CLAUSE}|{_COMMENT})(?:[ \t]++(?!(?:id|for|from|by|via)[ \t]){_CLAUSE})*+"
+_HOST = rf"[^ \t();]++(?:[ \t]++\[[^ \t\]]*+\])?+(?:[ \t]*+{_COMMENT})*+"
+# A field as most mail programs write it: from, by, with, id, for, and the groups of the date.
+_USUAL = re.compile(
+    rf"(?:{_COMMENT}[ \t]*+)?+(?:from[ \t]++({_HOST}|{_COMMENT})[ \t]*+)?+"
+    rf"(?:by[ \t]++({_HOST})[ \t]*+)?+(?:{_COMMENT}[ \t]*+)*+(?:via[ \t]++{_CLAUSE}[ \t]*+)?+"
+    rf"(?:with[ \t]++({_WORDS})[ \t]*+)?+(?:id[ \t]++({_CLAUSE})[ \t]*+)?+(?:for[ \t]++({_CLAUSE})[ \t]*+)?+"
+    rf"(?:{_COMMENT}[ \t]*+)*+;(?:{USUAL_DATE}\Z|[^;]*+\Z)",
+    re.DOTALL,
+)
+_PIECE = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
+_KEYWORDS = frozenset(("from", "by", "via", "with", "id", "for"))
 
-
-def _pattern(word: str, bracketed: str, comment: str) -> re.Pattern[str]:
-    """A field as mail programs write it; given are the characters of its words, its addresses in brackets and
-    its comments.
-    """
-    comment = _COMMENT.replace(r"[^()\\]*+(?:\)|", rf"{comment}*+(?:\)|", 1)
-    clause = rf"{word}++(?:[ \t]*+{comment})*+"
-    # with: "Microsoft SMTPSVC(5.0)", "local (Exim 3.36)": words up to the next keyword
-    words = rf"(?:{clause}|{comment})(?:[ \t]++(?!(?:id|for|from|by|via)[ \t]){clause})*+"
-    host = rf"{word}++(?:[ \t]++\[{bracketed}*+\])?+(?:[ \t]*+{comment})*+"
-    return re.compile(
-        rf"(?:{comment}[ \t]*+)?+(?:from[ \t]++({host}|{comment})[ \t]*+)?+"
-        rf"(?:by[ \t]++({host})[ \t]*+)?+(?:{comment}[ \t]*+)*+"
-        rf"(?:via[ \t]++{clause}[ \t]*+)?+(?:with[ \t]++({words})[ \t]*+)?+(?:id[ \t]++({clause})[ \t]*+)?+"
-        rf"(?:for[ \t]++({clause})[ \t]*+)?+(?:{comment}[ \t]*+)*+;(?:{USUAL}\Z|[^;]*+\Z)",
-        re.DOTALL,
-    )
-
-
-_USUAL: Final = _pattern(r"[^ \t();]", r"[^ \t\]]", r"[^()\\]")
-# The same for fields in ASCII without controls: a class of what may come is quicker than one of what may not.
-_ASCII: Final = _pattern(r"[!-'*-:<-~]", r"[!-\\^-~]", r"[\t -'*-\[\]-~]")
-_DAY: Final = 6  # the group
-_PIECE: Final = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
-_KEYWORDS: Final = frozenset(("from", "by", "via", "with", "id", "for"))
-
-_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
-_IPV4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_ANY_IPV4: Final = re.compile(_IPV4)
-_OCTETS: Final = frozenset(f"{i:0{width}}" for width in (1, 2, 3) for i in range(256))
-_LONGEST_IPV4: Final = 15
-# An expression that begins with a fixed character is searched for much quicker.
-_IN_OTHERS: Final = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}[) }]")
-_WRAPPED_IPV4: Final = re.compile(rf"([\[({{ ])({_IPV4})(?=([\])}} ]))")
-_PAIRS: Final = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
-_IPV6_CANDIDATE: Final = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+# An address in brackets or between blanks, from its first dot: a search for a fixed character is the fastest.
+_WRAPPED_IPV4 = re.compile(
+    r"\.(?:(?<=([\[({ ][0-9]\.))|(?<=([\[({ ][0-9]{2}\.))|"
+    r"(?<=([\[({ ](?:25[0-5]|2[0-4][0-9]|[01][0-9]{2})\.)))"
+    rf"({_OCTET}\.{_OCTET}\.{_OCTET})(?=([\])}} ]))"
+)
+_CLOSING = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
+_IPV6_CANDIDATE = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_MAX_IPV6_LENGTH = 45
+_COLONS_OF_A_TIME = 2
 
 
 class Received(NamedTuple):
-    """One hop. Strings as written (raw: the field without its folds), `date` in microseconds since the epoch,
-    UTC.
-    """
+    """One hop. Strings as written (`raw`: the unfolded field); `date` in microseconds since the epoch, UTC."""
 
     raw: str
     from_: str | None
@@ -72,30 +62,29 @@ class Received(NamedTuple):
     date: int | None
 
 
-_new: Final = tuple.__new__  # half the time of the class's own; a mail has several hops
-
-
 def route(values: list[str]) -> tuple[list[Received], list[str]]:
-    """The hops that `Received` fields tell of, in order (the last host first), and the addresses of the hosts
-    that the mail went through.
+    """The hops of `Received` fields, in order (the last host first), and the addresses of the hosts on the
+    path.
     """
     hops: list[Received] = []
     path: list[str] = []
     last = ""
     for raw in values:
-        found: list[str]
-        match = _ASCII.match(raw) or _USUAL.match(raw)
+        match = _USUAL.match(raw)
         if match is None:
             hops.append(_unusual(raw))
             found = _wrapped(raw)
         else:
-            from_, by, with_, id_, for_, day, minute, second, zone = match.groups()
-            date = since_epoch(day, minute, second, zone) if day is not None else None
+            from_, by, with_, id_, for_, day, month, year, hour, minute, second, zone = match.groups()
+            date = None if day is None else from_usual(day, month, year, hour, minute, second, zone)
             if date is None:
                 date = instant(raw.rpartition(";")[2], None)
-            for_ = _bare(for_) if for_ is not None else None
-            hops.append(_new(Received, (raw, from_, by, with_, id_, for_, date)))
-            found = _wrapped(raw) if day is None else _before(raw, match.start(_DAY))
+            if for_ is not None and for_[0] == "<":
+                for_ = _without_angles(for_)
+            hops.append(Received(raw, from_, by, with_, id_, for_, date))
+            # If the only colons are those of the date, there is no IPv6 address.
+            plain = day is not None and raw.count(":") == _COLONS_OF_A_TIME
+            found = _wrapped_ipv4(raw) if plain else _wrapped(raw)
         if found:
             address = found[1] if len(found) > 1 else found[0]
             if address != last:
@@ -104,100 +93,60 @@ def route(values: list[str]) -> tuple[list[Received], list[str]]:
     return hops, path
 
 
-def _before(value: str, date: int) -> list[str]:
-    """Addresses in a field whose date begins at `date`. None can stand in a date, but in a comment after
-    it.
-    """
-    colon = value.find(":")
-    # The colons of the time are all that there are: so no IPv6.
-    if colon < date or value.rfind(":") != colon + 3 or value.find(".", date) >= 0:
-        return _wrapped(value)
-    return _ipv4(value, date)
-
-
-def _ipv4(value: str, end: int) -> list[str]:
-    """IPv4 addresses before `end` that stand in brackets or between blanks, in order."""
-    if _IN_OTHERS.search(value, 0, end) is None:
-        return _in_brackets(value, end)
-    found: list[tuple[str, str, str]] = _WRAPPED_IPV4.findall(value, 0, end)
-    return [address for before, address, after in found if _PAIRS[before] == after]
-
-
-def _in_brackets(value: str, end: int) -> list[str]:
-    """The IPv4 addresses in square brackets, in order."""
-    out: list[str] = []
-    at = value.find("[", 0, end)
-    while at >= 0:
-        at += 1
-        stop = value.find("]", at, at + _LONGEST_IPV4 + 1)
-        if stop > 0:
-            address = value[at:stop]
-            octets = address.split(".")
-            if len(octets) == 4 and _OCTETS.issuperset(octets):
-                out.append(address)
-        at = value.find("[", at, end)
-    return out
+def first_address(value: str) -> str | None:
+    """The first IP address anywhere in a value (X-Originating-IP), or None."""
+    found = _addresses(value)
+    return found[0][1] if found else None
 
 
 def _unusual(raw: str) -> Received:
-    head, semicolon, when = raw[:_MAX_CLAUSES_LENGTH].rpartition(";")
+    head, semicolon, when = raw[:_MAX_SEARCHED].rpartition(";")
     if not semicolon:
         head, when = when, ""
     clauses: dict[str, list[str]] = {}
     current: list[str] | None = None
     for piece in _PIECE.findall(head):
-        low = piece.lower()
-        if low in _KEYWORDS and low not in clauses and current != []:
-            current = clauses[low] = []
+        keyword = piece.lower()
+        if keyword in _KEYWORDS and keyword not in clauses and current != []:
+            current = clauses[keyword] = []
         elif current is not None:
             current.append(piece)
-    date = instant(when, None) if when.strip() else None
-    said = {name: " ".join(pieces) or None for name, pieces in clauses.items()}
-    for_ = said.get("for")
-    return Received(
-        raw,
-        said.get("from"),
-        said.get("by"),
-        said.get("with"),
-        said.get("id"),
-        _bare(for_) if for_ is not None else None,
-        date,
+    from_, by, with_, id_, for_ = (
+        " ".join(clauses.get(keyword, ())) or None for keyword in ("from", "by", "with", "id", "for")
     )
+    date = instant(when, None) if when.strip() else None
+    return Received(raw, from_, by, with_, id_, _without_angles(for_), date)
 
 
-def _bare(address: str) -> str:
-    return address[1:-1] if address[0] == "<" and address[-1] == ">" else address
-
-
-def first_address(value: str) -> str | None:
-    """The first IP address anywhere in a value (X-Originating-IP), or None."""
-    if "." in value:
-        match = _ANY_IPV4.search(value[:_MAX_CLAUSES_LENGTH])
-        if match is not None and ":" not in value:
-            return match[0]
-    found = _addresses(value)
-    return found[0][1] if found else None
+def _without_angles(address: str | None) -> str | None:
+    return address[1:-1] if address and address[0] == "<" and address[-1] == ">" else address
 
 
 def _wrapped(value: str) -> list[str]:
-    """Addresses that stand in brackets or between blanks, in order."""
+    """Addresses in brackets or between blanks, in order."""
     if "::" not in value and value.count(":") <= 6:
-        return _ipv4(value, len(value))
-    return [address for before, address, after in _addresses(value) if _PAIRS.get(before) == after]
+        return _wrapped_ipv4(value)
+    return [address for before, address, after in _addresses(value) if _CLOSING.get(before) == after]
+
+
+def _wrapped_ipv4(value: str) -> list[str]:
+    return [
+        begin[1:] + rest
+        for one, two, three, rest, after in _WRAPPED_IPV4.findall(value, 0, _MAX_SEARCHED)
+        if _CLOSING[(begin := one or two or three)[0]] == after
+    ]
 
 
 def _addresses(value: str) -> list[tuple[str, str, str]]:
     """IP addresses of both kinds with the characters around them, in order."""
-    from ipaddress import IPv6Address
-
-    value = value[:_MAX_CLAUSES_LENGTH]
+    value = value[:_MAX_SEARCHED]
     out: list[tuple[int, str, str, str]] = []
     rest = value
     for match in _IPV6_CANDIDATE.finditer(value):
         text = match[0].rstrip(".")
+        if len(text) > _MAX_IPV6_LENGTH:
+            continue
         try:
-            if len(text) > 45:
-                continue
             IPv6Address(text)
         except ValueError:
             continue
@@ -205,7 +154,7 @@ def _addresses(value: str) -> list[tuple[str, str, str]]:
         out.append((start, value[start - 1 : start] if start else "", text, value[end : end + 1]))
     if out:
         rest = _IPV6_CANDIDATE.sub(lambda found: "x" * len(found[0]), value)
-    for match in _ANY_IPV4.finditer(rest):
+    for match in _IPV4.finditer(rest):
         start, end = match.span()
         out.append((start, value[start - 1 : start] if start else "", match[0], value[end : end + 1]))
     return [item[1:] for item in sorted(out)]

@@ -1,7 +1,6 @@
-"""URLs in a mail: those written in its text, and those that its HTML leads to (href, src, action). Each once,
-in order.
+"""URLs in a mail: those in its text, and the targets in its HTML (href, src, action). Each once, in order.
 
-Defanged forms (hxxp, [.]) are left alone: they are what somebody wrote so that nobody follows them.
+Defanged forms (hxxp, [.]) do not count: they were written so that nobody follows them.
 """
 
 from __future__ import annotations
@@ -9,36 +8,33 @@ from __future__ import annotations
 import re
 from html import unescape
 from itertools import islice
-from typing import Final
 
 from zeekpop3.message.defects import Defects
 
 MAX_URLS = 10_000
-_MAX_LENGTH: Final = 8_192  # characters, as in the expressions below
-_MAX_ATTRIBUTES: Final = 100_000
-_SHORT: Final = 1 << 20  # characters; more are not searched all at once
+_MAX_LENGTH = 8_192  # characters, as in the expressions below
+_MAX_ATTRIBUTES = 100_000
+_SHORT = 1 << 20  # characters; more are not searched all at once
 
-_SCHEME: Final = re.compile(
-    r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE
-)
-_URL: Final = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
-# The same for a text in ASCII: a class of what may come is quicker than one of what may not.
-_ASCII_URL: Final = re.compile(r"://[!#-;=?-~]{1,8192}")
-# Looking for the equals sign first is what makes this quick; one blank before it is allowed for.
-_NAMES: Final = "".join(
+_SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
+_URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
+# The same for ASCII text: a class of allowed characters is faster than one of forbidden characters.
+_ASCII_URL = re.compile(r"://[!#-;=?-~]{1,8192}")
+# The search for the equals sign makes this fast; one blank before it is allowed.
+_NAMES = "".join(
     rf"(?<={name}{blank}=)|"
     for blank in ("", r"\s")
     for name in ("[hH][rR][eE][fF]", "[sS][rR][cC]", "[aA][cC][tT][iI][oO][nN]")
 )
-_ABSOLUTE: Final = r"(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|//)"
-_ATTRIBUTE: Final = re.compile(
+_ABSOLUTE = r"(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|//)"
+_ATTRIBUTE = re.compile(
     rf"=(?<=[fFcCnN\s]=)(?:{_NAMES[:-1]})\s*+(\"\s*+{_ABSOLUTE}[^\"]{{1,8192}}|'\s*+{_ABSOLUTE}[^']{{1,8192}}"
     rf"|{_ABSOLUTE}[^\s\"'<>]{{1,8192}})"
 )
-_NOT_LINKS: Final = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
-_BREAKS: Final = re.compile(r"[\r\n\t]+")
-_CLOSING: Final = frozenset(".,;:!?'*_)]}|")
-_TRAILING: Final = ".,;:!?'*_}|"
+_NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
+_BREAKS = re.compile(r"[\r\n\t]+")
+_CLOSING = frozenset(".,;:!?'*_)]}|")
+_TRAILING = ".,;:!?'*_}|"
 
 
 def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
@@ -83,10 +79,10 @@ def _from_text(text: str, found: dict[str, None]) -> None:
 
 
 def _trimmed(url: str) -> str:
-    """Without the punctuation of the sentence that the URL stands in."""
+    """Without the punctuation of the sentence around the URL."""
     for left, right in ("()", "[]"):
         url = url.rstrip(_TRAILING)
-        # What closes a bracket that the URL itself has opened is part of it.
+        # A bracket that the URL itself has opened belongs to it.
         over = min(url.count(right) - url.count(left), len(url) - len(url.rstrip(right)))
         if over > 0:
             url = url[:-over]

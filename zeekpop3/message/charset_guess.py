@@ -1,27 +1,26 @@
-"""A guess at the charset of 8-bit bytes that nobody labelled: cheap signs first, a detector for the rest.
+"""Guesses the charset of unlabelled 8-bit text: cheap signs first, a detector for the rest.
 
-Western text has a few high bytes, each among ASCII letters: it needs no detector. What has many, or has them
-in pairs, is given to charset-normalizer, in bounded pieces, with the charsets that mail is really written in.
+Western text has few high bytes, each among ASCII letters: it needs no detector. Text with many of them, or
+with pairs of them, goes to charset-normalizer: a bounded sample, and only charsets that mail is written in.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
 
-_ASCII_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_MARK_HIGH: Final = b" " * 128 + b"x" * 128
-_IN_1252: Final = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
-_LOOK_AT_BYTES: Final = 32_768
-_SAMPLE_BYTES: Final = 2_048
-_CANDIDATES: Final = [
+_ASCII_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_MARK_HIGH = b" " * 128 + b"x" * 128
+_IN_1252 = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
+_LOOK_AT_BYTES = 32_768
+_SAMPLE_BYTES = 2_048
+CANDIDATES = [
     "cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874",
     "gb18030", "big5", "shift_jis", "euc_jp", "cp949",
 ]  # fmt: skip
 
 
 def guess(data: bytes) -> str:
-    """Name of a codec for `data`, which is 8-bit and not UTF-8. "cp1252" where nothing else is likelier."""
+    """Name of a codec for `data`, which is 8-bit and not UTF-8; "cp1252" if no other is more likely."""
     head = data[:_LOOK_AT_BYTES]
     if head.isascii():
         at = len(data) - len(data.lstrip(bytes(range(128))))
@@ -35,11 +34,11 @@ def guess(data: bytes) -> str:
             return "cp1252"
     elif high < 4:
         return "cp1252"
-    return _detected(_dense(head))
+    return detect(_dense(head))
 
 
 def _dense(head: bytes) -> bytes:
-    """The lines with high bytes, up to a bound: what a detector learns from."""
+    """The lines with high bytes, up to a bound: the input of the detector."""
     if len(head) <= _SAMPLE_BYTES:
         return head
     lines: list[bytes] = []
@@ -54,11 +53,12 @@ def _dense(head: bytes) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _detected(sample: bytes) -> str:
+def detect(sample: bytes) -> str:
+    """The codec that charset-normalizer finds."""
     from charset_normalizer import from_bytes
 
     try:
-        best = from_bytes(sample, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
-    except Exception:  # a detector's fault is no mail's fault
+        best = from_bytes(sample, cp_isolation=CANDIDATES, preemptive_behaviour=False).best()
+    except Exception:  # a failure of the detector is not a failure of the mail
         best = None
-    return "cp1252" if best is None or best.encoding not in _CANDIDATES else best.encoding
+    return "cp1252" if best is None or best.encoding not in CANDIDATES else best.encoding

@@ -1,4 +1,4 @@
-"""The type that a file's first bytes show, by the library of the extra `detect`; None without it."""
+"""The MIME type of a file by its first bytes, from the library of the extra `detect`; None without it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ def _library() -> Any:
 
 @lru_cache(maxsize=256)
 def _matcher(declared: str) -> Any:
-    """The library's test for one type. A container's is none: a .docx is a zip, too."""
+    """The library's test for one type; none for zip, which is also the beginning of a .docx."""
     return None if "zip" in declared else _library().get_type(mime=declared)
 
 
 def mime_type(head: bytes, declared: str | None) -> str | None:
-    """MIME type by the first bytes of a file, or None if they show nothing. What is declared is tried
-    first.
-    """
+    """The MIME type, or None if the bytes do not show it. The declared type is tried first."""
     library = _library()
     if library is None:
         return None
@@ -34,6 +32,6 @@ def mime_type(head: bytes, declared: str | None) -> str | None:
             if matcher is not None and matcher.match(bytearray(head)):
                 return declared
         found = library.guess_mime(head)
-    except Exception:  # a detector's fault is no mail's fault
+    except Exception:  # a failure of the detector is not a failure of the mail
         return None
     return found if isinstance(found, str) else None

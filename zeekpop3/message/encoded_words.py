@@ -1,0 +1,102 @@
+"""Encoded words (RFC 2047) → text, as mail programs do it: anywhere in a value, also broken and split words.
+
+Adjacent words in one charset are joined as bytes before they are decoded, because mail programs split
+characters between them.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+
+from zeekpop3.message.charset_names import codec_of
+from zeekpop3.message.charsets import decode
+from zeekpop3.message.defects import Defects
+
+# The text may contain spaces and question marks (forbidden, but in use); it ends at the first "?=".
+_WORD = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
+
+_Word = tuple[str, str]  # encoding, text
+
+
+def decoded(value: str, defects: Defects) -> str:
+    """`value` with its encoded words decoded; white space between two of them is dropped (section 6.2)."""
+    last = value.rfind("?=")
+    if last < 0:
+        return value
+    # No search goes past the last "?=": every word that starts has an end, so time stays linear.
+    out: list[str] = []
+    words: list[_Word] = []  # adjacent words in one charset
+    charset = ""
+    at = 0
+    for word in _WORD.finditer(value, value.find("=?"), last + 2):
+        between = value[at : word.start()]
+        label = word[1].partition("*")[0].lower()
+        adjacent = words and (not between or between.isspace())
+        if words and not (adjacent and label == charset):
+            out.append(_text_of(words, charset, defects))
+            words = []
+        if not adjacent:
+            out.append(between)
+        words.append((word[2], word[3]))
+        charset = label
+        at = word.end()
+    if words:
+        out.append(_text_of(words, charset, defects))
+    out.append(value[at:])
+    return "".join(out)
+
+
+def _text_of(words: list[_Word], charset: str, defects: Defects) -> str:
+    if codec_of(charset) is None:
+        defects["encoded_word_broken"] = None
+    return decode(b"".join(_content(words, charset, defects)), charset or None, defects)
+
+
+def _content(words: list[_Word], charset: str, defects: Defects) -> Iterator[bytes]:
+    """The bytes of adjacent words. Some programs split Base64 anywhere: quads continue in the next word."""
+    base64 = ""
+    for encoding, text in words:
+        if encoding in "qQ":
+            if base64:
+                yield _base64(base64, defects)
+                base64 = ""
+            if "\r" in text:
+                text = text.replace("=\r", "=3D\r")  # binascii would skip the rest
+            yield binascii.a2b_qp(_bytes_of(text, charset), header=True)
+        else:
+            base64 += text
+            if len(base64) % 4 == 0 or base64.endswith("="):
+                yield _base64(base64, defects)
+                base64 = ""
+    if base64:
+        yield _base64(base64, defects)
+
+
+def _bytes_of(text: str, charset: str) -> bytes:
+    """The bytes of a word's text. Raw 8-bit text in it (forbidden) was decoded with the header: encode it
+    again.
+    """
+    if text.isascii():
+        return text.encode("ascii")
+    try:
+        return text.encode(codec_of(charset) or "utf-8")
+    except UnicodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _base64(text: str, defects: Defects) -> bytes:
+    try:
+        return binascii.a2b_base64(text)
+    except (binascii.Error, ValueError):
+        pass
+    clean = _NOT_BASE64.sub("", text)
+    rest = len(clean) % 4
+    if rest == 1:
+        clean = clean[:-1]
+        defects["encoded_word_broken"] = None
+    elif rest:
+        clean += "=" * (4 - rest)
+    return binascii.a2b_base64(clean)

@@ -1,0 +1,185 @@
+"""A header block (RFC 5322, section 2.2) → its fields: names and unfolded values, as text.
+
+Unfolding removes the line end and keeps the white space (section 2.2.3). Encoded words are left as they are.
+A block that is not UTF-8 is decoded value by value. Lines that are not fields are skipped if fields follow;
+otherwise the body starts there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import islice
+
+from zeekpop3.message.charset_guess import guess
+from zeekpop3.message.charset_names import codec_of
+from zeekpop3.message.charsets import eight_bit
+from zeekpop3.message.defects import Defects
+from zeekpop3.session.field_names import KNOWN
+
+MAX_HEADER_BYTES = 1 << 20
+MAX_FIELDS = 5_000
+
+# A field with its folds, or any other line: then the name is empty. Each character is looked at once.
+_FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_BLANK_LINE_CRLF = re.compile(rb"\n\r\n")  # searching with an expression is faster than bytes.find here
+_BLANK_LINE_LF = re.compile(rb"\n\n")
+# Not fields, but not a sign that the body has started either.
+_SKIPPED = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
+_CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
+_FIELD_FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
+_CR = 13
+
+
+@dataclass(slots=True)
+class Header:
+    """The fields of one header block, as parallel lists, and `body`, the offset where the body starts.
+
+    `lowered`: names in lower case. `first`: value by lower-case name, of the first field of that name.
+    """
+
+    body: int
+    names: list[str] = field(default_factory=list)
+    lowered: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+    first: dict[str, str] = field(default_factory=dict)
+    has_encoded_words: bool = False
+
+
+def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
+    """The header block of the entity `raw[start:end]`."""
+    stop, body = _bounds(raw, start, end)
+    if stop <= start:
+        return Header(body)
+    if stop - start > MAX_HEADER_BYTES:
+        defects["header_cut"] = None
+        stop = start + MAX_HEADER_BYTES
+    block = raw[start:stop]
+    is_utf8 = True
+    try:
+        text = block.decode("utf-8")
+    except UnicodeDecodeError:
+        text = block.decode("latin-1")
+        is_utf8 = False
+    names, values = _fields(text, defects)
+    if "" in names:
+        text = text.replace("\r\n", "\n")
+        names, values, line = _without_other_lines(text, defects)
+        if line is not None:
+            body = start + _line_start(block, line)
+    lowered = [name.lower() for name in names]
+    values = [
+        value.rstrip() if "\n" not in value else value.replace("\r\n", "").replace("\n", "").rstrip()
+        for value in values
+    ]
+    if not is_utf8:
+        values = _decoded(values, defects)
+    return Header(body, names, lowered, values, first_values(lowered, values), "=?" in text)
+
+
+def first_values(lowered: list[str], values: list[str]) -> dict[str, str]:
+    """Value by lower-case name; the first of several fields of one name."""
+    return dict(zip(reversed(lowered), reversed(values), strict=True))
+
+
+def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the last line of the header ends (without its line end), and where the body starts.
+
+    Searches for a blank line with the line end of the first line, then for the other kind. If both kinds
+    occur, `_without_other_lines` finds a blank line that comes earlier.
+    """
+    head = raw[start : start + 2]
+    if head[:1] == b"\n":
+        return start, start + 1
+    if head == b"\r\n":
+        return start, start + 2
+    first = raw.find(b"\n", start, end)
+    if first > start and raw[first - 1] == _CR:
+        blank = _BLANK_LINE_CRLF.search(raw, first, end) or _BLANK_LINE_LF.search(raw, first, end)
+    else:
+        blank = _BLANK_LINE_LF.search(raw, start, end) or _BLANK_LINE_CRLF.search(raw, start, end)
+    if blank is not None:
+        at = blank.start()
+        return at - (raw[at - 1] == _CR), blank.end()
+    # A line end at the very end belongs to the last field.
+    return end - raw.startswith(b"\n", end - 1, end), end
+
+
+def _fields(text: str, defects: Defects) -> tuple[list[str], list[str]]:
+    """Names and values with their folds; the name of a line that is not a field is empty."""
+    if len(text) <= MAX_FIELDS or text.count("\n") <= 4 * MAX_FIELDS:
+        found = _FIELD.findall(text)
+    else:
+        found = [(match[1] or "", match[2]) for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]
+    if len(found) > MAX_FIELDS:
+        defects["header_cut"] = None
+        del found[MAX_FIELDS:]
+    return [name for name, _ in found], [value for _, value in found]
+
+
+def _without_other_lines(text: str, defects: Defects) -> tuple[list[str], list[str], int | None]:
+    """Names and values of the fields only, and the number of the line where the body starts, if before the
+    end of `text`.
+    """
+    names, values = _fields(text, defects)
+    kept: list[int] = []
+    line: int | None = None
+    for i, value in enumerate(values):
+        if names[i]:
+            kept.append(i)
+        elif not value:
+            # A blank line with another line end than the first line has: the header ends here.
+            line = _line_number(text, i) + 1
+            break
+        elif value.strip():
+            defects["header_malformed"] = None
+            if _SKIPPED.match(value) is None and (
+                value.startswith("--") or not _known_field_follows(names, values, i + 1)
+            ):
+                line = _line_number(text, i)
+                break
+    return [names[i] for i in kept], [values[i] for i in kept], line
+
+
+def _known_field_follows(names: list[str], values: list[str], index: int) -> bool:
+    """Whether the next field, within four lines, has a name that mails have: then the header continues."""
+    for name, value in zip(names[index : index + 4], values[index : index + 4], strict=True):
+        if name:
+            name = name.lower()
+            return name in KNOWN or name.startswith(_FIELD_FAMILIES)
+        if not value or value.startswith("--"):
+            return False
+    return False
+
+
+def _line_number(text: str, index: int) -> int:
+    """Number of the line, from 0, where match `index` of `_FIELD` begins."""
+    match = next(islice(_FIELD.finditer(text), index, None), None)
+    return text.count("\n", 0, match.start() if match is not None else len(text))
+
+
+def _line_start(block: bytes, line: int) -> int:
+    """Offset of line number `line`, from 0; the end of the block if there are fewer."""
+    at = 0
+    for _ in range(line):
+        at = block.find(b"\n", at) + 1
+        if not at:
+            return len(block)
+    return at
+
+
+def _decoded(values: list[str], defects: Defects) -> list[str]:
+    """Values that were decoded as Latin-1 in another charset: that of the mail's text if the header names it,
+    else one guess for all of them.
+    """
+    hint = None
+    for value in values:
+        match = _CHARSET.search(value)
+        if match is not None and (codec := codec_of(match[1])) not in (None, "ascii", "utf_8"):
+            hint = codec
+            break
+    if hint is None:
+        hint = guess(b"\n".join(value.encode("latin-1") for value in values if not value.isascii()))
+    return [
+        value if value.isascii() else eight_bit(value.encode("latin-1"), defects, hint) for value in values
+    ]

@@ -1,0 +1,221 @@
+"""The parts of a mail (RFC 2045, 2046) as offsets into its bytes: nothing is copied, nothing recurses.
+
+The delimiters of a multipart are searched in its own range only, so an outer boundary takes precedence over
+an inner one. A delimiter is a whole line: a line that only begins with the boundary does not count.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from zeekpop3.message import header, params, transfer_encoding
+from zeekpop3.message.defects import Defects
+from zeekpop3.message.params import Params
+
+MAX_DEPTH = 100
+MAX_MESSAGE_DEPTH = 20  # each message is hashed with all that is in it
+MAX_PARTS = 10_000
+_MAX_GUESS_BYTES = 1 << 20
+
+_TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
+_LIKE_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
+_HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_MESSAGES = frozenset(("message/rfc822", "message/global", "message/news"))
+_COMPOSITE = ("multipart/", "message/")
+_CR = 13
+
+
+@dataclass(slots=True)
+class Part:
+    """One entity; its body is `src[start:end]`.
+
+    `kind`: "type/subtype". `section`: its number as in IMAP (RFC 3501, section 6.4.5), "" for an outermost
+    multipart. `within`: the kind of the enclosing entity. `children`: the parts of a multipart, or the one
+    message inside.
+    """
+
+    src: bytes
+    start: int
+    end: int
+    kind: str
+    params: Params
+    encoding: str
+    disposition: str | None
+    file_params: Params
+    content_id: str | None
+    section: str = "1"
+    within: str = ""
+    children: list[Part] | None = None
+
+    @property
+    def filename(self) -> str | None:
+        """The file name that the part gives, decoded, with its path."""
+        return self.file_params.get("filename") or self.params.get("name") or None
+
+
+@dataclass(slots=True)
+class _Entity:
+    """A composite entity that is still to be divided, with its depth, and the depth in messages."""
+
+    part: Part
+    depth: int
+    messages: int
+    complete: bool
+
+
+def tree(src: bytes, start: int, end: int, head: dict[str, str], defects: Defects, complete: bool) -> Part:
+    """The outermost entity, with everything in it that is within the limits."""
+    root = _part(src, start, end, head, "text/plain", defects)
+    if root.kind.startswith(_COMPOSITE):
+        _Divider(defects).divide(root, complete)
+    return root
+
+
+def _part(src: bytes, start: int, end: int, head: dict[str, str], default: str, defects: Defects) -> Part:
+    """The part with the header fields `head`; `default`: its kind if it has no Content-Type."""
+    kind, parameters = default, params.NONE
+    if value := head.get("content-type"):
+        kind, parameters = params.content_type(value, defects)
+    encoding = transfer_encoding.name_of(value) if (value := head.get("content-transfer-encoding")) else ""
+    disposition, file_params = None, params.NONE
+    if value := head.get("content-disposition"):
+        disposition, file_params = params.disposition(value, defects)
+    # A header may be all there is; the blank line after it may then lie behind the end.
+    start = min(start, end)
+    return Part(src, start, end, kind, parameters, encoding, disposition, file_params, head.get("content-id"))
+
+
+class _Divider:
+    """Divides composite entities, within the limits."""
+
+    def __init__(self, defects: Defects) -> None:
+        self._defects = defects
+        self._count = 1
+
+    def divide(self, root: Part, complete: bool) -> None:
+        """Gives `root`, and all in it, their children."""
+        if root.kind.startswith("multipart/"):
+            root.section = ""
+        stack = [_Entity(root, 0, 0, complete)]
+        while stack:
+            entity = stack.pop()
+            part = entity.part
+            if part.kind.startswith("multipart/"):
+                if entity.depth >= MAX_DEPTH:
+                    self._defects["nesting_cut"] = None
+                    continue
+                self._divide_multipart(part, entity.complete)
+            elif part.kind in _MESSAGES or _is_first_fragment(part):
+                if (
+                    entity.messages >= MAX_MESSAGE_DEPTH
+                    or entity.depth >= MAX_DEPTH
+                    or self._count >= MAX_PARTS
+                ):
+                    self._defects["nesting_cut"] = None
+                    continue
+                self._open_message(part)
+                entity.messages += 1
+                entity.complete = entity.complete and part.kind != "message/partial"
+            stack.extend(
+                _Entity(child, entity.depth + 1, entity.messages, entity.complete)
+                for child in part.children or ()
+                if child.kind.startswith(_COMPOSITE)
+            )
+
+    def _divide_multipart(self, part: Part, complete: bool) -> None:
+        ranges = _ranges(part, MAX_PARTS - self._count, self._defects, complete)
+        if ranges is None:
+            # Shown as text only if the mail has no other text: see bodies.
+            part.kind = "text/x-html" if _HTML.match(part.src, part.start, part.end) else "text/x-plain"
+            part.section = part.section or "1"
+            return
+        default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
+        prefix = f"{part.section}." if part.section else ""
+        part.children = []
+        for number, (start, end) in enumerate(ranges, start=1):
+            fields = header.split(part.src, start, end, self._defects)
+            child = _part(part.src, fields.body, end, fields.first, default, self._defects)
+            child.section = f"{prefix}{number}"
+            child.within = part.kind
+            part.children.append(child)
+        self._count += len(part.children)
+
+    def _open_message(self, part: Part) -> None:
+        src, start, end = part.src, part.start, part.end
+        if part.encoding in ("base64", "quoted-printable"):
+            src = transfer_encoding.decoded(src, start, end, part.encoding, self._defects)
+            start, end = 0, len(src)
+        fields = header.split(src, start, end, self._defects)
+        child = _part(src, fields.body, end, fields.first, "text/plain", self._defects)
+        child.section = part.section if child.kind.startswith("multipart/") else f"{part.section}.1"
+        child.within = part.kind
+        part.children = [child]
+        self._count += 1
+
+
+def _is_first_fragment(part: Part) -> bool:
+    """Whether a part is the beginning of a mail that was sent in pieces (RFC 2046, section 5.2.2.1).
+
+    It is read like a message inside, as far as it goes; the other pieces have no header of their own.
+    """
+    return part.kind == "message/partial" and part.params.get("number", "").strip() == "1"
+
+
+def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tuple[int, int]] | None:
+    """Where the parts of a multipart (header and body) start and end; None if there is no delimiter at all."""
+    boundary = part.params.get("boundary", "").rstrip().encode("utf-8", "replace")
+    found: list[tuple[int, int]] = []
+    closed = False
+    if boundary:
+        found, closed = _between(part.src, part.start, part.end, boundary, limit, defects)
+    if not found and not closed:
+        stop = min(part.end, part.start + _MAX_GUESS_BYTES)
+        guess = _LIKE_DELIMITER.search(part.src, max(part.start - 1, 0), stop)
+        if guess is not None:
+            found, closed = _between(part.src, part.start, part.end, guess[1].rstrip(), limit, defects)
+            if found:
+                defects["boundary_guessed"] = None
+    if not found and not closed:
+        defects["boundary_missing" if complete else "truncated"] = None
+        return None
+    if not closed:
+        defects["boundary_unclosed" if complete else "truncated"] = None
+    return found
+
+
+def _between(
+    src: bytes, start: int, end: int, boundary: bytes, limit: int, defects: Defects
+) -> tuple[list[tuple[int, int]], bool]:
+    """The ranges between the delimiters, and whether the last one was a closing delimiter."""
+    delimiter = b"--" + boundary
+    found: list[tuple[int, int]] = []
+    begin = -1
+    # The line end before a delimiter may be the one that ended the header, or there may be none at all.
+    at = start if src.startswith(delimiter, start, end) else _line(src, delimiter, max(start - 1, 0), end)
+    while at >= 0:
+        after = at + len(delimiter)
+        tail = _TAIL.match(src, after, end)
+        if tail is not None:
+            if begin >= 0:
+                stop = at - 2 if src[at - 2] == _CR else at - 1
+                found.append((begin, max(begin, stop)))
+            begin = tail.end()
+            if tail[1] is not None:
+                return found, True
+            if len(found) >= limit:
+                defects["parts_cut"] = None
+                return found, True
+            after = begin - 1
+        at = _line(src, delimiter, after, end)
+    if begin >= 0:
+        found.append((begin, end))
+    return found, False
+
+
+def _line(src: bytes, text: bytes, at: int, end: int) -> int:
+    """Where the next line starts that begins with `text`, after a line end at `at` or later; -1 if there is
+    none.
+    """
+    line_end = src.find(b"\n" + text, at, end)
+    return line_end if line_end < 0 else line_end + 1

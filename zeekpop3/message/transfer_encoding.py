@@ -1,0 +1,167 @@
+"""Transfer encodings (RFC 2045, section 6): decoded content, whole for text, in pieces for content that is
+only hashed.
+
+Base64 is decoded strictly, without its white space. Where that fails, `_repaired` looks for the reason: lines
+after the last line of Base64 (a mailing list's footer) are not part of it; junk in between is skipped.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import pybase64
+
+from zeekpop3.message.defects import Defects
+from zeekpop3.message.uuencode import uudecoded
+
+CHUNK_BYTES = 1 << 17
+_MAX_NAME = 200
+
+_NAMES = {
+    name: encoding
+    for encoding, names in {
+        "": "7bit 8bit binary 7-bit 8-bit 7bits 8bits none 7 8 7bit-ascii us-ascii",
+        "base64": "base64 base-64 b64 x-base64",
+        "quoted-printable": "quoted-printable quoted quotedprintable qp",
+        "uuencode": "uuencode x-uuencode uue x-uue",
+    }.items()
+    for name in names.split()
+}
+_TOKEN = re.compile(r"[a-z0-9-]+")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_WHITE_SPACE = b"\r\n \t\v\f"
+_EXPECTED = _ALPHABET + b"=" + _WHITE_SPACE
+_NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
+_MIN_LINE = 40
+_ODD_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
+_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
+
+
+def name_of(value: str) -> str:
+    """The encoding's name in lower case: "" (none), "base64", "quoted-printable", "uuencode", or an unknown
+    one.
+    """
+    return _name_of(value[:_MAX_NAME])
+
+
+@lru_cache(maxsize=256)
+def _name_of(value: str) -> str:
+    match = _TOKEN.search(value.lower())
+    name = match[0] if match is not None else ""
+    return _NAMES.get(name, name)
+
+
+def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -> bytes:
+    """The content of `src[start:end]`, whole."""
+    if encoding == "base64":
+        return b"".join(_base64(src, start, end, defects))
+    data = src[start:end]
+    if encoding == "":
+        return data
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(_with_plain_soft_breaks(data))
+    if encoding == "uuencode":
+        return uudecoded(data, defects)
+    defects["encoding_unknown"] = None
+    return data
+
+
+def pieces(src: bytes, start: int, end: int, encoding: str, defects: Defects) -> Iterator[bytes]:
+    """The content of `src[start:end]` in pieces that need not be held together."""
+    if encoding == "base64":
+        yield from _base64(src, start, end, defects)
+    elif encoding == "quoted-printable":
+        while start < end:
+            stop = line_end(src, start, end, CHUNK_BYTES)
+            yield decoded(src, start, stop, encoding, defects)
+            start = stop
+    else:
+        yield decoded(src, start, end, encoding, defects)
+
+
+def line_end(src: bytes, start: int, end: int, size: int) -> int:
+    """End of the last line that begins before `start + size`, at most `end`."""
+    if end - start <= size:
+        return end
+    stop = src.find(b"\n", start + size - 1, end)
+    return end if stop < 0 else stop + 1
+
+
+def _with_plain_soft_breaks(data: bytes) -> bytes:
+    """Quoted-printable as binascii reads it: no blanks after the equals sign that ends a line, and no bare CR
+    after one, because binascii would skip the rest of the line.
+    """
+    if _ODD_BREAK.search(data) is None:
+        return data
+    if data.count(b"=\r") != data.count(b"=\r\n"):
+        data = data.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=3D\r")
+    # Some lines at a time: a substitution holds all its pieces, many times the size of the text.
+    out: list[bytes] = []
+    at = 0
+    while at < len(data):
+        stop = line_end(data, at, len(data), CHUNK_BYTES)
+        out.append(_SOFT_BREAK.sub(b"=", data[at:stop]))
+        at = stop
+    return b"".join(out)
+
+
+def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
+    rest = b""  # the beginning of a quad that continues in the next piece
+    begun = False
+    while start < end:
+        stop = line_end(src, start, end, CHUNK_BYTES)
+        text = rest + src[start:stop].translate(None, _WHITE_SPACE)
+        whole = len(text) if stop == end else len(text) // 4 * 4
+        try:
+            data = pybase64.b64decode(text[:whole], validate=True)
+            if stop < end and len(data) % 3:
+                raise ValueError  # padding, and more behind it
+        except (binascii.Error, ValueError):
+            yield _repaired(rest + src[start:end], defects, begun)
+            return
+        yield data
+        begun = begun or bool(data)
+        rest = text[whole:]
+        start = stop
+
+
+def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
+    """The content of Base64 with junk in it, with a footer, or cut off; up to the padding, as the standard
+    library decodes. `begun`: Base64 came before, so all of `text` may be a footer.
+    """
+    bad = _NOT_BASE64.search(text) if text.translate(None, _EXPECTED) else None
+    if bad is not None:
+        line = text.rfind(b"\n", 0, bad.start()) + 1
+        begun = begun or (line > 0 and not text[:line].isspace())
+        if begun and not _base64_line_follows(text, bad.end()):
+            defects["base64_trailing_text"] = None
+            text = text[:line]
+        else:
+            defects["base64_broken"] = None
+    try:
+        return binascii.a2b_base64(text)
+    except (binascii.Error, ValueError):
+        defects["base64_broken"] = None
+    clean = text.translate(None, _NOT_ALPHABET)
+    over = len(clean) % 4
+    if over == 1:
+        clean = clean[:-1]
+    elif over:
+        clean += b"=" * (4 - over)
+    return pybase64.b64decode(clean)
+
+
+def _base64_line_follows(text: bytes, at: int) -> bool:
+    """Whether a whole line of Base64 follows: then the text before it was junk and not a footer."""
+    at = text.find(b"\n", at) + 1
+    while at:
+        match = _BASE64_LINE.match(text, at)
+        if match is not None and len(match[0].strip()) >= _MIN_LINE:
+            return True
+        at = text.find(b"\n", at) + 1
+    return False
