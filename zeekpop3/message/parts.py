@@ -163,7 +163,7 @@ def _is_first_fragment(part: Part) -> bool:
 
 
 def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tuple[int, int]] | None:
-    """Where the parts of a multipart (header and body) start and end; None if there is no delimiter at all."""
+    """Where the parts of a multipart (header and body) start and end; None if there is no delimiter."""
     boundary = part.params.get("boundary", "").rstrip().encode("utf-8", "replace")
     found: list[tuple[int, int]] = []
     closed = False

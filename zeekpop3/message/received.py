@@ -51,7 +51,7 @@ _COLONS_OF_A_TIME = 2
 
 
 class Received(NamedTuple):
-    """One hop. Strings as written (`raw`: the unfolded field); `date` in microseconds since the epoch, UTC."""
+    """One hop. Strings as written (`raw`: the unfolded field); `date`: microseconds since the epoch, UTC."""
 
     raw: str
     from_: str | None
