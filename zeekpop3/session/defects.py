@@ -7,18 +7,24 @@ mails. A defect never stops a record. Each defect of a record is named once.
 from __future__ import annotations
 
 SESSION_DEFECTS: dict[str, str] = {
+    "answered_early": "The server sent the message before the client requested it.",
     "desynchronized": "Zeek's analyzer lost synchronisation after packet loss; message number unknown (plain "
     "form).",
     "header_fold_guessed": "Folded header lines were restored by heuristics, because the log does not tell "
     "where header fields end (plain form).",
     "idle": "The session was closed after a time without rows.",
+    "limit_reached": "A limit of the Zeek script was reached; a part of the connection is not in the log.",
     "message_too_large": "The response exceeds the size limit; the bytes above the limit were dropped and "
     "counted.",
-    "number_doubtful": "After a loss, the size differs from the size in LIST; message number uncertain.",
+    "number_doubtful": "Message number uncertain: after a loss the size differs from the size in LIST, or "
+    "responses may be out of step with the commands.",
     "reply_malformed": "The server sent a line that is not a reply.",
     "request_missing": "The request was not captured; the command, and the number if set, are inferred.",
+    "response_unsolicited": "The server sent a response that no line of the client requested.",
     "rows_missing": "Rows of the event log are missing (a hole in `seq`).",
     "status_missing": "The status line of the response was not captured.",
+    "terminator_unusual": "The end of the message is not CRLF, dot, CRLF; it follows from how the client "
+    "continued, or is uncertain.",
 }
 
 MAIL_DEFECTS: dict[str, str] = {

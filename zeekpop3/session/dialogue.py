@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from zeekpop3.session.events import Command, ConnId, Event, Exchange, Session, Transfer
+from zeekpop3.session.login import Logins
 from zeekpop3.session.mailbox import Mailbox
 from zeekpop3.session.protocol import (
+    LOGIN_COMMANDS,
     MESSAGE_COMMANDS,
     STAT_MESSAGE,
+    TRANSACTION_COMMANDS,
     count_lines,
     declared_octets,
     message_number,
@@ -22,6 +25,8 @@ from zeekpop3.session.protocol import (
 )
 
 _MAX_WAITING_ARGUMENTS = 1000
+_OF_SESSION = frozenset({"request_missing", "response_unsolicited"})
+"""Defects of an exchange that are also defects of the session."""
 
 
 @dataclass(slots=True)
@@ -29,16 +34,14 @@ class Dialogue:
     """Turns the exchanges of one connection, in order, into events; keeps what later ones need to know."""
 
     session: Session
+    logins: Logins
     on_exchange: Callable[[Exchange], None] | None = None
     mailbox: Mailbox = field(default_factory=Mailbox)
     out: list[Event] = field(default_factory=list)
-    user_typed: str | None = None
     trans_depth: int = 0
     last_number: int | None = None
     arguments: dict[str, deque[str]] = field(default_factory=dict)
     expects_greeting: bool = True
-    _failures_reported: int = 0
-    _failures_seen: int = 0
 
     @property
     def conn_id(self) -> ConnId | None:
@@ -56,25 +59,11 @@ class Dialogue:
     def note_argument(self, command: str, argument: str) -> None:
         """An argument that the event log gives apart from the command (exact form: `request` rows)."""
         self.arguments.setdefault(command, deque(maxlen=_MAX_WAITING_ARGUMENTS)).append(argument)
-        self.note_user(command, argument)
 
-    def note_user(self, command: str, argument: str) -> None:
-        """Remember who wants to log in (RFC 1939, section 7: USER)."""
-        if command == "USER":
-            self.user_typed = argument or None
-
-    def login(self, result: str, user: str | None) -> None:
-        """Zeek's login event: `result` is "success" or "failure"."""
-        session = self.session
-        if result == "success":
-            session.auth_result = "success"
-            session.user = user or session.user
-        else:
-            # Zeek reports a failure only if it knows the user; the replies show the others.
-            self._failures_reported += 1
-            session.logins_failed = max(session.logins_failed, self._failures_reported)
-            session.auth_result = session.auth_result or "failure"
-            session.user = session.user or user
+    def finish(self) -> None:
+        """The connection is over."""
+        if self.session.listed is not None:
+            self.session.listing = self.mailbox.listing()
 
     def add(self, exchange: Exchange) -> None:
         """Take the next exchange: a command, perhaps a transfer, and what they say of the session."""
@@ -104,10 +93,14 @@ class Dialogue:
         session.commands += 1
         session.unknown += command is None
         session.errors += exchange.status == "ERR"
-        if "request_missing" in exchange.defects:
-            session.add_defect("request_missing")
+        for defect in _OF_SESSION.intersection(exchange.defects):
+            session.add_defect(defect)
         if command is None:
+            if "request_missing" in exchange.defects:
+                self.logins.unknown_request(exchange)
             return
+        if exchange.status == "OK" and command in TRANSACTION_COMMANDS:
+            self.logins.transaction()
         if command not in MESSAGE_COMMANDS:
             self._learn(command, exchange)
         elif exchange.status == "OK" or (exchange.status is None and exchange.body):
@@ -131,7 +124,7 @@ class Dialogue:
                 uid=session.uid,
                 ts=exchange.ts,
                 conn_id=session.conn_id,
-                user=session.user or self.user_typed,
+                user=session.user,
                 trans_depth=self.trans_depth,
                 command=command,
                 msg_num=msg_num,
@@ -148,10 +141,8 @@ class Dialogue:
     def _learn(self, command: str, exchange: Exchange) -> None:
         session, ok = self.session, exchange.status == "OK"
         message = exchange.message or ""
-        if command == "USER":
-            self.user_typed = exchange.argument or self.user_typed
-        elif command in ("PASS", "APOP", "AUTH"):
-            self._authentication(command, exchange.argument, exchange)
+        if command in LOGIN_COMMANDS:
+            self.logins.exchange(exchange)
         elif command == "QUIT":
             session.quit = True
         elif not ok:
@@ -168,31 +159,8 @@ class Dialogue:
                 self.mailbox.learn([message.encode()], command == "UIDL")
             else:
                 session.listed = self.mailbox.learn(exchange.body.splitlines(), command == "UIDL")
-        elif command == "STLS":
-            session.tls = True
         elif command == "CAPA" and exchange.body is not None:
             session.capabilities = [
                 to_text(line).strip() for line in exchange.body.splitlines() if line.strip()
             ]
-
-    def _authentication(self, command: str, argument: str | None, exchange: Exchange) -> None:
-        session = self.session
-        if command == "AUTH" and (not argument or exchange.body is not None):
-            if exchange.body is not None or exchange.status != "OK":
-                return  # it asked for the mechanisms only
-            argument = argument or ""
-        words = (argument or "").split()
-        mechanism = "USER" if command == "PASS" else command
-        if command == "AUTH" and words:
-            mechanism = words[0].upper()
-        session.auth_mechanism = mechanism
-        claimed = self.user_typed if command == "PASS" else words[0] if command == "APOP" and words else None
-        if command == "AUTH" and len(words) > 1:
-            claimed = words[1]
-        if exchange.status == "OK":
-            session.auth_result = "success"
-            session.user = session.user or claimed
-        elif exchange.status == "ERR":
-            self._failures_seen += 1
-            session.logins_failed = max(session.logins_failed, self._failures_seen)
-            session.auth_result = session.auth_result or "failure"
+            session.starttls_offered = any(line.upper() == "STLS" for line in session.capabilities)

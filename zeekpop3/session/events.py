@@ -43,6 +43,7 @@ class Exchange:
     `body` holds the lines of a multi-line response: dots unstuffed, CRLF line ends, without terminator.
     `ended` is True if the end of the response was seen. `missing` counts the bytes that the body lacks; -1 if
     some are missing and their number is unknown. `lines` and `wire_octets` measure the body as sent.
+    `challenged`: the server answered AUTH with a challenge (RFC 5034).
     """
 
     command: str | None
@@ -56,6 +57,7 @@ class Exchange:
     missing: int = 0
     wire_octets: int | None = None
     lines: int | None = None
+    challenged: bool = False
     defects: list[str] = field(default_factory=list)
 
 
@@ -107,12 +109,22 @@ class Transfer:
     defects: list[str] = field(default_factory=list)
 
 
+class Listed(NamedTuple):
+    """A message of the mailbox, as LIST and UIDL named it (RFC 1939, sections 5 and 7)."""
+
+    msg_num: int
+    octets: int | None
+    uidl: str | None
+
+
 @dataclass(slots=True)
 class Session:
     """A connection, from its first row to its close; a row of `sessions`.
 
     `duration` is in microseconds. `closed` is how it ended: "closed" (Zeek removed the connection), "idle"
-    (given up) or "open" (the log ended first).
+    (given up) or "open" (the log ended first). `user` is the user of the last login that the server accepted.
+    `starttls_offered` is None if the server did not list its capabilities, `listing` if it did not list the
+    whole mailbox.
     """
 
     uid: str
@@ -123,10 +135,13 @@ class Session:
     auth_mechanism: str | None = None
     auth_result: str | None = None
     logins_failed: int = 0
+    users_refused: list[str] = field(default_factory=list)
     capabilities: list[str] = field(default_factory=list)
+    starttls_offered: bool | None = None
     stat_messages: int | None = None
     stat_octets: int | None = None
     listed: int | None = None
+    listing: list[Listed] | None = None
     retrieved: int = 0
     deleted: int = 0
     tls: bool = False

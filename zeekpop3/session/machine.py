@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import ConnId, Event, Exchange, Rows, Session
 from zeekpop3.session.exact.reader import ExactReader
-from zeekpop3.session.exact.unmatched import LostRequests
+from zeekpop3.session.login import Logins
 from zeekpop3.session.plain.reader import PlainReader
 from zeekpop3.session.protocol import NUMBERED_COMMANDS, to_text
 
@@ -46,7 +46,8 @@ class Connection:
     _begun: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._dialogue = Dialogue(Session(self.uid, 0, None), self.on_exchange)
+        session = Session(self.uid, 0, None)
+        self._dialogue = Dialogue(session, Logins(session), self.on_exchange)
 
     @property
     def fidelity(self) -> str:
@@ -114,7 +115,7 @@ class Connection:
         for kind in rows.kind:
             if kind in _EXACT:
                 self._dialogue.session.fidelity = "exact"
-                self._exact = ExactReader(self._dialogue, self.max_message, LostRequests(self._dialogue))
+                self._exact = ExactReader.of(self._dialogue, self.max_message)
                 self._replay()
                 return
             if kind in _PLAIN:
@@ -170,7 +171,7 @@ class Connection:
         for index in range(start, stop):
             kind = kinds[index]
             if kind == "sent":
-                exact.sent(commands[index], data[index], offsets[index], stamps[index])
+                exact.sent(commands[index], data[index], offsets[index], stamps[index], rows.length[index])
             elif kind == "contents":
                 exact.contents(offsets[index], rows.length[index], data[index], stamps[index])
             elif kind == "gap":
@@ -199,9 +200,13 @@ class Connection:
         kind = rows.kind[index]
         if kind == "login":
             user = to_text(rows.data[index]) if rows.length[index] >= 0 else None
-            self._dialogue.login(rows.command[index] or "", user or None)
+            self._dialogue.logins.reported(rows.command[index] or "", user)
         elif kind == "starttls":
             self._dialogue.session.tls = True
+            if self._exact is not None:
+                self._exact.start_tls()
+        elif kind == "unexpected" and rows.command[index] == "limit":
+            self._dialogue.session.add_defect("limit_reached")
         elif kind == "close":
             self._end("closed", rows.ts[index])
 
@@ -209,6 +214,7 @@ class Connection:
         reader = self._exact or self._plain
         assert reader is not None
         reader.finish()
+        self._dialogue.finish()
         session = self._dialogue.session
         session.closed = reason
         session.duration = max(0, (self.last_ts if ts is None else ts) - session.ts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from zeekpop3.session.events import Listed
 from zeekpop3.session.protocol import parse_listing, to_text
 
 _MAX_SAME_SIZE = 100
@@ -21,6 +22,11 @@ class Mailbox:
     def held_bytes(self) -> int:
         """About how much memory the listings take, in bytes."""
         return 160 * len(self.sizes) + 240 * len(self.unique_ids)
+
+    def listing(self) -> list[Listed]:
+        """The messages in the order of their numbers."""
+        numbers = sorted(self.sizes.keys() | self.unique_ids.keys())
+        return [Listed(number, self.sizes.get(number), self.unique_ids.get(number)) for number in numbers]
 
     def learn(self, lines: list[bytes], unique_ids: bool) -> int:
         """Take the lines of a response to LIST, or to UIDL; return how many name a message."""

@@ -14,6 +14,8 @@ MULTILINE_WITHOUT_ARGUMENT = frozenset({"LIST", "UIDL", "AUTH", "LANG"})
 # 1082) differ in what they answer. The first bytes after the status line decide.
 MULTILINE_IF_LINES_FOLLOW = frozenset({"AUTH", "LANG", "XTND"})
 NUMBERED_COMMANDS = frozenset({"RETR", "TOP", "LIST", "UIDL", "DELE"})
+LOGIN_COMMANDS = frozenset({"USER", "PASS", "APOP", "AUTH"})
+TRANSACTION_COMMANDS = frozenset({"STAT", "LIST", "UIDL", "RETR", "TOP", "DELE"})
 MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
 
 STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
@@ -37,6 +39,15 @@ def is_multiline(command: str | None, argument: str | None, status: str | None) 
     if command in ALWAYS_MULTILINE:
         return True
     return command in MULTILINE_WITHOUT_ARGUMENT and not argument
+
+
+def starts_status(data: bytes, more: bool) -> bool | None:
+    """True if bytes start like a status line; None if `more` bytes may come and are needed to tell."""
+    if more and len(data) < 5:
+        start = data.upper()
+        if b"+OK".startswith(start[:3]) or b"-ERR".startswith(start[:4]):
+            return None
+    return STATUS_START.match(data) is not None
 
 
 def parse_status(line: bytes) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from zeekpop3.session.events import Exchange
 from zeekpop3.session.protocol import NUMBERED_COMMANDS
 
 _FETCH_THEN_DELETE = ("RETR", "DELE")
@@ -17,13 +18,21 @@ _MAX_INFERRED = 1000
 
 @dataclass(slots=True)
 class Sent:
-    """A line of the client. `offset` is where the server's stream stood when the client sent it."""
+    """A line of the client, or `count` equal ones. `offset` is where the server's stream stood then.
+
+    `command` is None for a line that is not a known command. `argument` is empty if the log does not have it.
+    """
 
     command: str | None
     argument: str
     offset: int
     ts: int
+    count: int = 1
     inferred: bool = False
+
+    def exchange(self) -> Exchange:
+        """The line without an answer."""
+        return Exchange(self.command, self.argument or None, self.ts)
 
 
 def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: int) -> list[Sent]:
@@ -40,7 +49,7 @@ def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: i
     if best is None:
         return []
     offset = previous.offset if previous is not None else 0
-    return [Sent(command, argument, offset, following.ts, True) for command, argument in best[1]]
+    return [Sent(command, argument, offset, following.ts, inferred=True) for command, argument in best[1]]
 
 
 def _walks(previous: Sent | None, following: Sent) -> Iterator[list[tuple[str, str]]]:

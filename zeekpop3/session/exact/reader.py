@@ -1,102 +1,90 @@
 """The exact form: responses are found by their position in the server's stream, not by the order of rows.
 
-The k-th command's response starts where the previous one ended, or at the command's own offset if that is
-later: the offset is where the server's stream stood when the client sent the command, so no response starts
-before it. While nothing is missing, the bytes alone say where each response ends. Where a loss lies in a
-response, the next command's offset bounds it if the client waits for each response; if it does not, `align`
-decides.
+The k-th line's response starts where the previous one ended, or at the line's own offset if that is later:
+the offset is where the server's stream stood when the client sent the line, so no response starts before it.
+While nothing is missing, the bytes alone say where each response ends. Where a loss lies in a response, the
+next line's offset bounds it if the client waits for each response; if it does not, `align` decides.
+
+Where two readings are possible, the message carries a defect: bytes never move silently from one message to
+another.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.align import align
-from zeekpop3.session.exact.commands import Sent, lost_commands
-from zeekpop3.session.exact.losses import exchange_of, may_end_at, unmatched_message
-from zeekpop3.session.exact.responses import Response, read_line
+from zeekpop3.session.exact.answers import Answers
+from zeekpop3.session.exact.client import ClientLines
+from zeekpop3.session.exact.commands import Sent
+from zeekpop3.session.exact.losses import exchange_of, may_end_at
+from zeekpop3.session.exact.responses import Response, has_other_end
 from zeekpop3.session.exact.spans import STATUS_LENGTH, Span, bounded_span
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.exact.unmatched import LostRequests
-from zeekpop3.session.protocol import (
-    ALWAYS_MULTILINE,
-    MULTILINE_IF_LINES_FOLLOW,
-    STATUS_START,
-    is_multiline,
-    message_number,
-    parse_status,
-    to_text,
-)
+from zeekpop3.session.exact.unsolicited import read_unsolicited
+from zeekpop3.session.protocol import MESSAGE_COMMANDS, message_number, to_text
 
-_NEVER = 1 << 62
-_CHALLENGE = (b"+ ", b"+\r", b"+\n")
+_TLS_RECORD = (b"\x15\x03", b"\x16\x03")  # alert, handshake
 _KEPT_END = 8  # bytes that may be the beginning of a terminator
-_MANY = 32
 _MAX_AHEAD = 1000
+_MAX_WAITING = 100_000  # lines without an answer
+_SENT_COST = 200  # bytes of memory
 
 
 @dataclass(slots=True)
 class ExactReader:
     """Reads `sent`, `contents` and `gap` rows; hands exchanges to the dialogue as they end.
 
-    `finished` is True once the rest of the stream is not POP3 (TLS). From `pipelined_from` on the client has
-    been seen not to wait; before that offset it waits for each response.
+    `finished` is True once the rest of the stream is not POP3 (TLS).
     """
 
     dialogue: Dialogue
     max_message: int
+    stream: ServerStream
+    client: ClientLines
     requests: LostRequests
-    stream: ServerStream = field(default_factory=ServerStream)
-    pending: list[Sent] | deque[Sent] = field(default_factory=list)
-    pipelined_from: int = _NEVER
+    answers: Answers
     finished: bool = False
-    _response: Response | None = None  # the response at the stream's position, if its end is not known yet
-    _last_sent: Sent | None = None
-    _last_offset: int = -1
+    _tls_agreed: bool = False  # the last answer was +OK to STLS
     _skipped: int = 0  # bytes of the present response that were dropped
     _status_length: int = STATUS_LENGTH  # of the last reply to RETR
+
+    @classmethod
+    def of(cls, dialogue: Dialogue, max_message: int) -> ExactReader:
+        """A reader for a new connection."""
+        stream, requests = ServerStream(), LostRequests(dialogue)
+        client = ClientLines(requests)
+        return cls(dialogue, max_message, stream, client, requests, Answers(dialogue, stream, client))
 
     @property
     def held_bytes(self) -> int:
         """About how much memory is held, in bytes."""
-        return self.stream.held_bytes + 200 * len(self.pending)
+        return self.stream.held_bytes + _SENT_COST * len(self.client)
 
     # -- rows ------------------------------------------------------------------------------------------
 
-    def sent(self, command: str | None, argument: bytes, offset: int, ts: int) -> None:
-        """A `sent` row: the client sent a line when the server's stream stood at `offset`."""
+    def sent(self, command: str | None, argument: bytes, offset: int, ts: int, length: int) -> None:
+        """A `sent` row: the client sent a line, or several equal ones, when the server's stream stood at
+        `offset`."""
+        if self.finished:
+            return
         here = max(self.stream.place(offset), 0)
-        if here == self._last_offset and here < self.pipelined_from:
-            self.pipelined_from = here  # two commands at one offset
-        self._last_offset = here
-        sent = Sent(command, to_text(argument) if argument else "", here, ts)
-        if self.requests.lost:
-            # In a batch the loss cuts lines at both its ends.
-            slack = 32 if self.pipelined_from <= here else 0
-            inferred = lost_commands(self._last_sent, sent, self.requests.lost, slack)
-            self.requests.found(inferred)
-            self.pending.extend(inferred)
-        self._last_sent = sent
-        self.pending.append(sent)
-        if len(self.pending) > _MANY and isinstance(self.pending, list):
-            self.pending = deque(
-                self.pending
-            )  # takes ten times the memory of a list, but loses its front cheaply
+        count = length if length > 1 and not argument else 1
+        if not self.client and here >= self.stream.position == self.stream.end:
+            self.answers.doubtful = False  # all lines were answered: in step again
+        self.client.add(Sent(command, to_text(argument) if argument else "", here, ts, count))
+        if len(self.client) > _MAX_WAITING:
+            sent = self.client.pop()
+            self.dialogue.add(sent.exchange())
+            self.answers.doubtful = True
 
     def argument(self, command: str, argument: str) -> None:
-        """A `request` row: what the `sent` row of the same command leaves out."""
-        for sent in reversed(self.pending):
-            if sent.command == command:
-                if not sent.argument:
-                    sent.argument = argument
-                    self.dialogue.note_user(command, argument)
-                    return
-                break
-        self.dialogue.note_argument(command, argument)
+        """A `request` row (first edition): what the `sent` row of the same command leaves out."""
+        if not self.client.add_argument(command, argument):
+            self.dialogue.note_argument(command, argument)
 
     def contents(self, offset: int, length: int, data: bytes, ts: int) -> None:
         """A `contents` row: bytes of the server's stream."""
@@ -115,131 +103,147 @@ class ExactReader:
         """Rows of the log are missing here; the offsets show which bytes they held."""
         self.requests.damage_seen = True
 
+    def start_tls(self) -> None:
+        """A `starttls` row: what follows on either side is TLS."""
+        self.advance()
+        self.finished = True
+
     def advance(self) -> None:
         """Read what can be read for certain with the rows so far."""
         stream = self.stream
         if stream.position >= stream.end:
             return
-        while not self.finished and self._step(final=False):
+        while self._step(final=False):
             pass
         self._bound_memory()
         stream.release()
 
     def finish(self) -> None:
         """The connection is over: read the rest as well as it can be read."""
-        while not self.finished and self._step(final=True):
+        while self._step(final=True):
             pass
-        for sent in self.pending:
-            self._emit(sent, Exchange(sent.command, sent.argument or None, sent.ts))
-        self.pending.clear()
+        self.answers.merge_sasl()
+        for sent in self.client.pop_all():
+            self._emit(sent, sent.exchange())
 
     # -- one response ----------------------------------------------------------------------------------
 
     def _step(self, final: bool) -> bool:
         """Read one response at the present position; False if that needs more rows."""
-        start = self.stream.position
-        if start >= self.stream.end:
+        stream, sent = self.stream, self.client.first
+        start = stream.position
+        if start >= stream.end or (self._tls_agreed and self._tls_begins(start, final)):
             return False
-        sent = self.pending[0] if self.pending and self.pending[0].offset <= start else None
-        if sent is None:
-            return self._read_unmatched(start, final)
-        done = self._read(sent, start)
-        return self._read_damaged(sent, start, final) if done is None else done
+        if sent is None or sent.offset > start:
+            return self._read_unsolicited(final)
+        response = self.answers.read(final)
+        if response is None:
+            return self._read_damaged(final)
+        sent = self.client.first
+        assert sent is not None
+        if response.refuted:
+            if sent.inferred:
+                self.client.pop()
+            return self._read_unsolicited(False)
+        self._take_response(sent, response)
+        return True
 
-    def _read(self, sent: Sent, start: int) -> bool | None:
-        """Read a response without a loss in it. None: a loss lies in it, or it is not all there yet."""
-        stream, response = self.stream, self._response
-        hole = stream.first_hole(start)
-        if response is None or response.start != start:
-            response = self._begin(sent, start, hole)
-            if response is None:
-                return None if stream.position == start else True
-            if self.requests.damage_seen and self._refuted(response, hole):
-                if sent.inferred:
-                    del self.pending[0]
-                return self._read_unmatched(start, False)
-            self._response = response
-        if response.search is not None and not response.find_end(stream, hole):
-            return None
-        exchange = response.exchange(stream, sent, start)
-        self._response = None
+    def _tls_begins(self, start: int, final: bool) -> bool:
+        """True if the server's next bytes are a TLS record, or may turn out to be."""
+        first = self.stream.bytes_at(start, start + 2)
+        if first in _TLS_RECORD:
+            self.dialogue.session.tls = self.finished = True
+            self.stream.position = self.stream.end
+        self._tls_agreed = first in _TLS_RECORD or (len(first) < 2 and not final)
+        return self._tls_agreed
+
+    def _take_response(self, sent: Sent, response: Response) -> None:
+        """A response is complete: it answers `sent`, unless the evidence says otherwise."""
+        exchange = response.exchange(self.stream, sent)
+        if self.answers.challenged:
+            exchange.challenged, exchange.reply_ts = True, self.answers.challenge_ts
         if self._skipped:
             exchange.missing, self._skipped = self._skipped, 0
             exchange.defects.append("message_too_large")
-        if sent.command == "RETR" and exchange.body is not None:
-            self._status_length = response.body_start - start
-            if not self.requests.is_asked_for(sent, exchange.body):
-                self._take_other(start, exchange, response.stop)
-                return True
+        if exchange.body is not None:
+            if sent.command == "RETR":
+                self._status_length = response.body_start - response.start
+                if not self.requests.is_asked_for(sent, exchange.body):
+                    self._take_other(exchange, response.stop)
+                    return
+            elif sent.command is None and self._take_for_unknown(sent, exchange, response):
+                return
+            following = self.client.next_offset
+            if following is not None and following < response.stop and has_other_end(exchange.body):
+                exchange.defects.append("terminator_unusual")
+                self.answers.doubtful = True
+        if sent.command in MESSAGE_COMMANDS:
+            if self.answers.doubtful and "number_doubtful" not in exchange.defects:
+                exchange.defects.append("number_doubtful")
+            if response.start < self.answers.early_until:
+                exchange.defects.append("answered_early")
+        self._take(sent, exchange, response.stop)
+
+    def _take_for_unknown(self, sent: Sent, exchange: Exchange, response: Response) -> bool:
+        """The response to a line that is not a known command has lines. If they are a message, whose is
+        it?"""
+        command, number = self.requests.guess(exchange.message or "", exchange.body)
+        if command != "RETR":
+            return False
+        following = self.client.second
+        if following is not None and following.command == "RETR" and following.offset <= response.start:
+            # The server did not answer the line, it seems.
+            self.dialogue.add(self.client.pop().exchange())
+            exchange.command, exchange.argument, exchange.ts = "RETR", following.argument, following.ts
+            exchange.defects.append("number_doubtful")
+            self.answers.doubtful = True
+            self._take(following, exchange, response.stop)
+            return True
+        exchange.command = command
+        if self.requests.damage_seen:
+            exchange.argument = number
+            exchange.defects.append("request_missing")
+        else:
+            exchange.defects.append("number_doubtful")
         self._take(sent, exchange, response.stop)
         return True
 
-    def _begin(self, sent: Sent, start: int, hole: int) -> Response | None:
-        """The status line of the response at `start`; None if it is not there yet, or was no status line and
-        has been passed."""
-        stream, at = self.stream, start
-        while line := read_line(stream, at, hole):
-            end = at + len(line)
-            if (parsed := parse_status(line)) is not None:
-                break
-            if not line.startswith(_CHALLENGE):
-                self.dialogue.session.add_defect("reply_malformed")
-                stream.position = end
-                return None
-            at = end  # a SASL challenge (RFC 5034): the answer to AUTH is still to come
-        else:
-            return None
-        response = Response(start, *parsed, end, stop=end)
-        if response.status == "OK":
-            following = stream.bytes_at(end, end + 5) if end < hole else b""
-            multiline = self._has_lines(sent, end, following)
-            if multiline is None:
-                return None
-            if multiline:
-                response.expect_lines(line)
-        return response
-
-    def _has_lines(self, sent: Sent, after: int, following: bytes) -> bool | None:
-        """True if lines follow the +OK line that ends at `after`; None: the bytes that follow will tell."""
-        command, argument = sent.command, self._argument_of(sent)
-        if command in ALWAYS_MULTILINE:
-            return True
-        by_content = command in MULTILINE_IF_LINES_FOLLOW and not argument
-        if not by_content and not is_multiline(command, argument, "OK"):
-            return False
-        if self._next_offset() == after <= self.pipelined_from:
-            return False
-        if following:
-            return not STATUS_START.match(following)
-        return None if by_content else True
-
-    def _refuted(self, response: Response, hole: int) -> bool:
-        """True if lines follow a status line where the command has none, or the other way round."""
-        after = response.body_start
-        if self._next_offset() == after <= self.pipelined_from:
-            return response.search is not None
-        return (
-            response.search is None
-            and after < hole
-            and not STATUS_START.match(self.stream.bytes_at(after, after + 5))
-        )
-
-    def _next_offset(self) -> int | None:
-        return self.pending[1].offset if len(self.pending) > 1 else None
-
-    def _argument_of(self, sent: Sent) -> str | None:
-        waiting = self.dialogue.arguments.get(sent.command or "")
-        return sent.argument or (waiting[0] if waiting else None)
+    def _take_other(self, exchange: Exchange, end: int) -> None:
+        """A message is not the one requested: the request for it, or the response to others, was lost."""
+        body, start = exchange.body or b"", self.stream.position
+        lines = self.client.ahead(_MAX_AHEAD)
+        for ahead, sent in enumerate(lines):
+            if sent.offset <= start and self.requests.listed_size(sent) == len(body):
+                for _ in range(ahead):
+                    skipped = self.client.pop()
+                    self._emit(skipped, skipped.exchange())
+                exchange.argument, exchange.ts = sent.argument, sent.ts
+                self._take(sent, exchange, end)
+                return
+        following = message_number(lines[0].argument)
+        exchange.command, exchange.argument = self.requests.guess(exchange.message or "", body, following)
+        if exchange.command == "RETR" and exchange.argument is None and not self.requests.unexplained:
+            # No request is missing, so a response is: this is another message than the one requested.
+            exchange.defects.append("number_doubtful")
+            self._take(lines[0], exchange, end)
+            return
+        exchange.defects.append("request_missing")
+        self._emit(None, exchange)
+        self.answers.taken()
+        self.stream.position = end
 
     # -- losses ----------------------------------------------------------------------------------------
 
-    def _read_damaged(self, sent: Sent, start: int, final: bool) -> bool:
-        stream = self.stream
-        sent.argument = self._argument_of(sent) or ""
+    def _read_damaged(self, final: bool) -> bool:
+        """Read a response with a loss in it, as soon as its extent is certain."""
+        stream, sent = self.stream, self.client.first
+        assert sent is not None
+        start = stream.position
+        sent.argument = self.answers.argument_of(sent) or ""
         if stream.first_hole(start) >= stream.end and not final:
             return False  # nothing is missing: the rest of the response is still to come
-        following = self._next_offset()
-        if following is not None and start < following <= self.pipelined_from:
+        following = self.client.next_offset
+        if following is not None and start < following <= self.client.pipelined_from:
             if stream.end < following:
                 return self._align() if final else False
             if stream.end == following and not final:
@@ -248,158 +252,72 @@ class ExactReader:
                 sizes, length = self.dialogue.mailbox.sizes, self._status_length
                 self._take_spans([bounded_span(stream, start, following, sent, sizes, length)])
                 return True
-            self.pipelined_from = start
+            self.client.pipelined_from = start
         return self._align() if final else False
 
     def _align(self) -> bool:
         stream = self.stream
-        sizes = self.dialogue.mailbox.sizes
-        spans = align(stream, stream.position, stream.end, list(self.pending), sizes)
+        lines = self.client.ahead(_MAX_AHEAD)
+        spans = align(stream, stream.position, stream.end, lines, self.dialogue.mailbox.sizes)
         self._take_spans(spans)
         return bool(spans)
 
     def _take_spans(self, spans: list[Span]) -> None:
-        """Take the responses to the next commands, a span each."""
+        """Take the responses to the next lines, a span each."""
         stream = self.stream
+        self.answers.taken()
         for span in spans:
-            sent = self.pending[0]
+            sent = self.client.first
+            assert sent is not None
             exchange = exchange_of(stream, sent, span)
             if sent.command == "RETR" and self.requests.is_listing(exchange.body):
                 # The best way to match commands and responses, but not a good one.
                 exchange.command, exchange.argument = self.requests.guess(span.message or "", exchange.body)
                 exchange.defects.append("request_missing")
                 self._emit(None, exchange)
-                exchange = Exchange(sent.command, sent.argument or None, sent.ts)
+                exchange = sent.exchange()
             self._emit(sent, exchange)
-            del self.pending[0]
+            self.client.pop()
             stream.position = max(stream.position, span.stop)
 
     # -- responses without a request -------------------------------------------------------------------
 
-    def _read_unmatched(self, start: int, final: bool) -> bool:
-        """Read the greeting, or the reply to a command that the log does not have."""
-        stream = self.stream
-        if self.requests.lost and not self.pending and not final:
-            return False  # the next command may show which one was lost
-        limit = next((sent.offset for sent in islice(self.pending, 2) if sent.offset > start), None)
-        stop = stream.end if limit is None else min(limit, stream.end)
-        more = not final and (limit is None or stream.end < limit)
-        hole = stream.first_hole(start)
-        after = stream.line_end(start, min(hole, stop))
-        if after < 0:
-            if hole < stop:
-                return self._read_unmatched_damaged(start, stop, more)
-            if limit is not None and stream.end >= limit:
-                self.dialogue.session.add_defect("reply_malformed")
-                stream.position = stop
-                return True
+    def _read_unsolicited(self, final: bool) -> bool:
+        """Read the greeting, or a response that answers no line of the client; False if that needs more
+        rows."""
+        found = read_unsolicited(self.answers, final)
+        if found is None:
             return False
-        line = stream.bytes_at(start, after)
-        parsed = parse_status(line)
-        if self.dialogue.expects_greeting and start == 0:
-            self.dialogue.greeting(*(parsed or ("", to_text(line).rstrip("\r\n"))))
-            stream.position = after
-            return True
-        if parsed is None:
-            if not line.startswith(b"+"):  # else a challenge whose AUTH was lost
-                self.dialogue.session.add_defect("reply_malformed")
-            stream.position = after
-            return True
-        if after == stop and more:
-            return False  # whether lines follow is not yet known
-        response = Response(start, *parsed, after, stop=after)
-        following = stream.bytes_at(after, min(after + 5, stop))
-        sent = Sent(None, "", start, stream.time_before(start))
-        ended = True
-        if response.status == "OK" and following and not STATUS_START.match(following):
-            previous = self._response
-            if previous is not None and previous.start == start and previous.search is not None:
-                response = previous
-            else:
-                response.expect_lines(line)
-                self._response = response
-            if not response.find_end(stream, min(hole, stop)):
-                if hole < stop:
-                    return self._read_unmatched_damaged(start, stop, more)
-                if more:
-                    return False
-                ended = False
-        self._take_unmatched(sent, response, stop, ended)
+        if found.exchange is not None:
+            self._emit(None, found.exchange)
+        self.answers.response = None
+        self.dialogue.session.missing_bytes += found.missing
+        self.stream.position = found.stop
         return True
-
-    def _take_unmatched(self, sent: Sent, response: Response, stop: int, ended: bool) -> None:
-        exchange = response.exchange(self.stream, sent, response.start, None if ended else stop)
-        self._response = None
-        if response.status == "OK":
-            exchange.command, exchange.argument = self.requests.guess(response.message, exchange.body)
-        self.requests.damage_seen = True
-        exchange.defects.append("request_missing")
-        self._emit(None, exchange)
-        self.stream.position = response.stop if ended else stop
-
-    def _read_unmatched_damaged(self, start: int, stop: int, more: bool) -> bool:
-        """The same where bytes are missing: a message that has begun is kept as far as it goes."""
-        if more:
-            return False
-        stream = self.stream
-        exchange, end = unmatched_message(stream, start, stop, self.requests)
-        if self.dialogue.expects_greeting:
-            self.dialogue.expects_greeting = False
-            exchange, end = None, min(stream.hole_stop(start), stop)
-        if exchange is None:
-            self.dialogue.session.missing_bytes += stream.missing(start, end)
-        else:
-            exchange.defects.append("request_missing")
-            self._emit(None, exchange)
-        stream.position = end
-        return True
-
-    def _take_other(self, start: int, exchange: Exchange, end: int) -> None:
-        """A message is not the one requested: the request for it, or the response to others, was lost."""
-        body = exchange.body or b""
-        for ahead, sent in enumerate(islice(self.pending, _MAX_AHEAD)):
-            if sent.offset <= start and self.requests.listed_size(sent) == len(body):
-                for _ in range(ahead):
-                    skipped = self.pending[0]
-                    self._emit(skipped, Exchange(skipped.command, skipped.argument or None, skipped.ts))
-                    del self.pending[0]
-                exchange.argument, exchange.ts = sent.argument, sent.ts
-                self._take(sent, exchange, end)
-                return
-        following = message_number(self.pending[0].argument)
-        exchange.command, exchange.argument = self.requests.guess(exchange.message or "", body, following)
-        if exchange.command == "RETR" and exchange.argument is None and not self.requests.unexplained:
-            # No request is missing, so a response is: this is another message than the one requested.
-            exchange.defects.append("number_doubtful")
-            self._take(self.pending[0], exchange, end)
-            return
-        exchange.defects.append("request_missing")
-        self._emit(None, exchange)
-        self.stream.position = end
 
     # -- handing on ------------------------------------------------------------------------------------
 
     def _take(self, sent: Sent, exchange: Exchange, end: int) -> None:
-        """The next command's response ends at `end`."""
+        """The response to the client's next line ends at `end`."""
+        self.answers.taken()
         self._emit(sent, exchange)
-        following = self._next_offset()
+        following = self.client.next_offset
         if following is not None and following < end:  # the client did not wait
-            self.pipelined_from = min(self.pipelined_from, self.stream.position)
-        del self.pending[0]
+            self.client.pipelined_from = min(self.client.pipelined_from, self.stream.position)
+        self.client.pop()
         self.stream.position = end
+        self._tls_agreed = exchange.command == "STLS" and exchange.status == "OK"
 
     def _emit(self, sent: Sent | None, exchange: Exchange) -> None:
         if sent is not None and sent.inferred:
             exchange.defects.append("request_missing")
         self.dialogue.add(exchange)
-        if exchange.command == "STLS" and exchange.status == "OK":
-            self.finished = True  # what follows is TLS
 
     def _bound_memory(self) -> None:
-        """Hold no more of a message than `max_message` bytes: what is over is counted and dropped."""
-        stream, response = self.stream, self._response
+        """Hold no more of a message than about `max_message` bytes: what is over is counted and dropped."""
+        stream, response = self.stream, self.answers.response
         held = len(stream.buffer) - (stream.position - stream.base)
-        if held <= self.max_message or not self.pending:
+        if held <= self.max_message:
             return
         if (
             response is not None
@@ -407,14 +325,17 @@ class ExactReader:
             and response.start == stream.position
             and stream.first_hole(stream.position) >= stream.end
         ):
-            if held <= self.max_message + _KEPT_END:
+            if held <= self.max_message + (self.max_message >> 3) + _KEPT_END:
                 return
             count = stream.skip(stream.position + self.max_message, stream.end - _KEPT_END)
             self._skipped += count
             response.search.newline = min(response.search.newline, stream.end - _KEPT_END)
             response.search.stuffed = True  # there may be two dots where the parts meet
-            for sent in self.pending:
-                if sent.offset > stream.position:
-                    sent.offset = max(sent.offset - count, stream.position)
-        elif not self._align():
+            self.client.move_back(stream.position, count)
+        elif self.client.first is None and self.answers.settled < stream.end:
+            self.answers.settled = stream.end
+            self.advance()
+        elif self.client.first is None or not self._align():
+            self.dialogue.session.missing_bytes += held
+            self.dialogue.session.add_defect("message_too_large")
             stream.position = stream.end

@@ -2,50 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.spans import MAX_STATUS_LINE
 from zeekpop3.session.exact.stream import LinesSearch, ServerStream
-from zeekpop3.session.protocol import unstuff
+from zeekpop3.session.protocol import parse_status, starts_status, to_text, unstuff
+
+_UNUSUAL_END = re.compile(rb"\.\r?\n\Z")
+_MAX_CANDIDATES = 100
 
 
 @dataclass(slots=True)
 class Response:
-    """A response whose status line has been read. `search` looks for the end of its lines, if it has any."""
+    """A response whose status line has been read. `search` looks for the end of its lines, if it has any.
+
+    `stop` is the offset after its last byte, `body_stop` after its last line; -1 while unknown. `refuted`: it
+    cannot be the answer to the line that is to be answered.
+    """
 
     start: int
-    status: str
+    status: str | None
     message: str
     body_start: int
+    stop: int = -1
     search: LinesSearch | None = None
-    stop: int = -1  # after its last byte; -1 while that is not known
+    body_stop: int = -1
+    ended: bool = True
+    refuted: bool = False
+    defects: list[str] = field(default_factory=list)
 
     def expect_lines(self, status_line: bytes) -> None:
         """Lines follow the status line, up to a terminator."""
+        self.stop = -1
         self.search = LinesSearch(self.body_start - 1, not status_line.endswith(b"\r\n"))
 
     def find_end(self, stream: ServerStream, stop: int) -> bool:
-        """Search for the end of the lines up to `stop`; True if it is there."""
-        assert self.search is not None
-        self.stop = stream.find_terminator(self.search, stop)
+        """Search for the end of the lines up to `stop`; True if it is known."""
+        if self.search is not None and self.stop < 0:
+            self.stop = stream.find_terminator(self.search, stop)
+            self.body_stop = self.stop - (2 if self.search.bare else 3)
         return self.stop >= 0
 
-    def exchange(
-        self, stream: ServerStream, sent: Sent, reply_at: int, cut_at: int | None = None
-    ) -> Exchange:
-        """The response as an exchange. `reply_at` is the offset of its first byte. Its lines were cut off at
-        `cut_at`, or else are complete."""
+    def end_at(self, stream: ServerStream, stop: int) -> None:
+        """The response ends at `stop`, because the client continued there, without the usual terminator."""
+        tail = _UNUSUAL_END.search(stream.bytes_at(max(self.body_start, stop - 3), stop))
+        self.stop = stop
+        self.body_stop = stop - len(tail[0]) if tail else stop
+        self.ended = tail is not None
+        self.defects.append("terminator_unusual")
+
+    def exchange(self, stream: ServerStream, sent: Sent) -> Exchange:
+        """The response as an exchange."""
         exchange = Exchange(
-            sent.command, sent.argument or None, sent.ts, self.status, self.message, stream.time_at(reply_at)
+            sent.command,
+            sent.argument or None,
+            sent.ts,
+            self.status,
+            self.message,
+            stream.time_at(self.start),
+            defects=self.defects,
         )
         if self.search is not None:
-            body_stop = self.stop - (2 if self.search.bare else 3) if cut_at is None else cut_at
-            body = stream.bytes_at(self.body_start, body_stop)
+            body = stream.bytes_at(self.body_start, self.body_stop)
             exchange.wire_octets = len(body)
             exchange.body = unstuff(body) if self.search.stuffed else body
-            exchange.ended = cut_at is None
+            exchange.ended = self.ended
         return exchange
 
 
@@ -53,3 +77,45 @@ def read_line(stream: ServerStream, start: int, stop: int) -> bytes:
     """The line at `start`, with its LF; empty if it does not end before `stop`."""
     end = stream.line_end(start, min(stop, start + MAX_STATUS_LINE))
     return stream.bytes_at(start, end) if end >= 0 else b""
+
+
+def read_status(line: bytes) -> tuple[str | None, str, bool]:
+    """A line as status and text, and whether it is a status line as RFC 1939 (section 3) has it.
+
+    Other lines that start with + or - count as OK or ERR, as in clients that look at this character only.
+    """
+    parsed = parse_status(line)
+    if parsed is not None:
+        return (*parsed, True)
+    status = {b"+": "OK", b"-": "ERR"}.get(line[:1])
+    text = to_text(line[1:] if status else line).strip()
+    return status, text, False
+
+
+def may_continue_at(stream: ServerStream, start: int, offset: int, waited: bool, final: bool) -> bool | None:
+    """True if the next response starts at `offset`, although the one that starts at `start` has no terminator
+    there: the client has sent the next command at this point. None: further bytes will tell.
+
+    `waited`: the client has been seen to wait for each response.
+    """
+    after = stream.bytes_at(offset, offset + 5)
+    if stream.first_hole(start) < offset + len(after):
+        return False
+    starts = starts_status(after, not final)
+    if starts is not True:
+        return starts
+    before = stream.bytes_at(max(start, offset - 3), offset)
+    return _UNUSUAL_END.search(before) is not None or (waited and before.endswith(b"\n"))
+
+
+def has_other_end(body: bytes) -> bool:
+    """True if lines contain something like the end of a message and the status line of another."""
+    for marker in (b"\n+OK", b"\n-ERR"):
+        at = -1
+        for _ in range(_MAX_CANDIDATES):
+            at = body.find(marker, at + 1)
+            if at < 0:
+                break
+            if _UNUSUAL_END.search(body, max(at - 2, 0), at + 1):
+                return True
+    return False

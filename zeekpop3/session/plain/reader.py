@@ -139,6 +139,9 @@ class PlainReader:
 
     def _unexpected(self, command: str | None, ts: int) -> None:
         """A command that Zeek's analyzer did not expect takes the place of its `request` row."""
+        if command == "limit":
+            self.dialogue.session.add_defect("limit_reached")
+            return
         if command is None or not command.isalpha() or command in ("OK", "ERR", "AUTH"):
             return
         self._close()
@@ -157,6 +160,8 @@ class PlainReader:
             else:
                 if lines or is_multiline(exchange.command, exchange.argument, exchange.status):
                     self._listing(exchange)
+                elif exchange.status is None and self.lines.gaps:
+                    exchange.defects.append("status_missing")
                 elif exchange.status is None and not last and exchange.command == "STLS":
                     exchange.status = "OK"
                 self.dialogue.add(exchange)

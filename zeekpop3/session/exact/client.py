@@ -1,0 +1,125 @@
+"""The client's side of the exact form: the lines that wait for an answer.
+
+In the second edition of the log every line of the client has a `sent` row (a row may stand for several equal
+lines). In the first edition only known commands have one, and their arguments come apart, in `request` rows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import islice
+
+from zeekpop3.session.exact.commands import Sent, lost_commands
+from zeekpop3.session.exact.unmatched import LostRequests
+
+NEVER = 1 << 62
+_FEW = 32
+
+
+@dataclass(slots=True)
+class ClientLines:
+    """A queue of lines. From `pipelined_from` on the client has been seen not to wait for answers.
+
+    `every_line` is True if the log has a row for each line, False if it has not, None if that is not known
+    yet.
+    """
+
+    requests: LostRequests
+    pipelined_from: int = NEVER
+    every_line: bool | None = None
+    _lines: list[Sent] | deque[Sent] = field(default_factory=list)
+    _last: Sent | None = None
+    _last_offset: int = -1
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @property
+    def first(self) -> Sent | None:
+        """The line that is to be answered next."""
+        return self._lines[0] if self._lines else None
+
+    @property
+    def second(self) -> Sent | None:
+        """The line after it."""
+        lines = self._lines
+        if lines and lines[0].count > 1:
+            return lines[0]
+        return lines[1] if len(lines) > 1 else None
+
+    @property
+    def next_offset(self) -> int | None:
+        """Where the server's stream stood when the client sent the second line."""
+        second = self.second
+        return second.offset if second is not None else None
+
+    def add(self, sent: Sent) -> None:
+        """The client has sent a line, or `sent.count` equal ones."""
+        if sent.offset == self._last_offset or sent.count > 1:  # it did not wait
+            self.pipelined_from = min(self.pipelined_from, sent.offset)
+        self._last_offset = sent.offset
+        if sent.command is None or sent.count > 1:
+            self.every_line = True
+        elif sent.command in ("USER", "APOP") and self.every_line is None:
+            self.every_line = bool(sent.argument)
+        if self.requests.lost:
+            # In a batch the loss cuts lines at both its ends.
+            slack = 32 if self.pipelined_from <= sent.offset else 0
+            inferred = lost_commands(self._last, sent, self.requests.lost, slack)
+            self.requests.found(inferred)
+            self._lines.extend(inferred)
+        self._last = sent
+        self._lines.append(sent)
+        if len(self._lines) > _FEW and isinstance(self._lines, list):
+            # Takes ten times the memory of a short list, but loses its front cheaply.
+            self._lines = deque(self._lines)
+
+    def add_argument(self, command: str, argument: str) -> bool:
+        """The argument of the last line with this command, if that waits for one; False if it does not."""
+        self.every_line = False
+        for sent in islice(reversed(self._lines), _FEW):
+            if sent.command == command:
+                if not sent.argument:
+                    sent.argument = argument
+                    return True
+                break
+        return False
+
+    def pop(self) -> Sent:
+        """Remove the first line."""
+        first = self._lines[0]
+        if first.count > 1:
+            first.count -= 1
+        else:
+            del self._lines[0]
+        return first
+
+    def drop_second(self) -> None:
+        """Remove the line after the first."""
+        second = self._lines[1]
+        if second.count > 1:
+            second.count -= 1
+        else:
+            del self._lines[1]
+
+    def move_back(self, position: int, count: int) -> None:
+        """`count` bytes of the stream behind `position` were dropped."""
+        for sent in self._lines:
+            if sent.offset > position:
+                sent.offset = max(sent.offset - count, position)
+
+    def pop_all(self) -> list[Sent]:
+        """Remove all lines; a `Sent` may stand for several."""
+        lines = list(self._lines)
+        self._lines.clear()
+        return lines
+
+    def ahead(self, limit: int) -> list[Sent]:
+        """The first lines, at most `limit`."""
+        found: list[Sent] = []
+        for sent in self._lines:
+            found.extend([sent] * min(sent.count, limit - len(found)))
+            if len(found) >= limit:
+                break
+        return found
