@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zeekpop3.message import Mail, parse
 from zeekpop3.session.events import ConnId, Transfer
-from zeekpop3.store.sink import Sink
+from zeekpop3.store.write import Sink
 from zeekpop3.tables import TABLES, ItemRecord, MailRecord, TableBuilder
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "mail-sample.tar.gz"

@@ -10,7 +10,7 @@ from pathlib import Path
 from support.records import HOUR, NOON, session, transfer
 from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import ConnId, Session, Transfer
-from zeekpop3.store.sink import Sink
+from zeekpop3.store.write import Sink
 
 #: `@` becomes a call that says that code ran, `URL` an address at which somebody listens.
 _PAYLOADS = r"""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from support.records import DAY, HOUR, NOON, command, session, transfer
 from zeekpop3.pipeline import Records
 from zeekpop3.session.events import ConnId, Transfer
-from zeekpop3.store.sink import Sink
+from zeekpop3.store.write import Sink
 
 #: Everything that a terminal, rich's markup, a spreadsheet or a path could take for its own.
 PAYLOADS = [

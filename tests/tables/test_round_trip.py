@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from support.records import attachment, mail, received, table_of, transfer
 from zeekpop3.message import parse
-from zeekpop3.store.sink import Sink
+from zeekpop3.store.write import Sink
 from zeekpop3.tables import MailRecord
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -192,7 +192,7 @@ def test_nbytes_follows_what_is_held_and_reset_forgets() -> None:
 def test_importing_the_tables_imports_no_pyarrow() -> None:
     """The command line answers --help without the cost of Arrow."""
     code = (
-        "import sys, zeekpop3.tables, zeekpop3.store.sink; "
+        "import sys, zeekpop3.tables, zeekpop3.store.write; "
         "print([m for m in sys.modules if m in ('pyarrow', 'pandas', 'numpy')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,7 +16,7 @@ from support.program import program
 from support.records import transfer
 from support.tables_made import PDF, Made, with_attachment, write
 from zeekpop3.errors import OutputError
-from zeekpop3.store.read import Filters
+from zeekpop3.store.filters import Filters
 from zeekpop3.views.eml import MARK, export, file_name
 
 

@@ -15,7 +15,7 @@ from support.program import on_a_terminal, program
 from support.records import transfer
 from support.tables_made import PAYLOADS, Made, write
 from zeekpop3.errors import QueryError
-from zeekpop3.store.read import Filters
+from zeekpop3.store.filters import Filters
 from zeekpop3.views import show
 from zeekpop3.views.text import visible
 

@@ -22,8 +22,8 @@ from zeekpop3.cli.output import close_stdout
 
 if TYPE_CHECKING:
     from zeekpop3.pipeline.settings import Settings
-    from zeekpop3.store.read import Filters
-    from zeekpop3.store.sink import Mode
+    from zeekpop3.store.filters import Filters
+    from zeekpop3.store.write import Mode
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
@@ -184,7 +184,7 @@ class SpanOptions:
 
     def filters(self, now: dt.datetime | None = None, **others: Any) -> Filters:
         """The filters; `others` are further fields of them. Raises QueryError for an invalid time."""
-        from zeekpop3.store.read import Filters, instant
+        from zeekpop3.store.filters import Filters, instant
 
         now = now or dt.datetime.now(dt.UTC)
         since, until = (None if time is None else instant(time, now) for time in (self.since, self.until))

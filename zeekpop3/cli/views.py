@@ -19,7 +19,7 @@ from zeekpop3.cli.options import (
 from zeekpop3.cli.output import console, say, write
 
 if TYPE_CHECKING:
-    from zeekpop3.store.read import Filters
+    from zeekpop3.store.filters import Filters
 
 _LIST_LIMIT = 100
 

@@ -148,7 +148,8 @@ class Follower:
     # -- start -----------------------------------------------------------------------------------------
 
     def _open(self) -> State:
-        from zeekpop3.store.sink import Sink, new_token
+        from zeekpop3.store.parts import new_token
+        from zeekpop3.store.write import Sink
 
         try:
             state = self._load()

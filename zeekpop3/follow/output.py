@@ -80,7 +80,7 @@ class Output:
 
         Staging again under the same number replaces what was staged before. Raises OutputError, OSError.
         """
-        from zeekpop3.store.sink import PartWriter
+        from zeekpop3.store.parts import PartWriter
 
         writer = PartWriter(self.staged, token)
         names: list[str] = []

@@ -29,7 +29,7 @@ from zeekpop3.pipeline.workers import executor
 from zeekpop3.session.events import Event
 
 if TYPE_CHECKING:
-    from zeekpop3.store.sink import Mode
+    from zeekpop3.store.write import Mode
 
 TASK_BYTES = 16 << 20  # of log
 EVENTS_BYTES = 12 << 20  # of mail, about as much as a task of log holds
@@ -59,7 +59,8 @@ def run(
     `problems`; the rest is used. Raises LogError if there is nothing to read, OutputError if `out` cannot
     be used.
     """
-    from zeekpop3.store.sink import Sink, new_token
+    from zeekpop3.store.parts import new_token
+    from zeekpop3.store.write import Sink
 
     paths = find_logs(logs)
     total = sum(path.stat().st_size for path in paths if path.exists())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from zeekpop3.store.sink import PartWriter
+    from zeekpop3.store.parts import PartWriter
 
 PART_BYTES = 4 << 20
 

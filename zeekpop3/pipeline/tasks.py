@@ -19,7 +19,7 @@ from zeekpop3.session.events import Event
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from zeekpop3.store.sink import PartWriter
+    from zeekpop3.store.parts import PartWriter
 
 
 @dataclass(slots=True)

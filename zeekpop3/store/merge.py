@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.store.parquet import make_folder, publish, sync_folder, write_parquet
+from zeekpop3.store.versions import upgraded
 from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _merge(out: Path, staging: Path, folder: Path, small: list[Path], stem: str,
         size = 0
 
     for path in small:
-        table = pq.ParquetFile(path).read()
+        table = upgraded(pq.ParquetFile(path).read(), folder.parent.name)
         held.append(table)
         size += table.nbytes
         if size >= part_bytes:

@@ -1,13 +1,13 @@
-"""One Parquet file: written whole and flushed under a temporary name, then renamed; or not at all.
+"""One Parquet file: written and flushed completely under a temporary name, then renamed; or not at all.
 
-The temporary name begins with a dot and does not end in `.parquet`, so no reader's glob meets it. While it
-is being written its writer holds a lock on it (flock, which the kernel drops when the process dies, however
-it dies): that is how `sweep` tells a dead writer's file from a living one's.
+The temporary name begins with a dot and does not end in `.parquet`, so no reader's glob matches it. Its
+writer holds a lock on it (which the kernel releases when the process ends), so `sweep` can tell the file of
+a dead writer from that of a running one.
 """
 
 from __future__ import annotations
 
-import fcntl
+import inspect
 import os
 import uuid
 from collections.abc import Iterator
@@ -15,30 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import OutputError
+from zeekpop3.store.locks import lock, open_locked
+from zeekpop3.tables.schema import TABLE_KEY, TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Columns whose few values repeat: a dictionary pays there, and costs elsewhere (measured on real mail).
-_DICTIONARY = {
-    "uid", "id_orig_h", "id_orig_p", "id_resp_h", "id_resp_p", "user", "command", "fidelity", "content_type",
-    "charset", "mime_version", "complete", "status", "disposition", "closed", "auth_mechanism", "auth_result",
-}  # fmt: skip
-#: Columns that filters and joins ask for: only these get minimum and maximum.
-_STATISTICS = {
-    "ts", "uid", "user", "trans_depth", "size", "complete", "missing_bytes", "sha256", "date", "msg_id",
-    "part", "seq", "msg_num",
-}  # fmt: skip
-_ROW_GROUP_BYTES = 64 << 20
+_ROW_GROUP_BYTES = 8 << 20  # in memory; readers skip row groups by their statistics
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 4 << 20
 _TEMPORARY = ".tmp-"
 
 
 def write_parquet(table: pa.Table, path: Path) -> Path:
-    """Write and flush a table beside `path`, under a temporary name, and return that; `publish` renames it.
+    """Write and flush a table next to `path`, under a temporary name, and return that; `publish` renames it.
 
-    Raises OutputError if it cannot be written; nothing is left then.
+    Raises OutputError if it cannot be written; then nothing is left.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -46,7 +38,7 @@ def write_parquet(table: pa.Table, path: Path) -> Path:
     temporary, descriptor = _create(path)
     try:
         with pa.OSFile(str(temporary), "wb") as out:
-            pq.write_table(table, out, row_group_size=_row_group_rows(table), **_options(table))
+            pq.write_table(table, out, **_options(table))
         os.fsync(descriptor)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
@@ -59,7 +51,7 @@ def write_parquet(table: pa.Table, path: Path) -> Path:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file its name. What was there before under that name is replaced, never half."""
+    """Give a finished file its name. An existing file of that name is replaced in one step."""
     try:
         temporary.replace(path)
     except OSError as error:
@@ -67,11 +59,13 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, 0700, so that they outlast a power failure. Raises OSError."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(path.parent)
+    """Make a folder and its parents, 0700, so that they outlast a power failure. Raises OutputError."""
+    try:
+        for path in reversed([path for path in (folder, *folder.parents) if not path.is_dir()]):
+            path.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(path.parent)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot create the folder: {_reason(error)}") from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -89,19 +83,20 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> list[Path]:
-    """Remove the temporary files that dead writers left anywhere below a folder; returns what was removed."""
+    """Remove the temporary files of dead writers anywhere below a folder; returns what was removed."""
     removed = []
     for path in _temporaries(folder):
         try:
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptor = open_locked(path)
         except OSError:
-            continue
+            continue  # another process removed it
+        if descriptor is None:
+            continue  # its writer is running
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
             removed.append(path)
         except OSError:
-            continue  # Locked: its writer lives. Or gone: another one swept.
+            continue
         finally:
             os.close(descriptor)
     return removed
@@ -113,10 +108,10 @@ def _create(path: Path) -> tuple[Path, int]:
         while True:
             descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock(descriptor, wait=True)
             except OSError:
-                pass  # No locks on this file system: then only the name protects it from a sweep.
-            # A sweep may have come between open and lock; then the name is gone, and we take it anew.
+                pass  # The file system has no locks: then only the name protects it from a sweep.
+            # A sweep between open and lock removes the name; then it is created again.
             if temporary.exists():
                 return temporary, descriptor
             os.close(descriptor)
@@ -128,26 +123,37 @@ def _temporaries(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob(f".*.parquet{_TEMPORARY}*") if path.is_file())
 
 
+def _options(table: pa.Table) -> dict[str, Any]:
+    """How the columns are stored, according to the schema of the table."""
+    import pyarrow.parquet as pq
+
+    name = (table.schema.metadata or {}).get(TABLE_KEY, b"").decode()
+    columns = TABLES[name].columns if name in TABLES else ()
+    rows = _row_group_rows(table)
+    options: dict[str, Any] = {
+        "compression": "zstd",
+        "compression_level": 1,
+        "row_group_size": rows,
+        # Dictionaries and statistics of all columns cost more than they save (measured on real mail).
+        "use_dictionary": [column.name for column in columns if column.repeats],
+        "write_statistics": [column.name for column in columns if column.searched or column.looked_up],
+        "write_batch_size": _batch_rows(table),
+    }
+    if "bloom_filter_options" in inspect.signature(pq.ParquetWriter.__init__).parameters:
+        size = {"ndv": max(1, min(rows, table.num_rows)), "fpp": 0.01}
+        options["bloom_filter_options"] = {column.name: size for column in columns if column.looked_up}
+    return options
+
+
 def _row_group_rows(table: pa.Table) -> int:
     rows, size = int(table.num_rows), int(table.nbytes)
     return max(1, min(rows, rows * _ROW_GROUP_BYTES // max(1, size)))
 
 
-def _options(table: pa.Table) -> dict[str, Any]:
-    names = table.column_names
-    return {
-        "compression": "zstd",
-        "compression_level": 1,
-        "use_dictionary": [name for name in names if name in _DICTIONARY],
-        "write_statistics": [name for name in names if name in _STATISTICS],
-        "write_batch_size": _batch_rows(table),
-    }
-
-
 def _batch_rows(table: pa.Table) -> int:
-    """So many rows are encoded before Arrow looks whether a page is full: few, where they are large.
+    """Rows that are encoded before Arrow checks whether a page is full: few if they are large.
 
-    A page of many times its size (1 MiB) is written no better, and needs as much memory three times over.
+    A page of many times its size (1 MiB) saves nothing and takes three times its memory.
     """
     largest = max((column.nbytes for column in table.columns), default=0)
     return max(1, min(_BATCH_ROWS, int(table.num_rows) * _BATCH_BYTES // max(1, largest)))

@@ -1,4 +1,4 @@
-"""Retention: whole days are removed, nothing in between, and never a file that is no part of a table."""
+"""Retention: removes complete days, never anything else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.sink import EMPTY_DAY, EMPTY_PART, fill_empty, locked
+from zeekpop3.store.locks import exclusive
+from zeekpop3.store.parts import fill_empty
 from zeekpop3.tables.schema import TABLES
 
 _DAY = re.compile(r"day=(\d{4}-\d{2}-\d{2})")
@@ -21,7 +22,7 @@ def keep_days(text: str) -> int:
     """How many days "30d", "12w", "2y" or "30" are. Raises QueryError."""
     found = _KEEP.fullmatch(text.strip())
     if not found:
-        raise QueryError(f"{text!r} is no time to keep: 30d, 12w or 2y is expected")
+        raise QueryError(f"invalid retention {text!r}: expected 30d, 12w or 2y")
     return int(found[1]) * _DAYS[found[2] or "d"]
 
 
@@ -29,32 +30,33 @@ def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = Fals
     """Remove the days that ended more than `keep` days before `now` (UTC) from all tables; returns their
     folders.
 
-    A day goes out of the readers' sight at once, and then from the disk. Tables stay readable when all their
-    days are gone. Raises QueryError if there are no tables, OutputError if they cannot be changed.
+    A day disappears for readers at once, then from the disk. Raises QueryError if there are no tables,
+    OutputError if they cannot be changed.
     """
     path = Path(path)
     if not any((path / name).is_dir() for name in TABLES):
-        raise QueryError(f"{path}: holds no tables")
+        raise QueryError(f"{path}: no tables found")
     try:
         oldest = (now.astimezone(dt.UTC) - dt.timedelta(days=keep)).date()
     except OverflowError:
         return []
-    removed: list[Path] = []
-    for name in TABLES:
-        for folder in sorted((path / name).glob("day=*")):
-            found = _DAY.fullmatch(folder.name)
-            if found is None or not _is_before(found[1], oldest) or _is_empty_mark(folder):
-                continue
-            removed.append(folder)
+    old = [
+        folder
+        for name in TABLES
+        for folder in sorted((path / name).glob("day=*"))
+        if (found := _DAY.fullmatch(folder.name)) is not None
+        and _is_before(found[1], oldest)
+        and not _is_empty_table(folder)
+    ]
     if dry_run:
-        return removed
-    with locked(path):
-        for folder in removed:
+        return old
+    with exclusive(path):
+        for folder in old:
             _remove(folder)
         for left in path.glob(f"*/{_GONE}*"):
             shutil.rmtree(left, ignore_errors=True)
         fill_empty(path)
-    return removed
+    return old
 
 
 def _is_before(text: str, oldest: dt.date) -> bool:
@@ -64,8 +66,11 @@ def _is_before(text: str, oldest: dt.date) -> bool:
         return False
 
 
-def _is_empty_mark(folder: Path) -> bool:
-    return folder.name == f"day={EMPTY_DAY}" and [p.name for p in folder.iterdir()] == [EMPTY_PART]
+def _is_empty_table(folder: Path) -> bool:
+    """Whether this is how version 1 of the tables marked a table without rows."""
+    return folder.name == "day=1970-01-01" and [path.name for path in folder.iterdir()] == [
+        "part-empty.parquet"
+    ]
 
 
 def _remove(folder: Path) -> None:
@@ -74,5 +79,5 @@ def _remove(folder: Path) -> None:
     try:
         folder.rename(gone)
     except FileNotFoundError:
-        return  # Another prune was first.
+        return  # another prune was first
     shutil.rmtree(gone, ignore_errors=True)

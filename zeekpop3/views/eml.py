@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from zeekpop3.errors import OutputError
-from zeekpop3.store.read import Filters, batches
+from zeekpop3.store.filters import Filters
+from zeekpop3.store.read import batches
 from zeekpop3.views.format import json_line, plural
 
 #: First line of a message that was rebuilt from trimmed lines: its bytes are not those that the server sent.

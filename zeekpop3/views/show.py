@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.read import Filters, read_table
+from zeekpop3.store.filters import Filters
+from zeekpop3.store.read import read_table
 from zeekpop3.views.format import human_size, iso, plural, stamp
 from zeekpop3.views.text import visible, visible_field, visible_lines
 

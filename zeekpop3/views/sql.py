@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.read import dataset
+from zeekpop3.store.dataset import dataset
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.questions import INCOMPLETE, QUESTIONS
 

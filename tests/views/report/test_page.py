@@ -22,7 +22,7 @@ from support.records import DAY, NOON, session, transfer
 from support.report_boxes import payloads, write_box
 from zeekpop3.cli.app import app
 from zeekpop3.errors import OutputError, QueryError
-from zeekpop3.store.read import Filters
+from zeekpop3.store.filters import Filters
 from zeekpop3.views.report import write_report
 from zeekpop3.views.report.charts import MAX_BUCKETS, Bucket, Chart, Timeline, ranking, stacked_bars
 from zeekpop3.views.report.figures import gather

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.store.read import Filters, batches
+from zeekpop3.store.filters import Filters
+from zeekpop3.store.read import batches
 from zeekpop3.views.questions import EXPOSED
 from zeekpop3.views.report.charts import Timeline
 from zeekpop3.views.sql import incomplete_reasons

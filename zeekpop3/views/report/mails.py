@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.store.read import Filters, batches, read_table
+from zeekpop3.store.filters import Filters
+from zeekpop3.store.read import batches, read_table
 from zeekpop3.views.format import stamp
 from zeekpop3.views.report.figures import Figures, Key, host
 from zeekpop3.views.text import shorten, visible, visible_lines

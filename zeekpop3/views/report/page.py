@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeekpop3 import __version__
 from zeekpop3.errors import QueryError
-from zeekpop3.store.read import Filters, instant
+from zeekpop3.store.filters import Filters, instant
 from zeekpop3.views.files import new_file
 from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars

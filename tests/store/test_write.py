@@ -1,4 +1,4 @@
-"""The sink: what is read from an output is whole parts only, whatever happens to the writer."""
+"""Writing: readers see complete parts only, whatever happens to the writer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 
 from support.records import DAY, NOON, attachment, mail, table_of, transfer
 from zeekpop3.errors import OutputError
-from zeekpop3.store.sink import PartWriter, Sink, split_by_day
+from zeekpop3.store.parts import PartWriter, split_by_day
+from zeekpop3.store.read import read
+from zeekpop3.store.write import Sink
 from zeekpop3.tables import TABLES, MailRecord, schema
 
 
@@ -69,10 +71,20 @@ def test_any_time_has_a_day(ts: int) -> None:
 
 
 def test_an_empty_run_leaves_readable_tables(tmp_path: Path) -> None:
-    """pandas and DuckDB read four tables without rows, with their columns."""
+    """A run without rows leaves folders and no file, and no day that has no rows; our reader reads them."""
     with Sink(tmp_path):
         pass
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(TABLES)
     for name in TABLES:
+        assert len(read(tmp_path, name)) == 0
+
+
+def test_tables_without_rows_are_readable_by_all(tmp_path: Path) -> None:
+    """If one table has rows, pandas and DuckDB read the others, too; no odd day appears."""
+    with Sink(tmp_path) as sink:
+        sink.write("emails", emails((NOON, "x"), (NOON + DAY, "y")))
+    assert {path.name for path in tmp_path.glob("*/*")} == {"day=2024-06-24", "day=2024-06-25"}
+    for name in set(TABLES) - {"emails"}:
         frame = pd.read_parquet(tmp_path / name)
         assert len(frame) == 0
         assert [c for c in frame.columns if c != "day"] == schema(name).names
@@ -102,7 +114,7 @@ def test_new_refuses_tables(tmp_path: Path) -> None:
     with Sink(tmp_path) as sink:
         sink.write("emails", emails((NOON, "x")))
     with pytest.raises(
-        OutputError, match=r"holds tables already \(emails.*\): append or overwrite\?$"
+        OutputError, match=r"already contains tables \(emails.*\); use --append or --overwrite$"
     ) as caught:
         Sink(tmp_path)
     assert "\n" not in str(caught.value)
@@ -117,18 +129,26 @@ def test_append_adds(tmp_path: Path) -> None:
     assert subjects(tmp_path) == ["x", "y"]
 
 
-def test_append_to_another_version_is_refused(tmp_path: Path) -> None:
-    """Parts of two schemas in one table could not be read together."""
+def test_append_to_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """A part of a newer version, of something else, or no Parquet at all: one line names it."""
     with Sink(tmp_path) as sink:
         (path,) = sink.write("emails", emails((NOON, "x")))
     old = pq.read_table(path, partitioning=None)
-    for metadata, says in (({b"zeekpop3.schema_version": b"0"}, "version 0"), (None, "an unknown")):
-        pq.write_table(old.replace_schema_metadata(metadata), path)
-        with pytest.raises(OutputError, match=says):
-            Sink(tmp_path, "append")
-    path.write_bytes(b"PAR1")
-    with pytest.raises(OutputError, match="cannot be read"):
+    pq.write_table(old.replace_schema_metadata({b"zeekpop3.schema_version": b"99"}), path)
+    with pytest.raises(OutputError, match=r"part-.*newer zeekpop3 \(schema version 99; .*upgrade"):
         Sink(tmp_path, "append")
+    pq.write_table(pa.table({"x": [1]}), path)
+    with pytest.raises(OutputError, match="not a part of the table emails"):
+        Sink(tmp_path, "append")
+    path.write_bytes(b"PAR1")
+    with pytest.raises(OutputError, match="not a readable Parquet file"):
+        Sink(tmp_path, "append")
+
+
+def test_a_url_is_not_a_folder(tmp_path: Path) -> None:
+    """An output on other storage is refused instead of becoming a local folder of that name."""
+    with pytest.raises(OutputError, match="s3://bucket/x: only local folders are supported"):
+        Sink("s3://bucket/x")
 
 
 def test_overwrite_replaces_at_the_end(tmp_path: Path) -> None:
@@ -179,7 +199,7 @@ def test_staged_parts_are_not_read(tmp_path: Path) -> None:
     writer = pickle.loads(pickle.dumps(sink.writer("w1")))
     staged = writer.stage("emails", emails((NOON, "x")), number=7)
     sink.close()
-    assert list(pd.read_parquet(tmp_path / "emails")["subject"]) == []
+    assert list(read(tmp_path, "emails")["subject"]) == []
     (path,) = writer.publish(staged)
     assert path.name == "part-w1-000007.parquet"
     assert subjects(tmp_path) == ["x"]
@@ -210,7 +230,7 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
 import resource, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from store.test_sink import emails, NOON, Sink, OutputError
+from store.test_write import emails, NOON, Sink, OutputError
 table = emails(*[(NOON, str(i) * 300) for i in range(2000)])
 sink = Sink({str(tmp_path)!r})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -229,7 +249,7 @@ except OutputError as error:
 WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
-from store.test_sink import emails, NOON, DAY, Sink
+from store.test_write import emails, NOON, DAY, Sink
 table = emails(*[(NOON + i % 3 * DAY, "s%d" % i) for i in range(300)])
 sink = Sink({out!r}, {mode!r})
 print("ready", flush=True)
@@ -262,7 +282,7 @@ def test_kill_leaves_whole_parts_only(tmp_path: Path, mode: str) -> None:
         assert [p for p in out.rglob("*.tmp-*") if p.is_file()] == []
         assert [p.name for p in out.iterdir() if p.name.startswith(".")] == []
         if mode == "overwrite":
-            assert len(subjects(out)) in (0, 300)
+            assert len(read(out, "emails")) in (0, 300)
 
 
 def test_a_live_writer_is_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""Which rows are meant: filters that the Parquet reader applies, so that only these rows are read.
+
+A time is a datetime or date (UTC if it has no zone), ISO 8601 text, or seconds since the epoch as in Zeek's
+logs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zeekpop3.errors import QueryError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+Time = str | dt.date | dt.datetime | int | float
+
+_HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
+_AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
+_AGO_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """All that are set must match; without any, all rows match.
+
+    `user`: the complete name, case ignored. `sender` and `subject`: a part of From and Subject, case
+    ignored. `since` is inclusive, `until` is exclusive. `attachment`: MD5, SHA-1 or SHA-256 of an
+    attachment's content, in hex. `incomplete`: only incomplete mails. `uid_start`: the first characters of
+    the uid.
+    """
+
+    user: str | None = None
+    sender: str | None = None
+    subject: str | None = None
+    since: Time | None = None
+    until: Time | None = None
+    attachment: str | None = None
+    incomplete: bool = False
+    uid: str | None = None
+    uid_start: str | None = None
+    trans_depth: int | None = None
+
+
+def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression | None:
+    """The filters as a condition on rows, and that the uid is one of `uids`; None if all rows match."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    terms: list[Any] = []
+    if filters.user is not None:
+        terms.append(pc.utf8_lower(pc.field("user")) == filters.user.lower())
+    for name, part in (("from", filters.sender), ("subject", filters.subject)):
+        if part is not None:
+            terms.append(pc.match_substring(pc.field(name), part, ignore_case=True))
+    if filters.since is not None:
+        since = instant(filters.since)
+        terms += [pc.field("day") >= since.date(), pc.field("ts") >= since]
+    if filters.until is not None:
+        until = instant(filters.until)
+        terms += [pc.field("day") <= until.date(), pc.field("ts") < until]
+    if filters.incomplete:
+        terms.append(~pc.field("complete"))
+    for name, value in (("uid", filters.uid), ("trans_depth", filters.trans_depth)):
+        if value is not None:
+            terms.append(pc.field(name) == value)
+    if filters.uid_start is not None:
+        terms.append(pc.starts_with(pc.field("uid"), filters.uid_start))
+    if uids is not None:
+        terms.append(pc.field("uid").isin(pa.array(sorted(uids), pa.string())))
+    joined = None
+    for term in terms:
+        joined = term if joined is None else joined & term
+    return joined
+
+
+def hash_column(digest: str) -> tuple[str, str]:
+    """The column of attachments that holds such a hash, and the hash in its form. Raises QueryError."""
+    digest = digest.strip().lower()
+    column = _HASHES.get(len(digest))
+    if column is None or not re.fullmatch("[0-9a-f]+", digest):
+        raise QueryError(f"invalid hash {digest!r}: expected MD5, SHA-1 or SHA-256 in hex")
+    return column, digest
+
+
+def instant(value: Time, now: dt.datetime | None = None) -> dt.datetime:
+    """The time in UTC that a user means; with `now`, also "90m", "12h", "7d" before it.
+
+    Raises QueryError if it is not a time.
+    """
+    try:
+        if isinstance(value, dt.datetime):
+            return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        if isinstance(value, dt.date):
+            return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
+        if isinstance(value, (int, float)):
+            return _EPOCH + dt.timedelta(microseconds=round(value * 1_000_000))
+        text = value.strip()
+        ago = _AGO.fullmatch(text)
+        if ago and now is not None:
+            return instant(now) - dt.timedelta(seconds=int(ago[1]) * _AGO_S[ago[2]])
+        if re.fullmatch(r"\d{9,10}(\.\d+)?", text):
+            return instant(float(text))
+        return instant(dt.datetime.fromisoformat(text))
+    except (ValueError, OverflowError) as error:
+        raise QueryError(
+            f"invalid time {value!r}: expected an ISO 8601 date such as 2024-06-24T12:00"
+        ) from error

@@ -1,0 +1,120 @@
+"""Parts of tables: `DIR/<table>/day=YYYY-MM-DD/part-….parquet`, folders 0700 and files 0600.
+
+Several processes may write parts into one output at the same time, each with its own token.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from zeekpop3.store.parquet import make_folder, publish, sync_folder, write_parquet
+from zeekpop3.tables.schema import TABLES, schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_DAY_US = 86_400_000_000
+#: Years 1 to 9999: dates that Parquet readers support.
+_DAYS = (-719_162, 2_932_896)
+
+
+def new_token() -> str:
+    """A token for part names that no other writer has; tokens sort by the time they were made."""
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+
+
+class StagedPart(NamedTuple):
+    """A part that is written and flushed under a temporary name."""
+
+    temporary: Path
+    path: Path
+
+
+@dataclass(slots=True)
+class PartWriter:
+    """Writes parts below one folder. Picklable: a worker process gets a copy, with a token of its own."""
+
+    root: Path
+    token: str = field(default_factory=new_token)
+    number: int = 0
+
+    def write(self, name: str, table: pa.Table, number: int | None = None) -> list[Path]:
+        """Write the rows of a table as one part per day, in the order given; returns the paths.
+
+        `number` is the part's number in its name (default: counted up). Raises OutputError.
+        """
+        return self.publish(self.stage(name, table, number))
+
+    def stage(self, name: str, table: pa.Table, number: int | None = None) -> list[StagedPart]:
+        """As `write`, but readers do not see the parts before `publish`."""
+        if number is None:
+            number, self.number = self.number, self.number + 1
+        parts: list[StagedPart] = []
+        try:
+            for day, rows in split_by_day(table):
+                path = self.root / name / f"day={day}" / f"part-{self.token}-{number:06d}.parquet"
+                make_folder(path.parent)
+                parts.append(StagedPart(write_parquet(rows, path), path))
+        except BaseException:
+            for part in parts:
+                part.temporary.unlink(missing_ok=True)
+            raise
+        return parts
+
+    def publish(self, parts: list[StagedPart]) -> list[Path]:
+        """Give staged parts their names. Raises OutputError."""
+        for part in parts:
+            publish(part.temporary, part.path)
+        for folder in {part.path.parent for part in parts}:
+            sync_folder(folder)
+        return [part.path for part in parts]
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The parts of a table, sorted; none if the folder does not exist."""
+    return sorted(folder.glob("day=*/*.parquet"))
+
+
+def fill_empty(root: Path) -> None:
+    """Give tables without parts an empty one, so that any Parquet reader can open them. Raises OutputError.
+
+    It lies in the last day of the other tables. If no table has rows, there is no part at all, only folders.
+    """
+    days = [part.parent.name for name in TABLES for part in parts_of(root / name)]
+    for name in TABLES:
+        folder = root / name
+        make_folder(folder)
+        if days and not parts_of(folder):
+            path = folder / max(days) / "part-empty.parquet"
+            make_folder(path.parent)
+            publish(write_parquet(schema(name).empty_table(), path), path)
+            sync_folder(path.parent)
+
+
+def split_by_day(table: pa.Table) -> list[tuple[str, pa.Table]]:
+    """The rows by the UTC day of their `ts`, days ascending, each day's rows in the order they had."""
+    import numpy as np
+    import pyarrow as pa
+
+    if table.num_rows == 0:
+        return []
+    column = table.column("ts").combine_chunks().view(pa.int64())
+    ts = np.from_dlpack(column.fill_null(0) if column.null_count else column)  # `to_numpy` imports pandas
+    days = np.clip(ts // _DAY_US, *_DAYS)
+    if days.min() == days.max():
+        return [(_day(int(days[0])), table)]
+    order = np.argsort(days, kind="stable")
+    table, days = table.take(pa.array(order)), days[order]
+    starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
+    ends = [*starts[1:], len(days)]
+    return [(_day(int(days[a])), table.slice(a, b - a)) for a, b in zip(starts, ends, strict=True)]
+
+
+def _day(number: int) -> str:
+    import numpy as np
+
+    return str(np.datetime64(number, "D"))
