@@ -7,20 +7,15 @@ these where no Zeek is, or where a property test wants hundreds of sessions.
 
 from __future__ import annotations
 
-import base64
 import random
-import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from support.traffic.pcap import ACK, FIN, SYN, Flow, Packet
-from support.traffic.zeek import VERBS, Lines, Pop3
+from support.traffic.sent import NUMBERED, SentLines, clean_name, public_argument, user_of_response
+from support.traffic.zeek import Lines, Pop3
 from zeekpop3.session.events import ConnId, Rows
 
-NUMBERED = ("RETR", "TOP", "LIST", "UIDL", "DELE")
-KNOWN = {*VERBS} - {"OK", "ERR"}
-LOGGED = {*KNOWN, "LANG", "UTF8", "XOIP", "XTND"}
-MECHANISMS = {"PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER", "NTLM", "GSSAPI", "EXTERNAL"}
 MAX_HOLD = 1_000_000  # microseconds
 UNSET = -1
 
@@ -72,96 +67,18 @@ class _Side:
                 self._deliver(start, piece)
 
 
-class _Login:
-    """What the package remembers of a login, so that the user's name is logged and no secret is."""
+class Tap:
+    """Packets of one connection in, rows out: what both forms share."""
 
     def __init__(self) -> None:
-        self.mechanism, self.user = "", b""
-        self.named = self.doubtful = self.asked = self.done = False
-
-    def command(self, verb: str, argument: bytes) -> None:
-        words = argument.split()
-        self.asked = verb in ("PASS", "APOP") or (verb == "AUTH" and bool(words))
-        if verb in ("USER", "APOP", "AUTH"):
-            self.mechanism = words[0].upper().decode("latin-1") if words and verb == "AUTH" else ""
-            self.named = len(words) > 1 if verb == "AUTH" else verb == "APOP" and len(words) == 1
-            self.user = _user_of(self.mechanism, words[1]) if verb == "AUTH" and self.named else b""
-        elif verb in ("STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "LAST", "TOP", "UIDL"):
-            self.done = True
-
-    def reply(self, status: str | None) -> None:
-        self.done = self.done or (self.asked and status == "OK")
-        self.asked = False
-
-    def gap(self, client: bool) -> None:
-        if not self.done and (client or self.mechanism):
-            self.doubtful = True
-
-    def public(self, verb: str, argument: bytes) -> bytes:
-        """What of a command's argument is logged."""
-        words = argument.split()
-        if verb == "PASS" or not words or (self.doubtful and not self.done):
-            return b""
-        if verb == "APOP":
-            return words[0] if len(words) > 1 else b""
-        if verb == "AUTH":
-            known = self.mechanism in MECHANISMS
-            return b" ".join([self.mechanism.encode(), self.user]).strip() if known else b""
-        return argument
-
-    def name(self, user: bytes) -> bytes:
-        return b"" if self.doubtful else self.user if self.named else user
-
-
-def _user_of(mechanism: str, response: bytes) -> bytes:
-    try:
-        parts = base64.b64decode(response, validate=True).split(b"\0")
-    except ValueError:
-        return b""
-    if mechanism == "PLAIN" and len(parts) == 3:
-        return parts[1]
-    return parts[0] if mechanism == "LOGIN" and len(parts) == 1 else b""
-
-
-class Tap:
-    """Packets of one connection in, rows out.
-
-    `exact` chooses the form. In the exact form server bytes are held up to `row_bytes` or a second; they
-    are written as well before a `sent` row if `flush_before_sent`, and whenever `rng` likes: positions make
-    the order free. Requests and replies are not written in it, but for names (USER, APOP, AUTH), unless
-    `all_control`.
-    """
-
-    def __init__(
-        self,
-        *,
-        exact: bool,
-        row_bytes: int = 32768,
-        flush_before_sent: bool = False,
-        all_control: bool = False,
-        rng: random.Random | None = None,
-    ) -> None:
         self.rows: list[Row] = []
-        self.exact = exact
-        self._row_bytes, self._before_sent, self._rng = row_bytes, flush_before_sent, rng
-        self._all_control = all_control
-        self._now = 0
-        self._begun, self._asked, self._confirmed = False, False, not exact
-        self._released = False  # the analyzer is taken off after the login
-        self._server_next = 0
-        self._kept: list[Row] = []
-        self._buffer, self._buffer_at, self._since = b"", 0, 0
-        self._line, self._challenge, self._sasl, self._challenged = b"", b"", False, False
-        self._lines = (Lines(), Lines())
-        self._login = _Login()
-        self._pop3 = Pop3(self._event)
-        self._client = _Side(self._client_data, lambda at, n: self._gap("client", at, n))
-        self._server = _Side(self._server_data, lambda at, n: self._gap("server", at, n))
+        self.now = 0
+        self._client = _Side(self.client_data, lambda at, n: self.gap("client", at, n))
+        self._server = _Side(self.server_data, lambda at, n: self.gap("server", at, n))
 
     def packet(self, packet: Packet) -> None:
-        self._now = packet.ts
-        if self._confirmed and self._now - self._since >= MAX_HOLD:
-            self._flush()
+        self.now = packet.ts
+        self.tick()
         side, peer = (self._client, self._server) if packet.from_client else (self._server, self._client)
         if packet.flags & ACK:
             peer.acknowledged(packet.ack - 1)
@@ -172,130 +89,226 @@ class Tap:
 
     def close(self) -> list[Row]:
         """The capture or the connection has ended."""
-        if self._client.fin is not None:
+        self.end(self._client.fin is not None, self._server.fin is not None)
+        if self.rows:
+            self.write(Row(self.now, "close", data=b"ShADadFf", length=8))
+        return self.rows
+
+    def write(self, row: Row) -> None:
+        self.rows.append(row)
+
+    def tick(self) -> None:
+        pass
+
+    def client_data(self, offset: int, data: bytes) -> None:
+        raise NotImplementedError
+
+    def server_data(self, offset: int, data: bytes) -> None:
+        raise NotImplementedError
+
+    def gap(self, side: str, offset: int, length: int) -> None:
+        raise NotImplementedError
+
+    def end(self, client_fin: bool, server_fin: bool) -> None:
+        raise NotImplementedError
+
+
+class ExactTap(Tap):
+    """The exact form. Server bytes are held up to `row_bytes` or a second; they are written as well before a
+    `sent` row if `flush_before_sent`, and whenever `rng` likes: positions make the order free."""
+
+    def __init__(self, row_bytes: int, flush_before_sent: bool, rng: random.Random | None) -> None:
+        super().__init__()
+        self._row_bytes, self._before_sent, self._rng = row_bytes, flush_before_sent, rng
+        self._lines = SentLines(self._sent_line)
+        self._kept: list[Row] = []
+        self._begun = self._tls = False
+        self._hello = b""
+        self._buffer, self._buffer_at, self._since = b"", 0, 0
+        self._sent: Row | None = None
+        self._count = 0
+
+    def write(self, row: Row) -> None:
+        if self._lines.confirmed:
+            self.rows += self._kept
+            self._kept = []
+            self.rows.append(row)
+        else:
+            self._kept.append(row)
+
+    def tick(self) -> None:
+        since = self._sent.ts if self._sent else self._since
+        if self._lines.confirmed and self.now - since >= MAX_HOLD:
+            self._flush_sent()
+            self._flush()
+
+    def client_data(self, offset: int, data: bytes) -> None:
+        self._begun = True
+        if self._tls:
+            return
+        lines = self._lines
+        if self._hello or (lines.stls_accepted and lines.between_lines and data[:1] == b"\x16"):
+            self._hello += data
+        else:
+            lines.client(data)
+
+    def server_data(self, offset: int, data: bytes) -> None:
+        self._begun = True
+        if self._tls or self._turns_to_tls(data):
+            return
+        self._flush_sent()
+        if not self._buffer:
+            self._buffer_at, self._since = offset, self.now
+        self._buffer += data
+        self._lines.server(data)
+        if len(self._buffer) >= self._row_bytes or (self._rng is not None and self._rng.random() < 0.3):
+            self._flush()
+
+    def gap(self, side: str, offset: int, length: int) -> None:
+        if self._tls or not self._begun:
+            return
+        self._flush_sent()
+        self._flush()
+        self.write(Row(self.now, "gap", side, offset, length))
+        if side == "client":
+            self._hello = b""
+            self._lines.client_gap()
+        else:
+            self._lines.server_gap(length)
+
+    def end(self, client_fin: bool, server_fin: bool) -> None:
+        self._flush_sent()
+        self._flush()
+        if self._hello[:2] == b"\x16\x03":
+            self.write(Row(self.now, "starttls"))
+
+    def _turns_to_tls(self, data: bytes) -> bool:
+        hello, self._hello = self._hello, b""
+        if hello[:2] == b"\x16\x03" and data[0] in range(0x14, 0x18):
+            self._flush_sent()
+            self._flush()
+            self.write(Row(self.now, "starttls"))
+            self._tls = True
+        elif hello:
+            self._lines.client(hello)
+        return self._tls
+
+    def _sent_line(self, verb: str | None, data: bytes, offset: int) -> None:
+        row = Row(self.now, "sent", verb, offset, len(data) or UNSET, data)
+        if self._sent and not data and self._sent._replace(ts=row.ts) == row:
+            self._count += 1
+            return
+        self._flush_sent()
+        if self._before_sent:
+            self._flush()
+        self._sent, self._count = row, 1
+
+    def _flush_sent(self) -> None:
+        row, self._sent = self._sent, None
+        if row is not None:
+            self.write(row._replace(length=self._count) if self._count > 1 else row)
+
+    def _flush(self) -> None:
+        if self._buffer:
+            self.write(Row(self._since, "contents", None, self._buffer_at, len(self._buffer), self._buffer))
+            self._buffer = b""
+
+
+class PlainTap(Tap):
+    """The plain form: what Zeek's analyzer says, its lines gathered."""
+
+    def __init__(self, row_bytes: int) -> None:
+        super().__init__()
+        self._row_bytes = row_bytes
+        self._lines = (Lines(), Lines())
+        self._pop3 = Pop3(self._event)
+        self._gathered: list[bytes] = []
+        self._memory, self._since = 0, 0
+        self._user, self._named = b"", b""
+        self._naming = self._asked = self._done = False
+        self._client_lost = self._server_lost = False
+
+    def client_data(self, offset: int, data: bytes) -> None:
+        for line in self._lines[0].feed(data):
+            self._pop3.client_line(line)
+
+    def server_data(self, offset: int, data: bytes) -> None:
+        for line in self._lines[1].feed(data):
+            self._pop3.server_line(line)
+
+    def gap(self, side: str, offset: int, length: int) -> None:
+        if not self.rows and not self._gathered:
+            return  # the package has not met the connection yet
+        if side == "client":
+            self._client_lost = True
+        else:
+            self._server_lost = self._server_lost or not self._done
+        self._flush()
+        self.write(Row(self.now, "gap", side, offset, length))
+
+    def end(self, client_fin: bool, server_fin: bool) -> None:
+        if client_fin:
             for line in self._lines[0].end():
                 self._pop3.client_line(line)
-        if self._server.fin is not None:
+        if server_fin:
             for line in self._lines[1].end():
                 self._pop3.server_line(line)
         self._pop3.end()
         self._flush()
-        if self._confirmed:
-            self._write(Row(self._now, "close", data=b"ShADadFf", length=8))
-        return self.rows
-
-    def _write(self, row: Row) -> None:
-        (self.rows if self._confirmed else self._kept).append(row)
-
-    def _confirm(self) -> None:
-        if not self._confirmed:
-            self._confirmed = True
-            self.rows.extend(self._kept)
-            self._kept = []
-
-    def _flush(self) -> None:
-        if self._buffer:
-            self._write(Row(self._since, "contents", None, self._buffer_at, len(self._buffer), self._buffer))
-            self._buffer = b""
 
     def _event(self, kind: str, command: str | None, data: bytes) -> None:
-        if self._released and not self._all_control:
+        if kind in ("data", "header"):
+            self._gather(data if kind == "data" else b"\0" + (command or "").encode("latin-1"))
             return
-        hidden, self._begun = False, True
+        if kind == "login":
+            return  # the script draws its own conclusions
+        self._flush()
         if kind == "request":
-            self._asked = True
-            self._login.command(command or "", data)
-            data = self._login.public(command or "", data)
-            hidden = not data or (command in NUMBERED and re.fullmatch(rb"\d+( \d+)?", data) is not None)
+            data = self._request(command or "", data)
         elif kind == "reply":
-            hidden = True
-            self._login.reply(command)
-            if self._asked:
-                self._confirm()
-            self._released = self.exact and self._confirmed and self._login.done
-        elif kind == "unexpected":
-            self._asked = self._asked or command in KNOWN
-            if data.startswith(b"unknown AUTH method "):
-                data = b"unknown AUTH method " + self._login.public("AUTH", data[20:]).split(b" ")[0]
-                data = data.rstrip()
-        elif kind == "login":
-            data = self._login.name(data)
-            self._login.done = self._login.done or command == "success"
-        elif kind == "starttls":
-            self._confirm()
+            self._reply(command == "OK")
+        elif data.startswith(b"unknown AUTH method "):
+            mechanism = public_argument("AUTH", data.split()[2:4])
+            data = (b"unknown AUTH method " + mechanism).rstrip()
+        self.write(Row(self.now, kind, command, UNSET, len(data) or UNSET, data))
+
+    def _request(self, command: str, argument: bytes) -> bytes:
+        words = [command.encode(), *argument.split()]
+        doubtful = self._client_lost and not (self._done and command in NUMBERED)
+        if command == "USER":
+            self._done, self._user, self._naming = False, b"", True
+            self._named = clean_name(words[1]) if len(words) == 2 else b""
+        elif command in ("PASS", "APOP") or (command == "AUTH" and argument):
+            self._done, self._asked = False, True
+            if command == "APOP":
+                self._user = clean_name(words[1]) if len(words) == 3 else b""
+            elif command == "AUTH":
+                mechanism = words[1].upper().decode("latin-1")
+                self._user = user_of_response(mechanism, words[2]) if len(words) == 3 else b""
+        return b"" if doubtful else public_argument(command, words)
+
+    def _reply(self, ok: bool) -> None:
+        if self._naming:
+            self._naming, self._user = False, self._named if ok else b""
+        if self._asked:
+            self._asked, self._done = False, ok
+            user = b"" if self._client_lost or self._server_lost else self._user
+            outcome = "success" if ok else "failure"
+            self.write(Row(self.now, "login", outcome, UNSET, len(user) or UNSET, user))
+
+    def _gather(self, line: bytes) -> None:
+        if not self._gathered:
+            self._since = self.now
+        self._gathered.append(line)
+        self._memory += len(line) + 100
+        if self._memory >= 4 * self._row_bytes:
             self._flush()
-        elif kind in ("data", "header", "end") and self.exact:
-            return
-        if hidden and self.exact and not self._all_control:
-            return
-        self._write(
-            Row(self._now, kind, command, UNSET, len(data) if data or kind == "data" else UNSET, data)
-        )
 
-    def _gap(self, side: str, offset: int, length: int) -> None:
-        if not self._begun:
-            return  # the package has not met the connection yet
-        if side == "server":
-            self._server_next = offset + length
-        self._login.gap(side == "client")
-        if side == "server":
-            self._flush()
-            self._challenge = b""
-        else:
-            self._line = b""
-        self._sasl = self._challenged = False
-        if not (self.exact and self._pop3.tls):
-            self._write(Row(self._now, "gap", side, offset, length))
-
-    def _client_data(self, offset: int, data: bytes) -> None:
-        self._begun = self._begun or self.exact
-        if self.exact and not self._pop3.tls:
-            *lines, self._line = (self._line + data).split(b"\n")
-            for line in lines:
-                self._sent(line)
-        for line in self._lines[0].feed(data):
-            self._pop3.client_line(line)
-
-    def _sent(self, line: bytes) -> None:
-        if self._challenged:
-            self._challenged = False
-            return
-        words = line.split()
-        verb = words[0].upper().decode("latin-1") if words else ""
-        if verb not in LOGGED:
-            return
-        if self._before_sent:
-            self._flush()
-        numbers = b" ".join(words[1:]) if verb in NUMBERED else b""
-        if not re.fullmatch(rb"\d+ \d+|\d+" if verb == "TOP" else rb"\d+", numbers):
-            numbers = b""
-        self._sasl, self._challenge = verb == "AUTH" and len(words) > 1, b""
-        length = len(numbers) if numbers else UNSET
-        self._write(Row(self._now, "sent", verb, self._server_next, length, numbers))
-
-    def _server_data(self, offset: int, data: bytes) -> None:
-        self._begun = self._begun or self.exact
-        if offset > self._server_next and self.exact and not self._pop3.tls:
-            self._gap("server", self._server_next, offset - self._server_next)
-        self._server_next = offset + len(data)
-        if self.exact and not self._pop3.tls:
-            if not self._buffer:
-                self._buffer_at, self._since = offset, self._now
-            self._buffer += data
-            if len(self._buffer) >= self._row_bytes or (self._rng is not None and self._rng.random() < 0.3):
-                self._flush()
-            if self._sasl:
-                self._watch_challenge(data)
-        for line in self._lines[1].feed(data):
-            self._pop3.server_line(line)
-
-    def _watch_challenge(self, data: bytes) -> None:
-        *lines, self._challenge = (self._challenge + data).split(b"\n")
-        for line in lines:
-            if line.startswith((b"+OK", b"-ERR")):
-                self._sasl = self._challenged = False
-            elif line.startswith(b"+"):
-                self._challenged = True
+    def _flush(self) -> None:
+        if self._gathered:
+            data = b"\n".join(self._gathered)
+            self.write(Row(self._since, "data", None, UNSET, len(data), data))
+            self._gathered, self._memory = [], 0
 
 
 def of_packets(
@@ -305,7 +318,6 @@ def of_packets(
     ports: Iterable[int] = (110,),
     row_bytes: int = 32768,
     flush_before_sent: bool = False,
-    all_control: bool = False,
     rng: random.Random | None = None,
 ) -> dict[Flow, Rows]:
     """The rows of each connection. One without a captured handshake has none, as with Zeek; the exact form
@@ -316,13 +328,10 @@ def of_packets(
         if tap is None:
             if not packet.flags & SYN:
                 continue
-            tap = Tap(
-                exact=exact and packet.flow.server_p in ports,
-                row_bytes=row_bytes,
-                flush_before_sent=flush_before_sent,
-                all_control=all_control,
-                rng=rng,
-            )
+            if exact and packet.flow.server_p in ports:
+                tap = ExactTap(row_bytes, flush_before_sent, rng)
+            else:
+                tap = PlainTap(row_bytes)
             taps[packet.flow] = tap
         tap.packet(packet)
     made = {flow: tap.close() for flow, tap in taps.items()}

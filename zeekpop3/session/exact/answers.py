@@ -40,6 +40,7 @@ class Answers:
     doubtful: bool = False
     settled: int = 0
     early_until: int = 0
+    unanswered: Sent | None = None
     _sasl_expected: bool = False  # the next line of the client answers a challenge
 
     def read(self, final: bool) -> Response | None:
@@ -87,12 +88,14 @@ class Answers:
         line = read_line(stream, start, hole)
         if not line:
             return None
-        if self._sasl_expected:
-            self.merge_sasl()
-        sent = self.client.first
-        assert sent is not None
         end = start + len(line)
         status, message, usual = read_status(line)
+        following = stream.bytes_at(end, end + 5) if end < hole else b""
+        more = hole >= stream.end and not final
+        if self._sasl_expected and not self._settle_challenge(status, following, more):
+            return None
+        sent = self.client.first
+        assert sent is not None
         response = Response(start, status, message, end, stop=end)
         if not usual:
             if line.startswith(b"+") and (sent.command == "AUTH" or self._may_be_challenge(line)):
@@ -103,8 +106,7 @@ class Answers:
             if status is None:
                 return self._begin_without_status(sent, response, line, hole, final)
         if status == "OK":
-            following = stream.bytes_at(end, end + 5) if end < hole else b""
-            multiline = self._has_lines(sent, end, following, hole >= stream.end and not final)
+            multiline = self._has_lines(sent, end, following, more)
             if multiline is None:
                 return None
             if multiline:
@@ -158,19 +160,42 @@ class Answers:
         self.challenged = self._sasl_expected = True
         self.stream.position = end
 
-    def merge_sasl(self) -> None:
-        """The client's line that answers a challenge belongs to the AUTH before it, and so does its
-        answer."""
-        auth, line = self.client.first, self.client.second
-        if not self._sasl_expected or auth is None:
-            return
-        self._sasl_expected = False
-        position = self.stream.position
+    def _sasl_line(self) -> Sent | None:
+        """The line with which the client answered the challenge, if it did."""
+        line, position = self.client.second, self.stream.position
         if line is None or line.offset > position or (line.command is not None and line.offset < position):
-            return  # no line was sent, or a command that does not answer the challenge
-        if line.command is None and line.argument and auth.argument and " " not in auth.argument:
-            auth.argument += " " + line.argument
-        self.client.drop_second()
+            return None
+        return line
+
+    def _settle_challenge(self, status: str | None, following: bytes, more: bool) -> bool:
+        """The server has gone on after a challenge: what did the client's line mean? False: more bytes will
+        tell.
+
+        The line belongs to AUTH, and so does the server's next line. But RETR that is answered by a message
+        was no SASL response: then AUTH has no answer.
+        """
+        line = self._sasl_line()
+        if line is not None and line.command in MESSAGE_COMMANDS and status == "OK":
+            single = starts_status(following, more) if following or more else True
+            if single is None or (not following and more):
+                return False
+            if not single:
+                self.unanswered = self.client.pop()
+                self.challenged = self._sasl_expected = False
+                self.doubtful = True
+                return True
+        self.merge_sasl()
+        return True
+
+    def merge_sasl(self) -> None:
+        """The line with which the client answered a challenge belongs to the AUTH before it, if there is
+        one."""
+        auth, line = self.client.first, self._sasl_line()
+        if self._sasl_expected and auth is not None and line is not None:
+            if line.command is None and line.argument and auth.argument and " " not in auth.argument:
+                auth.argument += " " + line.argument
+            self.client.drop_second()
+        self._sasl_expected = False
 
     # -- lines -----------------------------------------------------------------------------------------
 

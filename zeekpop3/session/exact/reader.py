@@ -137,6 +137,9 @@ class ExactReader:
         if sent is None or sent.offset > start:
             return self._read_unsolicited(final)
         response = self.answers.read(final)
+        if self.answers.unanswered is not None:
+            self._emit(self.answers.unanswered, self.answers.unanswered.exchange())
+            self.answers.unanswered = None
         if response is None:
             return self._read_damaged(final)
         sent = self.client.first

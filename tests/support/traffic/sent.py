@@ -1,0 +1,206 @@
+"""What the exact form's script makes of the client's lines, without a Zeek: `sent` rows without secrets.
+
+A second reading of zeek-scripts/client.zeek, login.zeek, secrets.zeek and sasl.zeek; limits are left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+NUMBERED = ("RETR", "TOP", "LIST", "UIDL", "DELE")
+VERBS = {
+    *NUMBERED,
+    *("APOP", "AUTH", "CAPA", "LANG", "LAST", "NOOP", "PASS", "QUIT", "RSET", "STAT", "STLS", "USER", "UTF8"),
+    *("XOIP", "XSENDER", "XTND"),
+}
+MECHANISMS = {
+    *("ANONYMOUS", "CRAM-MD5", "DIGEST-MD5", "EXTERNAL", "GSSAPI", "LOGIN", "NTLM", "OAUTHBEARER", "PLAIN"),
+    *("SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2"),
+}
+RESPONSES = {"LOGIN": 2, "NTLM": 2, "DIGEST-MD5": 2, "SCRAM-SHA-1": 2, "SCRAM-SHA-256": 2}
+_STATUS = re.compile(rb"(\+OK|-ERR)(?![A-Za-z0-9])", re.I)
+_FORMS = {
+    "PLAIN": rb"[^\0]*\0([^\0]+)\0[^\0]+",
+    "LOGIN": rb"(.+)",
+    "EXTERNAL": rb"(.+)",
+    "CRAM-MD5": rb"(.+) [0-9a-f]{32}",
+    "XOAUTH2": rb"user=([^\0\1]+)\1auth=Bearer [^\0\1]+\1\1",
+    "OAUTHBEARER": rb"[ny],a=([^,=]+),\1(?:[A-Za-z]+=[^\0\1]*\1)+\1",
+    "SCRAM-SHA-1": rb"[ny],(?:a=[^,=]+)?,n=([^,=]+),r=[^,]+",
+    "SCRAM-SHA-256": rb"[ny],(?:a=[^,=]+)?,n=([^,=]+),r=[^,]+",
+}
+
+
+def clean_name(name: bytes) -> bytes:
+    """The name, if it is text without control characters."""
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        return b""
+    return b"" if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text) else name
+
+
+def user_of_response(mechanism: str, response: bytes) -> bytes:
+    """The user in the first response of a mechanism, if it has the mechanism's form."""
+    try:
+        message = base64.b64decode(response, validate=True)
+    except ValueError:
+        return b""
+    found = re.fullmatch(_FORMS.get(mechanism, rb"(?!)()"), message, re.S)
+    return clean_name(found[1]) if found else b""
+
+
+def public_argument(verb: str, words: list[bytes]) -> bytes:
+    """What of a command's argument is logged."""
+    argument = b" ".join(words[1:])
+    if verb in NUMBERED:
+        wanted = rb"\d{1,10}( \d{1,10})?" if verb == "TOP" else rb"\d{1,10}"
+        return argument if re.fullmatch(wanted, argument) else b""
+    if (verb, len(words)) in (("USER", 2), ("APOP", 3)):
+        return clean_name(words[1])
+    if verb == "AUTH" and len(words) > 1:
+        mechanism = words[1].upper().decode("latin-1")
+        if mechanism not in MECHANISMS:
+            return b""
+        user = user_of_response(mechanism, words[2]) if len(words) == 3 and mechanism != "NTLM" else b""
+        return b" ".join([mechanism.encode(), user]).strip()
+    return b""
+
+
+@dataclass
+class _Login:
+    owed: int
+    mechanism: str | None = None
+    expected: int = 0
+    number: int = 1
+    challenges: int = 0
+    responses: int = 0
+    doubtful: bool = False
+
+
+class SentLines:
+    """Lines of both sides in, `sent` rows out: `emit(command, data, offset)`."""
+
+    def __init__(self, emit: Callable[[str | None, bytes, int], None]) -> None:
+        self.server_next = 0
+        self.commanded = self.greeted = self.answered = False
+        self.stls_accepted = False
+        self._emit = emit
+        self._login: _Login | None = None
+        self._logged_in = False
+        self._skip = self._skip_lost = False
+        self._burst = (0, 0)
+        self._line, self._server_line = b"", b""
+        self._stls = False
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the connection has proved to be POP3."""
+        return self.commanded and self.answered
+
+    @property
+    def between_lines(self) -> bool:
+        """Whether neither side is in the middle of a line."""
+        return not self._line and not self._server_line
+
+    def client(self, data: bytes) -> None:
+        if self._skip:
+            _, newline, data = data.partition(b"\n")
+            if not newline:
+                return
+            self._skip = self._skip_lost = self._stls = False
+            self._count()
+            self._emit(None, b"", self.server_next)
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            self._client_line(line)
+
+    def server(self, data: bytes) -> None:
+        if self._skip_lost and self._logged_in:
+            self._skip = self._skip_lost = False
+        self.server_next += len(data)
+        *lines, self._server_line = (self._server_line + data).split(b"\n")
+        for line in lines:
+            self._server_read(line)
+
+    def client_gap(self) -> None:
+        self._line = b""
+        self._skip = self._skip_lost = True
+        self._stls = False
+        if self._login:
+            self._login.doubtful = True
+
+    def server_gap(self, length: int) -> None:
+        self.server_next += length
+        self._server_line = b"?"
+        self.stls_accepted = False
+        if self._login:
+            self._login.doubtful = True
+
+    def _count(self) -> int:
+        offset, lines = self._burst
+        self._burst = (self.server_next, lines + 1 if offset == self.server_next else 1)
+        return self._burst[1]
+
+    def _client_line(self, line: bytes) -> None:
+        owed = self._count() - (self.server_next > 0)
+        self._stls = False
+        login, bare = self._login, line.rstrip(b"\r")
+        asked = False
+        if login is not None:
+            number = login.number
+            login.number += 1
+        if login is not None and login.mechanism is not None:
+            asked = login.challenges > login.responses
+            shaped = re.fullmatch(rb"[A-Za-z0-9+/]*={0,2}|\*", bare) is not None
+            if asked or (shaped and login.expected > login.responses):
+                login.responses += 1
+            if shaped and (asked or login.expected >= login.responses > 0):
+                named = number == (2 if login.mechanism == "NTLM" else 1) and not login.doubtful
+                user = user_of_response(login.mechanism, bare) if named else b""
+                self._emit(None, user, self.server_next)
+                return
+        words = line.split()
+        verb = words[0].upper().decode("latin-1") if words else ""
+        if verb not in VERBS:
+            self._emit(None, b"", self.server_next)
+            return
+        self.commanded = True
+        if asked:
+            self._emit(verb, b"", self.server_next)
+            return
+        if verb in ("PASS", "APOP", "AUTH"):
+            self._begin_login(verb, words, owed)
+        elif verb == "USER":
+            self._logged_in = False
+        self._stls, self.stls_accepted = verb == "STLS", False
+        self._emit(verb, public_argument(verb, words), self.server_next)
+
+    def _begin_login(self, verb: str, words: list[bytes], owed: int) -> None:
+        self._logged_in = False
+        if verb != "AUTH":
+            self._login = _Login(owed)
+        elif len(words) > 1:
+            mechanism = words[1].upper().decode("latin-1")
+            self._login = _Login(owed, mechanism, RESPONSES.get(mechanism, 1))
+            if len(words) > 2 and (words[2] != b"=" or mechanism in ("LOGIN", "EXTERNAL")):
+                self._login.number, self._login.expected = 2, self._login.expected - 1
+
+    def _server_read(self, line: bytes) -> None:
+        login, status = self._login, _STATUS.match(line) is not None
+        if status and login is not None and login.owed > 0:
+            login.owed -= 1
+        elif status and login is not None:
+            self._logged_in, self._login = line.startswith(b"+"), None
+        elif line.startswith(b"+") and login is not None:
+            login.owed = 0
+            login.challenges += 1
+            if re.match(rb"\+ *(UGFzc|cGFzc|UEFTU)", line):
+                login.doubtful = True
+        self.stls_accepted = self._stls and status and line.startswith(b"+")
+        if status and (self.greeted or self.commanded):
+            self.answered = True
+        self.greeted = True
