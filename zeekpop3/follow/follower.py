@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RECORD_BYTES = 16 << 20
-_MERGE_S = 600.0
 _METRICS_S = 10.0
 _LONGEST_PAUSE_S = 60.0
+_HIT_FIELDS = ("indicator", "type", "field", "value", "uid", "trans_depth")
 
 
 def is_transient(error: ZeekPop3Error) -> bool:
@@ -251,6 +251,9 @@ class Follower:
         self._flush = False
         self._number += 1
         tables = self._reader.take()
+        if self.options.matcher is not None and tables:
+            hits = self.options.matcher(dict(tables))
+            tables += [("hits", hits)] if hits.num_rows else []
         self._taken = (tables, self._reader.state(self._saved.token, self._number))
         self._finish_commit()
 
@@ -274,6 +277,8 @@ class Follower:
         if rows:
             behind = round(time.monotonic() - self._level_at, 1)
             problems.info("written", **rows, open=len(state.open), behind=behind)
+        for hit in dict(tables)["hits"].to_pylist() if "hits" in rows else ():
+            problems.warning("hit", **{name: hit[name] for name in _HIT_FIELDS})
         if self._reader.level:
             self._level_at = time.monotonic()
         self._committed_at = time.time()
@@ -288,7 +293,7 @@ class Follower:
         """Merge the parts of one day of one table, if it is time; True if there may be more."""
         now = time.monotonic()
         if self._merging is None:
-            if self._merged_at is not None and now - self._merged_at < _MERGE_S:
+            if self._merged_at is not None and now - self._merged_at < self.options.merge_s:
                 return False
             self._merged_at = now
             self._number += 1
@@ -299,6 +304,7 @@ class Follower:
                 stem=f"part-{self._saved.token}-m{self._number:06d}",
                 prefix="part-follow-",
                 done=self._merged,
+                part_bytes=self.options.part_bytes,
             )
         try:
             swap = next(self._merging, None)

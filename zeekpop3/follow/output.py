@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import OutputError
+from zeekpop3.follow.rebuild import PUBLISHED
 from zeekpop3.follow.state import State
 from zeekpop3.store.locks import lock
 from zeekpop3.store.merge import Swap
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 FOLDER = ".zeekpop3-follow"
 STATE = "state.json"
 LOCK = "lock"
-#: Attachments first: a mail that is in the tables has its attachments there, too (see `rebuild`).
-_ORDER = ("attachments", "emails", "commands", "sessions")
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 
 
@@ -84,7 +83,7 @@ class Output:
 
         writer = PartWriter(self.staged, token)
         names: list[str] = []
-        for name, table in sorted(tables, key=lambda item: _ORDER.index(item[0])):
+        for name, table in sorted(tables, key=lambda item: PUBLISHED.index(item[0])):
             paths = writer.write(name, table, number)
             names += [str(path.relative_to(self.staged)) for path in paths]
         for folder in {(self.staged / name).parent.parent for name in names}:
@@ -114,8 +113,12 @@ class Output:
     def publish_all(self) -> int:
         """Publish all staged parts, because the checkpoint is lost; returns their number."""
         names = sorted(
-            (str(path.relative_to(self.staged)) for path in self.staged.glob("*/day=*/*.parquet")),
-            key=lambda name: _ORDER.index(name.split("/")[0]) if name.split("/")[0] in _ORDER else 9,
+            (
+                str(path.relative_to(self.staged))
+                for name in PUBLISHED
+                for path in self.staged.glob(f"{name}/day=*/*.parquet")
+            ),
+            key=lambda name: PUBLISHED.index(name.split("/")[0]),
         )
         self.settle(State("", publish=names))
         return len(names)

@@ -89,7 +89,7 @@ class Reader:
         self.connections = Connections(settings.max_message, options.max_memory * 3 // 4)
         self._catalogue = Catalogue()
         self._rebuilding = False
-        self._orphans: set[tuple[str, int]] = set()
+        self._orphans: dict[str, set[rebuild.RowKey]] = {}
         self._later: dict[Path, float] = {}
 
     # -- resume ----------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ class Reader:
         if late:
             problems.warning("skipped late or duplicate rows", rows=late)
         if self._orphans:
-            tables = [(n, rebuild.without(t, self._orphans) if n == "attachments" else t) for n, t in tables]
+            tables = [(name, rebuild.without(rows, self._orphans.get(name, set()))) for name, rows in tables]
         return tables
 
     def state(self, token: str, number: int) -> State:

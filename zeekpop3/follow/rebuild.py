@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.errors import OutputError
 from zeekpop3.follow.connections import WrittenRows
+from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: The tables in the order in which parts are published: a mail or session that is in the tables has its rows
+#: in all other tables, too.
+PUBLISHED_FIRST = tuple(name for name in TABLES if name not in ("emails", "commands", "sessions"))
+PUBLISHED = (*PUBLISHED_FIRST, "emails", "commands", "sessions")
+
+RowKey = tuple[str, int | None]
+"""uid and trans_depth; None for rows of the session."""
 
 
 def holds_rows(out: Path) -> bool:
@@ -40,21 +49,35 @@ def written(out: Path, first_day: str) -> dict[str, WrittenRows]:
     return found
 
 
-def orphans(out: Path, first_day: str, known: dict[str, WrittenRows]) -> set[tuple[str, int]]:
-    """Mails (uid, trans_depth) that are not in the tables although their attachments are."""
-    found = set()
-    for path in _parts(out, "attachments", first_day):
-        table = _read(path, ["uid", "trans_depth"])
-        for uid, depth in zip(table["uid"].to_pylist(), table["trans_depth"].to_pylist(), strict=True):
-            if uid not in known or known[uid].mails < depth:
-                found.add((uid, depth))
+def orphans(out: Path, first_day: str, known: dict[str, WrittenRows]) -> dict[str, set[RowKey]]:
+    """Of each table that is published before `emails` and `sessions`: rows whose mail or session is missing.
+
+    They were published just before the state was lost, and will be written again.
+    """
+    found: dict[str, set[RowKey]] = {}
+    for name in PUBLISHED_FIRST:
+        for path in _parts(out, name, first_day):
+            for key in _keys(_read(path, _key_columns(name))):
+                written = known.get(key[0], WrittenRows())
+                if not (written.session if key[1] is None else written.mails >= key[1]):
+                    found.setdefault(name, set()).add(key)
     return found
 
 
-def without(attachments: pa.Table, mails: set[tuple[str, int]]) -> pa.Table:
-    """The rows of the attachments table without those of these mails."""
-    keys = zip(attachments["uid"].to_pylist(), attachments["trans_depth"].to_pylist(), strict=True)
-    return attachments.filter([key not in mails for key in keys])
+def without(table: pa.Table, keys: set[RowKey]) -> pa.Table:
+    """The rows of a table without those with these keys."""
+    return table.filter([key not in keys for key in _keys(table)])
+
+
+def _key_columns(name: str) -> list[str]:
+    return [column for column in ("uid", "trans_depth") if column in schema(name).names]
+
+
+def _keys(table: pa.Table) -> list[RowKey]:
+    uids = table["uid"].to_pylist()
+    if "trans_depth" not in table.column_names:
+        return [(uid, None) for uid in uids]
+    return list(zip(uids, table["trans_depth"].to_pylist(), strict=True))
 
 
 def _parts(out: Path, name: str, first_day: str = "") -> list[Path]:
