@@ -11,14 +11,16 @@ import json
 import logging
 import signal
 import time
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zeekpop3.cli.options import RecordOptions, command, local_path
+from zeekpop3.cli.options import RecordOptions, command, given, local_path
 from zeekpop3.cli.output import say, write
+from zeekpop3.cli.unit import unit
 from zeekpop3.views.format import plural
 from zeekpop3.views.text import visible
 
@@ -44,6 +46,63 @@ def register(app: typer.Typer) -> None:
     )(follow)
 
 
+@dataclass(slots=True)
+class FollowerOptions:
+    """How the follower runs."""
+
+    once: Annotated[bool, typer.Option("--once", help="Process what exists, then exit (for cron).")] = False
+    flush: Annotated[
+        float,
+        typer.Option("--flush", metavar="SECONDS", min=0.1, help="Interval between commits, in seconds."),
+    ] = 60.0
+    idle: Annotated[
+        float,
+        typer.Option(
+            "--idle",
+            metavar="SECONDS",
+            min=1,
+            help="Close a connection after this many seconds of log time without rows.",
+        ),
+    ] = 3600.0
+    max_memory: Annotated[
+        int,
+        typer.Option(
+            "--max-memory", metavar="MIB", min=16, help="Maximum memory for unfinished messages, in MiB."
+        ),
+    ] = 1024
+    poll: Annotated[
+        float | None,
+        typer.Option(
+            "--poll",
+            metavar="SECONDS",
+            min=0.1,
+            help="Poll for changes at this interval instead of using file-system notifications.",
+        ),
+    ] = None
+    metrics: Annotated[
+        Path | None,
+        typer.Option("--metrics", metavar="FILE", help="Write counters to a Prometheus textfile."),
+    ] = None
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Format of the follower's own log.")
+    ] = LogFormat.plain
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")] = False
+
+    def options(self, record: RecordOptions) -> Options:
+        """The options as `Follower` takes them. Raises UsageError."""
+        from zeekpop3.follow import Options
+
+        return Options(
+            flush_s=self.flush,
+            idle_s=self.idle,
+            max_memory=self.max_memory << 20,
+            poll=self.poll is not None,
+            interval_s=self.poll if self.poll is not None else 1.0,
+            metrics=self.metrics,
+            settings=record.settings,
+        )
+
+
 def follow(
     logs: Annotated[
         list[Path] | None,
@@ -54,46 +113,11 @@ def follow(
         typer.Option("--out", "-o", help="Folder for the tables.", show_default=False, callback=local_path),
     ] = None,
     *,
-    once: Annotated[bool, typer.Option("--once", help="Process what exists, then exit (for cron).")] = False,
-    flush: Annotated[
-        float,
-        typer.Option("--flush", metavar="SECONDS", min=0.1, help="Interval between commits, in seconds."),
-    ] = 60.0,
-    idle: Annotated[
-        float,
-        typer.Option(
-            "--idle",
-            metavar="SECONDS",
-            min=1,
-            help="Close a connection after this many seconds of log time without rows.",
-        ),
-    ] = 3600.0,
-    max_memory: Annotated[
-        int,
-        typer.Option(
-            "--max-memory", metavar="MIB", min=16, help="Maximum memory for unfinished messages, in MiB."
-        ),
-    ] = 1024,
-    poll: Annotated[
-        float | None,
-        typer.Option(
-            "--poll",
-            metavar="SECONDS",
-            min=0.1,
-            help="Poll for changes at this interval instead of using file-system notifications.",
-        ),
-    ] = None,
+    run: FollowerOptions,
     record: RecordOptions,
-    metrics: Annotated[
-        Path | None,
-        typer.Option("--metrics", metavar="FILE", help="Write counters to a Prometheus textfile."),
-    ] = None,
-    log_format: Annotated[
-        LogFormat, typer.Option("--log-format", help="Format of the follower's own log.")
-    ] = LogFormat.plain,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")] = False,
     print_unit: Annotated[
-        bool, typer.Option("--print-unit", help="Print a systemd unit for this command, and exit.")
+        bool,
+        typer.Option("--print-unit", help="Print a systemd unit that runs this command, and exit."),
     ] = False,
 ) -> None:
     """Update the tables beside a running Zeek; every row is written exactly once.
@@ -102,25 +126,17 @@ def follow(
     may be killed and restarted at any time. SIGTERM commits and exits; SIGHUP commits at once.
     """
     if print_unit:
-        write(unit().splitlines())
+        write(unit(logs or [], out, given(run, record), run.max_memory, run.metrics).splitlines())
+        if record.hash_users:
+            say("The key is not in the unit: write ZEEKPOP3_HASH_KEY=… to /etc/zeekpop3/follow.env (0600).")
         return
     if not logs:
         raise typer.BadParameter("missing argument LOGDIR")
     if out is None:
         raise typer.BadParameter("missing option --out")
-    from zeekpop3.follow import Options
-
-    options = Options(
-        flush_s=flush,
-        idle_s=idle,
-        max_memory=max_memory << 20,
-        poll=poll is not None,
-        interval_s=poll if poll is not None else 1.0,
-        metrics=metrics,
-        settings=record.settings,
-    )
-    _log_to_stderr(log_format, logging.WARNING if quiet else logging.INFO)
-    _follow(logs, out, options, once=once)
+    options = run.options(record)
+    _log_to_stderr(run.log_format, logging.WARNING if run.quiet else logging.INFO)
+    _follow(logs, out, options, once=run.once)
 
 
 def _follow(logs: list[Path], out: Path, options: Options, *, once: bool) -> None:
@@ -204,10 +220,3 @@ def _log_to_stderr(log_format: LogFormat, level: int) -> None:
     logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
-
-
-def unit() -> str:
-    """The systemd unit that comes with the package."""
-    from importlib.resources import files
-
-    return files("zeekpop3.cli").joinpath("zeekpop3-follow.service").read_text("utf-8")

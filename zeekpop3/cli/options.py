@@ -33,10 +33,15 @@ def command(app: typer.Typer, *examples: str) -> Callable[[Callable[..., None]],
     epilog = "\n\n".join(["Examples:", *(f"$ {example}" for example in examples)]) if examples else None
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        app.command(epilog=epilog)(_expanded(function))
+        app.command(help=_paragraphs(function.__doc__ or ""), epilog=epilog)(_expanded(function))
         return function
 
     return register
+
+
+def _paragraphs(text: str) -> str:
+    """A docstring with each paragraph on one line, so that the help is wrapped to the terminal."""
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
 def _expanded(function: Callable[..., None]) -> Callable[..., None]:
@@ -66,6 +71,25 @@ def _expanded(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def given(*groups: Any) -> list[str]:
+    """The command-line words for the options of these groups that differ from their defaults.
+
+    Paths are absolute. Options that read an environment variable are left out: they may be secrets.
+    """
+    words: list[str] = []
+    for group in groups:
+        hints = get_type_hints(type(group), include_extras=True)
+        for field in fields(group):
+            value = getattr(group, field.name)
+            option = hints[field.name].__metadata__[0]
+            if value == field.default or option.envvar:
+                continue
+            name = next(name for name in (option.default, *option.param_decls) if name.startswith("--"))
+            value = value.absolute() if isinstance(value, Path) else value
+            words += [name] if value is True else [name, str(value)]
+    return words
 
 
 def _group_parameters(group: type[Any]) -> list[inspect.Parameter]:

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         "zeekpop3 transcript pop3_events.log",
-        "zeekpop3 transcript pop3_events.log --uid CHhAvVGS1DHFjwGM9",
+        "zeekpop3 transcript pop3_events.log --uid CHhAvVGS1DHFjwGM9 --no-data",
     )(transcript)
     command(
         app,
@@ -101,12 +101,15 @@ def pcap(
 def transcript(
     logs: Logs,
     uid: Annotated[str | None, typer.Option("--uid", help="Only the connection with this uid.")] = None,
+    no_data: Annotated[
+        bool, typer.Option("--no-data", help="Leave out messages and other multi-line responses.")
+    ] = False,
 ) -> None:
     """Print the dialogue of client and server, one connection after the other."""
     from zeekpop3.views.transcript import transcript as lines_of
 
     problems = Problems()
-    write(lines_of(logs, uid=uid, on_error=problems))
+    write(lines_of(logs, uid=uid, data=not no_data, on_error=problems))
     if problems.found:
         raise typer.Exit(1)
 

@@ -17,7 +17,7 @@ from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.protocol import to_text
 
-_PLAIN = frozenset({"request", "reply", "data"})
+_PLAIN = frozenset({"request", "reply"})
 
 
 class _Transcript:
@@ -31,7 +31,11 @@ class _Transcript:
 
     def receive(self, rows: Rows) -> None:
         for kind, command, data in zip(rows.kind, rows.command, rows.data, strict=True):
-            if kind in _PLAIN:
+            if kind == "data":
+                # A row holds several lines. A line that starts with NUL is a mark of ours, not data.
+                lines = (line for line in data.split(b"\n") if not line.startswith(b"\0"))
+                self.plain += (_line(kind, None, to_text(line)) for line in lines)
+            elif kind in _PLAIN:
                 self.plain.append(_line(kind, command, to_text(data)))
         self.connection.receive(rows)
 
@@ -45,9 +49,10 @@ class _Transcript:
             body = exchange.body.removesuffix(b"\n").removesuffix(b"\r")
             lines += ("data: " + to_text(line.removesuffix(b"\r")) for line in body.split(b"\n"))
 
-    def lines(self) -> list[str]:
+    def lines(self, data: bool) -> list[str]:
         self.connection.finish("open")
-        return self.exact if self.connection.fidelity == "exact" else self.plain
+        lines = self.exact if self.connection.fidelity == "exact" else self.plain
+        return lines if data else [line for line in lines if not line.startswith("data:")]
 
     def title(self) -> str:
         conn_id = self.connection.conn_id
@@ -64,31 +69,30 @@ def _line(kind: str, command: str | None, text: str) -> str:
 
 
 def transcript(
-    logs: Iterable[str | Path], *, uid: str | None = None, on_error: Callable[[LogError], None]
+    logs: Iterable[str | Path],
+    *,
+    uid: str | None = None,
+    data: bool = True,
+    on_error: Callable[[LogError], None],
 ) -> Iterator[str]:
-    """The lines of each connection, connections one after the other as they end; texts are not escaped.
+    """The lines of each connection, one connection after the other as they end; texts are not escaped.
 
-    A line `connection: …` goes before each connection, but for a log that has one only. `uid` asks for that
-    connection alone. Raises LogError if there is no log.
+    A line `connection: …` precedes each connection, unless there is only one. `uid` selects a connection,
+    `data=False` leaves out messages and other multi-line responses. Raises LogError if there is no log.
     """
-    open_connections: dict[str, _Transcript] = {}
     waiting: _Transcript | None = None
-    told = 0
-    for current in _ended(find_logs(logs), uid, open_connections, on_error):
+    printed = 0
+    for current in _ended(find_logs(logs), uid, on_error):
         if waiting is not None:
-            yield from (waiting.title(), *waiting.lines(), "")
-            told += 1
+            yield from (waiting.title(), *waiting.lines(data), "")
+            printed += 1
         waiting = current
     if waiting is not None:
-        yield from (waiting.title(), *waiting.lines()) if told else waiting.lines()
+        yield from (waiting.title(), *waiting.lines(data)) if printed else waiting.lines(data)
 
 
-def _ended(
-    paths: list[Path],
-    uid: str | None,
-    open_connections: dict[str, _Transcript],
-    on_error: Callable[[LogError], None],
-) -> Iterator[_Transcript]:
+def _ended(paths: list[Path], uid: str | None, on_error: Callable[[LogError], None]) -> Iterator[_Transcript]:
+    open_connections: dict[str, _Transcript] = {}
     for path in paths:
         for chunk in chunks(path, on_error=on_error):
             for this_uid, rows in group(read_chunk(chunk, on_error)):

@@ -1,0 +1,45 @@
+"""`follow --print-unit`: a unit that runs what was typed."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from support.program import program
+
+
+def test_the_unit_runs_what_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments and options are in it, paths absolute; a key is not, but where it belongs is said."""
+    monkeypatch.chdir(tmp_path)
+    arguments = ["follow", "my logs", "--out", "out/t", "--flush", "5", "--no-body", "--max-memory", "256"]
+    done = program(*arguments, "--metrics", "prom/x.prom", "--hash-users", "secret", "--print-unit")
+    lines = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line and line[0] != "#")
+    words = shlex.split(lines["ExecStart"])
+    assert words[words.index("follow") :] == [
+        "follow", f"{tmp_path}/my logs", "--out", f"{tmp_path}/out/t", "--flush", "5.0",
+        "--max-memory", "256", "--metrics", f"{tmp_path}/prom/x.prom", "--no-body",
+    ]  # fmt: skip
+    assert Path(words[0]).is_absolute()
+    assert lines["ReadWritePaths"] == f"{tmp_path}/out {tmp_path}/prom"
+    assert lines["ReadOnlyPaths"] == f'"{tmp_path}/my logs"'
+    assert "secret" not in done.stdout
+    assert "ZEEKPOP3_HASH_KEY" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_unit_without_arguments() -> None:
+    """The usual places of Zeek stand for what is missing."""
+    done = program("follow", "--print-unit")
+    assert "follow /opt/zeek/logs --out /var/lib/zeekpop3/tables" in done.stdout
+    assert "StateDirectory=zeekpop3\n" in done.stdout
+    assert "@" not in done.stdout.replace("@system-service", "").replace("@privileged @resources", "")
+
+
+@pytest.mark.parametrize("missing", [["follow"], ["follow", "logs"]])
+def test_missing_arguments_are_named(missing: list[str]) -> None:
+    """LOGDIR and --out are needed to follow."""
+    done = program(*missing)
+    assert done.returncode == 2
+    assert "missing" in done.stderr
