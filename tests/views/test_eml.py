@@ -6,6 +6,7 @@ import email
 import email.policy
 import hashlib
 import json
+import mailbox
 import stat
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def manifest(folder: Path) -> list[dict[str, Any]]:
 def test_exact_mails_come_out_byte_for_byte(made: Made, tmp_path: Path) -> None:
     """The exact form as it was, the plain form with our field on top; the manifest names each."""
     written = export(made.path, tmp_path / "to")
-    assert (written.mails, written.without_raw) == (len(made.transfers), 0)
+    assert (written.mails, written.previews, written.without_raw) == (len(made.transfers) - 1, 1, 0)
     for each in made.transfers:
         expected = each.raw if each.fidelity == "exact" else MARK + each.raw
         assert (tmp_path / "to" / f"{each.uid}-{each.trans_depth}.eml").read_bytes() == expected
@@ -97,6 +98,44 @@ def test_hostile_names_stay_in_the_manifest(tmp_path: Path) -> None:
     assert (to / file_name("../CevilUid", 1)).read_bytes() == raw
 
 
+def test_mails_by_key(made: Made, tmp_path: Path) -> None:
+    """UID/DEPTH names the mails to write; the beginning of a uid is enough, an unknown one is an error."""
+    done = program("eml", made.path, "CbbbB2/2", "Caaa/1", "--out", tmp_path / "to")
+    assert (done.returncode, done.stderr) == (0, f"2 mails -> {tmp_path / 'to'}\n")
+    assert sorted(p.name for p in (tmp_path / "to").glob("*.eml")) == ["CaaaA1-1.eml", "CbbbB2-2.eml"]
+    done = program("eml", made.path, "Cnone/1", "--out", tmp_path / "none")
+    assert (done.returncode, (tmp_path / "none").exists()) == (1, False)
+
+
+def test_mbox(made: Made, tmp_path: Path) -> None:
+    """One file that other programs read: as many messages, the same contents, LF line ends."""
+    tricky = [
+        transfer(raw=b"Subject: a\r\n\r\nFrom here\r\n>From there\r\n>>From\r\nend"),
+        transfer(trans_depth=2, raw=b"Subject: b\r\n\r\n\r\n", ts=1),
+        transfer(trans_depth=3, command="TOP", raw=b"Subject: c\r\n\r\n"),
+    ]
+    write(tmp_path / "out", tricky)
+    done = program("eml", tmp_path / "out", "--mbox", tmp_path / "x.mbox")
+    assert done.stderr == f"2 mails, 1 preview (TOP) -> {tmp_path / 'x.mbox'}\n"
+    found = {message["Subject"]: message for message in mailbox.mbox(tmp_path / "x.mbox", create=False)}
+    assert list(found) == ["b", "a", "c"]
+    assert found["a"].get_payload() == ">From here\n>>From there\n>>From\nend\n"
+    assert stat.S_IMODE((tmp_path / "x.mbox").stat().st_mode) == 0o600
+    export_mbox = program("eml", made.path, "--mbox", tmp_path / "all.mbox")
+    assert export_mbox.returncode == 0
+    assert len(mailbox.mbox(tmp_path / "all.mbox", create=False)) == len(made.transfers)
+
+
+def test_where_to(made: Made, tmp_path: Path) -> None:
+    """--out or --mbox is needed; --to alone is the folder, as in version 0.1, else the recipient."""
+    assert program("eml", made.path).returncode == 2
+    assert program("eml", made.path, "--out", "a", "--mbox", "b").returncode == 2
+    assert program("eml", made.path, "--to", tmp_path / "old").returncode == 0
+    assert len(list((tmp_path / "old").glob("*.eml"))) == len(made.transfers)
+    done = program("eml", made.path, "--to", "ZHANGSAN@example", "--out", tmp_path / "new")
+    assert done.stderr.startswith("3 mails ->")
+
+
 def test_private_modes(made: Made, tmp_path: Path) -> None:
     """Files 0600, folders 0700."""
     export(made.path, tmp_path / "to", attachments=True)
@@ -105,10 +144,11 @@ def test_private_modes(made: Made, tmp_path: Path) -> None:
 
 
 def test_the_program(made: Made, tmp_path: Path) -> None:
-    """`zeekpop3 eml` says what it wrote; a folder that cannot be is one line."""
-    done = program("eml", made.path, "--to", tmp_path / "to", "--attachments")
+    """`zeekpop3 eml` counts mails and previews apart; a folder that cannot be is one line."""
+    done = program("eml", made.path, "--out", tmp_path / "to", "--attachments")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.startswith(f"{len(made.transfers)} mails, 3 attachments (2 different) ->")
+    mails = len(made.transfers) - 1
+    assert done.stderr.startswith(f"{mails} mails, 1 preview (TOP), 3 attachments (2 different) ->")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
         export(made.path, tmp_path / "file")

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from support.program import on_a_terminal, program
-from support.records import transfer
+from support.records import session, transfer
+from support.report_boxes import write_box
 from support.tables_made import PAYLOADS, Made, write
 from zeekpop3.errors import QueryError
 from zeekpop3.store.filters import Filters
@@ -141,6 +142,14 @@ def test_filters_and_limit(made: Made) -> None:
     assert "newest 2;" in done.stderr
     none = program("show", made.path, "--subject", "nothing of the kind")
     assert (none.returncode, none.stderr) == (0, "No mails found.\n")
+
+
+def test_nothing_found_because_of_tls(tmp_path: Path) -> None:
+    """Sessions that switched to TLS are mentioned if no mail is found."""
+    write_box(tmp_path / "out", [session(tls=True), session(uid="Cb", tls=True), session(uid="Cc")])
+    for command in (["show", tmp_path / "out"], ["eml", tmp_path / "out", "--out", tmp_path / "to"]):
+        done = program(*command)
+        assert "2 sessions switched to TLS (STLS): what they fetched is encrypted." in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -181,30 +181,21 @@ class RecordOptions:
         )
 
 
-_FILTERS = "Filters"
+def _filter(option: str, text: str, metavar: str | None = "TEXT") -> Any:
+    """An option of the group "Filters"."""
+    return typer.Option(option, metavar=metavar, rich_help_panel="Filters", help=text)
 
 
 @dataclass(slots=True)
 class SpanOptions:
     """A user and a span of time."""
 
-    user: Annotated[
-        str | None,
-        typer.Option("--user", rich_help_panel=_FILTERS, help="Mailbox user (exact, case-insensitive)."),
-    ] = None
+    user: Annotated[str | None, _filter("--user", "Mailbox user (exact, case-insensitive).")] = None
     since: Annotated[
         str | None,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            rich_help_panel=_FILTERS,
-            help="At or after this time: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d.",
-        ),
+        _filter("--since", "At or after this time: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d.", "TIME"),
     ] = None
-    until: Annotated[
-        str | None,
-        typer.Option("--until", metavar="TIME", rich_help_panel=_FILTERS, help="Before this time."),
-    ] = None
+    until: Annotated[str | None, _filter("--until", "Before this time.", "TIME")] = None
 
     def filters(self, now: dt.datetime | None = None, **others: Any) -> Filters:
         """The filters; `others` are further fields of them. Raises QueryError for an invalid time."""
@@ -219,37 +210,42 @@ class SpanOptions:
 class MailOptions(SpanOptions):
     """Which mails `show` and `eml` select."""
 
-    sender: Annotated[
-        str | None,
-        typer.Option("--from", metavar="TEXT", rich_help_panel=_FILTERS, help="From contains this text."),
+    sender: Annotated[str | None, _filter("--from", "From contains this text.")] = None
+    recipient: Annotated[str | None, _filter("--to", "To, Cc or Bcc contains this text.")] = None
+    subject: Annotated[str | None, _filter("--subject", "Subject contains this text.")] = None
+    text: Annotated[str | None, _filter("--text", "The body contains this text.")] = None
+    url: Annotated[str | None, _filter("--url", "A URL in the body contains this text.")] = None
+    ip: Annotated[
+        str | None, _filter("--ip", "IP address of the client, the server or a relaying host.", "ADDRESS")
     ] = None
-    subject: Annotated[
-        str | None,
-        typer.Option(
-            "--subject", metavar="TEXT", rich_help_panel=_FILTERS, help="Subject contains this text."
-        ),
+    has_attachment: Annotated[bool, _filter("--has-attachment", "Has an attachment.", None)] = False
+    attachment_name: Annotated[
+        str | None, _filter("--attachment-name", "The name of an attachment contains this text.")
+    ] = None
+    extension: Annotated[
+        str | None, _filter("--extension", "The name of an attachment ends with this extension.", "EXT")
     ] = None
     attachment: Annotated[
-        str | None,
-        typer.Option(
-            "--attachment",
-            metavar="HASH",
-            rich_help_panel=_FILTERS,
-            help="Has an attachment with this MD5, SHA-1 or SHA-256.",
-        ),
+        str | None, _filter("--attachment", "Has an attachment with this MD5, SHA-1 or SHA-256.", "HASH")
     ] = None
-    incomplete: Annotated[
-        bool, typer.Option("--incomplete", rich_help_panel=_FILTERS, help="Only incomplete mails.")
-    ] = False
+    incomplete: Annotated[bool, _filter("--incomplete", "Only incomplete mails.", None)] = False
 
-    def mail_filters(self) -> Filters:
-        """The filters. Raises QueryError for an invalid time or hash."""
-        return self.filters(
+    def mail_filters(self, directory: Path) -> Filters:
+        """The filters for the tables in `directory`. Raises QueryError for an invalid time or hash."""
+        filters = self.filters(
             sender=self.sender,
             subject=self.subject,
             attachment=self.attachment,
             incomplete=self.incomplete,
         )
+        names = ("recipient", "text", "url", "ip", "has_attachment", "attachment_name", "extension")
+        conditions = {name: value for name in names if (value := getattr(self, name))}
+        if not conditions:
+            return filters
+        from zeekpop3.views.select import matching_mails
+
+        keys = matching_mails(directory, conditions, since=filters.since, until=filters.until)
+        return replace(filters, keys=keys)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from zeekpop3.cli.options import (
     MailOptions,
     SpanOptions,
     command,
+    exclusive,
     local_path,
 )
 from zeekpop3.cli.output import console, say, write
@@ -33,8 +34,8 @@ def register(app: typer.Typer) -> None:
     )(show)
     command(
         app,
-        "zeekpop3 eml tables --to mails --user lisi",
-        "zeekpop3 eml tables --to mails --attachments --since 2024-06-24",
+        "zeekpop3 eml tables --out mails --attachments --user lisi",
+        "zeekpop3 eml tables CHhAvVGS1DHFjwGM9/1 --mbox mail.mbox",
     )(eml)
     command(
         app,
@@ -72,7 +73,7 @@ def show(
             raise typer.BadParameter("--csv is for the list of mails")
         _show_one(directory, mail, json=output.json)
     else:
-        _show_list(directory, select.mail_filters(), output, limit)
+        _show_list(directory, select.mail_filters(directory), output, limit)
 
 
 def _show_one(directory: Path, key: str, *, json: bool) -> None:
@@ -105,30 +106,61 @@ def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: 
     if len(mails) > limit:
         say(f"Showing the newest {limit}; use --limit for more.")
     elif not mails:
-        say("No mails found.")
+        _explain_nothing(directory, filters)
 
 
 def eml(
     directory: Directory,
-    to: Annotated[
-        Path, typer.Option("--to", help="Folder for the files.", show_default=False, callback=local_path)
-    ],
+    mails: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[UID/DEPTH]...", help="Only these mails.", show_default=False),
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the files.", callback=local_path)
+    ] = None,
+    mbox: Annotated[
+        Path | None,
+        typer.Option("--mbox", metavar="FILE", help="Write one mbox file instead.", callback=local_path),
+    ] = None,
     select: MailOptions,
     attachments: Annotated[
         bool, typer.Option("--attachments", help="Also write the attachments, named by their SHA-256.")
     ] = False,
 ) -> None:
-    """Write mails as .eml files, UID-DEPTH.eml, with a manifest.
+    """Write mails as .eml files, UID-DEPTH.eml, with a manifest; or into one mbox file.
 
     Mails of the exact form are written byte for byte as the server sent them. Rebuilt mails (plain form)
-    start with a header field X-Zeekpop3-Fidelity: trimmed.
+    start with a header field X-Zeekpop3-Fidelity: trimmed. An mbox file has LF line ends and quotes lines
+    that start with "From ".
     """
-    from zeekpop3.views.eml import export
+    from zeekpop3.views.eml import export, write_mbox
 
-    written = export(directory, to, select.mail_filters(), attachments=attachments)
-    say(f"{written} -> {to}")
+    exclusive("--mbox", mbox, "--out", out)
+    exclusive("--mbox", mbox, "--attachments", attachments)
+    if out is None and mbox is None:
+        if select.recipient is None:
+            raise typer.BadParameter("missing option --out DIR or --mbox FILE")
+        out, select.recipient = Path(select.recipient), None  # --to was the folder in version 0.1
+    filters, keys = select.mail_filters(directory), mails or []
+    if mbox is not None:
+        written = write_mbox(directory, mbox, filters, keys=keys)
+    else:
+        written = export(directory, out or "", filters, keys=keys, attachments=attachments)
+    say(f"{written} -> {mbox or out}")
     if written.without_raw:
         raise typer.Exit(1)
+    if not (written.mails or written.previews):
+        _explain_nothing(directory, filters)
+
+
+def _explain_nothing(directory: Path, filters: Filters) -> None:
+    from zeekpop3.views.show import encrypted_sessions
+
+    say("No mails found.")
+    encrypted = encrypted_sessions(directory, filters)
+    if encrypted:
+        say(f"{encrypted} switched to TLS (STLS): what they fetched is encrypted.")
 
 
 def report(

@@ -31,7 +31,7 @@ class Filters:
     `user`: the complete name, case ignored. `sender` and `subject`: a part of From and Subject, case
     ignored. `since` is inclusive, `until` is exclusive. `attachment`: MD5, SHA-1 or SHA-256 of an
     attachment's content, in hex. `incomplete`: only incomplete mails. `uid_start`: the first characters of
-    the uid.
+    the uid. `keys`: uid and trans_depth are those of one of these mails.
     """
 
     user: str | None = None
@@ -44,6 +44,7 @@ class Filters:
     uid: str | None = None
     uid_start: str | None = None
     trans_depth: int | None = None
+    keys: frozenset[tuple[str, int]] | None = None
 
 
 def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression | None:

@@ -25,6 +25,7 @@ _FILTERED = {
     "incomplete": "complete",
     "trans_depth": "trans_depth",
     "attachment": "trans_depth",
+    "keys": "trans_depth",
 }
 
 
@@ -171,7 +172,10 @@ class _Query:
                 raise QueryError(f"table {name} cannot be filtered by {option}: it has no column {column}")
         self.sort_key = [key for key in _ORDER if key in known]
         self.wanted = list(dict.fromkeys([*self.columns, *self.sort_key]))
-        self.mails = None if filters.attachment is None else _mails_with(path, filters.attachment)
+        self.mails = filters.keys
+        if filters.attachment is not None:
+            found = _mails_with(path, filters.attachment)
+            self.mails = found if self.mails is None else self.mails & found
         self.condition = condition(filters, None if self.mails is None else {uid for uid, _ in self.mails})
 
     def by_day(self) -> Iterator[ds.Expression]:
@@ -202,7 +206,7 @@ class _Query:
         return rows.filter(pa.array([key in self.mails for key in keys], pa.bool_()))
 
 
-def _mails_with(path: str | Path, digest: str) -> set[tuple[str, int]]:
+def _mails_with(path: str | Path, digest: str) -> frozenset[tuple[str, int]]:
     """The keys of the mails that have an attachment with that hash."""
     import pyarrow.compute as pc
 
@@ -211,4 +215,4 @@ def _mails_with(path: str | Path, digest: str) -> set[tuple[str, int]]:
         table = dataset(path, "attachments").to_table(
             columns=["uid", "trans_depth"], filter=pc.field(column) == digest
         )
-    return set(zip(table["uid"].to_pylist(), table["trans_depth"].to_pylist(), strict=True))
+    return frozenset(zip(table["uid"].to_pylist(), table["trans_depth"].to_pylist(), strict=True))

@@ -12,21 +12,23 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from zeekpop3.errors import OutputError
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import batches
+from zeekpop3.views.files import make_folder, new_file, writing
 from zeekpop3.views.format import json_line, plural
+from zeekpop3.views.show import find_mail
 
 #: First line of a message that was rebuilt from trimmed lines: its bytes are not those that the server sent.
 MARK = b"X-Zeekpop3-Fidelity: trimmed\r\n"
 
 _SAFE_UID = re.compile(r"[A-Za-z0-9]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FROM_LINE = re.compile(rb"^>*From ", re.MULTILINE)
 _MAIL_COLUMNS = (
     "uid", "trans_depth", "ts", "user", "command", "size", "fidelity", "complete", "missing_bytes", "sha256"
 )  # fmt: skip
@@ -38,15 +40,26 @@ _PART_COLUMNS = (
 
 @dataclass(slots=True)
 class ExportSummary:
-    """Counts of an export. Mails `without_raw` could not be written: their tables leave out raw bytes."""
+    """Counts of an export. `previews` are answers to TOP. Mails `without_raw` could not be written: their
+    tables leave out raw bytes."""
 
     mails: int = 0
+    previews: int = 0
     attachments: int = 0
     contents: int = 0
     without_raw: int = 0
 
+    def count(self, mail: dict[str, Any]) -> None:
+        """Count a mail that was written."""
+        if mail["command"] == "TOP":
+            self.previews += 1
+        else:
+            self.mails += 1
+
     def __str__(self) -> str:
         text = plural(self.mails, "mail")
+        if self.previews:
+            text += f", {plural(self.previews, 'preview')} (TOP)"
         if self.attachments:
             text += f", {plural(self.attachments, 'attachment')} ({self.contents} different)"
         if self.without_raw:
@@ -55,40 +68,79 @@ class ExportSummary:
 
 
 def export(
-    path: str | Path, to: str | Path, filters: Filters | None = None, *, attachments: bool = False
+    path: str | Path,
+    to: str | Path,
+    filters: Filters | None = None,
+    *,
+    keys: Sequence[str] = (),
+    attachments: bool = False,
 ) -> ExportSummary:
-    """Write the mails that match the filters as .eml files below `to`, with `attachments` also their parts.
+    """Write mails as .eml files below `to`, with `attachments` also their parts.
 
-    Files of the same name are replaced. Raises QueryError, and OutputError if `to` cannot be written.
+    The mails are those with `keys` (UID/DEPTH), or those that match the filters. Files of the same name are
+    replaced. Raises QueryError, and OutputError if `to` cannot be written.
     """
     to = Path(to)
     done = ExportSummary()
-    columns = [*_MAIL_COLUMNS, "raw"]
-    with contextlib.ExitStack() as open_files, _writing(to):
-        mails = batches(path, "emails", columns, filters)
-        first = next(mails, None)
-        _make_folder(to)
+    mails = _selected(path, filters, keys)
+    first = next(mails, None)  # errors of the tables come before a folder is made
+    with contextlib.ExitStack() as open_files, writing(to):
+        make_folder(to)
         manifest = open_files.enter_context(_create_text(to / "manifest.jsonl"))
-        parts = to / "attachments"
-        part_manifest: TextIO | None = None
-        if attachments:
-            _make_folder(parts)
-            part_manifest = open_files.enter_context(_create_text(parts / "manifest.jsonl"))
-        seen: set[str] = set()
-        for mail in _rows(first, mails):
+        parts = _Attachments(to / "attachments", open_files, done) if attachments else None
+        for mail in _chain(first, mails):
             raw = mail.pop("raw")
             if raw is None:
                 done.without_raw += 1
                 continue
             name = file_name(mail["uid"], mail["trans_depth"])
-            exact = mail["fidelity"] == "exact"
-            _write(to / name, raw if exact else MARK + raw)
+            _write(to / name, _message(mail, raw))
             manifest.write(json_line({"file": name, **mail}) + "\n")
-            done.mails += 1
-            if part_manifest is not None:
-                _attachments(mail, raw, parts, part_manifest, seen, done)
-    done.contents = len(seen)
+            done.count(mail)
+            if parts is not None:
+                parts.write(mail, raw)
     return done
+
+
+def write_mbox(
+    path: str | Path, file: str | Path, filters: Filters | None = None, *, keys: Sequence[str] = ()
+) -> ExportSummary:
+    """Write the same mails into one mbox file (mboxrd: LF line ends, `>` before `From ` lines; 0600).
+
+    Raises QueryError, and OutputError if the file cannot be written.
+    """
+    done = ExportSummary()
+    mails = _selected(path, filters, keys)
+    first = next(mails, None)
+    with new_file(Path(file)) as out:
+        for mail in _chain(first, mails):
+            if mail["raw"] is None:
+                done.without_raw += 1
+                continue
+            _append_to_mbox(out, mail)
+            done.count(mail)
+    return done
+
+
+def _append_to_mbox(out: BinaryIO, mail: dict[str, Any]) -> None:
+    text = _message(mail, mail["raw"]).replace(b"\r\n", b"\n")
+    out.write(f"From MAILER-DAEMON {mail['ts']:%a %b %d %H:%M:%S %Y}\n".encode())
+    out.write(_FROM_LINE.sub(rb">\g<0>", text))
+    out.write(b"\n" if text.endswith(b"\n") else b"\n\n")
+
+
+def _selected(path: str | Path, filters: Filters | None, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    columns = [*_MAIL_COLUMNS, "raw"]
+    if keys:
+        for key in keys:
+            yield find_mail(path, key, columns)
+        return
+    for batch in batches(path, "emails", columns, filters):
+        yield from batch.to_pylist()
+
+
+def _message(mail: dict[str, Any], raw: bytes) -> bytes:
+    return raw if mail["fidelity"] == "exact" else MARK + raw
 
 
 def file_name(uid: str, trans_depth: int) -> str:
@@ -99,32 +151,36 @@ def file_name(uid: str, trans_depth: int) -> str:
     return f"{safe}-{int(trans_depth)}.eml"
 
 
-def _attachments(
-    mail: dict[str, Any], raw: bytes, folder: Path, manifest: TextIO, seen: set[str], done: ExportSummary
-) -> None:
-    from zeekpop3.message import parse
+class _Attachments:
+    """Writes the attachments of mails: each content once, and a manifest of who got it."""
 
-    for part in parse(raw, complete=mail["complete"], content=True).attachments:
-        if part.content is None or part.sha256 is None or not _SHA256.fullmatch(part.sha256):
-            continue
-        if part.sha256 not in seen:
-            _write(folder / part.sha256, part.content)
-            seen.add(part.sha256)
+    def __init__(self, folder: Path, open_files: contextlib.ExitStack, done: ExportSummary) -> None:
+        make_folder(folder)
+        self._folder = folder
+        self._manifest = open_files.enter_context(_create_text(folder / "manifest.jsonl"))
+        self._written: set[str] = set()
+        self._done = done
+
+    def write(self, mail: dict[str, Any], raw: bytes) -> None:
+        from zeekpop3.message import parse
+
         of_mail = {name: mail[name] for name in ("uid", "trans_depth", "ts", "user", "complete")}
-        of_part = {name: getattr(part, name) for name in _PART_COLUMNS}
-        manifest.write(json_line({"file": part.sha256, **of_mail, **of_part}) + "\n")
-        done.attachments += 1
+        for part in parse(raw, complete=mail["complete"], content=True).attachments:
+            if part.content is None or part.sha256 is None or not _SHA256.fullmatch(part.sha256):
+                continue
+            if part.sha256 not in self._written:
+                _write(self._folder / part.sha256, part.content)
+                self._written.add(part.sha256)
+            of_part = {name: getattr(part, name) for name in _PART_COLUMNS}
+            self._manifest.write(json_line({"file": part.sha256, **of_mail, **of_part}) + "\n")
+            self._done.attachments += 1
+        self._done.contents = len(self._written)
 
 
-def _rows(first: Any, rest: Iterator[Any]) -> Iterator[dict[str, Any]]:
-    while first is not None:
-        yield from first.to_pylist()
-        first = next(rest, None)
-
-
-def _make_folder(folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+def _chain(first: dict[str, Any] | None, rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    if first is not None:
+        yield first
+        yield from rest
 
 
 def _create_text(path: Path) -> TextIO:
@@ -136,11 +192,3 @@ def _write(path: Path, content: bytes) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
         file.write(content)
-
-
-@contextlib.contextmanager
-def _writing(to: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{error.filename or to}: cannot write: {error.strerror or error}") from error

@@ -80,6 +80,16 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
     return mail
 
 
+def encrypted_sessions(path: str | Path, filters: Filters) -> str:
+    """How many sessions of the filters' time switched to TLS, in words; empty if none did.
+
+    Their users are unknown, because they log in after the switch. Raises QueryError.
+    """
+    span = Filters(since=filters.since, until=filters.until)
+    count = sum(map(bool, read_table(path, "sessions", ["tls"], span)["tls"].to_pylist()))
+    return plural(count, "session") if count else ""
+
+
 def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
     """A table of mails, one line each, that fits `width` columns; keys are never cut."""
     from rich.table import Table

@@ -1,0 +1,76 @@
+"""Filters of `show` and `eml` that look into lists, bodies and attachments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.program import program
+from support.records import DAY, NOON, session, transfer
+from support.report_boxes import write_box
+from support.tables_made import with_attachment
+
+PLAIN = (
+    b"From: Boss <boss@corp.example>\r\nTo: Zhang San <zhangsan@mail.example>, wangwu@mail.example\r\n"
+    b"Cc: lisi@mail.example\r\nSubject: plain\r\nX-Originating-IP: [198.51.100.7]\r\n"
+    b"Received: from mx (mx [203.0.113.9]) by here; Mon, 24 Jun 2024 11:00:00 +0000\r\n\r\n"
+    b"See the Invoice at https://shop.example/pay?id=1\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three mails: a plain one, one with an attachment, and an older one without anything."""
+    events = [
+        transfer(uid="Cplain", raw=PLAIN),
+        transfer(uid="Cpdf", raw=with_attachment("Report.PDF")),
+        transfer(uid="Cold", ts=NOON - 30 * DAY, raw=b"Subject: old\r\n\r\nnothing\r\n"),
+        session(uid="Cplain"),
+    ]
+    return write_box(tmp_path_factory.mktemp("select") / "out", events)
+
+
+def found(tables: Path, *arguments: str) -> set[str]:
+    done = program("show", tables, "--csv", *arguments)
+    assert done.returncode == 0, done.stderr
+    return {line.split(",")[1] for line in done.stdout.splitlines()[1:]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "uids"),
+    [
+        (["--to", "LISI@mail"], {"Cplain"}),
+        (["--to", "wangwu"], {"Cplain"}),
+        (["--to", "zhangsan@"], {"Cplain", "Cpdf"}),
+        (["--text", "invoice"], {"Cplain"}),
+        (["--url", "shop.example/PAY"], {"Cplain"}),
+        (["--ip", "203.0.113.9"], {"Cplain"}),
+        (["--ip", "198.51.100.7"], {"Cplain"}),
+        (["--ip", "192.0.2.110"], {"Cplain", "Cpdf", "Cold"}),
+        (["--has-attachment"], {"Cpdf"}),
+        (["--attachment-name", "report"], {"Cpdf"}),
+        (["--extension", "pdf"], {"Cpdf"}),
+        (["--extension", ".PDF"], {"Cpdf"}),
+        (["--extension", "df"], set()),
+        (["--ip", "192.0.2.110", "--since", "2024-06-01"], {"Cplain", "Cpdf"}),
+        (["--ip", "192.0.2.110", "--until", "2024-06-01"], {"Cold"}),
+        (["--to", "zhangsan@", "--has-attachment", "--subject", "rep"], {"Cpdf"}),
+        (["--to", "zhangsan@", "--text", "x' or '1'='1"], set()),
+    ],
+)
+def test_filters(tables: Path, arguments: list[str], uids: set[str]) -> None:
+    """Each by itself, and together with others: all must hold."""
+    assert found(tables, *arguments) == uids
+
+
+def test_filters_with_a_hash(tables: Path) -> None:
+    """The older filter by hash and a new one narrow each other."""
+    import hashlib
+
+    from support.tables_made import PDF
+
+    digest = hashlib.sha256(PDF).hexdigest()
+    assert found(tables, "--attachment", digest) == {"Cpdf"}
+    assert found(tables, "--attachment", digest, "--to", "zhangsan") == {"Cpdf"}
+    assert found(tables, "--attachment", digest, "--to", "lisi") == set()

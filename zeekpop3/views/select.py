@@ -1,0 +1,54 @@
+"""Conditions on mails that need more than one column or table: which mails have them, found by SQL.
+
+Texts are compared without regard to case and may stand anywhere in a field; sites, addresses, extensions and
+message ids are compared as a whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zeekpop3.store.filters import instant
+from zeekpop3.views.sql import connect
+
+_CONDITIONS = {
+    "recipient": """
+        len(list_filter(
+            coalesce("to", []) || coalesce(cc, []) || coalesce(bcc, []) || coalesce(delivered_to, []),
+            lambda entry: contains(lower(entry), lower($recipient)))) > 0
+        """,
+    "text": "contains(lower(coalesce(text, html, '')), lower($text))",
+    "url": "len(list_filter(coalesce(urls, []), lambda entry: contains(lower(entry), lower($url)))) > 0",
+    "ip": """
+        $ip in (id_orig_h, id_resp_h, trim(x_originating_ip, '[] ')) or list_contains(coalesce(path, []), $ip)
+        """,
+    "attachment_name": """
+        len(list_filter(
+            coalesce(attachments, []),
+            lambda part: contains(lower(coalesce(part.filename, '')), lower($attachment_name)))) > 0
+        """,
+    "extension": """
+        len(list_filter(
+            coalesce(attachments, []),
+            lambda part: ends_with(lower(part.filename), '.' || lower(ltrim($extension, '.'))))) > 0
+        """,
+    "has_attachment": "$has_attachment and len(coalesce(attachments, [])) > 0",
+}
+"""SQL over `emails e` by option; `$name` is the option's value."""
+
+
+def matching_mails(
+    path: str | Path, conditions: dict[str, Any], *, since: Any = None, until: Any = None
+) -> frozenset[tuple[str, int]]:
+    """The keys of the mails between `since` and `until` that meet all conditions. Raises QueryError."""
+    terms = [f"({_CONDITIONS[name]})" for name in conditions]
+    values = dict(conditions)
+    for name, value, operator in (("since", since, ">="), ("until", until, "<")):
+        if value is not None:
+            terms.append(f"e.ts {operator} ${name}")
+            values[name] = instant(value)
+    statement = f"select uid, trans_depth from emails e where {' and '.join(terms)}"
+    with connect(path) as connection:
+        found = connection.execute(statement, values).fetchall()
+    return frozenset((uid, int(depth)) for uid, depth in found)
