@@ -10,8 +10,8 @@
 
 module Pop3Lines;
 
-# The rows are filled in again and again: to make one anew for each line would
-# cost half as much as to write it.
+# Row records are reused: creating one per line would cost half as much as
+# writing it.
 global line = Pop3Events::Info($ts=double_to_time(0.0), $uid="", $seq=0,
     $kind="data");
 global mark = Pop3Events::Info($ts=double_to_time(0.0), $uid="", $seq=0,

@@ -27,8 +27,8 @@ _AGENTS = frozenset(("x-mailer", "user-agent", "x-user-agent"))
 class Mail:
     """The record of one mail. Strings are decoded and have no lone surrogates; None: there is no such field.
 
-    `date`: microseconds since the epoch, UTC. `to`, `cc`, `bcc`, `delivered_to`, `references`: None if there
-    is no such field, empty if it names nobody. `header_names` and `header_values` are parallel: all fields in
+    `date`: microseconds since the epoch, UTC. `to`, `cc`, `bcc`, `delivered_to`, `references`: None without
+    such a field, empty if the field has no address. `header_names` and `header_values` are parallel: all fields in
     order. `defects`: names from `session.defects`, each once.
     """
 

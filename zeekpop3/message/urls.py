@@ -1,6 +1,6 @@
 """URLs in a mail: those in its text, and the targets in its HTML (href, src, action). Each once, in order.
 
-Defanged forms (hxxp, [.]) do not count: they were written so that nobody follows them.
+Defanged forms (hxxp, [.]) do not count: they are written so that they cannot be followed.
 """
 
 from __future__ import annotations

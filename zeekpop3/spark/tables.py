@@ -29,7 +29,7 @@ _JOIN_SMALL = "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning"
 _NO_DAY = "1970-01-01"  # of a table without rows
 
 
-class Options(TypedDict, total=False):
+class SparkReadOptions(TypedDict, total=False):
     """`settings`: what is kept, as in `run`. `on_error`: called with the LogError of each file that is not an
     event log and is skipped; without it the error is raised."""
 
@@ -37,7 +37,7 @@ class Options(TypedDict, total=False):
     on_error: OnError | None
 
 
-def read(spark: SparkSession, table: str, paths: Paths, **options: Unpack[Options]) -> DataFrame:
+def read(spark: SparkSession, table: str, paths: Paths, **options: Unpack[SparkReadOptions]) -> DataFrame:
     """A table of event logs, evaluated lazily. Columns and types are those of `run`, but ports are int.
 
     `paths`: files, folders or globs on any file system that Spark can read. Raises KeyError if there is no
@@ -48,27 +48,29 @@ def read(spark: SparkSession, table: str, paths: Paths, **options: Unpack[Option
     return _described(rows.mapInArrow(of_table, _schema(table)), table)
 
 
-def read_emails(spark: SparkSession, paths: Paths, **options: Unpack[Options]) -> DataFrame:
+def read_emails(spark: SparkSession, paths: Paths, **options: Unpack[SparkReadOptions]) -> DataFrame:
     """The table `emails`; see `read`."""
     return read(spark, "emails", paths, **options)
 
 
-def read_attachments(spark: SparkSession, paths: Paths, **options: Unpack[Options]) -> DataFrame:
+def read_attachments(spark: SparkSession, paths: Paths, **options: Unpack[SparkReadOptions]) -> DataFrame:
     """The table `attachments`; see `read`."""
     return read(spark, "attachments", paths, **options)
 
 
-def read_sessions(spark: SparkSession, paths: Paths, **options: Unpack[Options]) -> DataFrame:
+def read_sessions(spark: SparkSession, paths: Paths, **options: Unpack[SparkReadOptions]) -> DataFrame:
     """The table `sessions`; see `read`."""
     return read(spark, "sessions", paths, **options)
 
 
-def read_commands(spark: SparkSession, paths: Paths, **options: Unpack[Options]) -> DataFrame:
+def read_commands(spark: SparkSession, paths: Paths, **options: Unpack[SparkReadOptions]) -> DataFrame:
     """The table `commands`; see `read`."""
     return read(spark, "commands", paths, **options)
 
 
-def read_tables(spark: SparkSession, paths: Paths, **options: Unpack[Options]) -> dict[str, DataFrame]:
+def read_tables(
+    spark: SparkSession, paths: Paths, **options: Unpack[SparkReadOptions]
+) -> dict[str, DataFrame]:
     """All tables by name, from one pass over the logs; else as `read`.
 
     The result of that pass is kept on the executors' disks from the first use of any table until
@@ -92,7 +94,7 @@ def write_tables(
     out: str,
     *,
     mode: Literal["new", "append", "overwrite"] = "new",
-    **options: Unpack[Options],
+    **options: Unpack[SparkReadOptions],
 ) -> dict[str, int]:
     """Write the tables below `out`, partitioned by `day`, as `run` does; returns the numbers of rows.
 
