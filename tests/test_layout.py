@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "zeekpop3"
 
-#: The folders from the command line down to the wire. A module imports from its own line or from lines below it.
+#: The folders from the command line down to the wire. A module imports its own folder and those below.
 LEVELS = (
     ("cli",),
     ("views",),
@@ -31,7 +31,7 @@ MAX_LINES = 400
 
 
 def modules() -> dict[str, Path]:
-    """Each module of the package by its dotted name without `zeekpop3.`; packages by the name of the folder."""
+    """Each module by its dotted name without `zeekpop3.`; packages by the name of the folder."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
@@ -112,7 +112,7 @@ def _is_parent(package: str, name: str) -> bool:
 
 
 def test_the_root_holds_folders_alone() -> None:
-    """Beside its folders: a page on the Python API, the public names, the program, the errors, the typing mark."""
+    """Beside its folders: a page on the Python API, the public names, the program, the errors."""
     assert {path.name for path in PACKAGE.iterdir() if path.is_file()} <= ROOT_FILES
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__", "zeek-scripts"}
     assert folders <= set(LEVEL)

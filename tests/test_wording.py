@@ -16,7 +16,7 @@ ODD = re.compile(
 )
 TEXTS = sorted(
     path
-    for pattern in ("zeekpop3/**/*.py", "zeekpop3/**/*.md", "zeek-scripts/*.zeek", "*.md", "zkg.meta", "pyproject.toml")
+    for pattern in ("zeekpop3/**/*.py", "zeekpop3/**/*.md", "zeek-scripts/*.zeek", "*.md", "*.toml", "*.meta")
     for path in ROOT.glob(pattern)
     if "zeek-scripts" not in path.relative_to(ROOT).parts[1:]
 )

@@ -40,3 +40,15 @@ class QueryError(ZeekPop3Error):
 
 class ZeekError(ZeekPop3Error):
     """Zeek was not found, or failed on a capture."""
+
+
+class IndicatorError(ZeekPop3Error):
+    """A list of indicators cannot be read, or not one of its lines."""
+
+    def __init__(self, path: object, reason: str, line: int | None = None) -> None:
+        place = str(path) if line is None else f"{path}, line {line}"
+        super().__init__(f"{place}: {reason}")
+
+
+class KeyFileError(IndicatorError):
+    """A file of DKIM keys, or a dns.log, cannot be used."""

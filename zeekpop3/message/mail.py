@@ -28,8 +28,8 @@ class Mail:
     """The record of one mail. Strings are decoded and have no lone surrogates; None: there is no such field.
 
     `date`: microseconds since the epoch, UTC. `to`, `cc`, `bcc`, `delivered_to`, `references`: None without
-    such a field, empty if the field has no address. `header_names` and `header_values` are parallel: all fields in
-    order. `defects`: names from `session.defects`, each once.
+    such a field, empty if the field has no address. `header_names` and `header_values` are parallel: all
+    fields in order. `defects`: names from `session.defects`, each once.
     """
 
     date: int | None = None

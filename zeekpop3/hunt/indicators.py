@@ -1,0 +1,268 @@
+"""Lists of indicators: Zeek intel files, plain lists and CSV files, read into one form.
+
+An indicator is compared by its `key`, the normalised value: addresses and domains in lower case, URLs without
+scheme (as Zeek's Intel framework has them), hashes in lower case, networks with their host bits cleared. A
+value in a plain list may be defanged (`hxxp://evil[.]example`), as reports write them.
+"""
+
+from __future__ import annotations
+
+import csv
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from zeekpop3.errors import IndicatorError
+from zeekpop3.message.sites import is_public_suffix, normal_host
+
+#: The types that can be matched, named as in Zeek's `Intel::Type` (base/frameworks/intel/main.zeek).
+TYPES = ("ADDR", "SUBNET", "URL", "DOMAIN", "EMAIL", "USER_NAME", "FILE_HASH", "FILE_NAME", "SOFTWARE")
+#: Types of Zeek that no mail can show.
+OTHER_TYPES = frozenset({"CERT_HASH", "PUBKEY_HASH"})
+#: Names of types in CSV exports of other programs (MISP, STIX-like lists), mapped to ours.
+_NAMES = {
+    "ADDR": "ip ip-src ip-dst ipv4 ipv6 ipv4-addr ipv6-addr address",
+    "SUBNET": "cidr network",
+    "URL": "uri link",
+    "DOMAIN": "hostname host fqdn domain-name",
+    "EMAIL": "email-src email-dst email-addr email-reply-to",
+    "USER_NAME": "user username user-account",
+    "FILE_HASH": "md5 sha1 sha-1 sha256 sha-256 hash",
+    "FILE_NAME": "filename file-name attachment email-attachment",
+    "SOFTWARE": "user-agent email-x-mailer x-mailer",
+}
+_ALIASES = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+_HEADER = {
+    "value": ("indicator", "value", "ioc", "observable"),
+    "type": ("indicator_type", "type", "ioc_type"),
+    "source": ("meta.source", "source", "feed", "event_info"),
+    "description": ("meta.desc", "description", "desc", "comment", "meta.url"),
+}
+_MAX_LINE = 65_536
+_HASH_LENGTHS = {32, 40, 64}
+_DEFANGED = (
+    (re.compile(r"^h(?:xx|\*\*|tt)p(s?)(?=[\[(:])", re.IGNORECASE), r"http\1"),
+    (re.compile(r"[\[({]://[\])}]|[\[({]:[\])}]//|:[\[({]//[\])}]"), "://"),
+    (re.compile(r"\s?[\[({]\s?(?:\.|dot|punkt)\s?[\])}]\s?|\\\.", re.IGNORECASE), "."),
+    (re.compile(r"\s?[\[({]\s?(?:@|at)\s?[\])}]\s?", re.IGNORECASE), "@"),
+)
+_DOMAIN = re.compile(r"(?:[\w](?:[\w-]{0,61}\w)?\.)+\w[\w-]{0,61}\w", re.IGNORECASE)
+_EXTENSION = re.compile(
+    r"\.(?:exe|dll|scr|js|jse|vbs|vbe|wsf|hta|bat|cmd|ps1|lnk|iso|img|vhd|zip|rar|7z|gz|tar|cab|ace|docx?|docm|xlsx?|"
+    r"xlsm|xlsb|pptx?|pptm|rtf|pdf|html?|shtml|svg|one|jar|apk|msi|chm|url|xll|txt|csv|eml|msg)$",
+    re.IGNORECASE,
+)
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
+
+OnError = Callable[[IndicatorError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """One value to look for. `type` is one of TYPES, `value` as the list has it, `key` what is compared."""
+
+    type: str
+    value: str
+    key: str
+    source: str | None = None
+    description: str | None = None
+
+
+def read_indicators(paths: Iterable[str | Path], on_error: OnError | None = None) -> list[Indicator]:
+    """The indicators of some files, each (type, key) once, in their order.
+
+    Raises IndicatorError for a file that cannot be read or that holds no indicator. A line that cannot be
+    used is reported to `on_error` and skipped; without `on_error` it raises.
+    """
+    found: dict[tuple[str, str], Indicator] = {}
+    for path in paths:
+        before = len(found)
+        known = False
+        for indicator in _read_file(Path(path), on_error):
+            known = True
+            found.setdefault((indicator.type, indicator.key), indicator)
+        if not known and len(found) == before:
+            raise IndicatorError(
+                path,
+                "no indicators found; expected a Zeek intel file, a CSV file with a header, "
+                "or one indicator per line",
+            )
+    return list(found.values())
+
+
+def _read_file(path: Path, on_error: OnError | None) -> Iterator[Indicator]:
+    try:
+        if not path.is_file():
+            raise IndicatorError(path, "not a file" if path.exists() else "no such file")
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+            yield from _read_lines(path, enumerate(_bounded(lines), 1), on_error)
+    except OSError as error:
+        raise IndicatorError(path, error.strerror or str(error)) from error
+
+
+def _bounded(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield line[:_MAX_LINE].rstrip("\r\n")
+
+
+def _read_lines(
+    path: Path, lines: Iterator[tuple[int, str]], on_error: OnError | None
+) -> Iterator[Indicator]:
+    columns: dict[str, int] | None = None
+    split: Callable[[str], list[str]] = _zeek_fields
+    first = True
+    for number, line in lines:
+        if line.startswith("#fields"):
+            columns, split = _columns(line.split("\t")[1:]), _zeek_fields
+            first = False
+            continue
+        if not line.strip() or line.startswith("#"):
+            continue
+        if first:
+            first = False
+            header = _csv_fields(line)
+            if len(header) > 1 and (columns := _columns(header)) is not None:
+                split = _csv_fields
+                continue
+        try:
+            yield from _of_row(split(line), columns) if columns is not None else _of_line(line)
+        except ValueError as error:
+            problem = IndicatorError(path, str(error), line=number)
+            if on_error is None:
+                raise problem from None
+            on_error(problem)
+
+
+def _columns(names: list[str]) -> dict[str, int] | None:
+    """The places of our fields among the names of a header; None if it has no column of values."""
+    lowered = [name.strip().lower() for name in names]
+    places = {}
+    for field, known in _HEADER.items():
+        place = next((lowered.index(name) for name in known if name in lowered), None)
+        if place is not None:
+            places[field] = place
+    return places if "value" in places else None
+
+
+def _zeek_fields(line: str) -> list[str]:
+    fields = line.split("\t")
+    return ["" if f == "-" else _ESCAPE.sub(lambda m: chr(int(m[1], 16)), f) for f in fields]
+
+
+def _csv_fields(line: str) -> list[str]:
+    delimiter = next((d for d in (",", ";", "\t") if d in line), ",")
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def _of_row(fields: list[str], columns: dict[str, int]) -> Iterator[Indicator]:
+    def get(name: str) -> str | None:
+        place = columns.get(name)
+        return fields[place].strip() or None if place is not None and place < len(fields) else None
+
+    value, stated = get("value"), get("type")
+    if value is None:
+        raise ValueError("row without an indicator; skipped")
+    if stated is None:
+        yield from _of_line(value, get("source"), get("description"))
+        return
+    name = stated.rpartition("::")[2].strip()
+    kind = name.upper() if name.upper() in TYPES else _ALIASES.get(name.lower().partition("|")[0])
+    if kind is None:
+        what = "cannot occur in mail" if name.upper() in OTHER_TYPES else "is unknown"
+        raise ValueError(f"indicator type {stated[:80]!r} {what}; skipped")
+    plain = refang(value)
+    yield Indicator(kind, value, key_of(kind, plain), get("source"), get("description"))
+
+
+def _of_line(line: str, source: str | None = None, description: str | None = None) -> Iterator[Indicator]:
+    value = line.partition(" #")[0].strip().strip("\"'<>,;")
+    plain = refang(value)
+    kinds = kinds_of(plain)
+    if not kinds:
+        raise ValueError(f"type of {value[:80]!r} not recognised; skipped (a CSV file with the header "
+                         "`indicator,type` states types)")  # fmt: skip
+    for kind in kinds:
+        yield Indicator(kind, value, key_of(kind, plain), source, description)
+
+
+def refang(value: str) -> str:
+    """A defanged value as it was: `hxxp` → `http`, `[.]` → `.`, `[at]` → `@`."""
+    for pattern, replacement in _DEFANGED:
+        value = pattern.sub(replacement, value)
+    return value
+
+
+def kinds_of(value: str) -> list[str]:
+    """The types that a value without a stated type can have; empty if none is recognised.
+
+    `report.zip` is a file name and a domain; it is matched as both.
+    """
+    if re.fullmatch(r"[0-9a-fA-F]+", value) and len(value) in _HASH_LENGTHS:
+        return ["FILE_HASH"]
+    if "://" in value:
+        return ["URL"]
+    try:
+        ipaddress.ip_address(value.strip("[]"))
+        return ["ADDR"]
+    except ValueError:
+        pass
+    if "/" in value:
+        try:
+            ipaddress.ip_network(value, strict=False)
+            return ["SUBNET"]
+        except ValueError:
+            return ["URL"] if _DOMAIN.fullmatch(value.partition("/")[0]) else []
+    if _EMAIL.fullmatch(value):
+        return ["EMAIL"]
+    found = ["FILE_NAME"] if _EXTENSION.search(value) else []
+    host = normal_host(value.lstrip("*."))
+    top = host.rpartition(".")[2]
+    if _DOMAIN.fullmatch(host) and not top.isdigit() and (not found or is_public_suffix(top)):
+        found.append("DOMAIN")
+    return found
+
+
+def key_of(kind: str, value: str) -> str:
+    """The form of a value that is compared. Raises ValueError if the value does not have the form of its
+    type.
+    """
+    if kind == "ADDR":
+        return str(_address(value.strip("[]")))
+    if kind == "SUBNET":
+        return str(ipaddress.ip_network(value, strict=False))
+    if kind == "FILE_HASH":
+        if not re.fullmatch(r"[0-9a-fA-F]+", value) or len(value) not in _HASH_LENGTHS:
+            raise ValueError(f"invalid hash {value[:80]!r}: expected MD5, SHA-1 or SHA-256 in hex; skipped")
+        return value.lower()
+    if kind == "URL":
+        return url_key(value)
+    if kind == "DOMAIN":
+        return normal_host(value.lstrip("*."))
+    if kind == "EMAIL":
+        local, at, host = value.strip("<> ").lower().rpartition("@")
+        return f"{local}{at}{normal_host(host)}"
+    return value.casefold()  # FILE_NAME, USER_NAME, SOFTWARE
+
+
+def url_key(url: str) -> str:
+    """A URL without scheme, user, default port and fragment, the host in lower case, without a slash at the
+    end.
+    """
+    rest = url.partition("#")[0]
+    scheme, there, after = rest.partition("://")
+    rest = after if there else rest
+    cut = min((p for p in (rest.find("/"), rest.find("?")) if p >= 0), default=len(rest))
+    host, path = rest[:cut].rpartition("@")[2].lower(), rest[cut:]
+    port = {"http": ":80", "https": ":443"}.get(scheme.lower(), "")
+    if port and host.endswith(port):
+        host = host[: -len(port)]
+    return normal_host(host) + path.rstrip("/")
+
+
+def _address(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(value)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address

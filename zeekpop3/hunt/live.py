@@ -1,0 +1,70 @@
+"""Indicators for `follow`: the rows of one commit are searched before they are written.
+
+The lists are read again when they change. If a changed list cannot be read, the last good one stays in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeekpop3.errors import IndicatorError
+from zeekpop3.hunt.indicators import Indicator, OnError, read_indicators
+from zeekpop3.hunt.matching import find_hits
+from zeekpop3.tables.schema import TABLES, schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+class LiveMatcher:
+    """Lists of indicators, kept up to date. Calling it with the tables of a commit gives their hits.
+
+    Raises IndicatorError if a list cannot be read at the start; later problems are reported to `on_error`.
+    """
+
+    def __init__(self, paths: Iterable[str | Path], on_error: OnError) -> None:
+        self._paths = [Path(path) for path in paths]
+        self._on_error = on_error
+        self._stamp = self._look()
+        self._indicators: list[Indicator] = read_indicators(self._paths, on_error)
+
+    def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """The hits in the rows of `tables` (Arrow tables by name; missing ones are empty), as the table
+        `hits`.
+        """
+        import duckdb
+
+        self._reload()
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            for name in TABLES:
+                connection.register(name, tables.get(name, schema(name).empty_table()))
+            found = find_hits(connection, self._indicators)
+        finally:
+            connection.close()
+        return found.select(schema("hits").names).cast(schema("hits"))
+
+    def _reload(self) -> None:
+        stamp = self._look()
+        if stamp == self._stamp:
+            return
+        try:
+            self._indicators = read_indicators(self._paths, self._on_error)
+        except IndicatorError as error:
+            self._on_error(error)
+        self._stamp = stamp
+
+    def _look(self) -> _Stamp:
+        found = []
+        for path in self._paths:
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
+        return tuple(found)

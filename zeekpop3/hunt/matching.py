@@ -1,0 +1,112 @@
+"""Indicators against observables: DuckDB gives each distinct value once, and finds the rows of those that
+match.
+
+An indicator of a domain matches the domain and all names below it; one of a network matches the addresses in
+it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from zeekpop3.errors import IndicatorError
+from zeekpop3.hunt import observables
+from zeekpop3.hunt.indicators import Indicator, key_of
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+class IndicatorIndex:
+    """Indicators by type and key. `find(kind, value)` yields those that a value of the tables matches."""
+
+    def __init__(self, indicators: Iterable[Indicator]) -> None:
+        self._by_key: dict[tuple[str, str], Indicator] = {}
+        self._networks: dict[tuple[int, int], dict[int, Indicator]] = {}
+        for indicator in indicators:
+            if indicator.type == "SUBNET":
+                network = ipaddress.ip_network(indicator.key)
+                same = self._networks.setdefault((network.version, network.prefixlen), {})
+                same[int(network.network_address)] = indicator
+            else:
+                self._by_key[indicator.type, indicator.key] = indicator
+
+    def find(self, kind: str, value: str) -> Iterator[Indicator]:
+        """The indicators that `value`, an observable of `kind`, matches."""
+        try:
+            key = key_of(kind, value)
+        except ValueError:
+            return  # an address field, a host or a hash that is malformed in the mail
+        if kind == "DOMAIN":
+            yield from self._parents(key)
+        elif found := self._by_key.get((kind, key)):
+            yield found
+        if kind == "ADDR":
+            yield from self._around(key)
+
+    def _parents(self, host: str) -> Iterator[Indicator]:
+        while host:
+            if found := self._by_key.get(("DOMAIN", host)):
+                yield found
+            host = host.partition(".")[2]
+
+    def _around(self, address: str) -> Iterator[Indicator]:
+        ip = ipaddress.ip_address(address)
+        number = int(ip)
+        for (version, length), networks in self._networks.items():
+            if version == ip.version:
+                shift = ip.max_prefixlen - length
+                if found := networks.get(number >> shift << shift):
+                    yield found
+
+
+def find_hits(connection: duckdb.DuckDBPyConnection, indicators: Iterable[Indicator]) -> pa.Table:
+    """The hits, a row each with the columns of the table `hits`, newest first.
+
+    `connection` has the tables as views. Raises IndicatorError without an indicator.
+    """
+    import pyarrow as pa
+
+    listed = list(indicators)
+    if not listed:
+        raise IndicatorError("indicators", "no indicators to look for")
+    index = IndicatorIndex(listed)
+    connection.execute("create or replace temp view observables as " + observables.query())
+    distinct = connection.sql("select distinct kind, value from observables").fetchall()
+    rows = [(kind, value, found) for kind, value in distinct for found in index.find(kind, value)]
+    matched = pa.table(
+        {
+            "kind": pa.array([kind for kind, _, _ in rows], pa.string()),
+            "value": pa.array([value for _, value, _ in rows], pa.string()),
+            **_columns([found for _, _, found in rows]),
+        }
+    )
+    connection.register("matched", matched)
+    try:
+        hits = connection.sql(_HITS).to_arrow_table()
+    finally:
+        connection.unregister("matched")
+    return hits
+
+
+def _columns(found: list[Indicator]) -> dict[str, pa.Array]:
+    import pyarrow as pa
+
+    get: dict[str, Callable[[Indicator], str | None]] = {
+        "indicator": lambda one: one.value,
+        "type": lambda one: one.type,
+        "source": lambda one: one.source,
+        "description": lambda one: one.description,
+    }
+    return {name: pa.array([of(one) for one in found], pa.string()) for name, of in get.items()}
+
+
+_HITS = """
+    select distinct o.ts, o.uid, o.trans_depth, coalesce(o.part, '') as part, m.indicator, m.type, o.field,
+        o.value, m.source, m.description
+    from observables o join matched m using (kind, value)
+    order by o.ts desc, o.uid, o.trans_depth, part, o.field, m.type, m.indicator, o.value
+"""
