@@ -16,8 +16,9 @@ from support.traffic.eventlog import log_header
 from zeekpop3.errors import LogError, OutputError
 from zeekpop3.follow import Follower, Options
 from zeekpop3.follow.catalogue import LogLister
-from zeekpop3.follow.output import FOLDER, STATE
 from zeekpop3.follow.state import DamagedStateError, load
+from zeekpop3.store.locks import FOLLOWER_FOLDER as FOLDER
+from zeekpop3.store.locks import FOLLOWER_STATE as STATE
 
 QUICK = Options(flush_s=0.0, poll=True)
 

@@ -152,12 +152,11 @@ class Follower:
         from zeekpop3.store.write import Sink
 
         try:
+            Sink(self.out, "append").close()  # completes an interrupted overwrite, checks versions
             state = self._load()
-            sink = Sink(self.out, "append")
             fresh = state is None
             if state is None:
                 state = State(f"follow-{new_token()}", rebuilding=rebuild.holds_rows(self.out))
-            sink.close()
             self._output.sweep()
             self._reader.resume(state, self.out)
             if fresh:

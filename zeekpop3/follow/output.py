@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING
 from zeekpop3.errors import OutputError
 from zeekpop3.follow.rebuild import PUBLISHED
 from zeekpop3.follow.state import State
-from zeekpop3.store.locks import lock
+from zeekpop3.store.locks import FOLLOWER_FOLDER, FOLLOWER_LOCK, FOLLOWER_STATE, holder, lock
 from zeekpop3.store.merge import Swap
 from zeekpop3.store.parquet import make_folder, sync_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FOLDER = ".zeekpop3-follow"
-STATE = "state.json"
-LOCK = "lock"
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 
 
@@ -33,14 +30,14 @@ class Output:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self.home = out / FOLDER
+        self.home = out / FOLLOWER_FOLDER
         self.staged = self.home / "staged"
         self.merged = self.home / "merged"
-        self.state_path = self.home / STATE
+        self.state_path = self.home / FOLLOWER_STATE
         self._lock = self._locked()
 
     def _locked(self) -> int:
-        path = self.home / LOCK
+        path = self.home / FOLLOWER_LOCK
         try:
             make_folder(self.home)
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
@@ -48,9 +45,9 @@ class Output:
             raise OutputError(f"{self.out}: cannot be used: {error.strerror or error}") from error
         try:
             if not lock(descriptor):
-                pid = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                process = holder(descriptor)
                 os.close(descriptor)
-                raise OutputError(f"{self.out}: in use by another follower (process {pid or 'unknown'})")
+                raise OutputError(f"{self.out}: in use by another follower (process {process})")
         except OSError as error:
             os.close(descriptor)
             raise OutputError(f"{path}: cannot be locked: {error.strerror or error}") from error
@@ -62,7 +59,7 @@ class Output:
         """Raises OSError if the folder was removed, OutputError if it was replaced."""
         ours = os.fstat(self._lock)
         try:
-            found = (self.home / LOCK).stat()
+            found = (self.home / FOLLOWER_LOCK).stat()
         except OSError as error:
             raise OSError(error.errno, "output directory was removed") from None
         if (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino):

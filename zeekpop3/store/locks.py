@@ -10,6 +10,11 @@ from pathlib import Path
 
 from zeekpop3.errors import OutputError
 
+#: A follower's folder in an output, its checkpoint there, and the file that it keeps locked.
+FOLLOWER_FOLDER = ".zeekpop3-follow"
+FOLLOWER_STATE = "state.json"
+FOLLOWER_LOCK = "lock"
+
 
 def lock(descriptor: int, *, wait: bool = False) -> bool:
     """Lock an open file or folder until `descriptor` is closed; False if another process has it.
@@ -53,3 +58,23 @@ def exclusive(folder: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def refuse_live_follower(out: Path) -> None:
+    """Raise OutputError if a follower is using an output folder."""
+    try:
+        descriptor = os.open(out / FOLLOWER_FOLDER / FOLLOWER_LOCK, os.O_RDWR)
+    except OSError:
+        return
+    try:
+        if not lock(descriptor):
+            raise OutputError(f"{out}: in use by a follower (process {holder(descriptor)}); stop it first")
+    except OSError:
+        pass  # this file system has no locks
+    finally:
+        os.close(descriptor)
+
+
+def holder(descriptor: int) -> str:
+    """The process that has locked a file, as it wrote into it."""
+    return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _ROW_GROUP_BYTES = 8 << 20  # in memory; readers skip row groups by their statistics
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 4 << 20
+_ATTEMPTS, _WAIT_S = 20, 0.05
 _TEMPORARY = ".tmp-"
 
 
@@ -52,10 +54,17 @@ def write_parquet(table: pa.Table, path: Path) -> Path:
 
 def publish(temporary: Path, path: Path) -> None:
     """Give a finished file its name. An existing file of that name is replaced in one step."""
-    try:
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
+    for attempt in range(_ATTEMPTS):
+        try:
+            temporary.replace(path)
+            return
+        except FileNotFoundError as error:
+            # A follower that merges parts replaces the folder, and then moves other files back into it.
+            if attempt == _ATTEMPTS - 1:
+                raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
+            time.sleep(_WAIT_S)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
 
 
 def make_folder(folder: Path) -> None:

@@ -34,6 +34,8 @@ def check_appendable(path: Path, name: str) -> None:
 
     try:
         found = pq.read_schema(path)
+    except FileNotFoundError:
+        return  # merged or pruned meanwhile
     except (OSError, pa.ArrowException) as error:
         raise OutputError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
     refuse_newer(found.metadata, path, OutputError)

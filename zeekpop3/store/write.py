@@ -13,7 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from zeekpop3.errors import OutputError
-from zeekpop3.store.locks import exclusive, open_locked
+from zeekpop3.store.locks import (
+    FOLLOWER_FOLDER,
+    FOLLOWER_STATE,
+    exclusive,
+    open_locked,
+    refuse_live_follower,
+)
 from zeekpop3.store.parquet import make_folder, sweep, sync_folder
 from zeekpop3.store.parts import PartWriter, fill_empty, new_token, parts_of
 from zeekpop3.store.versions import check_appendable
@@ -74,6 +80,8 @@ class Sink:
                     check_appendable(path, name)
             elif self.mode == "overwrite":
                 _refuse_other_files(self.out / name)
+        if self.mode == "overwrite":
+            refuse_live_follower(self.out)
 
     def writer(self, token: str) -> PartWriter:
         """A writer for another process or thread; its parts belong to this run."""
@@ -88,6 +96,11 @@ class Sink:
         fill_empty(self.root)
         if self.mode == "overwrite":
             with exclusive(self.out):
+                try:
+                    refuse_live_follower(self.out)
+                except OutputError:
+                    self.abandon()
+                    raise
                 _write_marker(self.root / _READY)
                 _swap(self.out, self.root)
             self._unlock()
@@ -141,6 +154,8 @@ def _swap(out: Path, staging: Path) -> None:
             if (out / name).is_dir():
                 (out / name).rename(retired / name)
             (staging / name).rename(out / name)
+    # A follower must not rely on the old tables: without its checkpoint it looks what the new ones hold.
+    (out / FOLLOWER_FOLDER / FOLLOWER_STATE).unlink(missing_ok=True)
     sync_folder(out)
     shutil.rmtree(retired)
     shutil.rmtree(staging)
