@@ -10,7 +10,7 @@ import pytest
 from support.spool import sessions, write
 from zeekpop3.log import chunks, group, read_chunk
 from zeekpop3.pipeline import OpenConnections
-from zeekpop3.pipeline.open_connections import PackedConnection, connection_packer
+from zeekpop3.pipeline.open_connections import pack
 from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Event
 
@@ -48,7 +48,8 @@ def test_a_connection_can_be_handed_on_in_any_state(tmp_path: Path, exact: bool)
 
 
 @FORMS
-def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool, packed: bool) -> None:
     """A log given twice: the rows that were read before are not read again, whichever copy is longer."""
     uid, rows = connections(tmp_path, exact)[0]
     pieces = cut(rows, len(rows.ts) // 3)
@@ -59,9 +60,7 @@ def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool) -> Non
         for count in (first, second):
             connection = Connection(uid)
             events[count] = [event for piece in pieces[:count] for event in connection.receive(piece)]
-            connections_.adopt(
-                PackedConnection(uid, connection.next_seq, connection_packer().pack(connection))
-            )
+            connections_.adopt(pack(connection) if packed else connection)
         rest = [event for piece in pieces for event in connections_.feed(uid, piece)]
         assert events[max(first, second)] + rest == expected
         assert not len(connections_.open)

@@ -10,13 +10,28 @@ from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Event
 from zeekpop3.session.machine import MAX_MESSAGE
 
+_packer = Packer(Connection(""))
+
+
+class PackedConnection(NamedTuple):
+    """A connection as a task returns it if there are very many of them."""
+
+    uid: str
+    next_seq: int
+    data: bytes
+
+
+def pack(connection: Connection) -> PackedConnection:
+    """A connection in little memory."""
+    return PackedConnection(connection.uid, connection.next_seq, _packer.pack(connection))
+
 
 class OpenConnections:
     """The open connections by uid. `max_message` limits the bytes that are held of one response."""
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self.max_message = max_message
-        self.open: CompactDict[Connection] = CompactDict(connection_packer())
+        self.open: CompactDict[Connection] = CompactDict(_packer)
 
     def feed(self, uid: str, rows: Rows) -> list[Event]:
         """Process the next rows of a connection; returns what they finished."""
@@ -29,30 +44,21 @@ class OpenConnections:
             self.open.discard(uid)
         return events
 
-    def adopt(self, packed: PackedConnection) -> None:
+    def adopt(self, connection: Connection | PackedConnection) -> None:
         """Continue a connection that a task started.
 
         If that uid is open already (overlapping logs, or a log given twice), the connection that has read
         more rows stays.
         """
-        old = self.open.get(packed.uid)
-        if old is None or old.next_seq < packed.next_seq:
-            self.open.add_packed(packed.uid, packed.data)
+        old = self.open.get(connection.uid)
+        if old is not None and old.next_seq >= connection.next_seq:
+            return
+        if isinstance(connection, PackedConnection):
+            self.open.add_packed(connection.uid, connection.data)
+        else:
+            self.open.add(connection.uid, connection)
 
     def finish(self) -> Iterator[list[Event]]:
         """End all connections that are still open, because the logs ended; the oldest first."""
         for uid in list(self.open):
             yield self.open.pop(uid).finish("open")
-
-
-class PackedConnection(NamedTuple):
-    """A connection as a task returns it: there may be 100,000 of them."""
-
-    uid: str
-    next_seq: int
-    data: bytes
-
-
-def connection_packer() -> Packer[Connection]:
-    """The packer that tasks and the open connections share."""
-    return Packer(Connection(""))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zeekpop3.errors import LogError
 from zeekpop3.log import Chunk, group, read_chunk
 from zeekpop3.pipeline.counters import Counters
-from zeekpop3.pipeline.open_connections import PackedConnection, connection_packer
+from zeekpop3.pipeline.open_connections import PackedConnection, pack
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.workers import no_collector
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from zeekpop3.store.parts import PartWriter
+
+_UNPACKED = 2_000  # open connections that a task returns as they are; packing more of them saves memory
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class TaskResult:
     number: int
     counts: Counters
     small: list[tuple[str, pa.Table]]
-    open: list[PackedConnection]
+    open: list[Connection | PackedConnection]
     later: list[tuple[str, list[Rows]]]
     errors: list[LogError]
 
@@ -65,7 +67,6 @@ def perform(task: Task, shared: TaskSettings) -> TaskResult:
 def _perform(task: Task, shared: TaskSettings) -> TaskResult:
     records = Records(shared.settings)
     result = TaskResult(task.number, records.counts, [], [], [], [])
-    packer = connection_packer()
     connections: dict[str, list[Rows]] = {}
     while task.chunks:  # each is freed after use
         for uid, rows in _rows(task.chunks.pop(0), result):
@@ -79,8 +80,8 @@ def _perform(task: Task, shared: TaskSettings) -> TaskResult:
         for rows in parts:
             records.add(connection.receive(rows))
         if not connection.done:
-            packed = PackedConnection(uid, connection.next_seq, packer.pack(connection))
-            result.open.append(packed)
+            few = len(result.open) < _UNPACKED
+            result.open.append(connection if few else pack(connection))
     records.add(task.events)
     for name, table in records.take():
         if table.nbytes < shared.small_bytes:
