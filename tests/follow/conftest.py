@@ -24,7 +24,7 @@ def lines() -> list[bytes]:
 @pytest.fixture(scope="session")
 def two_days() -> list[bytes]:
     """Some connections in two days, so that the parts of the first are merged."""
-    return lines_of(sessions(6, per_connection=2, apart_us=1_000_000) | _tomorrow())
+    return lines_of(sessions(12, per_connection=2, apart_us=1_000_000) | _tomorrow())
 
 
 def _tomorrow() -> dict[str, Any]:

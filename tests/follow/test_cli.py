@@ -43,7 +43,7 @@ def test_a_day_at_work(
 ) -> None:
     """SIGHUP writes at once, a second follower is refused, SIGTERM writes and ends with 0."""
     out, log, metrics = tmp_path / "out", spool / "pop3_events.log", tmp_path / "zeekpop3.prom"
-    log.write_bytes(log_header() + b"".join(lines[:3000]))
+    log.write_bytes(log_header() + b"".join(lines[: len(lines) // 2]))
     process = _start(
         root,
         str(spool),
@@ -67,7 +67,7 @@ def test_a_day_at_work(
     assert second.returncode == 2
     assert f"in use by another follower (process {process.pid})" in said
     with log.open("ab") as file:
-        file.write(b"".join(lines[3000:]))
+        file.write(b"".join(lines[len(lines) // 2 :]))
     time.sleep(1)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
@@ -90,12 +90,12 @@ def test_once_and_its_exit_codes(root: Path, spool: Path, tmp_path: Path, lines:
     """0 if all could be read, 1 if not, 2 for bad usage; counters go on from run to run."""
     out, metrics = tmp_path / "out", tmp_path / "m.prom"
     log = spool / "pop3_events.log"
-    log.write_bytes(log_header() + b"".join(lines[:1000]))
+    log.write_bytes(log_header() + b"".join(lines[: len(lines) // 4]))
     run = [str(spool), "--out", str(out), "--once", "--metrics", str(metrics)]
     process = _start(root, *run)
     assert process.wait(60) == 0
     with log.open("ab") as file:
-        file.write(b"".join(lines[1000:]))
+        file.write(b"".join(lines[len(lines) // 4 :]))
     (spool / "pop3_events-bad.log").write_text("{}")
     process = _start(root, *run)
     _, said = process.communicate(timeout=60)

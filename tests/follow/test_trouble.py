@@ -92,15 +92,15 @@ def test_a_full_disk(
         monkeypatch.setattr(Output, step, failing(getattr(Output, step)))
     out = tmp_path / "out"
     log = spool / "pop3_events.log"
-    log.write_bytes(log_header() + b"".join(lines[:1000]))
+    log.write_bytes(log_header() + b"".join(lines[: len(lines) // 4]))
     running = Running(spool, out)
     running.until(lambda: any("written" in text for text in running.texts("info")))
     full.set()
     with log.open("ab") as file:
-        file.write(b"".join(lines[1000:3000]))
+        file.write(b"".join(lines[len(lines) // 4 : len(lines) // 2]))
     running.until(lambda: tried[0] >= 3)
     with log.open("ab") as file:
-        file.write(b"".join(lines[3000:]))
+        file.write(b"".join(lines[len(lines) // 2 :]))
     assert len([text for text in running.texts("error") if "No space left" in text]) == 1
     full.clear()
     running.until(lambda: "output can be written again" in running.texts("info"))
@@ -138,12 +138,12 @@ def test_the_output_is_gone(
     """An output folder that is gone (unmounted?) is not made anew: the follower waits until it is back."""
     out, away = tmp_path / "out", tmp_path / "away"
     log = spool / "pop3_events.log"
-    log.write_bytes(log_header() + b"".join(lines[:1000]))
+    log.write_bytes(log_header() + b"".join(lines[: len(lines) // 4]))
     running = Running(spool, out)
     running.until(lambda: any("written" in text for text in running.texts("info")))
     out.rename(away)
     with log.open("ab") as file:
-        file.write(b"".join(lines[1000:]))
+        file.write(b"".join(lines[len(lines) // 4 :]))
     running.until(lambda: any("was removed" in text for text in running.texts("error")))
     time.sleep(0.3)
     assert not out.exists()
@@ -210,11 +210,11 @@ def test_changes_are_noticed(
     """Without --poll the system tells of changes: no interval has to pass."""
     out = tmp_path / "out"
     log = spool / "pop3_events.log"
-    log.write_bytes(log_header() + b"".join(lines[:500]))
+    log.write_bytes(log_header() + b"".join(lines[: len(lines) // 8]))
     running = Running(spool, out, Options(flush_s=0.05, interval_s=600))
     running.until(lambda: any("written" in text for text in running.texts("info")))
     with log.open("ab") as file:
-        file.write(b"".join(lines[500:]))
+        file.write(b"".join(lines[len(lines) // 8 :]))
     running.until(lambda: len(tables(out)["sessions"]) == 30)
     assert running.end() is True
     assert_same(out, batch(lines))
