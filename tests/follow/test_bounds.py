@@ -208,3 +208,16 @@ def test_rows_of_generated_sessions_are_not_bounded(spool: Path, tmp_path: Path)
     _write(spool / "pop3_events.log", sessions(20))
     _follow(spool, out, Options(flush_s=0.0, max_memory=16 << 20))
     assert all(row["complete"] for row in tables(out)["emails"] if row["fidelity"] == "exact")
+
+
+def test_the_size_of_merged_parts(spool: Path, tmp_path: Path, two_days: list[bytes]) -> None:
+    """Merged parts have about the size asked for, so a small size makes several of them."""
+    counts = {}
+    for part_bytes in (1 << 10, 32 << 20):
+        out = tmp_path / f"out-{part_bytes}"
+        log = spool / "pop3_events.log"
+        for share in range(1, 7):
+            log.write_bytes(log_header() + b"".join(two_days[: len(two_days) * share // 6]))
+            _follow(spool, out, Options(flush_s=0.0, part_bytes=part_bytes))
+        counts[part_bytes] = len(list((out / "emails" / "day=2023-11-14").glob("*.parquet")))
+    assert counts[32 << 20] == 1 < counts[1 << 10]
