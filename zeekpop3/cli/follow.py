@@ -25,6 +25,8 @@ from zeekpop3.views.format import plural
 from zeekpop3.views.text import visible
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from zeekpop3.follow import Follower, Options
 
 _MAX_RETRY_S = 60.0
@@ -137,6 +139,13 @@ def follow(
     options = run.options(record)
     _log_to_stderr(run.log_format, logging.WARNING if run.quiet else logging.INFO)
     _follow(logs, out, options, once=run.once)
+
+
+def _matcher(indicators: list[Path]) -> Callable[[Mapping[str, pa.Table]], pa.Table]:
+    from zeekpop3.hunt.live import LiveMatcher
+
+    logger = logging.getLogger("zeekpop3.follow")
+    return LiveMatcher(indicators, lambda error: logger.error("%s", error))
 
 
 def _follow(logs: list[Path], out: Path, options: Options, *, once: bool) -> None:
