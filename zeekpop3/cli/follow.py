@@ -11,6 +11,7 @@ import json
 import logging
 import signal
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
