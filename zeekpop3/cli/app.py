@@ -6,6 +6,7 @@ was); 2 wrong usage, or an output that cannot be used.
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from typing import Annotated, Any
@@ -37,11 +38,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Options that need no command."""
+    if context.invoked_subcommand != "run":  # `run` makes hardly any cycle, and saves 15 % of its time
+        gc.enable()
 
 
 for module in (run, follow, views, sql):

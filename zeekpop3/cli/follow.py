@@ -82,6 +82,14 @@ class FollowerOptions:
             help="Poll for changes at this interval instead of using file-system notifications.",
         ),
     ] = None
+    merge: Annotated[
+        float,
+        typer.Option("--merge", metavar="SECONDS", min=1, help="Interval between merges of small files."),
+    ] = 600.0
+    part_size: Annotated[
+        int,
+        typer.Option("--part-size", metavar="MIB", min=1, help="Size of merged files in memory, in MiB."),
+    ] = 32
     metrics: Annotated[
         Path | None,
         typer.Option("--metrics", metavar="FILE", help="Write counters to a Prometheus textfile."),
@@ -101,6 +109,8 @@ class FollowerOptions:
             max_memory=self.max_memory << 20,
             poll=self.poll is not None,
             interval_s=self.poll if self.poll is not None else 1.0,
+            merge_s=self.merge,
+            part_bytes=self.part_size << 20,
             metrics=self.metrics,
             settings=record.settings,
         )

@@ -166,6 +166,9 @@ class RecordOptions:
     max_message: Annotated[
         int, typer.Option("--max-message", metavar="MIB", min=1, help="Maximum size of one message, in MiB.")
     ] = 64
+    sensor: Annotated[
+        str | None, typer.Option("--sensor", metavar="NAME", help="Name of the sensor, stored in each row.")
+    ] = None
 
     @property
     def settings(self) -> Settings:
@@ -178,6 +181,7 @@ class RecordOptions:
             hash_users=self.hash_users,
             attachment_content=self.attachment_content,
             max_message_mib=self.max_message,
+            sensor=self.sensor,
         )
 
 
