@@ -44,8 +44,8 @@ def test_existing_tables_are_refused_with_the_options(fixtures: Path, tmp_path: 
     assert program("run", log, "--out", tmp_path / "out").returncode == 0
     done = program("run", log, "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert "append" in done.stderr
-    assert "overwrite" in done.stderr
+    assert "--append" in done.stderr
+    assert "--overwrite" in done.stderr
     done = program("run", log, "--out", tmp_path / "out", "--append", "--overwrite")
     assert (done.returncode, "use either --append or --overwrite" in done.stderr) == (2, True)
 

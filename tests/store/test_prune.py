@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import zeekpop3
-from support.program import program
 from support.records import DAY, NOON, transfer
 from support.tables_made import write
 from zeekpop3.errors import QueryError
@@ -96,13 +95,3 @@ def test_no_tables(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="no tables found"):
         prune(tmp_path / "none", 1, NOW)
     assert not (tmp_path / "none").exists()
-
-
-def test_the_program(out: Path) -> None:
-    """`zeekpop3 prune DIR --keep 1d --dry-run` names what would go on stdout."""
-    expected = 9 + len(empty_parts(out))
-    done = program("prune", out, "--keep", "1d", "--dry-run")
-    assert len(done.stdout.splitlines()) == expected
-    assert "3 days would be removed" in done.stderr
-    assert "3 days removed" in program("prune", out, "--keep", "1d").stderr
-    assert days(out) == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +46,7 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         "zeekpop3 prune tables --keep 90d --dry-run",
-        "zeekpop3 prune tables --keep 90d",
+        "zeekpop3 prune tables --keep 90d --yes",
     )(prune)
 
 
@@ -213,15 +214,41 @@ def report(
 
 def prune(
     directory: Directory,
-    keep: Annotated[str, typer.Option("--keep", metavar="TIME", help="How long to keep: 30d, 12w, 2y.")],
+    keep: Annotated[
+        str,
+        typer.Option(
+            "--keep", metavar="TIME", help="How long to keep, counted from the newest day: 30d, 12w, 2y."
+        ),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
 ) -> None:
-    """Remove the days that are older than --keep from all tables."""
-    from zeekpop3.store.prune import keep_days
+    """Remove old days from all tables. The newest day in the tables counts, not today's date.
+
+    On a terminal it asks first; elsewhere --yes is required.
+    """
+    from zeekpop3.store.prune import keep_days, newest_day
     from zeekpop3.store.prune import prune as remove
     from zeekpop3.views.format import plural
 
-    removed = remove(directory, keep_days(keep), dt.datetime.now(dt.UTC), dry_run=dry_run)
-    write(str(folder) for folder in removed)
-    days = plural(len({folder.name for folder in removed}), "day")
-    say(f"{days} {'would be ' if dry_run else ''}removed from {directory}")
+    days_kept = keep_days(keep)
+    newest = newest_day(directory) or dt.date.min
+    now = dt.datetime.combine(newest, dt.time(), dt.UTC)
+    old = remove(directory, days_kept, now, dry_run=True)
+    write(str(folder) for folder in old)
+    days = plural(len({folder.name for folder in old}), "day")
+    if dry_run or not old:
+        say(f"{days} would be removed from {directory}; the newest day is {newest}")
+        return
+    if not yes and not _confirmed(f"Remove {days} from {directory}?"):
+        raise typer.Exit(2)
+    remove(directory, days_kept, now)
+    say(f"{days} removed from {directory}")
+
+
+def _confirmed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        say(f"zeekpop3: {question} Use --yes to remove, or --dry-run to see what would be removed.")
+        return False
+    say(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -26,6 +26,12 @@ def keep_days(text: str) -> int:
     return int(found[1]) * _DAYS[found[2] or "d"]
 
 
+def newest_day(path: str | Path) -> dt.date | None:
+    """The newest day of any table; None if there are no days."""
+    days = (_DAY.fullmatch(folder.name) for name in TABLES for folder in Path(path, name).glob("day=*"))
+    return max((day for found in days if found and (day := _date(found[1]))), default=None)
+
+
 def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = False) -> list[Path]:
     """Remove the days that ended more than `keep` days before `now` (UTC) from all tables; returns their
     folders.
@@ -45,7 +51,8 @@ def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = Fals
         for name in TABLES
         for folder in sorted((path / name).glob("day=*"))
         if (found := _DAY.fullmatch(folder.name)) is not None
-        and _is_before(found[1], oldest)
+        and (day := _date(found[1])) is not None
+        and day < oldest
         and not _is_empty_table(folder)
     ]
     if dry_run:
@@ -59,11 +66,11 @@ def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = Fals
     return old
 
 
-def _is_before(text: str, oldest: dt.date) -> bool:
+def _date(text: str) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(text) < oldest
+        return dt.date.fromisoformat(text)
     except ValueError:
-        return False
+        return None
 
 
 def _is_empty_table(folder: Path) -> bool:

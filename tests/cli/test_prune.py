@@ -1,0 +1,56 @@
+"""`prune` counts from the newest day in the tables, shows what goes, and asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.program import on_a_terminal, program
+from support.records import DAY, NOON, session, transfer
+from support.report_boxes import write_box
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    """Mails of 2024-06-24 and of 40 and 41 days before: an old capture."""
+    return write_box(
+        tmp_path / "out",
+        [transfer(uid=f"C{days}", ts=NOON - days * DAY) for days in (0, 40, 41)] + [session()],
+    )
+
+
+def days(tables: Path) -> list[str]:
+    return sorted(path.name for path in (tables / "emails").glob("day=*"))
+
+
+def test_an_old_capture_is_not_removed_by_todays_clock(tables: Path) -> None:
+    """30 days before the newest day of the tables: the newest stays, however long ago it was."""
+    done = program("prune", tables, "--keep", "30d", "--yes")
+    assert done.returncode == 0
+    assert days(tables) == ["day=2024-06-24"]
+    assert done.stdout.splitlines() == [
+        f"{tables}/emails/day=2024-05-14",
+        f"{tables}/emails/day=2024-05-15",
+    ]
+    assert done.stderr == f"2 days removed from {tables}\n"
+
+
+def test_nothing_is_removed_unasked(tables: Path) -> None:
+    """Without a terminal --yes is required; --dry-run shows the same folders and removes nothing."""
+    before = days(tables)
+    done = program("prune", tables, "--keep", "30d")
+    assert (done.returncode, "--yes" in done.stderr) == (2, True)
+    dry = program("prune", tables, "--keep", "30d", "--dry-run")
+    assert (dry.returncode, dry.stdout) == (0, done.stdout)
+    assert dry.stderr == f"2 days would be removed from {tables}; the newest day is 2024-06-24\n"
+    assert days(tables) == before
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", 1), ("n", 3), ("", 3)])
+def test_it_asks_on_a_terminal(tables: Path, answer: str, left: int) -> None:
+    """Only a yes removes."""
+    code, text = on_a_terminal("prune", tables, "--keep", "4w", keys=answer + "\n", prompt="[y/N]")
+    assert f"Remove 2 days from {tables}? [y/N]" in text
+    assert len(days(tables)) == left
+    assert code == (0 if left == 1 else 2)
