@@ -79,4 +79,4 @@ def test_progress_on_a_terminal(fixtures: Path, tmp_path: Path) -> None:
     """Nothing of the progress line is left when the counts are printed."""
     code, text = on_a_terminal("run", fixtures / "logs" / "poplib.exact.log", "--out", tmp_path / "out")
     assert code == 0
-    assert text.rstrip().splitlines()[-1].split("\r")[-1].startswith("26 mails, ")
+    assert text.rstrip().splitlines()[-1].split("\r")[-1].startswith("20 mails, 6 previews (TOP), ")

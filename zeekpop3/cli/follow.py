@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeekpop3.cli.options import RecordOptions, command, given, local_path
-from zeekpop3.cli.output import say, write
+from zeekpop3.cli.output import mails_line, say, write
 from zeekpop3.cli.unit import unit
 from zeekpop3.views.format import plural
 from zeekpop3.views.text import visible
@@ -171,8 +171,7 @@ def _follow(logs: list[Path], out: Path, options: Options, *, once: bool) -> Non
             return
         totals = follower.once()
         say(
-            f"{plural(totals.mails, 'mail')} ({totals.incomplete} incomplete), "
-            f"{plural(totals.sessions, 'session')}, {plural(totals.rows, 'row')} "
+            f"{mails_line(totals)}, {plural(totals.sessions, 'session')}, {plural(totals.rows, 'row')} "
             f"since the first start -> {out}"
         )
         if follower.failed:

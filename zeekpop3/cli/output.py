@@ -91,12 +91,20 @@ def summary_line(counts: Counters) -> str:
     """The counts of a run."""
     from zeekpop3.views.format import plural
 
-    incomplete = f" ({counts.incomplete} incomplete)" if counts.incomplete else ""
     return (
-        f"{plural(counts.mails, 'mail')}{incomplete}, {plural(counts.attachments, 'attachment')}, "
+        f"{mails_line(counts)}, {plural(counts.attachments, 'attachment')}, "
         f"{plural(counts.sessions, 'session')}, {plural(counts.commands, 'command')} "
         f"from {plural(counts.rows, 'row')} in {plural(counts.logs, 'log')}"
     )
+
+
+def mails_line(counts: Counters) -> str:
+    """The counts of mails, of previews, and of those that are incomplete."""
+    from zeekpop3.views.format import plural
+
+    previews = f", {plural(counts.previews, 'preview')} (TOP)" if counts.previews else ""
+    incomplete = f", {counts.incomplete} incomplete" if counts.incomplete else ""
+    return f"{plural(counts.mails, 'mail')}{previews}{incomplete}"
 
 
 @contextmanager

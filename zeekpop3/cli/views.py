@@ -205,7 +205,8 @@ def report(
         max_bytes=max_size << 20,
         now=now,
     )
-    parts = [plural(listing.listed, "mail")]
+    parts = [plural(listing.listed - listing.previews, "mail")]
+    parts += [f"{plural(listing.previews, 'preview')} (TOP)"] if listing.previews else []
     parts += [f"{listing.unlisted} older ones only counted"] if listing.unlisted else []
     parts += [f"{listing.without_details} without details"] if listing.without_details else []
     parts += [f"{listing.shortened} with a shortened text"] if listing.shortened else []

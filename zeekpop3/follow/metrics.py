@@ -22,7 +22,8 @@ class Gauges(NamedTuple):
 _COUNTERS = {
     "rows": "Rows of the event log that were read.",
     "mails": "Mails that were written.",
-    "incomplete": "Mails among them that are not complete.",
+    "previews": "Previews of mails (answers to TOP) that were written.",
+    "incomplete": "Mails and previews that are not complete.",
     "attachments": "Attachments that were written.",
     "sessions": "Sessions that were written.",
     "commands": "Commands that were written.",

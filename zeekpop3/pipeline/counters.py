@@ -10,9 +10,10 @@ from typing import Self
 class Counters:
     """Counts that only grow; `+=` adds the counts of another run or worker.
 
-    `log_bytes` are bytes of uncompressed log, `mail_bytes` bytes of messages. `late_rows` are rows that
-    `follow` skipped because they were written already or came after their connection was closed. `problems`
-    counts the rows and files that could not be read.
+    `log_bytes` are bytes of uncompressed log, `mail_bytes` bytes of messages. `previews` are answers to TOP;
+    `mails` does not count them, `incomplete` does. `late_rows` are rows that `follow` skipped because they
+    were written already or came after their connection was closed. `problems` counts the rows and files that
+    could not be read.
     """
 
     logs: int = 0
@@ -22,6 +23,7 @@ class Counters:
     sessions: int = 0
     commands: int = 0
     mails: int = 0
+    previews: int = 0
     incomplete: int = 0
     mail_bytes: int = 0
     attachments: int = 0
@@ -32,10 +34,3 @@ class Counters:
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
         return self
-
-    def __str__(self) -> str:
-        incomplete = f" ({self.incomplete} incomplete)" if self.incomplete else ""
-        return (
-            f"{self.mails} mails{incomplete}, {self.attachments} attachments, {self.sessions} sessions, "
-            f"{self.commands} commands from {self.rows} rows in {self.logs} logs"
-        )

@@ -46,7 +46,10 @@ class Records:
         self._tables["emails"].add(MailRecord(transfer, mail))
         for attachment in mail.attachments:
             self._tables["attachments"].add(ItemRecord(transfer, attachment))
-        self.counts.mails += 1
+        if transfer.command == "TOP":
+            self.counts.previews += 1
+        else:
+            self.counts.mails += 1
         self.counts.incomplete += not transfer.complete
         self.counts.mail_bytes += len(transfer.raw)
         self.counts.attachments += len(mail.attachments)

@@ -42,13 +42,14 @@ _PACK = 40
 class Listing:
     """The mails of a page. `lines` and `packs` are texts for script elements.
 
-    `unlisted` mails match but have no line, `without_details` have a line only, `shortened` have a text that
-    was cut.
+    `previews` of the `listed` ones are answers to TOP. `unlisted` mails match but have no line,
+    `without_details` have a line only, `shortened` have a text that was cut.
     """
 
     lines: str
     packs: list[str]
     listed: int
+    previews: int = 0
     pack: int = _PACK
     unlisted: int = 0
     without_details: int = 0
@@ -70,7 +71,7 @@ def mails(
     rows: list[str] = []
     # Tables that were filled twice hold each key twice: each line gets its details.
     keys: dict[Key, list[int]] = {}
-    room = max_bytes // 2
+    room, previews = max_bytes // 2, 0
     for mail in read_table(
         path, "emails", _LIST_COLUMNS, filters, limit=limit, newest_first=True
     ).to_pylist():
@@ -83,9 +84,10 @@ def mails(
             break
         keys.setdefault((mail["uid"], mail["trans_depth"]), []).append(len(rows))
         rows.append(row)
+        previews += mail["command"] == "TOP"
         oldest = mail["ts"]
     lines = "[" + ",\n".join(rows) + "]"
-    found = Listing(lines, [], len(rows), reasons=list(reasons))
+    found = Listing(lines, [], len(rows), previews, reasons=list(reasons))
     found.unlisted = max(0, figures.mails.mails + figures.previews - len(rows))
     if rows:
         span = Filters(filters.user, since=oldest, until=filters.until)
