@@ -287,7 +287,7 @@ def test_command(small: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     result = CliRunner().invoke(app, ["report", str(small), "-o", str(page), "--limit", "3"])
     assert result.exit_code == 0
-    assert f"3 mails, 2 older ones only counted -> {page}" in result.stderr.replace("\n", "")
+    assert f"2 mails, 1 preview (TOP), 2 older ones only counted -> {page}" in result.stderr.replace("\n", "")
     assert result.stdout == ""
 
 
