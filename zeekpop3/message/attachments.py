@@ -1,9 +1,9 @@
-"""Attachments: what a mail program would offer to save. Parts with a name or marked as attachments, messages
-inside, parts that are not text, and the files in containers.
+"""Attachments: parts that are not text, parts with a name or marked as attachments, messages inside, and the
+files in containers.
 
-Text without a name is shown, not saved; so are images without a name inside a multipart/related. A message
-inside is an attachment, and so are the attachments in it. Content is hashed in pieces and kept only on
-request.
+These are what a mail program would offer to save, and the images that HTML shows. Text without a name is
+shown only. A message inside is an attachment, and so are the attachments in it. Content is hashed in pieces
+and kept only on request.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ MAX_ATTACHMENTS = 10_000
 _MAX_NAME = 1_024
 _TYPE_BYTES = 8_192
 
-_SHOWN = ("text/", "multipart/", "message/")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -84,11 +83,7 @@ def _is_offered(part: Part) -> bool:
         return kind.startswith("message/")
     if kind.startswith("multipart/"):
         return False
-    if part.disposition == "attachment" or part.filename is not None:
-        return True
-    if kind.startswith(_SHOWN):
-        return kind == "message/partial"  # a piece of a mail: nothing of it is shown
-    return not (kind.startswith("image/") and part.within == "multipart/related")
+    return part.disposition == "attachment" or part.filename is not None or not kind.startswith("text/")
 
 
 def _attachment(part: Part, defects: Defects, keep_content: bool) -> Attachment:

@@ -22,6 +22,7 @@ MAX_FIELDS = 5_000
 
 # A field with its folds, or any other line: then the name is empty. Each character is looked at once.
 _FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FIELD_AFTER_CR = re.compile(rb"\r([!-9;-~]++)[ \t]*+:")
 _BLANK_LINE_CRLF = re.compile(rb"\n\r\n")  # searching with an expression is faster than bytes.find here
 _BLANK_LINE_LF = re.compile(rb"\n\n")
 # Not fields, but not a sign that the body has started either.
@@ -55,6 +56,8 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         defects["header_cut"] = None
         stop = start + MAX_HEADER_BYTES
     block = raw[start:stop]
+    if _FIELD_AFTER_CR.search(block) is not None:
+        block = _FIELD_AFTER_CR.sub(lambda field: _on_new_line(field, defects), block)
     is_utf8 = True
     try:
         text = block.decode("utf-8")
@@ -75,6 +78,19 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     if not is_utf8:
         values = _decoded(values, defects)
     return Header(body, names, lowered, values, first_values(lowered, values), "=?" in text)
+
+
+def _on_new_line(field: re.Match[bytes], defects: Defects) -> bytes:
+    """A field after a bare CR, with LF instead if it has a known name: mail programs see two fields."""
+    if not _is_known(field[1].decode("ascii")):
+        return field[0]
+    defects["header_bare_cr"] = None
+    return b"\n" + field[0][1:]
+
+
+def _is_known(name: str) -> bool:
+    name = name.lower()
+    return name in KNOWN or name.startswith(_FIELD_FAMILIES)
 
 
 def first_values(lowered: list[str], values: list[str]) -> dict[str, str]:
@@ -145,8 +161,7 @@ def _known_field_follows(names: list[str], values: list[str], index: int) -> boo
     """Whether the next field, within four lines, has a name that mails have: then the header continues."""
     for name, value in zip(names[index : index + 4], values[index : index + 4], strict=True):
         if name:
-            name = name.lower()
-            return name in KNOWN or name.startswith(_FIELD_FAMILIES)
+            return _is_known(name)
         if not value or value.startswith("--"):
             return False
     return False

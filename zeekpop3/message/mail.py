@@ -79,7 +79,7 @@ def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
         start = raw.find(b"\n", start) + 1 or len(raw)  # the separator line of an mbox file
     fields = header.split(raw, start, len(raw), defects)
     _fill_header_columns(mail, fields, defects)
-    root = parts.tree(raw, fields.body, len(raw), fields.first, defects, complete)
+    root = parts.tree(raw, len(raw), fields, defects, complete)
     mail.content_type = root.kind if "content-type" in fields.first else None
     _fill_body_columns(mail, root, defects, content)
     mail.defects = list(defects)

@@ -28,6 +28,7 @@ _SEGMENT = re.compile(
 _QUOTED = re.compile(r"\"((?:[^\"\\]++|\\.)*+)(\")?+", re.DOTALL)
 _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_NAMED_AGAIN = re.compile(r"[\"']?charset\s*=[\s\"']*([^\s\"';]+)", re.IGNORECASE)
 _COMMENT = re.compile(r"\([^()]*+\)")
 _TYPE = re.compile(r"\s*+([^\s/;,\"()]++)\s*+/\s*+([^\s/;,\"()]++)")
 
@@ -94,9 +95,15 @@ def parameters(value: str, defects: Defects) -> Params:
         if count > MAX_PARAMETERS:
             defects["parameter_malformed"] = None
             break
-        text = _unquoted(text.strip(), defects)
+        text = text.strip()
+        if name == "charset" and (again := _NAMED_AGAIN.match(text)) is not None:
+            defects["parameter_malformed"] = None
+            text = again[1]
+        text = _unquoted(text, defects)
         if "*" not in name:
-            found.setdefault(name, decoded(text, defects) if "=?" in text else text)
+            text = decoded(text, defects) if "=?" in text else text
+            if found.setdefault(name, text) != text:
+                defects["parameter_malformed"] = None
         elif (piece := _PIECE.fullmatch(name)) is not None:
             base, number, starred = piece.groups()
             pieces.setdefault(base, []).append((int(number or -1), starred is not None, text))

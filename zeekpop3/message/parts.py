@@ -1,16 +1,20 @@
 """The parts of a mail (RFC 2045, 2046) as offsets into its bytes: nothing is copied, nothing recurses.
 
 The delimiters of a multipart are searched in its own range only, so an outer boundary takes precedence over
-an inner one. A delimiter is a whole line: a line that only begins with the boundary does not count.
+an inner one. A delimiter is a whole line: a line that only begins with the boundary does not count, unless a
+blank follows.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zeekpop3.message import header, params, transfer_encoding
 from zeekpop3.message.defects import Defects
+from zeekpop3.message.encoded_words import decoded
+from zeekpop3.message.header import Header
 from zeekpop3.message.params import Params
 
 MAX_DEPTH = 100
@@ -19,9 +23,12 @@ MAX_PARTS = 10_000
 _MAX_GUESS_BYTES = 1 << 20
 
 _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
+# Text after a blank, or a bare CR: mail programs differ.
+_MALFORMED_TAIL = re.compile(rb"(--)?+(?:[ \t]*+\r|[ \t][^\r\n]*+(?:\r?\n|\r|\Z))")
 _LIKE_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_MESSAGES = frozenset(("message/rfc822", "message/global", "message/news"))
+_MIME_FIELDS = ("content-type", "content-transfer-encoding", "content-disposition")
+_MESSAGES = frozenset(("message/rfc822", "message/global", "message/news", "message/rfc2822"))
 _COMPOSITE = ("multipart/", "message/")
 _CR = 13
 
@@ -64,25 +71,33 @@ class _Entity:
     complete: bool
 
 
-def tree(src: bytes, start: int, end: int, head: dict[str, str], defects: Defects, complete: bool) -> Part:
-    """The outermost entity, with everything in it that is within the limits."""
-    root = _part(src, start, end, head, "text/plain", defects)
+def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool) -> Part:
+    """The outermost entity, with everything in it that is within the limits. Its header is `fields`."""
+    root = _part(src, end, fields, "text/plain", defects)
     if root.kind.startswith(_COMPOSITE):
         _Divider(defects).divide(root, complete)
     return root
 
 
-def _part(src: bytes, start: int, end: int, head: dict[str, str], default: str, defects: Defects) -> Part:
-    """The part with the header fields `head`; `default`: its kind if it has no Content-Type."""
+def _part(src: bytes, end: int, fields: Header, default: str, defects: Defects) -> Part:
+    """The part with the header `fields`; `default`: its kind if it has no Content-Type."""
+    head = fields.first
+    if len(fields.lowered) > len(head) and any(fields.lowered.count(name) > 1 for name in _MIME_FIELDS):
+        defects["duplicate_header"] = None
     kind, parameters = default, params.NONE
     if value := head.get("content-type"):
         kind, parameters = params.content_type(value, defects)
-    encoding = transfer_encoding.name_of(value) if (value := head.get("content-transfer-encoding")) else ""
+    encoding = ""
+    if value := head.get("content-transfer-encoding"):
+        if "=?" in value:
+            defects["encoding_malformed"] = None
+            value = decoded(value, defects)
+        encoding = transfer_encoding.name_of(value)
     disposition, file_params = None, params.NONE
     if value := head.get("content-disposition"):
         disposition, file_params = params.disposition(value, defects)
     # A header may be all there is; the blank line after it may then lie behind the end.
-    start = min(start, end)
+    start = min(fields.body, end)
     return Part(src, start, end, kind, parameters, encoding, disposition, file_params, head.get("content-id"))
 
 
@@ -135,7 +150,7 @@ class _Divider:
         part.children = []
         for number, (start, end) in enumerate(ranges, start=1):
             fields = header.split(part.src, start, end, self._defects)
-            child = _part(part.src, fields.body, end, fields.first, default, self._defects)
+            child = _part(part.src, end, fields, default, self._defects)
             child.section = f"{prefix}{number}"
             child.within = part.kind
             part.children.append(child)
@@ -147,7 +162,7 @@ class _Divider:
             src = transfer_encoding.decoded(src, start, end, part.encoding, self._defects)
             start, end = 0, len(src)
         fields = header.split(src, start, end, self._defects)
-        child = _part(src, fields.body, end, fields.first, "text/plain", self._defects)
+        child = _part(src, end, fields, "text/plain", self._defects)
         child.section = part.section if child.kind.startswith("multipart/") else f"{part.section}.1"
         child.within = part.kind
         part.children = [child]
@@ -191,31 +206,39 @@ def _between(
     delimiter = b"--" + boundary
     found: list[tuple[int, int]] = []
     begin = -1
-    # The line end before a delimiter may be the one that ended the header, or there may be none at all.
-    at = start if src.startswith(delimiter, start, end) else _line(src, delimiter, max(start - 1, 0), end)
-    while at >= 0:
+    for at in _line_starts(src, start, end, delimiter):
         after = at + len(delimiter)
         tail = _TAIL.match(src, after, end)
-        if tail is not None:
-            if begin >= 0:
-                stop = at - 2 if src[at - 2] == _CR else at - 1
-                found.append((begin, max(begin, stop)))
-            begin = tail.end()
-            if tail[1] is not None:
-                return found, True
-            if len(found) >= limit:
-                defects["parts_cut"] = None
-                return found, True
-            after = begin - 1
-        at = _line(src, delimiter, after, end)
+        usual = tail is not None and (at == start or src[at - 1] != _CR)
+        if tail is None:
+            tail = _MALFORMED_TAIL.match(src, after, end)
+        if tail is None:
+            continue
+        if not usual:
+            defects["boundary_malformed"] = None
+        if begin >= 0:
+            found.append((begin, max(begin, at - 2 if src[at - 2 : at] == b"\r\n" else at - 1)))
+        begin = tail.end()
+        if tail[1] is not None:
+            return found, True
+        if len(found) >= limit:
+            defects["parts_cut"] = None
+            return found, True
     if begin >= 0:
         found.append((begin, end))
     return found, False
 
 
-def _line(src: bytes, text: bytes, at: int, end: int) -> int:
-    """Where the next line starts that begins with `text`, after a line end at `at` or later; -1 if there is
-    none.
-    """
-    line_end = src.find(b"\n" + text, at, end)
-    return line_end if line_end < 0 else line_end + 1
+def _line_starts(src: bytes, start: int, end: int, text: bytes) -> Iterator[int]:
+    """Where lines of `src[start:end]` start that begin with `text`. Bare CR ends a line, too."""
+    at = start
+    if src.startswith(text, start, end):
+        yield start
+        at += len(text)
+    if src.find(b"\r" + text, start, end) >= 0:
+        for line in re.compile(b"[\r\n]" + re.escape(text)).finditer(src, at, end):
+            yield line.start() + 1
+        return
+    while (at := src.find(b"\n" + text, at, end)) >= 0:
+        yield at + 1
+        at += len(text)

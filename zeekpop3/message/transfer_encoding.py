@@ -2,7 +2,8 @@
 only hashed.
 
 Base64 is decoded strictly, without its white space. Where that fails, `_repaired` looks for the reason: lines
-after the last line of Base64 (a mailing list's footer) are not part of it; junk in between is skipped.
+after the last line of Base64 (a mailing list's footer) are not part of it; junk and padding in between are
+skipped, as in mail programs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _NAMES = {
     }.items()
     for name in names.split()
 }
+_COMMENT = re.compile(r"\([^()]*+\)")
 _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _WHITE_SPACE = b"\r\n \t\v\f"
@@ -38,6 +40,9 @@ _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
 _MIN_LINE = 40
+_PADDING_INSIDE = re.compile(rb"=[^A-Za-z0-9+/]*+(?=[A-Za-z0-9+/])")
+_UP_TO_PADDING = re.compile(rb"([^=]++)(=[^A-Za-z0-9+/]*+)?+")
+_WORDS = re.compile(rb"\S[ \t]++\S")
 _ODD_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
 _SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 
@@ -51,6 +56,8 @@ def name_of(value: str) -> str:
 
 @lru_cache(maxsize=256)
 def _name_of(value: str) -> str:
+    while (shorter := _COMMENT.sub(" ", value)) != value:
+        value = shorter
     match = _TOKEN.search(value.lower())
     name = match[0] if match is not None else ""
     return _NAMES.get(name, name)
@@ -122,7 +129,7 @@ def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[byte
             if stop < end and len(data) % 3:
                 raise ValueError  # padding, and more behind it
         except (binascii.Error, ValueError):
-            yield _repaired(rest + src[start:end], defects, begun)
+            yield _repaired((rest + b"\n" if rest else b"") + src[start:end], defects, begun)
             return
         yield data
         begun = begun or bool(data)
@@ -131,8 +138,9 @@ def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[byte
 
 
 def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
-    """The content of Base64 with junk in it, with a footer, or cut off; up to the padding, as the standard
-    library decodes. `begun`: Base64 came before, so all of `text` may be a footer.
+    """The content of Base64 with junk in it, with padding inside, with a footer, or cut off.
+
+    `begun`: Base64 came before, so all of `text` may be a footer.
     """
     bad = _NOT_BASE64.search(text) if text.translate(None, _EXPECTED) else None
     if bad is not None:
@@ -143,17 +151,25 @@ def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
             text = text[:line]
         else:
             defects["base64_broken"] = None
-    try:
-        return binascii.a2b_base64(text)
-    except (binascii.Error, ValueError):
-        defects["base64_broken"] = None
-    clean = text.translate(None, _NOT_ALPHABET)
-    over = len(clean) % 4
-    if over == 1:
-        clean = clean[:-1]
-    elif over:
-        clean += b"=" * (4 - over)
-    return pybase64.b64decode(clean)
+    padding = _PADDING_INSIDE.search(text)
+    if padding is not None:
+        if _WORDS.search(text, padding.end()) is not None:
+            defects["base64_trailing_text"] = None
+            text = text[: padding.end()]
+        else:
+            defects["base64_padding"] = None
+    out = bytearray()
+    for quads in _UP_TO_PADDING.finditer(text):
+        digits = quads[1].translate(None, _NOT_ALPHABET)
+        over = len(digits) % 4
+        if over == 1 or (over and (quads[2] or b"").count(b"=") < 4 - over):
+            defects["base64_broken"] = None
+        if over == 1:
+            digits = digits[:-1]
+        elif over:
+            digits += b"=" * (4 - over)
+        out += pybase64.b64decode(digits)
+    return bytes(out)
 
 
 def _base64_line_follows(text: bytes, at: int) -> bool:

@@ -10,7 +10,8 @@ from zeekpop3.message.defects import Defects
 
 PIECE_BYTES = 1 << 17
 _MAX_BROKEN_LINES = 1_000
-BEGIN = re.compile(rb"begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n")
+# Any mode and any blanks: the line after it decides.
+BEGIN = re.compile(rb"begin[ \t]{1,8}[0-9]{1,8}[ \t]{1,8}+([^\r\n]{1,1024})\r?\n")
 _LINE = re.compile(rb"[ -`]{1,100}\r?\Z")
 
 

@@ -35,9 +35,12 @@ MAIL_DEFECTS: dict[str, str] = {
     "one attachment.",
     "attachments_cut": "The mail has more attachments than the limit.",
     "base64_broken": "Invalid or truncated base64; the rest was decoded.",
+    "base64_padding": "Base64 has padding before its end; decoding continued after it, as mail programs do.",
     "base64_trailing_text": "Non-base64 lines after base64 content (a list footer, a scanner's note); "
     "ignored.",
     "boundary_guessed": "A multipart declares no boundary, or a wrong one; the boundary in use was taken.",
+    "boundary_malformed": "A boundary line has text after the boundary, or bare CR as line end; parts were "
+    "separated there.",
     "boundary_missing": "No boundary line of a multipart was found; its content was read as text.",
     "boundary_unclosed": "A multipart ends without its closing boundary.",
     "charset_broken": "Text does not decode in its charset; undecodable bytes became U+FFFD.",
@@ -49,15 +52,20 @@ MAIL_DEFECTS: dict[str, str] = {
     "section 5.2).",
     "date_malformed": "Date cannot be parsed.",
     "date_zone_unknown": "Unknown time zone in Date; UTC was assumed (RFC 5322, section 4.3).",
-    "duplicate_header": "A field that may occur once (RFC 5322, section 3.6) occurs more often.",
+    "duplicate_header": "A field that may occur once (RFC 5322, section 3.6; RFC 2045) occurs more often, in "
+    "the header of the mail or of a part; mail programs differ in which one they use.",
     "encoded_word_broken": "An encoded word (RFC 2047) cannot be decoded completely.",
+    "encoding_malformed": "Content-Transfer-Encoding is an encoded word, which RFC 2047 forbids; it was "
+    "decoded.",
     "encoding_unknown": "Unknown Content-Transfer-Encoding; the content was not decoded.",
     "encoding_wrong": "The content is not in its declared transfer encoding; it was not decoded.",
+    "header_bare_cr": "Header fields are separated by bare CR; they were read as separate fields.",
     "header_cut": "A header exceeds the limit of bytes or fields; the rest was not read.",
     "header_malformed": "A header line is neither a field nor a continuation; ignored.",
     "header_missing": "The mail has no header.",
     "nesting_cut": "Parts are nested more deeply than the limit; deeper parts were not read.",
-    "parameter_malformed": "Malformed parameter of a MIME field (missing RFC 2231 piece, unclosed quote).",
+    "parameter_malformed": "Malformed parameter of a MIME field (missing RFC 2231 piece, unclosed quote, "
+    "several values).",
     "parts_cut": "The mail has more parts than the limit.",
     "received_cut": "The mail has more Received fields than the limit.",
     "references_cut": "The mail has more references than the limit.",

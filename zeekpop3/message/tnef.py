@@ -1,0 +1,172 @@
+"""TNEF containers ([MS-OXTNEF]), which Outlook sends as winmail.dat → the names and contents of their files.
+
+A container is a list of attributes; the long name of a file is in a list of MAPI properties ([MS-OXCDATA],
+section 2.11) inside one of them. Every length is checked before it is used, and every byte is visited a
+bounded number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zeekpop3.message.charsets import decode
+from zeekpop3.message.defects import Defects
+
+SIGNATURE = b"\x78\x9f\x3e\x22"
+_KEY_BYTES = 2
+_CHECKSUM_BYTES = 2
+MAX_DEPTH = 5  # containers inside containers
+
+# Attributes ([MS-OXTNEF], section 2.1.3.1): the type in the upper half, the name in the lower half
+_CODE_PAGE = 0x00069007
+_NEW_FILE = 0x00069002
+_TITLE = 0x00018010
+_CONTENT = 0x0006800F
+_PROPERTIES = 0x00069005
+
+# Properties of a file ([MS-OXPROPS])
+_DISPLAY_NAME = 0x3001
+_CONTENT_PROPERTY = 0x3701
+_FILE_NAME = 0x3704
+_LONG_FILE_NAME = 0x3707
+_NAMES = (_LONG_FILE_NAME, _FILE_NAME)
+
+# Types of properties: size in bytes, with the padding to four
+_FIXED = {0: 0, 1: 0, 2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
+_OBJECT, _STRING, _UNICODE, _BINARY = 13, 30, 31, 258
+_VARIABLE = frozenset((_OBJECT, _STRING, _UNICODE, _BINARY))
+_MULTIPLE = 0x1000
+_FIRST_NAMED = 0x8000
+_INTERFACE_BYTES = 16  # the identifier before the content of an object
+
+
+@dataclass(slots=True)
+class _File:
+    title: str = ""
+    long_name: str = ""
+    display_name: str = ""
+    content: bytes = b""
+
+    @property
+    def name(self) -> str | None:
+        return self.long_name or self.title or self.display_name or None
+
+
+class _Reader:
+    """Takes bytes from the front. Raises EOFError if fewer are left than asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        return self._at < len(self._data)
+
+    def take(self, size: int) -> bytes:
+        at = self._at
+        if size > len(self._data) - at:
+            raise EOFError
+        self._at = at + size
+        return self._data[at : at + size]
+
+    def number(self, size: int = 4) -> int:
+        return int.from_bytes(self.take(size), "little")
+
+    def padded(self, size: int) -> bytes:
+        """`size` bytes, and the padding to a multiple of four."""
+        value = self.take(size)
+        self.take(-size % 4)
+        return value
+
+
+def files(data: bytes, defects: Defects) -> Iterator[tuple[str | None, bytes]]:
+    """(name, content) of the files in a container; the files of containers inside follow.
+
+    Reports `attachment_unpack_failed` for a broken container; the files before the broken place are returned.
+    """
+    containers = [(data, 1)]
+    for container, depth in containers:  # the list grows
+        try:
+            for file in _files(container, defects):
+                yield file.name, file.content
+                if file.content.startswith(SIGNATURE) and depth < MAX_DEPTH:
+                    containers.append((file.content, depth + 1))
+        except (EOFError, ValueError):
+            defects["attachment_unpack_failed"] = None
+
+
+def _files(data: bytes, defects: Defects) -> Iterator[_File]:
+    reader = _Reader(data)
+    if reader.take(len(SIGNATURE)) != SIGNATURE:
+        raise ValueError("not a TNEF container")
+    reader.take(_KEY_BYTES)
+    charset: str | None = None
+    file: _File | None = None
+    while reader:
+        try:
+            reader.take(1)  # level: message or attachment
+            ident = reader.number()
+            value = reader.take(reader.number())
+            reader.take(_CHECKSUM_BYTES)
+            if ident == _CODE_PAGE:
+                charset = f"cp{int.from_bytes(value[:4], 'little')}"
+            elif ident == _NEW_FILE:
+                if file is not None:
+                    yield file
+                file = _File()
+            elif file is None:
+                continue
+            elif ident == _TITLE:
+                file.title = _text(value, charset, defects)
+            elif ident == _CONTENT:
+                file.content = value
+            elif ident == _PROPERTIES:
+                _read_properties(file, value, charset, defects)
+        except (EOFError, ValueError):
+            if file is not None and file.content:
+                yield file
+            raise
+    if file is not None:
+        yield file
+
+
+def _read_properties(file: _File, data: bytes, charset: str | None, defects: Defects) -> None:
+    for kind, ident, value in _properties(data):
+        if ident == _CONTENT_PROPERTY and kind in (_BINARY, _OBJECT):
+            file.content = value[_INTERFACE_BYTES:] if kind == _OBJECT else value
+        elif kind in (_STRING, _UNICODE):
+            if ident in _NAMES and (ident == _LONG_FILE_NAME or not file.long_name):
+                file.long_name = _text(value, "utf-16-le" if kind == _UNICODE else charset, defects)
+            elif ident == _DISPLAY_NAME:
+                file.display_name = _text(value, "utf-16-le" if kind == _UNICODE else charset, defects)
+
+
+def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(type, identifier, value) of the properties with a variable size. Raises EOFError, ValueError."""
+    reader = _Reader(data)
+    for _ in range(reader.number()):
+        kind, ident = reader.number(2), reader.number(2)
+        if ident >= _FIRST_NAMED:
+            reader.take(16)  # the property set
+            if reader.number() == 0:
+                reader.take(4)
+            else:
+                reader.padded(reader.number())
+        base = kind & ~_MULTIPLE
+        if base in _VARIABLE:
+            for _ in range(reader.number()):
+                yield base, ident, reader.padded(reader.number())
+        elif base in _FIXED:
+            count = reader.number() if kind & _MULTIPLE else 1
+            reader.padded(_FIXED[base] * count)
+        else:
+            raise ValueError(f"unknown type of property: {kind:#x}")
+
+
+def _text(value: bytes, charset: str | None, defects: Defects) -> str:
+    if charset == "utf-16-le":
+        text = value[: len(value) // 2 * 2].decode("utf-16-le", "replace")
+    else:
+        text = decode(value, charset, defects)
+    return text.rstrip("\0")
