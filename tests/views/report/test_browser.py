@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,56 @@ def test_search(page: Any) -> None:
     _until(page, "document.querySelectorAll('#rows tr').length === 50")
     _find(page, "#incomplete-only").click()
     assert all(text.startswith("no: ") for text in page.execute_script(_ROWS, COMPLETE))
+
+
+def test_search_in_texts(page: Any) -> None:
+    """On request words are also found in bodies, links and header fields; not without it."""
+    field = _find(page, "#q")
+    field.send_keys("mx7.example.org")
+    _until(page, "document.getElementById('status').textContent.startsWith('0 of')")
+    _find(page, "#deep").click()
+    _until(page, "document.querySelectorAll('#rows tr').length > 0")
+    found = int(_status(page).split()[0])
+    assert 0 < found < 130
+    field.clear()
+    field.send_keys("monthly summary")
+    _until(page, f"!document.getElementById('status').textContent.startsWith('{found} of')")
+    assert int(_status(page).split()[0]) > found
+
+
+def test_a_link_to_a_mail(browser: Any, made: Path) -> None:
+    """#mail=UID/DEPTH opens that mail; an opened mail has its link in the address, until it is closed."""
+    browser.get(made.as_uri())
+    browser.find_elements("css selector", "#rows button.open")[5].click()
+    _until(browser, "document.querySelector('#detail pre')")
+    link, title = browser.current_url, _find(browser, "#mail-h").text
+    assert "#mail=" in link
+    _find(browser, "#close").click()
+    assert browser.current_url == made.as_uri()
+    browser.get("about:blank")
+    browser.get(link)
+    _until(browser, "document.querySelector('#detail pre')")
+    assert _find(browser, "#mail-h").text == title
+    for wrong in ("#mail=none/1", "#mail=%", "#mail="):
+        browser.get("about:blank")
+        browser.get(made.as_uri() + wrong)
+        assert not _find(browser, "#mail").is_displayed()
+
+
+def test_the_list_as_csv(page: Any) -> None:
+    """What is listed, in that order, as CSV without formulas."""
+    page.execute_script(
+        "window.saved = []; const real = URL.createObjectURL;"
+        "URL.createObjectURL = (blob) => { saved.push(blob.text()); return real(blob); };"
+    )
+    _find(page, "#q").send_keys("report.pdf")
+    _until(page, "document.getElementById('status').textContent.includes(' of ')")
+    _find(page, "#csv").click()
+    text = page.execute_async_script("const done = arguments[0]; saved[0].then(done)")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == int(_status(page).split()[0])
+    assert all("report.pdf" in row["files"] for row in rows)
+    assert [row["ts"] for row in rows] == sorted((row["ts"] for row in rows), reverse=True)
 
 
 def test_find_buttons(page: Any) -> None:

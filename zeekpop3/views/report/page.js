@@ -37,6 +37,19 @@
     [time(mail[TS]), mail[UID] + "/" + mail[DEPTH], mail[USER], mail[FROM], mail[TO], mail[SUBJECT], mail[CLIENT], mail[SERVER],
       settings.reasons[mail[REASON]], mail[FILES].flat().join("\n")].join("\n").toLowerCase()));
 
+  // The same for what the packs hold, once it was asked for: header, texts, links.
+  let deep = null;
+  const readAll = async () => {
+    const texts = [];
+    for (let index = 0; index < packs.length; index++) {
+      element("status").textContent = `Reading the texts: ${Math.round((100 * index) / packs.length)} %`;
+      for (const detail of await openPack(index))
+        texts.push(detail ? JSON.stringify([detail.text, detail.html, detail.urls, detail.headers, detail.facts]).toLowerCase() : "");
+    }
+    deep = texts;
+  };
+  const escaped = (word) => JSON.stringify(word).slice(1, -1);
+
   const columns = [
     { name: "Time (UTC)", spoken: "time", key: TS, least: true, cell: (mail) => make("time", time(mail[TS]), { datetime: new Date(mail[TS]).toISOString() }) },
     { name: "Subject", spoken: "subject", key: SUBJECT, text: true, cell: (mail, number) => subject(mail, number) },
@@ -68,7 +81,7 @@
     reason: (mail, value) => settings.reasons[mail[REASON]] === value,
     sha256: (mail, value) => mail[FILES].some((file) => file[1] === value),
   };
-  const state = { sort: 0, down: true, page: 0, words: [], incompleteOnly: false, field: null, value: null };
+  const state = { sort: 0, down: true, page: 0, words: [], deep: false, incompleteOnly: false, field: null, value: null };
   const collator = new Intl.Collator(undefined, { sensitivity: "base" });
   let shown = [];
   const ranks = new Map();
@@ -90,7 +103,7 @@
       const mail = mails[number];
       if (state.incompleteOnly && !mail[REASON]) continue;
       if (state.field && !fields[state.field](mail, state.value)) continue;
-      if (texts && !state.words.every((word) => texts[number].includes(word))) continue;
+      if (texts && !state.words.every((word) => texts[number].includes(word) || (state.deep && deep && deep[number] && deep[number].includes(escaped(word))))) continue;
       shown.push(number);
     }
     const column = columns[state.sort];
@@ -179,6 +192,18 @@
     search();
   });
   element("incomplete-only").addEventListener("change", (event) => { state.incompleteOnly = event.target.checked; again(); });
+  element("deep").addEventListener("change", async (event) => {
+    state.deep = event.target.checked;
+    if (state.deep && !deep) {
+      try {
+        await readAll();
+      } catch (error) {
+        event.target.checked = state.deep = false;
+        event.target.disabled = true;
+      }
+    }
+    again();
+  });
   element("show-all").addEventListener("click", () => { only(null, null); element("q").focus(); });
   const labels = { user: "user", from: "from", server: "server", reason: "incomplete:", sha256: "with attachment" };
   for (const [id, to] of [["first", () => 0], ["previous", () => state.page - 1], ["next", () => state.page + 1], ["last", () => Infinity]]) {
@@ -187,14 +212,17 @@
 
   // A pack is decompressed when one of its mails is first opened; the last eight are kept.
   const opened = new Map();
+  const openPack = async (index) => {
+    const letters = atob(packs[index].textContent);
+    const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  };
   const unpack = async (number) => {
     const index = Math.floor(number / settings.pack);
     if (index >= packs.length) return null;
     if (!opened.has(index)) {
-      const letters = atob(packs[index].textContent);
-      const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
-      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-      opened.set(index, JSON.parse(await new Response(stream).text()));
+      opened.set(index, await openPack(index));
       if (opened.size > 8) opened.delete(opened.keys().next().value);
     }
     return opened.get(index)[number % settings.pack];
@@ -297,6 +325,7 @@
     const detail = element("detail");
     detail.replaceChildren(pairs(facts));
     if (!dialog.open) dialog.showModal();
+    history.replaceState(null, "", "#mail=" + encodeURIComponent(mail[UID] + "/" + mail[DEPTH]));
     dialog.scrollTop = 0;
     element("mail-h").focus();
     let found;
@@ -314,6 +343,17 @@
   element("newer").addEventListener("click", () => show(shown[place - 1]));
   element("older").addEventListener("click", () => show(shown[place + 1]));
   element("close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => history.replaceState(null, "", location.href.split("#")[0]));
+  // A link to one mail: report.html#mail=UID/DEPTH, or the beginning of it.
+  const openLinked = () => {
+    if (!location.hash.startsWith("#mail=")) return;
+    let key = location.hash.slice(6);
+    try { key = decodeURIComponent(key); } catch (error) { return; }
+    const keys = mails.map((mail) => mail[UID] + "/" + mail[DEPTH]);
+    const number = keys.includes(key) ? keys.indexOf(key) : keys.findIndex((other) => key && other.startsWith(key));
+    if (number >= 0) show(number);
+  };
+  addEventListener("hashchange", openLinked);
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   element("rows").addEventListener("click", (event) => {
     if (String(document.getSelection())) return;
@@ -332,7 +372,26 @@
     element("mails").focus({ preventScroll: true });
   });
 
+  // The list as shown, as CSV. A cell that a spreadsheet would take for a formula gets a ' in front.
+  const csvCell = (value) => {
+    const text = String(value);
+    const safe = typeof value === "string" && "=+-@\u2212".includes(text.trimStart().slice(0, 1).normalize("NFKC") || " ") ? "'" + text : text;
+    return /[",\n\r]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
+  };
+  element("csv").addEventListener("click", () => {
+    const heads = ["ts", "uid", "trans_depth", "user", "from", "to", "subject", "size", "files", "command", "incomplete", "client", "server"];
+    const rows = shown.map((number) => mails[number]).map((mail) => [
+      new Date(mail[TS]).toISOString(), mail[UID], mail[DEPTH], mail[USER], mail[FROM], mail[TO], mail[SUBJECT], mail[SIZE],
+      mail[FILES].map((file) => file[0]).join("; "), mail[TOP] ? "TOP" : "RETR", settings.reasons[mail[REASON]], mail[CLIENT], mail[SERVER]]);
+    const text = [heads, ...rows].map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
+    const link = make("a", null, { download: "mails.csv" });
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  });
+
   element("search").hidden = element("list").hidden = false;
   again();
+  openLinked();
   performance.mark("table");
 })();

@@ -99,8 +99,9 @@ def _render(
         for name in ("page.css", "page.js")
     )
     step, bars = figures.timeline.buckets()
-    contents = sorted(
-        figures.contents.items(), key=lambda entry: (-len(entry[1].users), -entry[1].mails, entry[0])
+    contents = sorted(  # empty attachments have one hash and tell nothing: they come last
+        figures.contents.items(),
+        key=lambda entry: (entry[1].size == 0, -len(entry[1].users), -entry[1].mails, entry[0]),
     )
     return environment.get_template("page.html").render(
         policy=policy(style, script),
