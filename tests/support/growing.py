@@ -21,16 +21,12 @@ from support.traffic import mails, pcap, pop3, tcp
 from support.traffic.eventlog import log_header, log_lines, uid_of
 from support.traffic.rows import of_packets
 from zeekpop3.session.events import Rows
+from zeekpop3.tables.schema import TABLES
 
 #: Rows of each table.
 Expected = dict[str, list[dict[str, Any]]]
 
-KEYS = {
-    "emails": ("uid", "trans_depth"),
-    "attachments": ("uid", "trans_depth", "part"),
-    "sessions": ("uid",),
-    "commands": ("uid", "seq"),
-}
+KEYS = {name: table.key for name, table in TABLES.items() if name != "hits"}
 NAME = "pop3_events.log"
 
 
@@ -205,7 +201,7 @@ def shreds(data: Iterable[bytes], rng: random.Random, most: int) -> Iterator[byt
 
 
 def tables(out: Path) -> dict[str, list[dict[str, Any]]]:
-    """All rows of the four tables, by key."""
+    """All rows of all tables, by key."""
     found = {}
     for name, key in KEYS.items():
         parts = [pq.ParquetFile(path).read() for path in sorted((out / name).glob("day=*/*.parquet"))]
