@@ -20,7 +20,7 @@ _STEPS = st.lists(
 @given(_STEPS)
 def test_it_is_a_dictionary(steps: list[tuple[str, str, bytes]]) -> None:
     """Whatever is done to it, it holds what a dictionary would hold, in the same order."""
-    packer: Packer[list[bytes]] = Packer([])
+    packer: Packer[list[bytes]] = Packer([[]])
     packed: CompactDict[list[bytes]] = CompactDict(packer, 3)
     plain: dict[str, list[bytes]] = {}
     for what, uid, value in steps:

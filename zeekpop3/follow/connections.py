@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from zeekpop3.pipeline.compact import OVERHEAD, CompactDict, Packer
+from zeekpop3.pipeline.open_connections import typical
 from zeekpop3.session import Command, Connection, Rows, Transfer
 from zeekpop3.session.events import Event
 
@@ -126,7 +127,7 @@ class Connections:
     def clear(self) -> None:
         """Forget all connections."""
         self.open = CompactDict(
-            Packer(OpenConnection(Connection(""))),
+            Packer(OpenConnection(connection, logs={1: 1}) for connection in typical()),
             max(16, min(20_000, self.max_bytes // (8 * _CONNECTION_BYTES))),
         )
         self._checkpoints: dict[str, msgspec.Raw] = {}

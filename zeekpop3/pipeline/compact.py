@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -20,10 +20,11 @@ _LARGE = 1 << 14
 
 
 class Packer(Generic[T]):
-    """Packs values that are similar to `template`, which must be picklable, as they must be."""
+    """Packs values that are similar to `examples`; all must be picklable."""
 
-    def __init__(self, template: T) -> None:
-        self._common = pickle.dumps(template, pickle.HIGHEST_PROTOCOL)
+    def __init__(self, examples: Iterable[T]) -> None:
+        pickled = [pickle.dumps(example, pickle.HIGHEST_PROTOCOL) for example in examples]
+        self._common = b"".join(pickled)
 
     def pack(self, value: T) -> bytes:
         """The value as bytes, compressed unless it is large; then it is mail, which would take long."""

@@ -7,10 +7,24 @@ from typing import NamedTuple
 
 from zeekpop3.pipeline.compact import CompactDict, Packer
 from zeekpop3.session import Connection, Rows
-from zeekpop3.session.events import Event
+from zeekpop3.session.events import ConnId, Event
 from zeekpop3.session.machine import MAX_MESSAGE
 
-_packer = Packer(Connection(""))
+
+def typical() -> list[Connection]:
+    """A connection of each form, after its first rows: what others have in common with them is not packed."""
+    found = []
+    for kinds in (("contents", "sent"), ("reply", "request")):
+        connection = Connection("C")
+        connection.receive(
+            Rows([1, 2], [0, 1], kinds, ["OK", "USER"], [0, 5], [5, 1], [b"+OK\r\n", b"u"], _ID)
+        )
+        found.append(connection)
+    return found
+
+
+_ID = ConnId("10.0.0.1", 1024, "10.0.0.2", 110)
+_packer: Packer[Connection] = Packer(typical())
 
 
 class PackedConnection(NamedTuple):
