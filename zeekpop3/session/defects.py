@@ -22,6 +22,8 @@ SESSION_DEFECTS: dict[str, str] = {
     "request_missing": "The request was not captured; the command, and the number if set, are inferred.",
     "response_unsolicited": "The server sent a response that no line of the client requested.",
     "rows_missing": "Rows of the event log are missing (a hole in `seq`).",
+    "search_limited": "So much is missing that not all ways to match commands and responses were tried; "
+    "command, number and end of the message are uncertain.",
     "status_missing": "The status line of the response was not captured.",
     "terminator_unusual": "The end of the message is not CRLF, dot, CRLF; it follows from how the client "
     "continued, or is uncertain.",

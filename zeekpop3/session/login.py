@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from zeekpop3.session.events import Exchange, Session
 
-_MAX_REFUSED = 1000
+_MAX_REFUSED = 100
 
 
 @dataclass(slots=True)

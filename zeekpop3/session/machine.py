@@ -43,6 +43,7 @@ class Connection:
     _plain: PlainReader | None = field(default=None, init=False)
     _early: list[Rows] = field(default_factory=list, init=False)
     _early_count: int = field(default=0, init=False)
+    _early_bytes: int = field(default=0, init=False)
     _begun: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +64,8 @@ class Connection:
     def held_bytes(self) -> int:
         """About how many bytes of the connection are held in memory."""
         reader = self._exact or self._plain
-        return reader.held_bytes if reader is not None else 0
+        held = reader.held_bytes if reader is not None else self._early_bytes
+        return held + self._dialogue.mailbox.held_bytes
 
     def receive(self, rows: Rows) -> list[Event]:
         """Take further rows, in order; return what they finished (possibly nothing)."""
@@ -112,6 +114,7 @@ class Connection:
     def _decide(self, rows: Rows) -> None:
         self._early.append(rows)
         self._early_count += len(rows.ts)
+        self._early_bytes += sum(map(len, rows.data)) + 200 * len(rows.ts)
         for kind in rows.kind:
             if kind in _EXACT:
                 self._dialogue.session.fidelity = "exact"

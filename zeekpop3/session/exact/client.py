@@ -103,11 +103,13 @@ class ClientLines:
         else:
             del self._lines[1]
 
-    def move_back(self, position: int, count: int) -> None:
-        """`count` bytes of the stream behind `position` were dropped."""
-        for sent in self._lines:
-            if sent.offset > position:
-                sent.offset = max(sent.offset - count, position)
+    def move_back(self, position: int, kept: int, count: int) -> None:
+        """`count` bytes of the stream between `position` and `kept` were dropped: lines sent there count as
+        sent at `position`, while the response was under way."""
+        for sent in reversed(self._lines):
+            if sent.offset <= position:
+                break
+            sent.offset = max(sent.offset - count, position) if sent.offset >= kept else position
 
     def pop_all(self) -> list[Sent]:
         """Remove all lines; a `Sent` may stand for several."""

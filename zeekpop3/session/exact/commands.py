@@ -13,7 +13,8 @@ from zeekpop3.session.events import Exchange
 from zeekpop3.session.protocol import NUMBERED_COMMANDS
 
 _FETCH_THEN_DELETE = ("RETR", "DELE")
-_MAX_INFERRED = 1000
+_MAX_INFERRED = 200
+_MIN_LINE = 8  # "RETR 1" and CRLF
 
 
 @dataclass(slots=True)
@@ -42,7 +43,8 @@ def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: i
     Returns [] where no walk through the mailbox fits.
     """
     best: tuple[int, list[tuple[str, str]]] | None = None
-    for walk in _walks(previous, following):
+    most = min(_MAX_INFERRED, (missing + slack) // _MIN_LINE)
+    for walk in _walks(previous, following, most):
         total = sum(len(command) + len(argument) + 3 for command, argument in walk)
         if walk and missing <= total <= missing + slack and (best is None or total < best[0]):
             best = total, walk
@@ -52,27 +54,26 @@ def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: i
     return [Sent(command, argument, offset, following.ts, inferred=True) for command, argument in best[1]]
 
 
-def _walks(previous: Sent | None, following: Sent) -> Iterator[list[tuple[str, str]]]:
+def _walks(previous: Sent | None, following: Sent, most: int) -> Iterator[list[tuple[str, str]]]:
     before, last, rest = _numbered(previous)
     after, next_, rest_after = _numbered(following)
-    if (
-        before is not None
-        and before == after
-        and rest == rest_after
-        and last + 1 < next_ < last + _MAX_INFERRED
-    ):
+    if before is not None and before == after and rest == rest_after and last + 1 < next_ <= last + 1 + most:
         yield [(before, f"{number}{rest}") for number in range(last + 1, next_)]
-    if after in _FETCH_THEN_DELETE and next_ < last + _MAX_INFERRED:
+    if after in _FETCH_THEN_DELETE and next_ <= last + 1 + most:
         # It deletes each message after it has fetched it: RETR 1, DELE 1, RETR 2, ...
         start = 2 * last + _FETCH_THEN_DELETE.index(before) + 1 if before in _FETCH_THEN_DELETE else 2
         stop = 2 * next_ + _FETCH_THEN_DELETE.index(after)
         yield [(_FETCH_THEN_DELETE[step % 2], str(step // 2)) for step in range(start, stop)]
-    if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ < _MAX_INFERRED:
+    if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ <= 1 + most:
         yield [("RETR", str(number)) for number in range(1, next_)]
     if before == "RETR" and (after is None or (after == "DELE" and next_ == 1)):  # fetches all, then deletes
-        yield from ([("RETR", str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
+        yield from (
+            [("RETR", str(last + step)) for step in range(1, n + 1)] for n in range(1, min(most + 1, 20))
+        )
     if before == "DELE" and after is None:
-        yield from ([("DELE", str(last + step)) for step in range(1, n + 1)] for n in range(1, 20))
+        yield from (
+            [("DELE", str(last + step)) for step in range(1, n + 1)] for n in range(1, min(most + 1, 20))
+        )
 
 
 def _numbered(sent: Sent | None) -> tuple[str | None, int, str]:

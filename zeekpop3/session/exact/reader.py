@@ -124,7 +124,8 @@ class ExactReader:
             pass
         self.answers.merge_sasl()
         for sent in self.client.pop_all():
-            self._emit(sent, sent.exchange())
+            if not sent.inferred:
+                self._emit(sent, sent.exchange())
 
     # -- one response ----------------------------------------------------------------------------------
 
@@ -261,7 +262,11 @@ class ExactReader:
     def _align(self) -> bool:
         stream = self.stream
         lines = self.client.ahead(_MAX_AHEAD)
-        spans = align(stream, stream.position, stream.end, lines, self.dialogue.mailbox.sizes)
+        more = len(self.client) > len(lines)
+        spans, limited = align(stream, stream.position, lines, more, self.dialogue.mailbox.sizes)
+        if limited:
+            for span in spans:
+                span.defects.append("search_limited")
         self._take_spans(spans)
         return bool(spans)
 
@@ -330,11 +335,12 @@ class ExactReader:
         ):
             if held <= self.max_message + (self.max_message >> 3) + _KEPT_END:
                 return
-            count = stream.skip(stream.position + self.max_message, stream.end - _KEPT_END)
+            kept = stream.end - _KEPT_END
+            count = stream.skip(stream.position + self.max_message, kept)
             self._skipped += count
             response.search.newline = min(response.search.newline, stream.end - _KEPT_END)
             response.search.stuffed = True  # there may be two dots where the parts meet
-            self.client.move_back(stream.position, count)
+            self.client.move_back(stream.position, kept, count)
         elif self.client.first is None and self.answers.settled < stream.end:
             self.answers.settled = stream.end
             self.advance()
