@@ -90,6 +90,14 @@ class FollowerOptions:
         int,
         typer.Option("--part-size", metavar="MIB", min=1, help="Size of merged files in memory, in MiB."),
     ] = 32
+    indicators: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--indicators",
+            metavar="FILE",
+            help="List of indicators; new rows that match are logged, and written to the table `hits`.",
+        ),
+    ] = None
     metrics: Annotated[
         Path | None,
         typer.Option("--metrics", metavar="FILE", help="Write counters to a Prometheus textfile."),
@@ -112,6 +120,7 @@ class FollowerOptions:
             merge_s=self.merge,
             part_bytes=self.part_size << 20,
             metrics=self.metrics,
+            matcher=_matcher(self.indicators) if self.indicators else None,
             settings=record.settings,
         )
 
