@@ -291,13 +291,11 @@ def test_first_piece_of_a_mail_is_read_inside() -> None:
 
 
 def test_urls_that_are_cut_are_said() -> None:
-    """A URL of thousands of characters is cut, and so is the list of an HTML's links: both are said."""
+    """A URL of thousands of characters is cut; the same link again is not a loss."""
     mail = check(b"Subject: s\r\n\r\nhttp://a.example/" + b"x" * 9_000)
     assert (len(mail.urls[0]), mail.defects) == (8_199, ["urls_cut"])
     link = b'<a href="http://a.example/">'
-    html = b"Content-Type: text/html\r\n\r\n" + link * 100_001
-    assert check(html).defects == ["urls_cut"]
-    assert check(html[: -len(link)]).defects == []
+    assert check(b"Content-Type: text/html\r\n\r\n" + link * 20_000).defects == []
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

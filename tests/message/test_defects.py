@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from support.invariants import check
-from zeekpop3.message import addresses, attachments, mail, parse, parts, urls
+from zeekpop3.message import attachments, enclosed, mail, mailboxes, parse, parts, urls
 from zeekpop3.session.defects import MAIL_DEFECTS
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
@@ -44,9 +44,12 @@ MAILS: dict[str, bytes] = {
     "content_type_malformed": text(b"x", b"Content-Type: nonsense\r\n"),
     "date_malformed": b"Date: soon\r\n\r\n",
     "date_zone_unknown": b"Date: Mon, 1 Jan 2024 10:00:00 XYZ\r\n\r\n",
+    "dkim_cut": text(b"x", b"DKIM-Signature: v=1\r\n" * 101),
+    "dkim_malformed": text(b"x", b"DKIM-Signature: v=1; a=rsa-sha256; d=a.example\r\n"),
     "duplicate_header": b"Subject: one\r\nSubject: two\r\n\r\n",
     "encoded_word_broken": b"Subject: =?klingon?q?qapla=27?=\r\n\r\n",
     "encoding_malformed": text(b"x", b"Content-Transfer-Encoding: =?utf-8?q?8bit?=\r\n"),
+    "enclosed_cut": multipart(b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ny\r\n" * 12),
     "encoding_unknown": text(b"x", b"Content-Transfer-Encoding: rot13\r\n"),
     "encoding_wrong": text(b"plain text, no Base64\r\n", BASE64),
     "header_bare_cr": b"Subject: s\rTo: a@b.example\r\n\r\n",
@@ -73,8 +76,9 @@ def test_each_defect_has_a_mail() -> None:
 def test_defect_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mail made for a defect is reported to have it; a bound is lowered so that its mail stays small."""
     bounds = {
-        "addresses_cut": (addresses, "MAX_ADDRESSES"),
+        "addresses_cut": (mailboxes, "MAX_ADDRESSES"),
         "attachments_cut": (attachments, "MAX_ATTACHMENTS"),
+        "enclosed_cut": (enclosed, "MAX_ENCLOSED"),
         "parts_cut": (parts, "MAX_PARTS"),
         "references_cut": (mail, "MAX_REFERENCES"),
         "urls_cut": (urls, "MAX_URLS"),

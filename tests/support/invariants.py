@@ -9,6 +9,9 @@ from typing import Any
 
 from zeekpop3.message import Mail, parse
 from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.dkim import Signature
+from zeekpop3.message.links import Link
+from zeekpop3.message.mailboxes import FIELDS, NO_MAILBOX, Address
 from zeekpop3.message.received import Received
 from zeekpop3.session.defects import MAIL_DEFECTS
 
@@ -16,7 +19,10 @@ MAX_INSTANT = 2**63
 # An attribute's kind: a text, a text or null, a list of texts, such a list or null, a list of records …
 _STRINGS = frozenset(["header_names", "header_values", "urls", "path", "defects"])
 _STRINGS_OR_NULL = frozenset(["to", "cc", "bcc", "delivered_to", "references"])
-_RECORDS = {"received": Received, "attachments": Attachment}
+_RECORDS = {
+    "received": Received, "attachments": Attachment, "addresses": Address, "links": Link, "dkim": Signature,
+    "enclosed": Mail,
+}  # fmt: skip
 _HASHES = (("md5", 32), ("sha1", 40), ("sha256", 64))
 _PART = re.compile(r"(?:[1-9][0-9]*(?:\.[1-9][0-9]*)*)?(?:#[1-9][0-9]*)?")
 _NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069/\\\\]")
@@ -25,6 +31,21 @@ _NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069/\\\\]")
 def check(raw: bytes, *, complete: bool = True) -> Mail:
     """Parses, holds the record against the rules, and gives it back."""
     mail = parse(raw, complete=complete, content=True)
+    _record(mail)
+    assert (mail.part, mail.size, mail.sha256) == ("", None, None)
+    for message in mail.enclosed:
+        _record(message)
+        assert _PART.fullmatch(message.part) is not None
+        assert message.attachments == message.enclosed == []
+        assert message.size is None or type(message.size) is int
+    assert len({message.part for message in mail.enclosed}) == len(mail.enclosed)
+    # Nothing comes from nowhere: a record is no larger than its bytes allow for.
+    decoded = sum(attachment.size for attachment in mail.attachments)
+    assert decoded <= 50 * len(raw) + 1_000
+    return mail
+
+
+def _record(mail: Mail) -> None:
     for name in (field.name for field in dataclasses.fields(Mail)):
         _attribute(name, getattr(mail, name))
     assert len(mail.header_names) == len(mail.header_values)
@@ -39,10 +60,21 @@ def check(raw: bytes, *, complete: bool = True) -> Mail:
     assert (mail.first_received is None) == ("received" not in names) == (not mail.received)
     assert mail.date is None or mail.date_raw is not None
     assert ("header_missing" in mail.defects) == (not mail.header_names)
-    # Nothing comes from nowhere: a record is no larger than its bytes allow for.
-    decoded = sum(attachment.size for attachment in mail.attachments)
-    assert decoded <= 50 * len(raw) + 1_000
-    return mail
+    assert mail.urls == list(dict.fromkeys(link.url for link in mail.links))
+    _addresses(mail)
+    assert mail.html_text is None or mail.html is not None
+
+
+def _addresses(mail: Mail) -> None:
+    for name in set(FIELDS.values()):
+        found = [address for address in mail.addresses if address.field == name]
+        assert [address.position for address in found] == list(range(1, len(found) + 1))
+        if name in ("from", "reply_to", "sender", "return_path"):
+            assert getattr(mail, f"{name}_mailbox") == (found[0] if found else NO_MAILBOX)
+    for address in mail.addresses:
+        assert address.name or address.address
+        assert (address.address is None) == (address.local_part is None)
+        assert address.site is None or (address.domain or "").endswith(address.site)
 
 
 def _attribute(name: str, value: Any) -> None:
@@ -54,7 +86,16 @@ def _attribute(name: str, value: Any) -> None:
         assert type(value) is list
         for item in value:
             assert type(item) is _RECORDS[name]
-            _attachment(item) if name == "attachments" else _hop(item)
+            if name == "attachments":
+                _attachment(item)
+            elif name == "received":
+                _hop(item)
+            elif name != "enclosed":
+                _tuple(item)
+    elif name.endswith("_mailbox"):
+        _tuple(value)
+    elif name == "size":
+        assert value is None or value >= 0
     elif name == "date":
         _instant(value)
     elif value is not None:
@@ -79,6 +120,12 @@ def _hop(hop: Received) -> None:
         if field == "date":
             _instant(value)
         elif value is not None or field == "raw":
+            _text(value)
+
+
+def _tuple(item: Any) -> None:
+    for value in item:
+        if value is not None and type(value) not in (int, bool):
             _text(value)
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.encoded_words import decoded
 
-MAX_ADDRESSES = 20_000
+MAX_ADDRESSES = 10_000
 
 # One address, with or without a name: most fields. Blanks are spelled out, because \s in a class is many
 # times slower.
@@ -46,38 +46,37 @@ _ONE_ANGLED = re.compile(_ANGLED)
 _SEVERAL_ANGLED = re.compile(rf"(?:{_ANGLED}){{2,}}+")
 
 
-def mailboxes(values: list[str], defects: Defects) -> list[str]:
-    """The mailboxes of all fields of one name (unfolded, not decoded), in order."""
+def entries(value: str, defects: Defects) -> list[str]:
+    """The mailboxes of one field (unfolded), in order, as written: see `shown`."""
+    if _USUAL.fullmatch(value):
+        return [value]
     out: list[str] = []
-    for value in values:
-        if _USUAL.fullmatch(value):
-            out.append(value)
+    if '"' in value or "(" in value or ";" in value or ":" in value:
+        pieces = _split(value, defects)
+    else:
+        pieces = value.split(",")
+    for entry in pieces:
+        entry = entry.strip()
+        if not entry or (entry[0] == "(" and _is_comment(entry)):
             continue
-        if '"' in value or "(" in value or ";" in value or ":" in value:
-            entries = _split(value, defects)
+        if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
+            defects["address_malformed"] = None
+            matches = islice(_ONE_ANGLED.finditer(entry), MAX_ADDRESSES + 1)
+            out.extend(match[0].strip() for match in matches)
+        elif entry.count("@") > 1 and "<" not in entry and "=?" not in entry and _TWO.fullmatch(entry):
+            defects["address_malformed"] = None
+            out.extend(entry.split(maxsplit=MAX_ADDRESSES)[: MAX_ADDRESSES + 1])
         else:
-            entries = value.split(",")
-        for entry in entries:
-            entry = entry.strip()
-            if not entry or (entry[0] == "(" and _is_comment(entry)):
-                continue
-            if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
-                defects["address_malformed"] = None
-                matches = islice(_ONE_ANGLED.finditer(entry), MAX_ADDRESSES + 1)
-                # Some programs encode the comma, too.
-                out.extend(decoded(match[0], defects).strip(" ,") for match in matches)
-                continue
-            if "=?" in entry:
-                entry = decoded(entry, defects).strip()
-            elif entry.count("@") > 1 and "<" not in entry and _TWO.fullmatch(entry):
-                defects["address_malformed"] = None
-                out.extend(entry.split(maxsplit=MAX_ADDRESSES)[: MAX_ADDRESSES + 1])
-                continue
             out.append(entry)
     if len(out) > MAX_ADDRESSES:
         defects["addresses_cut"] = None
         del out[MAX_ADDRESSES:]
     return out
+
+
+def shown(entry: str, defects: Defects) -> str:
+    """An entry with its encoded words decoded. Some programs encode the comma, too."""
+    return decoded(entry, defects).strip(" ,") if "=?" in entry else entry
 
 
 def _split(value: str, defects: Defects) -> list[str]:
@@ -108,7 +107,7 @@ def _split(value: str, defects: Defects) -> list[str]:
             current = []
             continue
         if token == "(":
-            end = _comment_end(value, at)
+            end = comment_end(value, at)
             if end < 0:
                 next_token = _WITHOUT_COMMENTS.match
                 failures += 1
@@ -131,7 +130,7 @@ def _split(value: str, defects: Defects) -> list[str]:
     return out
 
 
-def _comment_end(value: str, at: int) -> int:
+def comment_end(value: str, at: int) -> int:
     """Offset after the comment whose text begins at `at`, or -1 if it is not closed."""
     plain = _REST_OF_COMMENT.match(value, at)
     if plain is not None:
@@ -153,7 +152,7 @@ def _is_comment(entry: str) -> bool:
     """Whether an entry is nothing but comments."""
     at = _PLAIN_COMMENTS.match(entry).end()  # type: ignore[union-attr]
     while entry.startswith("(", at):
-        end = _comment_end(entry, at + 1)
+        end = comment_end(entry, at + 1)
         if end < 0:
             return False
         at = _PLAIN_COMMENTS.match(entry, end).end()  # type: ignore[union-attr]

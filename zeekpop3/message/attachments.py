@@ -21,6 +21,7 @@ MAX_ATTACHMENTS = 10_000
 _MAX_NAME = 1_024
 _TYPE_BYTES = 8_192
 
+_EXTENSION = re.compile(r"[^.]\.([^\s./\\]{1,32})\Z")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -45,6 +46,14 @@ class Attachment:
     sha1: str
     sha256: str
     content: bytes | None = None
+
+    @property
+    def extension(self) -> str | None:
+        """The extension of the file name, in lower case, without the dot; Windows ignores dots and blanks at
+        the end.
+        """
+        match = _EXTENSION.search((self.filename or "").rstrip(". "))
+        return match[1].lower() if match is not None else None
 
 
 def display_name(name: str) -> str:

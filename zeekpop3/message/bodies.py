@@ -24,15 +24,17 @@ _PROBE_BYTES = 400
 _FLOWED_CHARACTERS = 1 << 16
 
 
-def choose(root: Part) -> tuple[Part | None, Part | None]:
-    """The parts with a mail's text and its HTML."""
-    text, html = _first(root, strict=True)
+def choose(root: Part, *, in_messages: bool = True) -> tuple[Part | None, Part | None]:
+    """The parts with a mail's text and its HTML. `in_messages`: if it has neither, take those of a message
+    inside.
+    """
+    text, html = _first(root, strict=True, in_messages=False)
     if text is None and html is None:
-        text, html = _first(root, strict=False)
+        text, html = _first(root, strict=False, in_messages=in_messages)
     return text, html
 
 
-def _first(root: Part, *, strict: bool) -> tuple[Part | None, Part | None]:
+def _first(root: Part, *, strict: bool, in_messages: bool) -> tuple[Part | None, Part | None]:
     text = html = other = None
     stack = [root]
     while stack:
@@ -40,7 +42,7 @@ def _first(root: Part, *, strict: bool) -> tuple[Part | None, Part | None]:
         kind = part.kind
         if part.children:
             if kind.startswith("message/"):
-                if not strict and part.disposition != "attachment":
+                if in_messages and part.disposition != "attachment":
                     stack.extend(part.children)
             elif strict and kind == "multipart/related":
                 stack.append(_related_root(part))

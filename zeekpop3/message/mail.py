@@ -6,20 +6,36 @@ Columns that Zeek's smtp.log has mean what they mean there.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
-from zeekpop3.message import addresses, attachments, bodies, header, parts, received, urls
+from zeekpop3.message import (
+    attachments,
+    bodies,
+    dkim,
+    enclosed,
+    header,
+    links,
+    mailboxes,
+    parts,
+    received,
+    verdicts,
+)
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.dates import instant
 from zeekpop3.message.defects import Defects
+from zeekpop3.message.dkim import Signature
 from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
+from zeekpop3.message.links import Link
+from zeekpop3.message.mailboxes import NO_MAILBOX, Address
 from zeekpop3.message.received import Received
 from zeekpop3.session.field_names import SINGLE
 
 MAX_REFERENCES = 10_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+_MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 _AGENTS = frozenset(("x-mailer", "user-agent", "x-user-agent"))
 
 
@@ -30,6 +46,11 @@ class Mail:
     `date`: microseconds since the epoch, UTC. `to`, `cc`, `bcc`, `delivered_to`, `references`: None without
     such a field, empty if the field has no address. `header_names` and `header_values` are parallel: all
     fields in order. `defects`: names from `session.defects`, each once.
+
+    `…_mailbox`: the first mailbox of a field, `NO_MAILBOX` if there is none. `html_text`: what a reader sees
+    of the HTML, if there is no plain text. `thread_id`: the Message-ID with which the conversation began.
+    `part`, `size`, `sha256`: only of a message in `enclosed`; such a message has no `attachments` and
+    `enclosed` itself.
     """
 
     date: int | None = None
@@ -61,16 +82,34 @@ class Mail:
     header_names: list[str] = field(default_factory=list)
     header_values: list[str] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
+    addresses: list[Address] = field(default_factory=list)
+    from_mailbox: Address = NO_MAILBOX
+    reply_to_mailbox: Address = NO_MAILBOX
+    sender_mailbox: Address = NO_MAILBOX
+    return_path_mailbox: Address = NO_MAILBOX
+    thread_id: str | None = None
+    html_text: str | None = None
+    links: list[Link] = field(default_factory=list)
+    auth_server: str | None = None
+    auth_spf: str | None = None
+    auth_dkim: str | None = None
+    auth_dmarc: str | None = None
+    auth_arc: str | None = None
+    dkim: list[Signature] = field(default_factory=list)
+    part: str = ""
+    size: int | None = None
+    sha256: str | None = None
+    enclosed: list[Mail] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
 
 
-def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
+def parse(raw: bytes, *, complete: bool = True, exact: bool = True, content: bool = False) -> Mail:
     """The record of the mail `raw`. Never raises; what is wrong with the mail is in `defects`.
 
     `complete`: False if the end of the mail was not captured (TOP, a lost connection); a missing end is then
-    reported as `truncated`. `content`: keep the decoded content of attachments.
+    reported as `truncated`. `exact`: False if `raw` is not byte for byte what the server sent; bodies of DKIM
+    signatures are then not checked. `content`: keep the decoded content of attachments.
     """
-    mail = Mail()
     defects: Defects = {}
     if b"\n" not in raw:
         raw = raw.replace(b"\r", b"\n")  # line ends of the classic Mac OS
@@ -78,12 +117,48 @@ def parse(raw: bytes, *, complete: bool = True, content: bool = False) -> Mail:
     if raw.startswith(b"From ", start):
         start = raw.find(b"\n", start) + 1 or len(raw)  # the separator line of an mbox file
     fields = header.split(raw, start, len(raw), defects)
-    _fill_header_columns(mail, fields, defects)
     root = parts.tree(raw, len(raw), fields, defects, complete)
-    mail.content_type = root.kind if "content-type" in fields.first else None
-    _fill_body_columns(mail, root, defects, content)
+    is_signed_body = complete and exact
+    mail = _record("", fields, root, defects, is_signed_body)
+    mail.attachments = attachments.collect(root, defects, content)
+    mail.enclosed = _enclosed(mail, root, defects, is_signed_body)
     mail.defects = list(defects)
     return mail
+
+
+def _record(section: str, fields: Header, root: parts.Part, defects: Defects, is_signed_body: bool) -> Mail:
+    """The record of a mail, or of the message inside the part `section`, without attachments."""
+    mail = Mail(part=section)
+    _fill_header_columns(mail, fields, defects)
+    mail.content_type = root.kind if "content-type" in fields.first else None
+    if not verdicts.FIELDS.isdisjoint(fields.first):
+        said = verdicts.collect(fields.lowered, fields.values)
+        mail.auth_server, mail.auth_spf, mail.auth_dkim, mail.auth_dmarc, mail.auth_arc = said
+    if "dkim-signature" in fields.first:
+        body = dkim.Body(root.src[root.start : root.end]) if is_signed_body else None
+        mail.dkim = dkim.collect(_all("dkim-signature", fields, fields.values), body, defects)
+    _fill_body_columns(mail, root, defects)
+    return mail
+
+
+def _enclosed(mail: Mail, root: parts.Part, defects: Defects, is_signed_body: bool) -> list[Mail]:
+    """The records of the messages inside. Their size and hash are those of the attachments that they are."""
+    out: list[Mail] = []
+    found = len(mail.addresses) + len(mail.links)
+    for section, fields, inner in enclosed.messages(root):
+        if len(out) >= enclosed.MAX_ENCLOSED or found > enclosed.MAX_FOUND:
+            defects["enclosed_cut"] = None
+            break
+        own: Defects = {}
+        out.append(message := _record(section, fields, inner, own, is_signed_body))
+        message.defects = list(own)
+        found += len(message.addresses) + len(message.links)
+    if out:
+        files = {attachment.part: attachment for attachment in mail.attachments}
+        for message in out:
+            if (file := files.get(message.part)) is not None:
+                message.size, message.sha256 = file.size, file.sha256
+    return out
 
 
 def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
@@ -102,9 +177,12 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
     mail.date_raw = date = shown.get("date")
     mail.date = None if date is None else instant(date, defects)
     mail.from_ = shown.get("from")
-    mail.to = _mailboxes("to", fields, defects)
-    mail.cc = _mailboxes("cc", fields, defects)
-    mail.bcc = _mailboxes("bcc", fields, defects)
+    mail.addresses, people = mailboxes.collect(fields.lowered, fields.values, defects)
+    mail.to, mail.cc, mail.bcc = people.get("to"), people.get("cc"), people.get("bcc")
+    mail.from_mailbox = mailboxes.first(mail.addresses, "from")
+    mail.reply_to_mailbox = mailboxes.first(mail.addresses, "reply_to")
+    mail.sender_mailbox = mailboxes.first(mail.addresses, "sender")
+    mail.return_path_mailbox = mailboxes.first(mail.addresses, "return_path")
     mail.reply_to = shown.get("reply-to")
     mail.sender = shown.get("sender")
     mail.return_path = shown.get("return-path")
@@ -114,6 +192,7 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
     mail.in_reply_to = shown.get("in-reply-to")
     mail.mime_version = shown.get("mime-version")
     mail.references = _references(shown.get("references"), defects)
+    mail.thread_id = _thread_id(mail)
     if not _AGENTS.isdisjoint(shown):
         mail.user_agent = next(
             value
@@ -136,16 +215,16 @@ def _fill_hops(mail: Mail, values: list[str], defects: Defects) -> None:
     mail.received, mail.path = received.route(values)
 
 
-def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects, content: bool) -> None:
-    text, html = bodies.choose(root)
+def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects) -> None:
+    text, html = bodies.choose(root, in_messages=not mail.part)
     mail.text = bodies.text_of(text, defects) if text is not None else None
     mail.html = bodies.text_of(html, defects) if html is not None else None
     charset = root.params.get("charset")
     if charset is None and (body := text or html) is not None:
         charset = body.params.get("charset")
     mail.charset = charset.lower() if charset else None
-    mail.urls = urls.collect(mail.text, mail.html, defects)
-    mail.attachments = attachments.collect(root, defects, content)
+    mail.links, mail.html_text = links.collect(mail.text, mail.html, defects)
+    mail.urls = list(dict.fromkeys([link.url for link in mail.links]))
 
 
 def _all(name: str, fields: Header, values: list[str]) -> list[str]:
@@ -158,12 +237,6 @@ def _all(name: str, fields: Header, values: list[str]) -> list[str]:
     return [value for other, value in zip(fields.lowered, values, strict=True) if other == name]
 
 
-def _mailboxes(name: str, fields: Header, defects: Defects) -> list[str] | None:
-    if name not in fields.first:
-        return None
-    return addresses.mailboxes(_all(name, fields, fields.values), defects)
-
-
 def _references(value: str | None, defects: Defects) -> list[str] | None:
     if value is None:
         return None
@@ -172,6 +245,15 @@ def _references(value: str | None, defects: Defects) -> list[str] | None:
         defects["references_cut"] = None
         del references[MAX_REFERENCES:]
     return references
+
+
+def _thread_id(mail: Mail) -> str | None:
+    """The Message-ID with which the conversation began, as far as the mail tells."""
+    for value in (*(mail.references or ())[:1], mail.in_reply_to, mail.msg_id):
+        if value and not value.isspace():
+            match = _MESSAGE_ID.search(value)
+            return match[0] if match is not None else value.split()[0]
+    return None
 
 
 def _report_duplicates(lowered: list[str], defects: Defects) -> None:

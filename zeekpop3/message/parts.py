@@ -39,7 +39,7 @@ class Part:
 
     `kind`: "type/subtype". `section`: its number as in IMAP (RFC 3501, section 6.4.5), "" for an outermost
     multipart. `within`: the kind of the enclosing entity. `children`: the parts of a multipart, or the one
-    message inside.
+    message inside, which has its `header`.
     """
 
     src: bytes
@@ -54,6 +54,7 @@ class Part:
     section: str = "1"
     within: str = ""
     children: list[Part] | None = None
+    header: Header | None = None
 
     @property
     def filename(self) -> str | None:
@@ -165,6 +166,7 @@ class _Divider:
         child = _part(src, end, fields, "text/plain", self._defects)
         child.section = part.section if child.kind.startswith("multipart/") else f"{part.section}.1"
         child.within = part.kind
+        child.header = fields
         part.children = [child]
         self._count += 1
 

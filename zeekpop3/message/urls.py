@@ -1,4 +1,4 @@
-"""URLs in a mail: those in its text, and the targets in its HTML (href, src, action). Each once, in order.
+"""URLs: found in a text, and taken apart as browsers do.
 
 Defanged forms (hxxp, [.]) do not count: they are written so that they cannot be followed.
 """
@@ -6,54 +6,76 @@ Defanged forms (hxxp, [.]) do not count: they are written so that they cannot be
 from __future__ import annotations
 
 import re
-from html import unescape
-from itertools import islice
+from urllib.parse import unquote
 
 from zeekpop3.message.defects import Defects
+from zeekpop3.message.sites import host_and_site
 
 MAX_URLS = 10_000
 _MAX_LENGTH = 8_192  # characters, as in the expressions below
-_MAX_ATTRIBUTES = 100_000
-_SHORT = 1 << 20  # characters; more are not searched all at once
 
 _SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
 _URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
 # The same for ASCII text: a class of allowed characters is faster than one of forbidden characters.
 _ASCII_URL = re.compile(r"://[!#-;=?-~]{1,8192}")
-# The search for the equals sign makes this fast; one blank before it is allowed.
-_NAMES = "".join(
-    rf"(?<={name}{blank}=)|"
-    for blank in ("", r"\s")
-    for name in ("[hH][rR][eE][fF]", "[sS][rR][cC]", "[aA][cC][tT][iI][oO][nN]")
-)
-_ABSOLUTE = r"(?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|//)"
-_ATTRIBUTE = re.compile(
-    rf"=(?<=[fFcCnN\s]=)(?:{_NAMES[:-1]})\s*+(\"\s*+{_ABSOLUTE}[^\"]{{1,8192}}|'\s*+{_ABSOLUTE}[^']{{1,8192}}"
-    rf"|{_ABSOLUTE}[^\s\"'<>]{{1,8192}})"
-)
-_NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
-_BREAKS = re.compile(r"[\r\n\t]+")
+_USUAL = re.compile(r"(https?|ftp)://([a-z0-9.-]*[a-z-])(?=[/?#]|\Z)")
+_PARTS = re.compile(r"\s*+(?:([A-Za-z][A-Za-z0-9+.-]*+):)?+([/\\]*+)(.*)", re.DOTALL)
+_AUTHORITY = re.compile(r"[^/\\?#]*+")
+_WITH_HOST = frozenset(("http", "https", "ftp", "ws", "wss"))
+_NUMBER = re.compile(r"[0-9]{1,20}|0x[0-9a-f]{0,16}")
 _CLOSING = frozenset(".,;:!?'*_)]}|")
 _TRAILING = ".,;:!?'*_}|"
 
 
-def collect(text: str | None, html: str | None, defects: Defects) -> list[str]:
-    """URLs of a mail's text, then of its HTML."""
+def split(url: str) -> tuple[str | None, str, str | None]:
+    """Scheme, host and site of a URL, read as browsers do (WHATWG URL): backslashes are slashes, user names
+    are left out, numbers are IPv4 addresses. The host is "" if there is none, as in `mailto:`.
+    """
+    match = _USUAL.match(url)
+    if match is not None:
+        return (match[1], *host_and_site(match[2]))
+    match = _PARTS.match(url)
+    if match is None:
+        return None, "", None
+    scheme, slashes, rest = match.groups()
+    scheme = scheme.lower() if scheme is not None else None
+    if scheme not in _WITH_HOST and len(slashes) < 2:
+        return scheme, "", None
+    authority = _AUTHORITY.match(rest)[0].rpartition("@")[2]  # type: ignore[index]
+    host = authority.partition("]")[0] + "]" if authority[:1] == "[" else authority.partition(":")[0]
+    if "%" in host:
+        host = unquote(host)
+    name, site = host_and_site(host)
+    if site is None and name[:1].isdigit():
+        name = _dotted(name)
+    return scheme, name, site
+
+
+def _dotted(host: str) -> str:
+    """An IPv4 address in any of the forms that browsers take (`0x7f.1`, `2130706433`) with four numbers."""
+    numbers: list[int] = []
+    for part in host.split("."):
+        if _NUMBER.fullmatch(part) is None:
+            return host
+        base = 16 if part[:2] == "0x" else 8 if part[0] == "0" and part.isdigit() and len(part) > 1 else 10
+        try:
+            numbers.append(int(part[2:] or "0" if base == 16 else part, base))
+        except ValueError:
+            return host
+    *first, last = numbers
+    if len(first) > 3 or any(number > 255 for number in first) or last >= 256 ** (4 - len(first)):
+        return host
+    value = last + sum(number << 8 * (3 - i) for i, number in enumerate(first))
+    return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
+
+
+def in_text(text: str, defects: Defects) -> list[str]:
+    """The URLs in a text, each once, in order."""
     found: dict[str, None] = {}
-    if text is not None:
-        _from_text(text, found)
-    if html is not None:
-        _from_html(html, found, defects)
-    if not found:
-        return []
-    if len(found) > MAX_URLS:
+    _from_text(text, found)
+    if len(found) > MAX_URLS or any(len(url) > _MAX_LENGTH for url in found):
         defects["urls_cut"] = None
-        return list(found)[:MAX_URLS]
-    for url in found:
-        if len(url) > _MAX_LENGTH:
-            defects["urls_cut"] = None
-            break
-    return list(found)
+    return list(found)[:MAX_URLS]
 
 
 def _from_text(text: str, found: dict[str, None]) -> None:
@@ -87,26 +109,3 @@ def _trimmed(url: str) -> str:
         if over > 0:
             url = url[:-over]
     return url.rstrip(_TRAILING)
-
-
-def _from_html(html: str, found: dict[str, None], defects: Defects) -> None:
-    if len(html) <= _SHORT:
-        values: dict[str, None] = dict.fromkeys(_ATTRIBUTE.findall(html))
-    else:
-        matches = _ATTRIBUTE.finditer(html)
-        values = dict.fromkeys(match[1] for match in islice(matches, _MAX_ATTRIBUTES))
-        if next(matches, None) is not None:
-            defects["urls_cut"] = None
-    for value in values:
-        if value[0] == '"' or value[0] == "'":
-            value = value[1:].lstrip()
-        if not value.startswith(("http://", "https://")) and value[:11].lower().startswith(_NOT_LINKS):
-            continue
-        if "&" in value:
-            value = unescape(value)
-        value = value.strip()
-        if "\n" in value or "\r" in value or "\t" in value:
-            value = _BREAKS.sub("", value)
-        found[value] = None
-        if len(found) > MAX_URLS:
-            return

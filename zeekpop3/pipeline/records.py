@@ -42,7 +42,12 @@ class Records:
                 self.counts.sessions += 1
 
     def _add_mail(self, transfer: Transfer) -> None:
-        mail = parse(transfer.raw, complete=transfer.complete, content=self.settings.attachment_content)
+        mail = parse(
+            transfer.raw,
+            complete=transfer.complete,
+            exact=transfer.fidelity == "exact",
+            content=self.settings.attachment_content,
+        )
         self._tables["emails"].add(MailRecord(transfer, mail))
         for attachment in mail.attachments:
             self._tables["attachments"].add(ItemRecord(transfer, attachment))

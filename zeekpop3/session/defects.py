@@ -30,9 +30,9 @@ SESSION_DEFECTS: dict[str, str] = {
 }
 
 MAIL_DEFECTS: dict[str, str] = {
-    "address_malformed": "Malformed address field (unclosed quote or comment, missing comma); split "
-    "heuristically.",
-    "addresses_cut": "An address field has more addresses than the limit.",
+    "address_malformed": "Malformed address field (unclosed quote or comment, missing comma, text in the "
+    "wrong place); what a mail program would reply to is a guess.",
+    "addresses_cut": "The address fields have more addresses than the limit.",
     "attachment_unpack_failed": "A container (winmail.dat, uuencode) could not be unpacked; it is kept as "
     "one attachment.",
     "attachments_cut": "The mail has more attachments than the limit.",
@@ -54,8 +54,11 @@ MAIL_DEFECTS: dict[str, str] = {
     "section 5.2).",
     "date_malformed": "Date cannot be parsed.",
     "date_zone_unknown": "Unknown time zone in Date; UTC was assumed (RFC 5322, section 4.3).",
+    "dkim_cut": "The mail has more DKIM signatures than the limit; not all were kept or checked.",
+    "dkim_malformed": "A DKIM signature (RFC 6376) is malformed; the body was not checked against it.",
     "duplicate_header": "A field that may occur once (RFC 5322, section 3.6; RFC 2045) occurs more often, in "
     "the header of the mail or of a part; mail programs differ in which one they use.",
+    "enclosed_cut": "The mail has more messages inside than the limit.",
     "encoded_word_broken": "An encoded word (RFC 2047) cannot be decoded completely.",
     "encoding_malformed": "Content-Transfer-Encoding is an encoded word, which RFC 2047 forbids; it was "
     "decoded.",

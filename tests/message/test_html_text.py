@@ -1,0 +1,204 @@
+"""Visible text and links of HTML, read as browsers read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from zeekpop3.message.defects import Defects
+from zeekpop3.message.html_text import MAX_LINK_TEXT, MAX_URL, Element, read
+
+
+def text_of(html: str) -> str:
+    text, _ = read(html, {})
+    assert text is not None
+    return text
+
+
+def elements(html: str) -> list[Element]:
+    return read(html, {}, text=False)[1]
+
+
+def urls(html: str) -> list[str]:
+    return [element.url for element in elements(html)]
+
+
+# HTML: what a reader sees
+TEXTS: dict[str, str] = {
+    "": "",
+    "plain": "plain",
+    "<p>one</p><p>two</p>": "one\n\ntwo",
+    "one<br>two<BR/>three<br><br>four": "one\ntwo\nthree\n\nfour",
+    "<div>one</div><div>two</div>": "one\ntwo",
+    "a <b>b</b>\n <i>c</i>d": "a b cd",
+    "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>": "a b\nc",
+    "  a\n\t b  ": "a b",
+    "<pre>a\nb</pre>c\nd": "a\nb\n\nc d",
+    # Character references, once.
+    "a&amp;lt;b &lt;c&gt; &eacute;&#233;&#xe9; &nbsp;x": "a&lt;b <c> ééé x",
+    "&copy 1 &unknown; & more": "© 1 &unknown; & more",
+    # Not shown.
+    "<head><title>t</title><style>p{}</style></head>a<script>b</script>c": "ac",
+    "a<!-- b -->c<!doctype d>e<?f?>g<![if mso]>h<![endif]>": "acegh",
+    "<!--[if mso]>outlook<![endif]-->other": "other",
+    "<STYLE>a</STYLE >b": "b",
+    "<style>a</styles>b</style>c": "c",
+    "<script>'<!--'</script>a": "a",
+    "<textarea><b>a</textarea>b": "b",
+    "<template>a<b>c</b></template>b": "b",
+    "<noscript>a</noscript>": "a",
+    # Hidden by an attribute.
+    '<div style="display:none">a<div>b</div>c</div>d': "d",
+    "<span style='DISPLAY : NONE'>a</span>b": "b",
+    '<p style="color:red; visibility:hidden">a</p>b': "b",
+    '<p style="opacity:0">a</p><p style="opacity:0.5">b</p>': "b",
+    "<p hidden>a</p>b": "b",
+    '<p style="overflow:hidden">a</p>': "a",
+    '<p style="text-decoration:none">a</p>': "a",
+    '<div><span style="display:none">a</div>b': "b",
+    '<img style="display:none">a<input type="hidden">b': "ab",
+    # Characters that take no room.
+    "p\u00aday\u200bpal\ufeff": "paypal",
+    "\u200c\u00a0\u200ca\u200c\u00a0": "a",
+    "می\u200cخواهم": "می\u200cخواهم",
+    # Tags as browsers see them.
+    "1 < 2 <3 > a": "1 < 2 <3 > a",
+    '<a title="x>y">z</a>': "z",
+    "<a title='x>\"y'>z</a>": "z",
+    '<a title=x"y>z</a>': "z",
+    '<p ="x>y">z': 'y">z',
+    "<p/class=a>z</p x>": "z",
+    "a</>b</ c>d": "abd",
+    "a<!>b<!->c<!-->d<!--->e": "abcde",
+    "a<!-- b --!>c": "ac",
+    "a<b": "a",
+    'a<b c="': "a",
+    "a<!-- b": "a",
+    "a<style>b": "a",
+    "a<o:p>b</o:p>": "ab",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("html", TEXTS)
+def test_visible_text(html: str) -> None:
+    """Each construct gives the text that a reader sees."""
+    assert text_of(html) == TEXTS[html]
+
+
+def test_links_of_elements() -> None:
+    """Each element that leads somewhere gives a link, with its text and its tag."""
+    html = (
+        '<body background="http://a.example/bg"><a href="http://a.example/1">one <b>two</b><br>three</a>'
+        "<A HREF=http://a.example/2>x</A><a name=y>no link</a>"
+        '<img src="http://a.example/3" alt="a &amp; b"><form action="http://a.example/4">'
+        '<iframe src="http://a.example/5">no <a href="http://no.example/"></iframe>'
+        '<meta http-equiv="refresh" content="0; URL=http://a.example/6">'
+        '<map><area href="//a.example/7"></map><button formaction="http://a.example/8">'
+    )
+    assert [(e.url[-2:], e.text, e.tag) for e in elements(html)] == [
+        ("bg", None, "body"), ("/1", "one two three", "a"), ("/2", "x", "a"), ("/3", "a & b", "img"),
+        ("/4", None, "form"), ("/5", None, "iframe"), ("/6", None, "meta"), ("/7", None, "area"),
+        ("/8", None, "button"),
+    ]  # fmt: skip
+    assert not any(e.hidden for e in elements(html))
+
+
+def test_link_with_an_image_has_the_image_text() -> None:
+    """A link without text is described by the image in it."""
+    html = '<a href="http://a.example/"><img src="http://b.example/i.png" alt="www.bank.example"></a>'
+    assert Element("http://a.example/", "www.bank.example", "a", False) in elements(html)
+
+
+def test_link_ends_where_the_next_begins() -> None:
+    """Links do not nest."""
+    html = '<a href="http://a.example/">one<a href="http://b.example/">two</a>three'
+    assert [(e.url, e.text) for e in elements(html)] == [
+        ("http://a.example/", "one"),
+        ("http://b.example/", "two"),
+    ]
+
+
+def test_urls_as_browsers_read_them() -> None:
+    """References are decoded as in attributes, line breaks and blanks around are left out."""
+    assert urls('<a href="http://a.example/?a=1&amp;b=2&copy=3&lang=4&reg;">x</a>') == [
+        "http://a.example/?a=1&b=2&copy=3&lang=4®"
+    ]
+    assert urls('<a href=" \n http://a.exa\nmple/\tb ">x</a>') == ["http://a.example/b"]
+    assert urls("<a href='HTTPS://A.example/'>x</a>") == ["HTTPS://A.example/"]
+    assert urls("<a href=http://a.example/?q='x'>y</a>") == ["http://a.example/?q='x'"]
+    assert urls('<a href="x" href="http://a.example/">y</a>') == []
+
+
+def test_what_leads_nowhere_is_left_out() -> None:
+    """Parts of the mail, scripts, and relative links without a base are no links."""
+    html = "".join(
+        f'<a href="{url}">x</a>' for url in ("cid:1", "data:a", "JavaScript:b", "#top", "page.html", "/a", "")
+    )
+    assert urls(html) == []
+    assert urls('<a href="mailto:a@b.example">x</a><a href="tel:+1">y</a>') == [
+        "mailto:a@b.example",
+        "tel:+1",
+    ]
+
+
+def test_base_applies_to_relative_links() -> None:
+    """A relative link leads to where `base` says."""
+    assert urls('<base href="http://a.example/x/"><a href="y?z">1</a><a href="//b.example/">2</a>') == [
+        "http://a.example/x/", "http://a.example/x/y?z", "//b.example/",
+    ]  # fmt: skip
+
+
+def test_hidden_links_are_marked() -> None:
+    """Tracking images, and links in what is not shown."""
+    html = (
+        '<img src="http://a.example/1" width=1 height="1">'
+        '<img src="http://a.example/2" width="1" height="90">'
+        '<div style="display:none"><a href="http://a.example/3">x</a></div>'
+        '<a href="http://a.example/4" style="display:none">x</a><a href="http://a.example/5">y</a>'
+    )
+    assert [(e.url[-1], e.hidden) for e in elements(html)] == [
+        ("1", True), ("2", False), ("3", True), ("4", True), ("5", False),
+    ]  # fmt: skip
+
+
+def test_urls_in_the_text() -> None:
+    """A URL that no element leads to is a link as well; one that is only the text of a link is not."""
+    html = 'see http://a.example/1. <a href="http://b.example/">http://c.example/2</a>'
+    assert [(e.url, e.text, e.tag) for e in elements(html)] == [
+        ("http://b.example/", "http://c.example/2", "a"),
+        ("http://a.example/1", None, ""),
+    ]
+
+
+def test_each_different_link_once() -> None:
+    """The same element again is not repeated; the same URL with another text is."""
+    html = '<img src="http://a.example/i"><br>' * 3 + '<a href="http://a.example/">x</a>' * 2
+    assert len(elements(html)) == 2
+    assert len(elements(html + '<a href="http://a.example/">y</a>')) == 3
+
+
+def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long URLs, long texts of links, and many links are cut, with a defect for what is lost."""
+    defects: Defects = {}
+    _, (found,) = read(f'<a href="http://a.example/{"x" * 9_000}">{"y" * 2_000}</a>', defects)
+    assert len(found.url) == MAX_URL
+    assert len(found.text or "") == MAX_LINK_TEXT
+    assert "urls_cut" in defects
+    monkeypatch.setattr("zeekpop3.message.html_text.MAX_LINKS", 5)
+    defects = {}
+    _, many = read("".join(f"<a href=http://a.example/{i}>x</a>" for i in range(9)), defects)
+    assert len(many) == 5
+    assert "urls_cut" in defects
+
+
+def test_large_input_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read in blocks is the same as what is read at once."""
+    row = (
+        '<p>one <b>two</b></p><div style="display:none"><i>x</i></div><a href="http://a.example/">t<br>u</a>'
+    )
+    html = "".join(f"{row}<img src=http://a.example/{i}>" for i in range(50))
+    wanted = read(html, {})
+    monkeypatch.setattr("zeekpop3.message.html_tokens.AT_ONCE", 0)
+    monkeypatch.setattr("zeekpop3.message.html_tokens.BLOCK", 3)
+    assert read(html, {}) == wanted
+    monkeypatch.setattr("zeekpop3.message.html_text._CHUNK", 64)
+    assert (read(html, {})[0] or "").split() == (wanted[0] or "").split()

@@ -1,0 +1,160 @@
+"""Links: where they lead, what gateways have made of them, and what their text shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from zeekpop3.message import gateways, urls
+from zeekpop3.message.links import collect, shown_site
+
+# URL: scheme, host, site
+HOSTS: dict[str, tuple[str | None, str, str | None]] = {
+    "http://www.example.co.uk/x?y#z": ("http", "www.example.co.uk", "example.co.uk"),
+    "HTTPS://WWW.Example.com:8443": ("https", "www.example.com", "example.com"),
+    "https://xn--bcher-kva.example/": ("https", "bücher.example", "bücher.example"),
+    "ftp://example.com/": ("ftp", "example.com", "example.com"),
+    "//cdn.example/x": (None, "cdn.example", "cdn.example"),
+    # As browsers read them.
+    "http://bank.example@evil.example/": ("http", "evil.example", "evil.example"),
+    "http://bank.example:443@evil.example:80/": ("http", "evil.example", "evil.example"),
+    "http:\\\\evil.example\\bank.example": ("http", "evil.example", "evil.example"),
+    "http:/evil.example": ("http", "evil.example", "evil.example"),
+    "https:evil.example/x": ("https", "evil.example", "evil.example"),
+    "http://%65vil.example/": ("http", "evil.example", "evil.example"),
+    "http://evil.example?bank.example/": ("http", "evil.example", "evil.example"),
+    "http://evil。example/": ("http", "evil.example", "evil.example"),
+    # IPv4 addresses in every form, and IPv6.
+    "http://192.0.2.7/": ("http", "192.0.2.7", None),
+    "http://3221225991/": ("http", "192.0.2.7", None),
+    "http://0xC0.0.0x207/": ("http", "192.0.2.7", None),
+    "http://0300.0.2.7/": ("http", "192.0.2.7", None),
+    "http://192.0.2.777/": ("http", "192.0.2.777", None),
+    "http://[2001:DB8::1]:80/": ("http", "[2001:db8::1]", None),
+    # No host.
+    "mailto:a@b.example": ("mailto", "", None),
+    "tel:+1": ("tel", "", None),
+    "http://": ("http", "", None),
+    "": (None, "", None),
+}
+
+# A link as a gateway rewrites it: where it leads
+GATEWAYS: dict[str, str | None] = {
+    "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fa.example%2F%3Fb%3D1&data=05%7C": (
+        "https://a.example/?b=1"
+    ),
+    "https://urldefense.proofpoint.com/v1/url?u=http%3A//a.example/b&k=x": "http://a.example/b",
+    "https://urldefense.proofpoint.com/v2/url?u=https-3A__a.example_b-5Fc-3Fd-3D1&d=Dw&e=": (
+        "https://a.example/b_c?d=1"
+    ),
+    "https://urldefense.com/v3/__https://a.example/b?c__;!!Abc!def$": "https://a.example/b?c",
+    "https://urldefense.com/v3/__https:/a.example/b*c*d__;Iys!!Abc!def$": "https://a.example/b#c+d",
+    "https://urldefense.us/v3/__https://a.example/**Bx__;w6TDtsO8!!Abc!d$": "https://a.example/äöüx",
+    "https://linkprotect.cudasvc.com/url?a=https%3a%2f%2fa.example%2fb&c=E,1,x&typo=1": "https://a.example/b",
+    "https://ddec1-0-en-ctp.trendmicro.com/wis/clicktime/v1/query?url=http%3a%2f%2fa.example&umid=1": (
+        "http://a.example"
+    ),
+    "https://us-west-2.protection.sophos.com/?d=a.example&u=aHR0cHM6Ly9hLmV4YW1wbGUvYg==&i=x": (
+        "https://a.example/b"
+    ),
+    "https://secure-web.cisco.com/1AbC-d_E/https%3A%2F%2Fa.example%2Fb%3Fc": "https://a.example/b?c",
+    "https://protect2.fireeye.com/v1/url?k=1&q=1&u=https%3A%2F%2Fa.example%2F": "https://a.example/",
+    "https://url.avanan.click/v2/r01/___https://a.example/b___.YXAz": "https://a.example/b",
+    "https://www.google.com/url?q=https://a.example/b&sa=D": "https://a.example/b",
+    "https://www.google.co.uk/url?sa=t&url=https%3A%2F%2Fa.example": "https://a.example",
+    # Rewritten twice
+    "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Furldefense.com%2Fv3%2F__https%3A%2F%2F"
+    "a.example__%3B%21%21A%21b%24": "https://a.example",
+    # Opaque, broken, or something else of the same owner
+    "https://protect-eu.mimecast.com/s/Abc?domain=a.example": None,
+    "https://secure-web.cisco.com/1AbC-d_E": None,
+    "https://www.google.com/search?q=http://a.example/": None,
+    "https://outlook.com/?url=https%3A%2F%2Fa.example": None,
+    "https://eur01.safelinks.protection.outlook.com/?data=1": None,
+    "https://eur01.safelinks.protection.outlook.com/?url=javascript%3Aalert": None,
+    "https://us-west-2.protection.sophos.com/?u=%%%": None,
+    "https://urldefense.com/v3/__https://a.example/*__;%!!": None,
+    "https://a.example/?url=https%3A%2F%2Fb.example": None,
+}  # fmt: skip
+
+# Text of a link: the site that it shows
+SHOWN: dict[str, str | None] = {
+    "www.bank.example.com": "example.com",
+    "https://login.bank.co.uk/x": "bank.co.uk",
+    "Go to bank.com now": "bank.com",
+    "see Bank.com now": "bank.com",
+    "BANK.COM": "bank.com",
+    "(bank.com)": "bank.com",
+    "bank.com.": "bank.com",
+    "help@bank.com": "bank.com",
+    "https://user@bank.com/": "bank.com",
+    "www.bänk.com": "bänk.com",
+    "Click here": None,
+    "Click here.Now": None,
+    "report.zip": None,
+    "https://report.zip/": "report.zip",
+    "node.js": None,
+    "v1.2.3": None,
+    "192.0.2.7": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("url", HOSTS)
+def test_host_is_the_one_that_browsers_contact(url: str) -> None:
+    """Scheme, host and site of each form of URL."""
+    assert urls.split(url) == HOSTS[url]
+
+
+@pytest.mark.parametrize("url", GATEWAYS)
+def test_original_of_a_rewritten_link(url: str) -> None:
+    """What a gateway has rewritten leads to its original; what is opaque or not a gateway's has none."""
+    _, host, site = urls.split(url)
+    assert gateways.original(url, host, site) == GATEWAYS[url]
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_site_that_a_text_shows(text: str) -> None:
+    """A host in the text of a link is what the reader believes to visit."""
+    assert shown_site(text) == SHOWN[text]
+
+
+def test_rewriting_ends() -> None:
+    """A link that is rewritten many times is followed a few times only."""
+    url = "https://a.example/"
+    for _ in range(20):
+        url = f"https://www.google.com/url?q={url.replace('%', '%25').replace('&', '%26')}"
+    _, host, site = urls.split(url)
+    assert (gateways.original(url, host, site) or "").startswith("https://www.google.com/url?q=")
+
+
+def test_links_of_text_then_html() -> None:
+    """Text gives links without a text; HTML gives its own; text of HTML is read only without a plain text."""
+    found, visible = collect(
+        "see http://a.example/1, http://a.example/1", '<a href="http://b.example/">www.bank.com</a>', {}
+    )
+    assert [tuple(link) for link in found] == [
+        ("http://a.example/1", None, "http", "a.example", "a.example", None, "text", None, None, False),
+        ("http://b.example/", None, "http", "b.example", "b.example", "www.bank.com", "html", "bank.com", "a",
+         False),
+    ]  # fmt: skip
+    assert visible is None
+    assert collect(None, "<p>x</p>", {}) == ([], "x")
+    assert collect(" \n", "<p>x</p>", {})[1] == "x"
+
+
+def test_host_of_a_rewritten_link_is_the_target_s() -> None:
+    """Host and site say where the link leads; the URL stays as it is written."""
+    url = "https://eur01.safelinks.protection.outlook.com/?url=http%3A%2F%2Fwww.evil.example%2F"
+    (link,), _ = collect(url, None, {})
+    assert (link.url, link.target) == (url, "http://www.evil.example/")
+    assert (link.scheme, link.host, link.site) == ("http", "www.evil.example", "evil.example")
+
+
+def test_many_links_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit holds over text and HTML."""
+    monkeypatch.setattr("zeekpop3.message.links.MAX_LINKS", 3)
+    defects: dict[str, None] = {}
+    html = "".join(f'<a href="http://b.example/{i}">x</a>' for i in range(5))
+    found, _ = collect("http://a.example/1 http://a.example/2", html, defects)
+    assert [link.origin for link in found] == ["text", "text", "html"]
+    assert "urls_cut" in defects

@@ -1,0 +1,376 @@
+"""What a reader sees of an HTML body, and where its elements lead to.
+
+One pass over the tokens; no tree. Not shown: comments, script, style, title, template, and elements that
+their own attributes hide. Style sheets are not applied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from html import unescape
+from io import StringIO
+from typing import NamedTuple
+from urllib.parse import urljoin
+
+from zeekpop3.message import urls
+from zeekpop3.message.defects import Defects
+from zeekpop3.message.html_tokens import Token, attribute_values, tokens
+
+MAX_LINKS = 10_000
+MAX_URL = 8_192  # characters
+MAX_LINK_TEXT = 1_000  # characters
+
+_CHUNK = 1 << 16  # characters
+_MAX_REFERENCE = 40  # characters
+
+_PARAGRAPH = "p h1 h2 h3 h4 h5 h6 hr blockquote ul ol dl table pre form"
+_LINE = (
+    "address article aside body caption center dd details dialog dir div dt fieldset figcaption figure "
+    "footer head header hgroup html legend li main menu nav optgroup option search section select summary "
+    "tbody tfoot thead title tr"
+)
+# What stands for an element's begin and end in the text. Of lines without words only those with a form feed
+# become empty lines.
+_BREAKS = {
+    prefix + spelled: mark
+    for mark, names in (("\n\f\n", _PARAGRAPH), ("\n", _LINE), ("\n\f", "br"), (" ", "td th"))
+    for name in names.split()
+    for spelled in (name, name.upper())
+    for prefix in ("", "/")
+}
+# Elements that lead somewhere, and by which attribute.
+_LEADS = {
+    "a": "href", "area": "href", "base": "href", "link": "href",
+    "img": "src", "image": "src", "iframe": "src", "frame": "src", "embed": "src", "script": "src",
+    "source": "src", "video": "src", "audio": "src", "track": "src", "bgsound": "src", "v:imagedata": "src",
+    "v:fill": "src", "v:image": "src", "input": "src", "body": "background", "form": "action",
+    "button": "formaction", "object": "data", "meta": "content",
+}  # fmt: skip
+# Tags that change what follows, or lead somewhere.
+_SPECIAL = {spelled: name for name in (*_LEADS, "/a", "pre", "/pre") for spelled in (name, name.upper())}
+_VOID = frozenset(
+    ("area", "base", "body", "br", "col", "embed", "hr", "html", "img", "input", "link",
+     "meta", "source", "track", "wbr")
+)  # fmt: skip
+# Elements whose end tag cannot be left out: an end tag too many ends the element around it.
+_PAIRED = frozenset(["div", "table", "center", "ul", "ol", "blockquote", "section", "form", "article"])
+
+# What may hide an element, in the spellings that are in use.
+_HIDING_WORDS = ("display", "DISPLAY", "visibility", "opacity", "hidden", "<template", "<TEMPLATE")
+_HIDING = re.compile(
+    r"display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d]*[1-9])"
+    r"|(?<=[\s\"'])hidden(?=[\s=/>])|<template(?=[\s/>])",
+    re.IGNORECASE,
+)
+_TEMPLATE = ("template", "TEMPLATE")
+_HIDDEN_STYLE = re.compile(
+    r"(?<![\w-])(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d]*[1-9]))",
+    re.IGNORECASE,
+)
+_ONE_PIXEL = re.compile(r"\s*+0*+[01](?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE)
+_REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?[\"']?(.*)", re.IGNORECASE | re.DOTALL)
+
+# URLs that need no cleaning, and the usual place of a link's URL: the first attribute.
+_CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")
+_FIRST_HREF = re.compile(r"\s++href=\"([^\"]++)\"")
+# A reference in an attribute counts without its semicolon only if no letter, digit or "=" follows.
+_REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[a-zA-Z][a-zA-Z0-9]*(?:;|(?![=a-zA-Z0-9])))")
+_EDGES = "".join(map(chr, range(33)))
+_BREAKS_IN_URL = re.compile(r"[\r\n\t]+")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:|[/\\]{2}")
+_NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
+# Characters that take no room: they hide words from a search. Joiners have a meaning between letters.
+_INVISIBLE = ("\u00ad", "\u034f", "\u200b", "\u2060", "\ufeff")
+_JOINERS = re.compile("(?<![^\\s\u200c\u200d])[\u200c\u200d]+|[\u200c\u200d]+(?=\\s|\\Z)")
+
+
+class Element(NamedTuple):
+    """An element that leads somewhere.
+
+    `url` is absolute, with its character references decoded. `text` is what is shown inside of the element,
+    or instead of the image. `tag` is in lower case; "" for a URL in the text that no element leads to.
+    `hidden`: it is not shown, or it is an image of one pixel.
+    """
+
+    url: str
+    text: str | None
+    tag: str
+    hidden: bool
+
+
+def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None, list[Element]]:
+    """The visible text (None unless `text`), and the elements that lead somewhere, each different one once.
+
+    Lines of the text end with LF; white space is collapsed; paragraphs are an empty line apart.
+    """
+    page = _Page(_hides(html), defects)
+    _read_tokens(page, _flushed(page, html.replace("\n", "\r")))
+    page.close_link()
+    page.flush()
+    if page.cut:
+        defects["urls_cut"] = None
+    return _tidy(page.done.getvalue()) if text else None, list(page.elements)
+
+
+def _flushed(page: _Page, html: str) -> Iterator[Token]:
+    """The tokens of a body; the text of each block is made final before the next one is read."""
+    for block in tokens(html):
+        yield from block
+        page.flush()
+
+
+def _read_tokens(page: _Page, tokens: Iterator[Token]) -> None:
+    append = page.out.append
+    mark_of = _BREAKS.get
+    hides = page.hides
+    for text, _, tag, attributes, others in tokens:
+        if text:
+            append(text.replace("\r", "\n\f") if page.pre else text)
+        mark = mark_of(tag)
+        if mark is not None:
+            append(mark)
+        if tag in _SPECIAL:
+            page.element(_SPECIAL[tag], attributes or others)
+        if hides:
+            attributes = attributes or others
+            if "one" in attributes or "NONE" in attributes or "idden" in attributes or "pacity" in attributes:
+                if _is_hidden(attribute_values(attributes)):
+                    page.skip_hidden(tag.lower(), tokens)
+            elif tag in _TEMPLATE:
+                page.skip_hidden("template", tokens)
+
+
+def _hides(html: str) -> bool:
+    """Whether an element may be hidden by its attributes at all."""
+    for word in _HIDING_WORDS:
+        at = html.find(word)
+        while at >= 0:
+            if _HIDING.match(html, at):
+                return True
+            at = html.find(word, at + 1)
+    return False
+
+
+@dataclass(slots=True)
+class _Page:
+    """The state while a body is read.
+
+    `out`: text since the last `flush`, `done`: text before it. `hidden`: whether an element hides what is
+    being read. `link`: URL of the open link; its text is `link_text`, and what stands in `out` from `link_at`
+    on; `alt` is that of an image in it. `seen`: elements that were read already. `shown`: URLs that are the
+    text of links.
+    """
+
+    hides: bool
+    defects: Defects
+    out: list[str] = field(default_factory=list)
+    done: StringIO = field(default_factory=StringIO)
+    elements: dict[Element, None] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
+    base: str = ""
+    cut: bool = False
+    pre: bool = False
+    hidden: bool = False
+    link: str | None = None
+    link_text: str = ""
+    link_at: int = 0
+    link_hidden: bool = False
+    alt: str | None = None
+
+    def flush(self) -> None:
+        """The text so far is final."""
+        if self.link is not None:
+            self._keep_link_text()
+            self.link_at = 0
+        text = "".join(self.out)
+        self.out.clear()
+        self.done.write(text)
+        if "://" in text:
+            # Mail programs make links of URLs in the text, too.
+            for url in urls.in_text(_without_references(text), self.defects):
+                if url not in self.shown:
+                    self._add(url, None, "", False)
+
+    def _keep_link_text(self) -> None:
+        if len(self.link_text) < MAX_LINK_TEXT:
+            self.link_text += "".join(self.out[self.link_at :])[:MAX_LINK_TEXT]
+
+    def element(self, tag: str, attributes: str) -> None:
+        """A tag of `_SPECIAL`."""
+        if tag == "a":
+            self._open_link(attributes)
+        elif tag == "/a":
+            self.close_link()
+        elif tag == "pre" or tag == "/pre":
+            self.pre = tag == "pre"
+        else:
+            self._lead(tag, attributes)
+
+    def _open_link(self, attributes: str) -> None:
+        self.close_link()
+        href = _FIRST_HREF.match(attributes)
+        hidden = self.hidden
+        if href is not None and not self.hides:
+            value: str | None = href[1]
+        else:
+            values = attribute_values(attributes)
+            value = values.get("href")
+            hidden = hidden or _is_hidden(values)
+        self.link = self._url(value) if value else None
+        self.link_text = ""
+        self.link_at = len(self.out)
+        self.link_hidden = hidden
+        self.alt = None
+
+    def close_link(self) -> None:
+        """The open link, if any, ends here."""
+        if self.link is not None:
+            self._keep_link_text()
+            text = " ".join(_without_references(self.link_text).split())
+            if "://" in text:
+                self.shown.update(urls.in_text(text, self.defects))
+            self._add(self.link, text or self.alt, "a", self.link_hidden)
+            self.link = None
+
+    def _lead(self, tag: str, attributes: str) -> None:
+        if self.link is None and attributes in self.seen:
+            return  # the same image again
+        values = attribute_values(attributes)
+        hidden = self.hidden or (self.hides and _is_hidden(values))
+        alt = values.get("alt")
+        if alt:
+            alt = " ".join(_without_references(alt[:MAX_LINK_TEXT]).split())
+        if tag == "img":
+            hidden = hidden or _is_pixel(values)
+            if alt and self.link is not None and not hidden:
+                self.alt = alt
+        value = _refresh(values) if tag == "meta" else values.get(_LEADS[tag])
+        url = self._url(value) if value else None
+        if url is not None:
+            if tag == "base":
+                self.base = self.base or url
+            self._add(url, alt, tag, hidden)
+            if len(self.seen) < MAX_LINKS:
+                self.seen.add(attributes)
+
+    def _add(self, url: str, text: str | None, tag: str, hidden: bool) -> None:
+        if len(self.elements) >= MAX_LINKS:
+            self.cut = True
+            return
+        if len(url) > MAX_URL:
+            self.cut = True
+            url = url[:MAX_URL]
+        self.elements[Element(url, text or None, tag, hidden)] = None
+
+    def _url(self, value: str) -> str | None:
+        """The URL that an attribute's value leads to; None if it leads nowhere."""
+        if _CLEAN_URL.fullmatch(value):
+            return value
+        if "&" in value:
+            value = _REFERENCE.sub(lambda match: unescape(match[0]), value)
+        value = _BREAKS_IN_URL.sub("", value.strip(_EDGES))
+        if value.startswith(("http://", "https://")):
+            return value
+        if _ABSOLUTE.match(value) is None:
+            return _joined(self.base, value) if self.base and value and value[0] != "#" else None
+        return None if value[:11].lower().startswith(_NOT_LINKS) else value
+
+    def skip_hidden(self, tag: str, tokens: Iterator[Token]) -> None:
+        """Reads the hidden element `tag` to its end, for its links alone."""
+        if tag in _VOID or tag[:1] == "/":
+            return
+        same = paired = 0
+        self.hidden = True
+        for _, _, inner, attributes, others in tokens:
+            inner = inner.lower()
+            if inner in _LEADS or inner == "/a":
+                self.element(inner, attributes or others)
+            name = inner.removeprefix("/")
+            step = 1 if name == inner else -1
+            if name == tag:
+                same += step
+            elif name in _PAIRED:
+                paired += step
+            if same < 0 or paired < 0:
+                break
+        self.hidden = False
+
+
+@lru_cache(256)
+def _joined(base: str, url: str) -> str | None:
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        return None
+
+
+def _is_hidden(values: dict[str, str]) -> bool:
+    style = values.get("style")
+    return "hidden" in values or (style is not None and _HIDDEN_STYLE.search(style) is not None)
+
+
+def _is_pixel(values: dict[str, str]) -> bool:
+    """Whether an image is too small to be seen, as tracking images are."""
+    width, height = values.get("width"), values.get("height")
+    if width is not None and height is not None:
+        return _ONE_PIXEL.fullmatch(width) is not None and _ONE_PIXEL.fullmatch(height) is not None
+    return False
+
+
+def _refresh(values: dict[str, str]) -> str | None:
+    """The URL to which a `meta` element leads."""
+    if values.get("http-equiv", "").strip().lower() != "refresh":
+        return None
+    match = _REFRESH.match(values.get("content", ""))
+    return match[1].rstrip("\"' ") if match is not None else None
+
+
+def _tidy(text: str) -> str:
+    """Text with its character references decoded and its white space collapsed."""
+    out = StringIO()
+    follows = False  # whether a line has been written
+    empty = False  # whether an empty line comes before the next one
+    for chunk in _chunks(text):
+        for line in _without_references(chunk).split("\n"):
+            words = line.split()
+            if words:
+                out.write("\n\n" if empty and follows else "\n" if follows else "")
+                out.write(" ".join(words))
+                follows, empty = True, False
+            elif "\f" in line:
+                empty = True
+    return out.getvalue()
+
+
+def _chunks(text: str) -> Iterator[str]:
+    """The text in pieces that end with a line. A line longer than a piece is broken at a blank, if it has
+    any.
+    """
+    at = 0
+    while len(text) - at > _CHUNK:
+        stop = text.rfind("\n", at, at + _CHUNK)
+        if stop <= at:
+            stop = max(
+                text.rfind(" ", at, at + _CHUNK), text.rfind("&", at + _CHUNK - _MAX_REFERENCE, at + _CHUNK)
+            )
+            stop = stop if stop > at else at + _CHUNK
+        yield text[at:stop]
+        at = stop
+    yield text[at:]
+
+
+def _without_references(text: str) -> str:
+    """Text with its character references decoded, and without characters that are never seen."""
+    if "&" in text:
+        text = unescape(text.replace("&nbsp;", " "))
+    if not text.isascii():
+        for character in _INVISIBLE:
+            if character in text:
+                text = text.replace(character, "")
+        if "\u200c" in text or "\u200d" in text:
+            text = _JOINERS.sub("", text)
+    return text

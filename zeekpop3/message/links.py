@@ -1,0 +1,83 @@
+"""The links of a mail: URLs in its text, then what its HTML leads to, each different one once.
+
+`url` is what is written. Where a mail gateway has rewritten it, `target` is the original, and scheme, host
+and site are the target's: they say where the link leads.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from zeekpop3.message import html_text, urls
+from zeekpop3.message.defects import Defects
+from zeekpop3.message.gateways import original
+from zeekpop3.message.sites import listed_site
+
+MAX_LINKS = 10_000
+
+# A host in the text of a link: after a scheme, after "@" or "www.", or on its own between blanks.
+_SHOWN_HOST = re.compile(
+    r"(?:://(?:[^\s/?#@]*@)?|(?<![^\s(<\[\"'@]))((?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_][\w-]{1,62})(?![\w@.-]*@)"
+)
+# Suffixes that more often are those of files.
+_OF_FILES = (".zip", ".mov", ".md", ".sh", ".py", ".pl", ".rs", ".ps", ".ai", ".app")
+
+
+class Link(NamedTuple):
+    """One link.
+
+    `target`: the original of a URL that a gateway has rewritten, else None. `scheme`, `host`, `site`: those
+    of `target`, or of `url`; None if there are none. `text`: what is shown for it, None if nothing is.
+    `origin`: `text` or `html`. `text_site`: the site that `text` shows. `tag`: the HTML element, None for a
+    URL in text. `hidden`: it is not to be seen, as a tracking image.
+    """
+
+    url: str
+    target: str | None
+    scheme: str | None
+    host: str | None
+    site: str | None
+    text: str | None
+    origin: str
+    text_site: str | None
+    tag: str | None
+    hidden: bool
+
+
+def collect(text: str | None, html: str | None, defects: Defects) -> tuple[list[Link], str | None]:
+    """The links of a mail's text and HTML, and the visible text of the HTML if there is no other text."""
+    out: list[Link] = []
+    visible: str | None = None
+    if text is not None and "://" in text:
+        out = [_link(url, None, "text", None, False) for url in urls.in_text(text, defects)]
+    if html is not None:
+        visible, elements = html_text.read(html, defects, text=text is None or text.isspace() or not text)
+        for url, shown, tag, hidden in elements:
+            if len(out) >= MAX_LINKS:
+                defects["urls_cut"] = None
+                break
+            out.append(_link(url, shown, "html", tag or None, hidden))
+    return out, visible
+
+
+def _link(url: str, text: str | None, origin: str, tag: str | None, hidden: bool) -> Link:
+    scheme, host, site = urls.split(url)
+    target = original(url, host, site)
+    if target is not None:
+        scheme, host, site = urls.split(target)
+    text_site = shown_site(text) if text is not None and tag == "a" and "." in text else None
+    return Link(url, target, scheme, host or None, site, text, origin, text_site, tag, hidden)
+
+
+def shown_site(text: str) -> str | None:
+    """The site of the first host name that a text shows."""
+    for match in _SHOWN_HOST.finditer(text):
+        name = match[1]
+        # "here.Now" is the end of one sentence and the beginning of another.
+        is_host = name.rpartition(".")[2].islower() or len(name) == len(text)
+        if match[0].startswith("://") or (is_host and not name.endswith(_OF_FILES)):
+            site = listed_site(name)
+            if site is not None:
+                return site
+    return None

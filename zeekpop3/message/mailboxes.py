@@ -1,0 +1,242 @@
+"""Address fields taken apart: the name that a mail program shows, and the address that a reply goes to.
+
+An entry is taken apart before its encoded words are decoded, since these may hold `<`, `@` and quotes that
+mean nothing (RFC 2047, section 5). Of several addresses in one entry, the one in the last angle brackets
+counts. Whatever is guessed is marked by the defect `address_malformed`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from zeekpop3.message.addresses import MAX_ADDRESSES, comment_end, entries, shown
+from zeekpop3.message.defects import Defects
+from zeekpop3.message.encoded_words import decoded
+from zeekpop3.message.sites import host_and_site
+
+#: Header fields whose mailboxes are kept, with their name in the column `field`.
+FIELDS = {
+    "from": "from",
+    "sender": "sender",
+    "reply-to": "reply_to",
+    "to": "to",
+    "cc": "cc",
+    "bcc": "bcc",
+    "return-path": "return_path",
+    "delivered-to": "delivered_to",
+}
+
+_LISTS = frozenset(("to", "cc", "bcc"))
+_MAX_CACHED = 200  # characters
+_MAX_LENGTH = 1 << 16  # characters of one entry; the rest is not looked at
+
+_ATOM = r"[^\0-\x20\x7f-\xa0\",;:()<>@\\\[\]]"
+_DOMAIN = rf"(?:{_ATOM}++|\[[^\s\[\]<>]++\])"
+# Nearly all mailboxes: a name in quotes or plain words, and an address in angle brackets; or the address.
+_USUAL = re.compile(
+    rf"(?:\"([^\"\\=]*+)\"[ \t]*+|([^\0-\x20\x7f-\xa0\",;:()<>@=\\][^\",;:()<>@=\\]*+))?+"
+    rf"<(?!')({_ATOM}++)@({_DOMAIN})>|(?!')((?:(?!=){_ATOM})++)@({_DOMAIN})"
+)
+_ADDRESS = re.compile(rf"({_ATOM}++)@({_DOMAIN})")
+_QUOTED_LOCAL = re.compile(rf"\"((?:[^\"\\]++|\\.)*+)\"@({_DOMAIN})", re.DOTALL)
+_NO_DOMAIN = re.compile(rf"{_ATOM}++")
+_LIKE_ADDRESS = re.compile(rf"(?<!{_ATOM})({_ATOM}++)@({_DOMAIN})")
+_DOT_ATOM = re.compile(rf"(?:(?!\.){_ATOM})++(?:\.(?:(?!\.){_ATOM})++)*+")
+_AROUND_DOTS = re.compile(r"\s*+([.@])\s*+")
+# An encoded word is one piece: some programs leave parentheses and quotes in it unencoded.
+_TOKEN = re.compile(
+    r"=\?[^?\s]{1,80}+\?[bBqQ]\?[^?\s]*+\?=|\"((?:[^\"\\]++|\\.)*+)\""
+    r"|<((?:[^<>\"]++|\"[^\"<>]*+\"|\")*+)(>?+)|[^\"(<=]++|.",
+    re.DOTALL,
+)
+# The same without quotes: one that is not closed would be looked at again and again.
+_UNQUOTED_TOKEN = re.compile(
+    r"((?!))?=\?[^?\s]{1,80}+\?[bBqQ]\?[^?\s]*+\?=|<([^<>]*+)(>?+)|[^(<=]++|.", re.DOTALL
+)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Address(NamedTuple):
+    """One mailbox of an address field.
+
+    `field`: one of the values of `FIELDS`; `position` counts in it from 1. `name` is decoded. `address` is in
+    lower case, its domain in the form of `sites`; None if there is none. `local_part` is as written, without
+    quotes. `site` is the registered domain.
+    """
+
+    field: str
+    position: int
+    name: str | None
+    address: str | None
+    local_part: str | None
+    domain: str | None
+    site: str | None
+
+
+NO_MAILBOX = Address("", 0, None, None, None, None, None)
+"""Stands for the mailbox of a field that a mail does not have."""
+
+_Mailbox = tuple[str | None, str | None, str | None, str | None, str | None]  # an Address from `name` on
+
+
+def collect(
+    lowered: list[str], values: list[str], defects: Defects
+) -> tuple[list[Address], dict[str, list[str]]]:
+    """The mailboxes of all address fields, and their entries in To, Cc and Bcc as text, by the field.
+
+    `lowered`: field names in lower case; `values`: unfolded, not decoded. Mailboxes that hold nothing (`<>`)
+    are left out.
+    """
+    out: list[Address] = []
+    people: dict[str, list[str]] = {}
+    counts: dict[str, int] = {}
+    for low, value in zip(lowered, values, strict=True):
+        field = FIELDS.get(low)
+        if field is None:
+            continue
+        found = entries(value, defects)
+        if field in _LISTS:
+            people.setdefault(field, []).extend(shown(entry, defects) for entry in found)
+        position = counts.get(field, 0)
+        for entry in found[: MAX_ADDRESSES + 1 - len(out)]:
+            mailbox = (_usual(entry) if len(entry) <= _MAX_CACHED else None) or _unusual(entry, defects)
+            if mailbox is not None:
+                position += 1
+                out.append(Address(field, position, *mailbox))
+        counts[field] = position
+    if len(out) > MAX_ADDRESSES or any(len(entered) > MAX_ADDRESSES for entered in people.values()):
+        defects["addresses_cut"] = None
+        del out[MAX_ADDRESSES:]
+        for entered in people.values():
+            del entered[MAX_ADDRESSES:]
+    return out, people
+
+
+def first(addresses: list[Address], field: str) -> Address:
+    """The first mailbox of a field; `NO_MAILBOX` if there is none."""
+    return next((address for address in addresses if address.field == field), NO_MAILBOX)
+
+
+@lru_cache(1 << 12)
+def _usual(entry: str) -> _Mailbox | None:
+    """An entry of the usual form. The same people write to each other, so most entries come again."""
+    match = _USUAL.fullmatch(entry)
+    if match is None:
+        is_local = _NO_DOMAIN.fullmatch(entry) is not None and "=?" not in entry
+        return (None, entry.lower(), entry, None, None) if is_local else None
+    quoted, plain, local, domain, bare, bare_domain = match.groups()
+    name = " ".join((quoted or plain or "").split()) or None
+    return _mailbox(name, local, local, domain) if bare is None else _mailbox(name, bare, bare, bare_domain)
+
+
+def _unusual(entry: str, defects: Defects) -> _Mailbox | None:
+    """Any entry."""
+    name, written = _name_and_address(entry, defects)
+    return _of_written(name, written, defects) if name is not None or written else None
+
+
+class _Entry:
+    """One entry, cut into its name, the comments, and the address, all as written."""
+
+    __slots__ = ("address", "comment", "doubtful", "in_brackets", "name")
+
+    def __init__(self, entry: str) -> None:
+        self.name = self.comment = self.address = ""
+        self.in_brackets = self.doubtful = False
+        words: list[str] = []
+        written: list[str] = []
+        comments: list[str] = []
+        at = shown = 0
+        next_token = _TOKEN.match
+        while (token := next_token(entry, at)) is not None:
+            at = token.end()
+            if token[0] == "(":
+                end = comment_end(entry, at)
+                self.doubtful |= end < 0
+                end = end if end >= 0 else len(entry)
+                comments.append(entry[at : end - 1])
+                at = end
+            elif token[2] is not None:
+                # Of several addresses the last one counts; those before it are only shown.
+                if self.address.strip():
+                    words.append(f"<{self.address}>")
+                self.doubtful |= self.in_brackets or not token[3]
+                self.address = token[2]
+                self.in_brackets = True
+                shown = len(words)
+                written = []
+            else:
+                if token[0] == '"':
+                    self.doubtful = True
+                    next_token = _UNQUOTED_TOKEN.match
+                words.append(token[0] if token[1] is None else _ESCAPE.sub(r"\1", token[1]))
+                written.append(token[0])
+        self.name = "".join(words[:shown])
+        self.comment = " ".join(comments)
+        rest = "".join(written).strip()
+        if not self.in_brackets:
+            self.address = rest
+        elif rest:
+            self.doubtful = True
+
+
+def _name_and_address(entry: str, defects: Defects) -> tuple[str | None, str]:
+    """The decoded name and the raw address of one entry."""
+    if len(entry) > _MAX_LENGTH:
+        defects["address_malformed"] = None
+    parts = _Entry(entry[:_MAX_LENGTH])
+    if parts.doubtful:
+        defects["address_malformed"] = None
+    name = _shown(parts.name, defects) or _shown(parts.comment, defects)
+    address = parts.address.strip()
+    if "=?" in address:
+        # Not allowed (RFC 2047, section 5), but mail programs show the address that is in there.
+        defects["address_malformed"] = None
+        address = decoded(address, defects).strip()
+        if not parts.in_brackets and "<" in address:
+            before, _, after = address.rpartition("<")
+            return _shown(before.strip(' "'), defects) or name, after.partition(">")[0].strip()
+    return name, address
+
+
+def _shown(words: str, defects: Defects) -> str | None:
+    """A name as mail programs show it; None if there is nothing to be seen."""
+    if "=?" in words:
+        words = decoded(words, defects)
+    return " ".join(words.split()) or None
+
+
+def _of_written(name: str | None, written: str, defects: Defects) -> _Mailbox:
+    """The mailbox of a written address that is not of the usual form."""
+    if written.startswith("@"):
+        written = written.rpartition(":")[2]  # a source route (RFC 5322, section 4.4)
+    if " " in written or "\t" in written:
+        written = _AROUND_DOTS.sub(r"\1", written)
+    if written[:7].lower() == "mailto:" or (written[:1] == "'" == written[-1:]):
+        defects["address_malformed"] = None
+        written = written.removeprefix(written[:7]) if written[0] != "'" else written.strip("'")
+    quoted = _QUOTED_LOCAL.fullmatch(written)
+    if quoted is not None:
+        local, domain = _ESCAPE.sub(r"\1", quoted[1]), quoted[2]
+        mailbox = local if _DOT_ATOM.fullmatch(local) else f'"{quoted[1]}"'
+        return _mailbox(name, mailbox, local, domain)
+    match = _ADDRESS.fullmatch(written)
+    if match is None:
+        if _NO_DOMAIN.fullmatch(written):
+            return name, written.lower(), written, None, None
+        defects["address_malformed"] = None
+        local, at, domain = written.rpartition("@")
+        if at and _NO_DOMAIN.fullmatch(local.replace("@", "")) and _NO_DOMAIN.fullmatch(domain):
+            return _mailbox(name, local, local, domain)
+        match = _LIKE_ADDRESS.search(written)
+        if match is None:
+            return name or _shown(written, defects), None, None, None, None
+        name = name or _shown(written[: match.start()].strip("<[(\"' "), defects)
+    return _mailbox(name, match[1], match[1], match[2])
+
+
+def _mailbox(name: str | None, mailbox: str, local: str, domain: str) -> _Mailbox:
+    host, site = host_and_site(domain)
+    return name, f"{mailbox.lower()}@{host}", local, host, site

@@ -1,0 +1,121 @@
+"""What the receiving server said about SPF, DKIM, DMARC and ARC (RFC 8601, RFC 7208, RFC 8617).
+
+Only the topmost statement counts, with the server that made it: anybody can write such fields further down.
+Real fields rarely keep to the grammar (Microsoft's name no server, Google's have comments everywhere), so
+comments are left out, the rest is split at semicolons, and `method=result` is read from each piece.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_MAX_LENGTH = 1 << 14  # characters of a field
+
+_PIECE = re.compile(r"(?:[^\";]++|\"(?:[^\"\\]++|\\.)*+\"|\")*+(?:;|\Z)", re.DOTALL)
+_RESULT = re.compile(
+    r"\s*+(spf|dkim|dmarc|arc)(?:\s*+/\s*+\d++)?\s*+=\s*+([a-z]{1,20})(?![\w-])", re.IGNORECASE
+)
+_ANY_RESULT = re.compile(r"\s*+[\w-]++(?:\s*+/\s*+\d++)?\s*+=")
+_PARENTHESIS = re.compile(r"[()]")
+_WORD = re.compile(r"\s*+([a-z]{1,20})(?![\w-])", re.IGNORECASE)
+_RECEIVER = re.compile(r"(?:^|[\s;])receiver\s*+=\s*+\"?([^\s;\"]++)", re.IGNORECASE)
+_INSTANCE = re.compile(r"\s*+i\s*+=\s*+\d++\s*+;")
+_CHAIN = re.compile(r"(?:^|;)\s*+cv\s*+=\s*+(none|pass|fail)\s*+(?:;|\Z)", re.IGNORECASE)
+
+FIELDS = frozenset(("authentication-results", "received-spf", "arc-authentication-results", "arc-seal"))
+
+
+class Verdicts(NamedTuple):
+    """Results in lower case (`pass`, `fail`, `softfail`, `none`, …), None if nothing is said. `server` made
+    them.
+    """
+
+    server: str | None = None
+    spf: str | None = None
+    dkim: str | None = None
+    dmarc: str | None = None
+    arc: str | None = None
+
+
+NONE = Verdicts()
+
+
+def collect(lowered: list[str], values: list[str]) -> Verdicts:
+    """The verdicts in a header. `lowered`: field names in lower case; `values`: unfolded."""
+    server, results = _authentication_results(lowered, values)
+    if server is None and not results and "arc-authentication-results" in lowered:
+        field = values[lowered.index("arc-authentication-results")]
+        server, results = _read(_INSTANCE.sub("", field[:_MAX_LENGTH], count=1))
+    if "spf" not in results and "received-spf" in lowered:
+        field = values[lowered.index("received-spf")][:_MAX_LENGTH]
+        word = _WORD.match(field)
+        receiver = _RECEIVER.search(_without_comments(field))
+        if word is not None:
+            results["spf"] = word[1].lower()
+            if server is None and receiver is not None and len(results) == 1:
+                server = receiver[1].lower()
+    if "arc" not in results and "arc-seal" in lowered:
+        chain = _CHAIN.search(values[lowered.index("arc-seal")][:_MAX_LENGTH])
+        if chain is not None:
+            results["arc"] = chain[1].lower()
+    return Verdicts(server, results.get("spf"), results.get("dkim"), results.get("dmarc"), results.get("arc"))
+
+
+def _authentication_results(lowered: list[str], values: list[str]) -> tuple[str | None, dict[str, str]]:
+    """The topmost field, with those of the same server before the next Received (some write several)."""
+    server: str | None = None
+    results: dict[str, str] = {}
+    found = False
+    for low, value in zip(lowered, values, strict=True):
+        if low == "authentication-results":
+            name, more = _read(value[:_MAX_LENGTH])
+            if not found:
+                server, results, found = name, more, True
+            elif name == server:
+                results = {**more, **results}
+            else:
+                break
+        elif found and low == "received":
+            break
+    return server, results
+
+
+def _read(field: str) -> tuple[str | None, dict[str, str]]:
+    """The server and the results of one field. Of several DKIM results, one `pass` is enough."""
+    server: str | None = None
+    results: dict[str, str] = {}
+    for number, match in enumerate(_PIECE.finditer(_without_comments(field))):
+        piece = match[0].rstrip(";")
+        result = _RESULT.match(piece)
+        if result is not None:
+            method, said = result[1].lower(), result[2].lower()
+            if method not in results or (method == "dkim" and said == "pass"):
+                results[method] = said
+        elif number == 0 and _ANY_RESULT.match(piece) is None:
+            words = piece.split(maxsplit=1)
+            server = words[0].strip('"').lower() or None if words else None
+    return server, results
+
+
+def _without_comments(text: str) -> str:
+    """Text without what stands in parentheses (RFC 5322, section 3.2.2); one that is not closed goes to the
+    end.
+    """
+    if "(" not in text:
+        return text
+    out: list[str] = []
+    depth = at = 0
+    for match in _PARENTHESIS.finditer(text):
+        if match[0] == "(":
+            if depth == 0:
+                out.append(text[at : match.start()])
+            depth += 1
+        elif depth:
+            depth -= 1
+            if depth == 0:
+                out.append(" ")
+                at = match.end()
+    if depth == 0:
+        out.append(text[at:])
+    return "".join(out)
