@@ -93,8 +93,9 @@ class Dialogue:
         session.commands += 1
         session.unknown += command is None
         session.errors += exchange.status == "ERR"
-        for defect in _OF_SESSION.intersection(exchange.defects):
-            session.add_defect(defect)
+        if exchange.defects:
+            for defect in _OF_SESSION.intersection(exchange.defects):
+                session.add_defect(defect)
         if command is None:
             if "request_missing" in exchange.defects:
                 self.logins.unknown_request(exchange)

@@ -19,7 +19,7 @@ _FEW = 32
 
 @dataclass(slots=True)
 class ClientLines:
-    """A queue of lines. From `pipelined_from` on the client has been seen not to wait for answers.
+    """A queue of lines (`lines`). From `pipelined_from` on the client has been seen not to wait for answers.
 
     `every_line` is True if the log has a row for each line, False if it has not, None if that is not known
     yet.
@@ -28,22 +28,22 @@ class ClientLines:
     requests: LostRequests
     pipelined_from: int = NEVER
     every_line: bool | None = None
-    _lines: list[Sent] | deque[Sent] = field(default_factory=list)
+    lines: list[Sent] | deque[Sent] = field(default_factory=list)
     _last: Sent | None = None
     _last_offset: int = -1
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self.lines)
 
     @property
     def first(self) -> Sent | None:
         """The line that is to be answered next."""
-        return self._lines[0] if self._lines else None
+        return self.lines[0] if self.lines else None
 
     @property
     def second(self) -> Sent | None:
         """The line after it."""
-        lines = self._lines
+        lines = self.lines
         if lines and lines[0].count > 1:
             return lines[0]
         return lines[1] if len(lines) > 1 else None
@@ -68,17 +68,17 @@ class ClientLines:
             slack = 32 if self.pipelined_from <= sent.offset else 0
             inferred = lost_commands(self._last, sent, self.requests.lost, slack)
             self.requests.found(inferred)
-            self._lines.extend(inferred)
+            self.lines.extend(inferred)
         self._last = sent
-        self._lines.append(sent)
-        if len(self._lines) > _FEW and isinstance(self._lines, list):
+        self.lines.append(sent)
+        if len(self.lines) > _FEW and isinstance(self.lines, list):
             # Takes ten times the memory of a short list, but loses its front cheaply.
-            self._lines = deque(self._lines)
+            self.lines = deque(self.lines)
 
     def add_argument(self, command: str, argument: str) -> bool:
         """The argument of the last line with this command, if that waits for one; False if it does not."""
         self.every_line = False
-        for sent in islice(reversed(self._lines), _FEW):
+        for sent in islice(reversed(self.lines), _FEW):
             if sent.command == command:
                 if not sent.argument:
                     sent.argument = argument
@@ -88,39 +88,39 @@ class ClientLines:
 
     def pop(self) -> Sent:
         """Remove the first line."""
-        first = self._lines[0]
+        first = self.lines[0]
         if first.count > 1:
             first.count -= 1
         else:
-            del self._lines[0]
+            del self.lines[0]
         return first
 
     def drop_second(self) -> None:
         """Remove the line after the first."""
-        second = self._lines[1]
+        second = self.lines[1]
         if second.count > 1:
             second.count -= 1
         else:
-            del self._lines[1]
+            del self.lines[1]
 
     def move_back(self, position: int, kept: int, count: int) -> None:
         """`count` bytes of the stream between `position` and `kept` were dropped: lines sent there count as
         sent at `position`, while the response was under way."""
-        for sent in reversed(self._lines):
+        for sent in reversed(self.lines):
             if sent.offset <= position:
                 break
             sent.offset = max(sent.offset - count, position) if sent.offset >= kept else position
 
     def pop_all(self) -> list[Sent]:
         """Remove all lines; a `Sent` may stand for several."""
-        lines = list(self._lines)
-        self._lines.clear()
+        lines = list(self.lines)
+        self.lines.clear()
         return lines
 
     def ahead(self, limit: int) -> list[Sent]:
         """The first lines, at most `limit`."""
         found: list[Sent] = []
-        for sent in self._lines:
+        for sent in self.lines:
             found.extend([sent] * min(sent.count, limit - len(found)))
             if len(found) >= limit:
                 break

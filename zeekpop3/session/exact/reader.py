@@ -20,6 +20,7 @@ from zeekpop3.session.exact.answers import Answers
 from zeekpop3.session.exact.client import ClientLines
 from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.losses import exchange_of, may_end_at
+from zeekpop3.session.exact.ordinary import read_ordinary
 from zeekpop3.session.exact.responses import Response, has_other_end
 from zeekpop3.session.exact.spans import STATUS_LENGTH, Span, bounded_span
 from zeekpop3.session.exact.stream import ServerStream
@@ -113,10 +114,27 @@ class ExactReader:
         stream = self.stream
         if stream.position >= stream.end:
             return
-        while self._step(final=False):
-            pass
+        more = True
+        while more:
+            if self._is_ordinary:
+                read_ordinary(stream, self.client, self.dialogue)
+            more = self._step(final=False)
         self._bound_memory()
         stream.release()
+
+    @property
+    def _is_ordinary(self) -> bool:
+        """True if nothing is missing or uncertain at the stream's position."""
+        return not (
+            self.answers.response is not None
+            or self.requests.damage_seen
+            or self.stream.hole_starts
+            or self.answers.challenged
+            or self.answers.doubtful
+            or self.stream.position < self.answers.early_until
+            or self._tls_agreed
+            or self._skipped
+        )
 
     def finish(self) -> None:
         """The connection is over: read the rest as well as it can be read."""
