@@ -244,3 +244,23 @@ def with_environment(mark: str) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def test_a_log_is_appended_once(lines: list[bytes], tmp_path: Path) -> None:
+    """The same log under another name, compressed or with more rows is refused; the next log is not."""
+    half = len(lines) // 2
+    first = write(tmp_path / "pop3_events.1.log", lines[:half])
+    run([first], tmp_path / "out")
+    before = parts(tmp_path / "out")
+    packed = tmp_path / "pop3_events.copy.log.gz"
+    packed.write_bytes(gzip.compress(first.read_bytes()))
+    grown = write(tmp_path / "pop3_events.2.log", lines)
+    for again in (first, packed, grown):
+        with pytest.raises(OutputError, match="already contains this log.*--force"):
+            run([again], tmp_path / "out", mode="append")
+    assert parts(tmp_path / "out").keys() == before.keys()
+    rest = write(tmp_path / "pop3_events.3.log", lines[half:])
+    run([rest], tmp_path / "out", mode="append")
+    sessions_before = tables(tmp_path / "out")["sessions"].num_rows
+    run([first], tmp_path / "out", mode="append", force=True)
+    assert tables(tmp_path / "out")["sessions"].num_rows > sessions_before

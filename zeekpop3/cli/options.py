@@ -134,6 +134,9 @@ class OutputOptions:
     out: Out
     append: Annotated[bool, typer.Option("--append", help="Add to existing tables.")] = False
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing tables.")] = False
+    force: Annotated[
+        bool, typer.Option("--force", help="With --append: add logs that the tables already contain, too.")
+    ] = False
 
     @property
     def mode(self) -> Mode:

@@ -149,6 +149,7 @@ def _process(logs: list[str], output: OutputOptions, record: RecordOptions, jobs
             logs,
             output.out,
             mode=mode,
+            force=output.force,
             jobs=jobs,
             settings=settings,
             on_error=problems,

@@ -22,6 +22,7 @@ from zeekpop3.errors import LogError
 from zeekpop3.log import Chunk, chunks, find_logs
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.open_connections import OpenConnections
+from zeekpop3.pipeline.repeated import refuse_repeated
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.small_tables import SmallTables
 from zeekpop3.pipeline.tasks import Task, TaskResult, TaskSettings, perform
@@ -46,6 +47,7 @@ def run(
     out: str | Path,
     *,
     mode: Mode = "new",
+    force: bool = False,
     settings: Settings | None = None,
     jobs: int | None = None,
     on_error: Callable[[LogError], None] | None = None,
@@ -54,15 +56,17 @@ def run(
     """Read event logs and write the tables to the folder `out`.
 
     `logs`: files, folders or globs. `mode`: "new" (refuses a folder that has tables), "append" or
-    "overwrite". `jobs`: number of processes; None for as many as there are cores and work. Input that
+    "overwrite". A log whose connections are in the tables is appended only with `force`. `jobs`: number of processes; None for as many as there are cores and work. Input that
     cannot be read is reported to `on_error` (default: a warning of the logger "zeekpop3") and counted in
     `problems`; the rest is used. Raises LogError if there is nothing to read, OutputError if `out` cannot
-    be used.
+    be used, or contains a log that would be appended.
     """
     from zeekpop3.store.parts import new_token
     from zeekpop3.store.write import Sink
 
     paths = find_logs(logs)
+    if mode == "append" and not force:
+        refuse_repeated(paths, Path(out))
     total = sum(path.stat().st_size for path in paths if path.exists())
     counts = Counters(logs=len(paths))
     report = on_error or logging.getLogger("zeekpop3").warning
