@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from zeekpop3.store.duck import connect
 from zeekpop3.store.filters import instant
-from zeekpop3.views.sql import connect
 
 _CONDITIONS = {
     "recipient": """

@@ -1,9 +1,6 @@
 """SQL over the tables, in an embedded DuckDB that sees them and nothing else.
 
-The tables are views (with their `day`), and so are the Zeek logs that the user names. DuckDB reads them
-through Arrow. Before the first statement of a user runs, DuckDB's access to files and network, its extensions
-and its access to Python variables are switched off, and its settings are locked. A query from somebody else
-can compute, but it can neither read nor write anything else.
+See `store.duck`: a query from somebody else can compute, but it can neither read nor write anything else.
 """
 
 from __future__ import annotations
@@ -16,28 +13,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.dataset import dataset
-from zeekpop3.tables.schema import TABLES
+from zeekpop3.store.duck import connect
 from zeekpop3.views.questions import INCOMPLETE, QUESTIONS
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 #: Where DuckDB's parser stops if a column whose name is an SQL keyword is not quoted.
 _KEYWORD_ERROR = re.compile(r'at or near "(from|to|references)"', re.IGNORECASE)
 _FROM_FIRST = re.compile(r"\bselect\s+(distinct\s+)?from\s*,", re.IGNORECASE)
 _QUOTES = 'the columns "from", "to" and "references" must be written in double quotes'
-_CLOSED = (
-    "SET python_enable_replacements = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET temp_directory = ''",
-    "SET TimeZone = 'UTC'",
-    "SET enable_external_access = false",
-    "SET lock_configuration = true",
-)
 _BATCH_ROWS = 1024
 
 
@@ -114,26 +99,6 @@ class Database:
             reader = answer.to_arrow_reader(_BATCH_ROWS)
         names = _unique(reader.schema.names)
         return names, _batches(reader, names, statement)
-
-
-def connect(path: str | Path, logs: Mapping[str, str | Path] | None = None) -> duckdb.DuckDBPyConnection:
-    """See `Database`."""
-    try:
-        import duckdb
-    except ImportError as error:
-        raise QueryError("sql needs DuckDB: install zeekpop3[duckdb]") from error
-    connection = duckdb.connect(":memory:")
-    for name in TABLES:
-        connection.register(name, dataset(path, name))
-    for name, log in (logs or {}).items():
-        if not _NAME.fullmatch(name) or name in TABLES:
-            raise QueryError(f"invalid view name {name!r}: use letters, digits and _, not a table's name")
-        from zeekpop3.zeek.logs import read_zeek_log
-
-        connection.register(name, read_zeek_log(log))
-    for statement in _CLOSED:
-        connection.execute(statement)
-    return connection
 
 
 def question_sql(name: str, logs: Mapping[str, str | Path] | None = None) -> str:

@@ -1,0 +1,92 @@
+"""The tables as views of an in-memory DuckDB that sees them and nothing else.
+
+DuckDB reads the parts through Arrow. Its access to files and network, its extensions and its access to Python
+variables are switched off, and its settings are locked, before a query runs. Times are UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zeekpop3.errors import QueryError
+from zeekpop3.store.dataset import dataset
+from zeekpop3.tables.schema import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_CLOSED = (
+    "SET python_enable_replacements = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET temp_directory = ''",
+    "SET TimeZone = 'UTC'",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+_ATTEMPTS = 5
+
+_T = TypeVar("_T")
+
+
+def connect(path: str | Path, logs: Mapping[str, str | Path] | None = None) -> duckdb.DuckDBPyConnection:
+    """A closed DuckDB with a view for each table of an output folder (with its `day`) and for each of `logs`.
+
+    `logs` maps a view's name to a Zeek log, or to a folder or a glob of logs. Raises QueryError for a missing
+    or unreadable table or an invalid view name, LogError for a log that cannot be read.
+    """
+    # `emails` is opened first: a follower publishes a mail there after its rows in the other tables.
+    views: dict[str, Any] = {name: dataset(path, name) for name in ("emails", *TABLES)}
+    for name, log in (logs or {}).items():
+        if not _NAME.fullmatch(name) or name in TABLES:
+            raise QueryError(f"invalid view name {name!r}: use letters, digits and _, not a table's name")
+        from zeekpop3.zeek.logs import read_zeek_log
+
+        views[name] = read_zeek_log(log)
+    return closed(views)
+
+
+def closed(views: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    """A closed DuckDB with these views, Arrow tables or datasets."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:")
+    for name, view in views.items():
+        connection.register(name, view)
+    for statement in _CLOSED:
+        connection.execute(statement)
+    return connection
+
+
+def steadily(path: str | Path, work: Callable[[], _T]) -> _T:
+    """The result of `work`, which reads the tables; it runs again if a follower has merged parts meanwhile.
+
+    Raises QueryError.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        parts = [file for name in TABLES for file in getattr(dataset(path, name), "files", [])]
+        try:
+            with _errors(path):
+                return work()
+        except QueryError:
+            if attempt == _ATTEMPTS or all(Path(part).exists() for part in parts):
+                raise
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def _errors(path: str | Path) -> Iterator[None]:
+    """Errors of DuckDB, Arrow and the system become a QueryError of one line."""
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise QueryError(f"{path}: cannot be read: {lines[0]}") from error
