@@ -46,7 +46,11 @@ def manual_page(program: Any) -> list[str]:
         for option in sub.params:
             names = option.opts if option.param_type_name == "option" else [_metavar(option)]
             value = "" if getattr(option, "is_flag", True) else f" {_metavar(option)}"
-            lines += [".TP", f".B {_roff(', '.join(names) + value)}", _roff(getattr(option, "help", "") or "")]
+            lines += [
+                ".TP",
+                f".B {_roff(', '.join(names) + value)}",
+                _roff(getattr(option, "help", "") or ""),
+            ]
         examples = [line for line in (sub.epilog or "").split("\n\n")[1:] if line]
         lines += [".PP", "Examples:", *(f".PP\n.nf\n{_roff(example)}\n.fi" for example in examples)]
     lines += [".SH EXIT STATUS", "0: done. 1: some input could not be read. 2: wrong usage.", ""]

@@ -47,6 +47,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, vertic
     write(grid(columns, rows, width(), vertical=vertical))
 
 
+def wrapped(line: str, indent: int) -> list[str]:
+    """A line, folded to the terminal's width; further lines are indented."""
+    import textwrap
+
+    return textwrap.wrap(line, width(), subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
 def close_stdout() -> None:
     """Discard what is still buffered for a reader that has ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zeekpop3.cli.options import Directory, FormatOptions, command, exclusive, local_path
-from zeekpop3.cli.output import print_table, say, write
+from zeekpop3.cli.output import print_table, say, wrapped, write
 from zeekpop3.errors import QueryError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ End a statement with ; to run it. Commands of the prompt:
 .tables          the views, and the columns of each
 .queries         the ready queries
 .query NAME      run a ready query
+.about VALUE     everything about an address, user, site, IP address or hash
 .vertical        one value per line, or tables again
 .quit            leave (or Ctrl-D)"""
 
@@ -64,6 +65,14 @@ def sql(
         str | None,
         typer.Option("--query", "-q", metavar="NAME", help="Run a ready query; --list shows them."),
     ] = None,
+    about: Annotated[
+        str | None,
+        typer.Option(
+            "--about",
+            metavar="VALUE",
+            help="Everything about an address, user, site, IP address, hash, file name or message id.",
+        ),
+    ] = None,
     log: Annotated[
         list[str] | None,
         typer.Option("--log", metavar="NAME=PATH", help="Add a Zeek log as a view, such as conn=conn.log."),
@@ -93,10 +102,12 @@ def sql(
     A statement sees these views and the named logs. It can read no other file, and write none. The columns
     "from", "to" and "references" must be written in double quotes.
     """
-    from zeekpop3.views.sql import Database, question_sql
+    from zeekpop3.views.questions import about_sql, question_sql
+    from zeekpop3.views.sql import Database
 
     output.check()
-    exclusive("SQL", statement is not None, "--query", query is not None)
+    exclusive("SQL", statement is not None, "--query or --about", query is not None or about is not None)
+    exclusive("--query", query is not None, "--about", about is not None)
     exclusive("--output", file is not None, "--json or --csv", output.json or output.csv)
     if list_queries:
         write(_questions())
@@ -104,6 +115,8 @@ def sql(
     logs = _named_logs(log or [])
     if query is not None:
         statement = question_sql(query, logs)
+    elif about is not None:
+        statement = about_sql(about)
     if limit is None and not (output.json or output.csv or file):
         limit = _LIMIT
     shown = _Display(output, vertical, limit, file)
@@ -188,7 +201,7 @@ def _statements() -> Iterator[str]:
 
 
 def _dot_command(database: Database, text: str, shown: _Display, logs: dict[str, str]) -> None:
-    from zeekpop3.views.sql import question_sql
+    from zeekpop3.views.questions import about_sql, question_sql
 
     name, _, argument = text.partition(" ")
     if name == ".tables":
@@ -197,6 +210,8 @@ def _dot_command(database: Database, text: str, shown: _Display, logs: dict[str,
         write(_questions())
     elif name == ".query":
         _answer(database, question_sql(argument.strip(), logs), shown)
+    elif name == ".about":
+        _answer(database, about_sql(argument), shown)
     elif name == ".vertical":
         shown.vertical = not shown.vertical
     else:
@@ -237,7 +252,9 @@ def _load_history(names: Iterable[str]) -> None:
 def _questions() -> Iterator[str]:
     from zeekpop3.views.questions import QUESTIONS
 
-    return (f"{name:<18} {question.description}" for name, question in QUESTIONS.items())
+    for name, question in QUESTIONS.items():
+        text = question.description + (f" {question.options}" if question.options else "")
+        yield from wrapped(f"{name:<18}{text}", 18)
 
 
 def _named_logs(given: list[str]) -> dict[str, str]:

@@ -6,7 +6,6 @@ variables are switched off, and its settings are locked, before a query runs. Ti
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,6 @@ from zeekpop3.tables.schema import TABLES
 if TYPE_CHECKING:
     import duckdb
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _CLOSED = (
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
@@ -34,21 +32,13 @@ _ATTEMPTS = 5
 _T = TypeVar("_T")
 
 
-def connect(path: str | Path, logs: Mapping[str, str | Path] | None = None) -> duckdb.DuckDBPyConnection:
-    """A closed DuckDB with a view for each table of an output folder (with its `day`) and for each of `logs`.
+def connect(path: str | Path, more: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+    """A closed DuckDB with a view for each table of an output folder (with its `day`) and each of `more`.
 
-    `logs` maps a view's name to a Zeek log, or to a folder or a glob of logs. Raises QueryError for a missing
-    or unreadable table or an invalid view name, LogError for a log that cannot be read.
+    Raises QueryError for a missing or unreadable table.
     """
     # `emails` is opened first: a follower publishes a mail there after its rows in the other tables.
-    views: dict[str, Any] = {name: dataset(path, name) for name in ("emails", *TABLES)}
-    for name, log in (logs or {}).items():
-        if not _NAME.fullmatch(name) or name in TABLES:
-            raise QueryError(f"invalid view name {name!r}: use letters, digits and _, not a table's name")
-        from zeekpop3.zeek.logs import read_zeek_log
-
-        views[name] = read_zeek_log(log)
-    return closed(views)
+    return closed({**{name: dataset(path, name) for name in ("emails", *TABLES)}, **(more or {})})
 
 
 def closed(views: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:

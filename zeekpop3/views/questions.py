@@ -1,17 +1,24 @@
-"""The ready queries: name, description, the Zeek logs that each needs, and the SQL."""
+"""The ready queries: `queries/NAME.sql`. Their first lines describe them and name the logs that they use:
+
+    -- One sentence.
+    -- log conn: uid, duration       conn.log must be given
+    -- either http: host             of these, one must be given
+    -- also http: ts time, fuids[]   it may be given
+
+After a log stand the columns that the query uses: text, `name[]` a list of texts, `name time` a time. A
+column that the log lacks is null; a log that may be left out is empty. `{name}` in a query stands for another
+one.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+from importlib import resources
 from typing import NamedTuple
 
-
-class Question(NamedTuple):
-    """A ready query over the tables' views and the views of the Zeek logs in `logs`."""
-
-    description: str
-    sql: str
-    logs: tuple[str, ...] = ()
-
+from zeekpop3.errors import QueryError
+from zeekpop3.hunt import observables
 
 EXPOSED = {
     "USER": "password",
@@ -26,97 +33,93 @@ EXPOSED = {
 }
 """What a login mechanism shows to whoever reads the connection; other mechanisms show at most the name."""
 
-_EXPOSED_SQL = " ".join(f"when '{mechanism}' then '{what}'" for mechanism, what in EXPOSED.items())
+_ORDER = (
+    "suspicious", "reply-elsewhere", "names-borrowed", "look-alikes", "verdicts-failed", "senders-new",
+    "clicks", "downloads", "same-mail", "attachment-hashes", "unfetched", "second-client", "starttls",
+    "clear-text-logins", "conn", "smtp", "top-senders", "incomplete",
+)  # fmt: skip
+_USES = re.compile(r"-- (log|either|also) (\w+): (.*)")
+_INCLUDED = re.compile(r"\{([a-z-]+)\}")
+_COLUMN = re.compile(r"(\w+)(\[\]| time)?(?:, |$)")
+_TYPES = {"": "varchar", "[]": "varchar[]", " time": "timestamptz"}
 
-INCOMPLETE = """
-    select e.uid, e.trans_depth,
-        case when e.trans_depth = l.last and s.closed = 'open' then 'the log ended first'
-             when e.trans_depth = l.last and s.tls then 'encrypted from there on'
-             when coalesce(e.missing_bytes, 1) > 0 then 'bytes were lost in the capture'
-             else 'the end was not seen' end as reason
-    from emails e
-        join (select uid, max(trans_depth) as last from emails group by uid) l using (uid)
-        left join (select uid, any_value(closed) as closed, bool_or(tls) as tls from sessions group by uid) s
-            using (uid)
-    where not e.complete
-"""
+
+class Question(NamedTuple):
+    """A ready query over the tables' views and the views of Zeek's logs.
+
+    `required`: logs that must be given; `either`: one of these must be given.
+    """
+
+    description: str
+    sql: str
+    required: tuple[str, ...]
+    either: tuple[str, ...]
+
+    @property
+    def options(self) -> str:
+        """The options for the logs that must be given; empty if none must."""
+        return " ".join(map(_option, self.required)) or " or ".join(map(_option, self.either))
+
+
+def _option(log: str) -> str:
+    return f"--log {log}={log}.log"
+
+
+def _text(name: str) -> str:
+    """The SQL of a file, with what it includes."""
+    if name == "exposed":
+        return " ".join(f"when '{mechanism}' then '{what}'" for mechanism, what in EXPOSED.items())
+    text = resources.files(__package__).joinpath("queries", f"{name}.sql").read_text("utf-8")
+    return _INCLUDED.sub(lambda match: match[0] if match[1] == "observables" else _text(match[1]), text)
+
+
+def _question(name: str) -> Question:
+    text = _text(name)
+    uses = _USES.findall(text)
+    required, either = (tuple(log for kind, log, _ in uses if kind == wanted) for wanted in ("log", "either"))
+    return Question(text.partition("\n")[0].removeprefix("-- "), text, required, either)
+
+
+QUESTIONS = {name: _question(name) for name in _ORDER}
+INCOMPLETE = _text("reasons-incomplete")
 """The key of each incomplete mail and the reason. The end of a log, or TLS, explains only a connection's
 last mail; what is missing from an earlier one was lost in the capture."""
 
 
-QUESTIONS: dict[str, Question] = {
-    "attachment-hashes": Question(
-        "Who fetched which attachment: one row per content and user, most recipients first.",
-        """
-        with fetched as (
-            select a.sha256, a.filename, coalesce(a.mime_type, a.content_type) as type, a.size, a.ts,
-                e.user as user_, e.id_orig_h
-            from attachments a join emails e using (uid, trans_depth)
-            where a.sha256 is not null
-        ), spread as (
-            select sha256, count(distinct coalesce(user_, id_orig_h)) as users from fetched group by sha256
-        )
-        select sha256, arg_min(filename, ts) as filename, arg_min(type, ts) as type, any_value(size) as size,
-            any_value(users) as users, user_ as user, count(*) as times, min(ts) as first, max(ts) as last
-        from fetched join spread using (sha256)
-        group by sha256, user_ order by users desc, sha256, first, user_
-        """,
-    ),
-    "clear-text-logins": Question(
-        "Logins without encryption: what was exposed, from where; digests can be attacked offline.",
-        f"""
-        select s.user as user, s.auth_mechanism as mechanism,
-            case s.auth_mechanism {_EXPOSED_SQL} else 'name' end as exposed,
-            s.id_resp_h as server, list_sort(list(distinct s.id_orig_h)) as clients,
-            count(*) filter (s.auth_result = 'success') as logins, sum(s.logins_failed)::bigint as failed,
-            min(s.ts) as first, max(s.ts) as last
-        from sessions s
-        where s.user is not null
-        group by s.user, s.auth_mechanism, s.id_resp_h order by s.user, mechanism, server
-        """,
-    ),
-    "conn": Question(
-        "Mails with their connection in conn.log (--log conn=conn.log).",
-        """
-        select e.ts, e.uid, e.trans_depth, e.user, e.subject, e.size, e.complete, c.duration, c.orig_bytes,
-            c.resp_bytes, c.conn_state, c.history
-        from emails e join conn c using (uid) order by e.ts, e.uid, e.trans_depth
-        """,
-        ("conn",),
-    ),
-    "smtp": Question(
-        "Who sent the mails that were fetched: smtp.log joined by message id (--log smtp=smtp.log).",
-        """
-        select s.ts as sent, s.id_orig_h as sent_by, s.mailfrom, e.ts as fetched, e.user as fetched_by,
-            e.id_orig_h as fetched_at, e.subject, e.msg_id, s.uid as smtp_uid, e.uid as pop3_uid,
-            e.trans_depth
-        from emails e join smtp s on trim(e.msg_id, '<> ') = trim(s.msg_id, '<> ')
-        where trim(e.msg_id, '<> ') <> '' and s.ts <= e.ts
-        order by fetched, pop3_uid, e.trans_depth, sent, smtp_uid
-        """,
-        ("smtp",),
-    ),
-    "top-senders": Question(
-        "The ten senders with the most mails of each day.",
-        """
-        with per_day as (
-            select e.day, e."from" as sender, count(*) as mails, sum(e.size)::bigint as bytes,
-                count(distinct e.user) as users
-            from emails e where e.command = 'RETR' group by e.day, e."from"
-        )
-        select * from per_day
-        qualify row_number() over (partition by day order by mails desc, bytes desc, sender) <= 10
-        order by day desc, mails desc, bytes desc, sender
-        """,
-    ),
-    "incomplete": Question(
-        "Incomplete mails and the reason, newest first.",
-        f"""
-        with reasons as (select distinct * from ({INCOMPLETE}))
-        select e.ts, e.uid, e.trans_depth, e.user, e.subject, e.size, e.octets_declared, e.missing_bytes,
-            r.reason, e.fidelity, e.defects
-        from emails e join reasons r using (uid, trans_depth)
-        where not e.complete order by e.ts desc, e.uid, e.trans_depth
-        """,
-    ),
-}
+def question_sql(name: str, logs: Collection[str] = ()) -> str:
+    """The SQL of a ready query, with an empty view for each log that it can do without.
+
+    Raises QueryError for an unknown name, or if a log that it needs is not one of `logs`.
+    """
+    if name not in QUESTIONS:
+        raise QueryError(f"unknown query {name!r}; available: {', '.join(QUESTIONS)}")
+    question = QUESTIONS[name]
+    either = not question.either or any(log in logs for log in question.either)
+    if not either or any(log not in logs for log in question.required):
+        raise QueryError(f"query {name} needs {question.options}")
+    empty = [log for _, log, _ in _USES.findall(question.sql) if log not in logs]
+    views = "".join(f"{log} as (select {_nulls(log)} where false), " for log in empty)
+    return question.sql.replace("\nwith ", f"\nwith {views}", 1) if views else question.sql
+
+
+def about_sql(value: str) -> str:
+    """The SQL of what the tables hold about a value. Raises QueryError if it is empty."""
+    if not value.strip():
+        raise QueryError("--about: empty value")
+    literal = "'" + value.strip().lower().replace("'", "''") + "'"
+    return _text("about").replace("{observables}", observables.query()).replace("$value", literal)
+
+
+def log_columns(log: str) -> dict[str, str]:
+    """The columns of a Zeek log that ready queries use, each with its SQL type."""
+    uses = [
+        listed
+        for question in QUESTIONS.values()
+        for _, name, listed in _USES.findall(question.sql)
+        if name == log
+    ]
+    return {name: _TYPES[kind] for listed in uses for name, kind in _COLUMN.findall(listed)}
+
+
+def _nulls(log: str) -> str:
+    return ", ".join(f"null::{kind} as {name}" for name, kind in log_columns(log).items())

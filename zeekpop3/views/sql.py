@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.duck import connect
-from zeekpop3.views.questions import INCOMPLETE, QUESTIONS
+from zeekpop3.tables.schema import TABLES
+from zeekpop3.views.functions import add_functions
+from zeekpop3.views.questions import INCOMPLETE, log_columns, question_sql
+from zeekpop3.zeek.logs import read_zeek_log
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 #: Where DuckDB's parser stops if a column whose name is an SQL keyword is not quoted.
 _KEYWORD_ERROR = re.compile(r'at or near "(from|to|references)"', re.IGNORECASE)
 _FROM_FIRST = re.compile(r"\bselect\s+(distinct\s+)?from\s*,", re.IGNORECASE)
@@ -46,7 +50,11 @@ class Database:
     """
 
     def __init__(self, path: str | Path, logs: Mapping[str, str | Path] | None = None) -> None:
-        self._connection = connect(path, logs)
+        for name in logs or {}:
+            if not _NAME.fullmatch(name) or name in TABLES:
+                raise QueryError(f"invalid view name {name!r}: use letters, digits and _, not a table's name")
+        self._connection = connect(path, {name: _zeek_log(name, log) for name, log in (logs or {}).items()})
+        add_functions(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -101,16 +109,6 @@ class Database:
         return names, _batches(reader, names, statement)
 
 
-def question_sql(name: str, logs: Mapping[str, str | Path] | None = None) -> str:
-    """The SQL of a ready query. Raises QueryError for an unknown name or a Zeek log that is not given."""
-    if name not in QUESTIONS:
-        raise QueryError(f"unknown query {name!r}; available: {', '.join(QUESTIONS)}")
-    missing = [log for log in QUESTIONS[name].logs if log not in (logs or {})]
-    if missing:
-        raise QueryError(f"query {name} needs Zeek's {missing[0]}.log: --log {missing[0]}=PATH")
-    return QUESTIONS[name].sql
-
-
 def ask(
     path: str | Path,
     statement: str | None = None,
@@ -121,9 +119,25 @@ def ask(
 ) -> Result:
     """The answer to an SQL statement, or to a ready `question` of `QUESTIONS`. Raises QueryError."""
     if question is not None:
-        statement = question_sql(question, logs)
+        statement = question_sql(question, logs or ())
     with Database(path, logs) as database:
         return database.ask(statement or "", limit)
+
+
+def _zeek_log(name: str, path: str | Path) -> pa.Table:
+    """A Zeek log; columns that it lacks and that ready queries use are null."""
+    import pyarrow as pa
+
+    table = read_zeek_log(path)
+    types = {
+        "varchar": pa.string(),
+        "varchar[]": pa.list_(pa.string()),
+        "timestamptz": pa.timestamp("us", "UTC"),
+    }
+    for column, kind in log_columns(name).items():
+        if column not in table.column_names:
+            table = table.append_column(column, pa.nulls(table.num_rows, types[kind]))
+    return table
 
 
 def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:

@@ -1,0 +1,53 @@
+"""Functions that SQL statements may call, beside DuckDB's own: host_of, site_of, shape_of, path_of."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from zeekpop3.message import urls
+from zeekpop3.message.sites import normal_host
+from zeekpop3.message.sites import site_of as site_of_host
+
+if TYPE_CHECKING:
+    import duckdb
+
+_PATH_OF = r"""
+    create macro path_of(url) as
+        regexp_replace(regexp_extract(url, '^[^:]+://[^/?#]*([^#]*)', 1), '^(\?|$)', '/\1')
+"""
+#: Letters of other alphabets, and digits, by the Latin letters that they look like.
+_LATIN = str.maketrans(
+    "01345689аеорсухіїјѕԁԛԝһкмнтвгαβεικνορτυωıłøđ|$!@",
+    "oleasbbgaeopcyxiijsdqwhkmhtbrabeiknoptuwilodlsia",
+)
+
+
+def host_of(text: str | None) -> str | None:
+    """The host of a URL, or a host: lower case, IDN decoded."""
+    if text is None:
+        return None
+    return (urls.split(text)[1] if "://" in text else normal_host(text)) or None
+
+
+def site_of(text: str | None) -> str | None:
+    """The registered domain of a URL or a host; NULL for IP addresses."""
+    host = host_of(text)
+    return None if host is None else site_of_host(host)
+
+
+def shape_of(text: str | None) -> str | None:
+    """The Latin letters that a text looks like: "c0rp" and "сorp" become "corp", "rn" becomes "m"."""
+    if text is None:
+        return None
+    letters = unicodedata.normalize("NFKD", text.lower()).translate(_LATIN)
+    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return letters.replace("rn", "m").replace("vv", "w").replace("i", "l")
+
+
+def add_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the functions known to a connection. `path_of(url)` is path and query, as in http.log."""
+    nulls: dict[str, Any] = {"null_handling": "special"}
+    for function in (host_of, site_of, shape_of):
+        connection.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR", **nulls)
+    connection.execute(_PATH_OF)

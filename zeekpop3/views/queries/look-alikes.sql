@@ -1,0 +1,39 @@
+-- Sites of senders, replies and links that look like an own site, or like one of the hundred that send most.
+with place as (
+    select site, domain as host, if(field = 'reply_to', 'Reply-To', 'From') as place, uid, trans_depth, ts
+    from addresses where field in ('from', 'sender', 'reply_to')
+    union all
+    select site, host, 'link', uid, trans_depth, ts from links
+), own as ({own}), seen as (
+    select site, list_sort(list(distinct place)) as places, count(distinct (uid, trans_depth)) as mails,
+        min(ts) as first, arg_min(uid || '/' || trans_depth, ts) as mail,
+        string_agg(distinct host[1:length(host) - length(site) + instr(site, '.') - 1], '.') as names
+    from place where site is not null group by site
+), plain as (
+    select *, split_part(site, '.', 1) as label, shape_of(label) as shape,
+        string_split_regex(shape_of(names), '[.-]') as words
+    from seen
+), known as (
+    select *, site in (from own) as is_own from (
+        select site, max(mails) as mails from (
+            select site, mails from seen where list_contains(places, 'From')
+            union all select site, 0 from own)
+        group by site)
+    qualify is_own or row_number() over (order by is_own, mails desc, site) <= 100
+), original as (
+    select *, split_part(site, '.', 1) as label, shape_of(label) as shape from known
+), pair as (
+    select p.*, k.site as similar_to, k.is_own, case
+        when p.label = k.label and length(k.label) >= 4 then 'same name, other suffix'
+        when p.shape = k.shape and length(k.label) >= 4 then 'same letters to the eye'
+        when length(k.shape) >= 5 and damerau_levenshtein(p.shape, k.shape) = 1 then 'one letter differs'
+        when length(k.label) >= if(k.is_own, 4, 6) and list_contains(p.words, k.shape)
+            then 'contains the name'
+        end as reason
+    from plain p join original k on p.site <> k.site and (k.is_own or p.mails < k.mails)
+    where p.site not in (from own)
+)
+select site, reason, similar_to, places, mails, first, mail
+from pair where reason is not null
+qualify row_number() over (partition by site order by is_own desc, reason desc, similar_to) = 1
+order by first desc, site

@@ -1,0 +1,25 @@
+-- Mails with a display name that is known with an address at another site, or that shows such an address.
+with own as ({own}), named as (
+    select ts, uid, trans_depth, field, name, address, coalesce(site, domain) as site,
+        lower(regexp_replace(trim(name), '\s+', ' ', 'g')) as key,
+        nullif(regexp_extract(lower(name), '[^\s@<>"()]+@[a-z0-9.-]+\.[a-z]{2,}'), '') as address_in_name,
+        site_of(split_part(address_in_name, '@', 2)) as site_in_name
+    from addresses where coalesce(part, '') = '' and length(trim(name)) >= 4 and address is not null
+), use as (
+    select key, site, count(distinct (uid, trans_depth)) as mails, min(ts) as first,
+        arg_min(address, ts) as address
+    from named group by key, site
+), owner as (
+    select * from use
+    qualify count(*) over (partition by key) <= 4
+        and row_number() over (partition by key order by site in (from own) desc, mails desc, first) = 1
+), borrowed as (
+    select n.*, o.address as belongs_to from named n join owner o using (key)
+    where n.field = 'from' and n.site <> o.site and site_in_name is null and n.site not in (from own)
+    union all
+    select *, address_in_name from named
+    where field = 'from' and site_in_name <> site
+)
+select e.ts, e.uid || '/' || e.trans_depth as mail, e.user as user, b.name, b.address, b.belongs_to, e.subject
+from borrowed b join emails e using (uid, trans_depth)
+order by e.ts desc, mail
