@@ -23,6 +23,7 @@ class Logins:
     session: Session
     _name: str | None = None  # of the last USER, unless the server refused it
     _reported: str | None = None  # by a `login` row, for the present AUTH
+    _named: bool = True  # False: a `login` row says that the name is in doubt
     _decided: bool = False  # an exchange has decided a login; before that, `login` rows do
     _unnamed: bool = False  # the last accepted login was SASL, its name not known yet
     undecided: tuple[str | None, str | None] | None = (
@@ -38,9 +39,9 @@ class Logins:
             if exchange.status == "ERR":
                 self._add_refused(_valid(argument))
             self._name = _valid(argument) if exchange.status != "ERR" else None
-            self.undecided = None
+            self._named, self.undecided = True, None
         elif command == "PASS":
-            self._decide(exchange, "USER", self._name)
+            self._decide(exchange, "USER", self._name if self._named else None)
         elif command == "APOP":
             self._decide(exchange, "APOP", _valid(argument.partition(" ")[0]))
         elif exchange.body is None:  # else it asked for the list of mechanisms
@@ -98,6 +99,7 @@ class Logins:
     def reported(self, result: str, user: str | None) -> None:
         """Take a `login` row."""
         session, user = self.session, _valid(user or "")
+        self._named = user is not None
         if result != "success":
             # Zeek reports a failure only if it knows the user; the replies show the others.
             self._failures_reported += 1

@@ -122,7 +122,7 @@ class ExactTap(Tap):
         self._row_bytes, self._before_sent, self._rng = row_bytes, flush_before_sent, rng
         self._lines = SentLines(self._sent_line)
         self._kept: list[Row] = []
-        self._begun = self._tls = False
+        self._tls = False
         self._hello = b""
         self._buffer, self._buffer_at, self._since = b"", 0, 0
         self._sent: Row | None = None
@@ -143,7 +143,6 @@ class ExactTap(Tap):
             self._flush()
 
     def client_data(self, offset: int, data: bytes) -> None:
-        self._begun = True
         if self._tls:
             return
         lines = self._lines
@@ -153,7 +152,6 @@ class ExactTap(Tap):
             lines.client(data)
 
     def server_data(self, offset: int, data: bytes) -> None:
-        self._begun = True
         if self._tls or self._turns_to_tls(data):
             return
         self._flush_sent()
@@ -165,7 +163,7 @@ class ExactTap(Tap):
             self._flush()
 
     def gap(self, side: str, offset: int, length: int) -> None:
-        if self._tls or not self._begun:
+        if self._tls:
             return
         self._flush_sent()
         self._flush()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,12 +24,12 @@ MECHANISMS = {
 RESPONSES = {"LOGIN": 2, "NTLM": 2, "DIGEST-MD5": 2, "SCRAM-SHA-1": 2, "SCRAM-SHA-256": 2}
 _STATUS = re.compile(rb"(\+OK|-ERR)(?![A-Za-z0-9])", re.I)
 _FORMS = {
-    "PLAIN": rb"[^\0]*\0([^\0]+)\0[^\0]+",
+    "PLAIN": rb"(?!([^\0]*)\0[^\0]*\0\1\Z)[^\0]*\0(?P<user>[^\0]+)\0[^\0]+",
     "LOGIN": rb"(.+)",
     "EXTERNAL": rb"(.+)",
     "CRAM-MD5": rb"(.+) [0-9a-f]{32}",
-    "XOAUTH2": rb"user=([^\0\1]+)\1auth=Bearer [^\0\1]+\1\1",
-    "OAUTHBEARER": rb"[ny],a=([^,=]+),\1(?:[A-Za-z]+=[^\0\1]*\1)+\1",
+    "XOAUTH2": rb"user=([^\0\x01]+)\x01auth=Bearer [^\0\x01]+\x01\x01",
+    "OAUTHBEARER": rb"[ny],a=([^,=]+),\x01(?:[A-Za-z]+=[^\0\x01]*\x01)+\x01",
     "SCRAM-SHA-1": rb"[ny],(?:a=[^,=]+)?,n=([^,=]+),r=[^,]+",
     "SCRAM-SHA-256": rb"[ny],(?:a=[^,=]+)?,n=([^,=]+),r=[^,]+",
 }
@@ -49,8 +50,23 @@ def user_of_response(mechanism: str, response: bytes) -> bytes:
         message = base64.b64decode(response, validate=True)
     except ValueError:
         return b""
+    if mechanism == "NTLM":
+        return clean_name(_user_of_ntlm(message))
     found = re.fullmatch(_FORMS.get(mechanism, rb"(?!)()"), message, re.S)
-    return clean_name(found[1]) if found else b""
+    return clean_name(found["user" if mechanism == "PLAIN" else 1]) if found else b""
+
+
+def _user_of_ntlm(message: bytes) -> bytes:
+    """Domain and name of an AUTHENTICATE_MESSAGE ([MS-NLMP], section 2.2.1.3)."""
+    if len(message) < 64 or not message.startswith(b"NTLMSSP\0\3\0\0\0"):
+        return b""
+    found = []
+    for place in (28, 36):
+        length, _, offset = struct.unpack_from("<HHI", message, place)
+        value = message[offset : offset + length]
+        whole = len(value) == length <= 640 and offset >= 52
+        found.append(value.decode("utf-16-le" if message[60] & 1 else "utf-8").encode() if whole else b"")
+    return b"\\".join(found) if all(found) else found[1]
 
 
 def public_argument(verb: str, words: list[bytes]) -> bytes:

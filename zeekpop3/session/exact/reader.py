@@ -151,7 +151,7 @@ class ExactReader:
         """Read one response at the present position; False if that needs more rows."""
         stream, sent = self.stream, self.client.first
         start = stream.position
-        if start >= stream.end or (self._tls_agreed and self._tls_begins(start, final)):
+        if start >= stream.end or (self._tls_agreed and sent is None and self._tls_begins(start, final)):
             return False
         if sent is None or sent.offset > start:
             return self._read_unsolicited(final)
