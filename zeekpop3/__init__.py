@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from zeekpop3.hunt import hunt
     from zeekpop3.message import parse
     from zeekpop3.pipeline import Counters, Settings, run
     from zeekpop3.session import Connection
@@ -27,6 +28,7 @@ _EXPORTS = {
     "Counters": "zeekpop3.pipeline",
     "Privacy": "zeekpop3.tables",
     "Settings": "zeekpop3.pipeline",
+    "hunt": "zeekpop3.hunt",
     "parse": "zeekpop3.message",
     "read_attachments": "zeekpop3.store.read",
     "read_commands": "zeekpop3.store.read",
@@ -41,6 +43,7 @@ __all__ = [
     "Privacy",
     "Settings",
     "__version__",
+    "hunt",
     "parse",
     "read_attachments",
     "read_commands",

@@ -34,7 +34,8 @@ def test_zeek_intel_files_are_read_as_they_are(tmp_path: Path) -> None:
         "Invoice.PDF.exe\tIntel::FILE_NAME\tfeed\t-\t-\n"
         "BulkMailer 3\tIntel::SOFTWARE\tfeed\t-\t-\n"
         "Zhang.San\tIntel::USER_NAME\tfeed\t-\t-\n"
-        "aa\tIntel::CERT_HASH\tfeed\t-\t-\n",
+        "aa\tIntel::CERT_HASH\tfeed\t-\t-\n"
+        "aa\tIntel::OTHER\tfeed\t-\t-\n",
     )
     assert [(one.type, one.key) for one in found] == [
         ("DOMAIN", "evil.example"),
@@ -50,7 +51,7 @@ def test_zeek_intel_files_are_read_as_they_are(tmp_path: Path) -> None:
     assert found[0].value == "Evil.Example"
     assert (found[0].source, found[0].description) == ("feed", "phish, kit")
     assert found[1].description is None
-    assert errors == ["line 12: indicator type 'Intel::CERT_HASH' cannot occur in mail; skipped"]
+    assert errors == ["line 13: indicator type 'Intel::OTHER' is unknown; skipped"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,18 @@
-"""The table `hits`: hits that were found are added once."""
+"""The table `hits`: a hit is added once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from zeekpop3.store.dataset import table_folder
+from zeekpop3.store.locks import exclusive
+from zeekpop3.store.parquet import make_folder
+from zeekpop3.store.read import read_table
+from zeekpop3.store.write import Sink
+from zeekpop3.tables.schema import schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -11,20 +20,23 @@ if TYPE_CHECKING:
 _KEY = ("uid", "trans_depth", "part", "indicator", "type", "field", "value")
 
 
-def unknown_hits(path: str | Path, hits: pa.Table) -> pa.Table:
-    """The hits that the table of a folder does not hold."""
-    from zeekpop3.store.read import read_table
+@contextmanager
+def new_hits(path: str | Path, hits: pa.Table) -> Iterator[pa.Table]:
+    """The hits that the table of an output folder does not hold; they are added when the block has succeeded.
 
-    known = set(zip(*(column.to_pylist() for column in read_table(path, "hits", _KEY).columns), strict=True))
+    Other processes that add hits wait meanwhile. Raises QueryError, OutputError.
+    """
     import pyarrow as pa
 
-    rows = zip(*(hits.column(name).to_pylist() for name in _KEY), strict=True)
-    return hits.filter(pa.array([row not in known for row in rows], pa.bool_()))
-
-
-def add_hits(path: str | Path, hits: pa.Table) -> None:
-    """Add those of the hits that the table does not hold. Raises OutputError if it cannot be written."""
-    from zeekpop3.store.write import Sink
-
-    with Sink(path, "append") as sink:
-        sink.write("hits", unknown_hits(path, hits))
+    folder = table_folder(path, "hits")
+    make_folder(folder)
+    with exclusive(folder):
+        known = set(
+            zip(*(column.to_pylist() for column in read_table(path, "hits", _KEY).columns), strict=True)
+        )
+        rows = zip(*(hits.column(name).to_pylist() for name in _KEY), strict=True)
+        unknown = hits.filter(pa.array([row not in known for row in rows], pa.bool_()))
+        yield unknown
+        if unknown.num_rows:
+            with Sink(folder.parent, "append") as sink:
+                sink.write("hits", unknown.select(schema("hits").names).cast(schema("hits")))

@@ -19,7 +19,7 @@ from zeekpop3.message.sites import is_public_suffix, normal_host
 
 #: The types that can be matched, named as in Zeek's `Intel::Type` (base/frameworks/intel/main.zeek).
 TYPES = ("ADDR", "SUBNET", "URL", "DOMAIN", "EMAIL", "USER_NAME", "FILE_HASH", "FILE_NAME", "SOFTWARE")
-#: Types of Zeek that no mail can show.
+#: Types of Zeek that mail cannot show; skipped.
 OTHER_TYPES = frozenset({"CERT_HASH", "PUBKEY_HASH"})
 #: Names of types in CSV exports of other programs (MISP, STIX-like lists), mapped to ours.
 _NAMES = {
@@ -170,9 +170,10 @@ def _of_row(fields: list[str], columns: dict[str, int]) -> Iterator[Indicator]:
         return
     name = stated.rpartition("::")[2].strip()
     kind = name.upper() if name.upper() in TYPES else _ALIASES.get(name.lower().partition("|")[0])
+    if name.upper() in OTHER_TYPES:
+        return
     if kind is None:
-        what = "cannot occur in mail" if name.upper() in OTHER_TYPES else "is unknown"
-        raise ValueError(f"indicator type {stated[:80]!r} {what}; skipped")
+        raise ValueError(f"indicator type {stated[:80]!r} is unknown; skipped")
     plain = refang(value)
     yield Indicator(kind, value, key_of(kind, plain), get("source"), get("description"))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zeekpop3.errors import IndicatorError
 from zeekpop3.hunt.indicators import Indicator, OnError, read_indicators
 from zeekpop3.hunt.matching import find_hits
+from zeekpop3.store.duck import closed
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
@@ -36,17 +37,9 @@ class LiveMatcher:
         """The hits in the rows of `tables` (Arrow tables by name; missing ones are empty), as the table
         `hits`.
         """
-        import duckdb
-
         self._reload()
-        connection = duckdb.connect(":memory:")
-        try:
-            connection.execute("set TimeZone = 'UTC'")
-            for name in TABLES:
-                connection.register(name, tables.get(name, schema(name).empty_table()))
+        with closed({name: tables.get(name, schema(name).empty_table()) for name in TABLES}) as connection:
             found = find_hits(connection, self._indicators)
-        finally:
-            connection.close()
         return found.select(schema("hits").names).cast(schema("hits"))
 
     def _reload(self) -> None:

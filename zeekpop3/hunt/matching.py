@@ -108,5 +108,7 @@ _HITS = """
     select distinct o.ts, o.uid, o.trans_depth, coalesce(o.part, '') as part, m.indicator, m.type, o.field,
         o.value, m.source, m.description
     from observables o join matched m using (kind, value)
+    -- A follower publishes a mail in `emails` last: only then its rows elsewhere are complete.
+    where o.trans_depth is null or (o.uid, o.trans_depth) in (select (uid, trans_depth) from emails)
     order by o.ts desc, o.uid, o.trans_depth, part, o.field, m.type, m.indicator, o.value
 """

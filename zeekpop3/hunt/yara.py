@@ -1,7 +1,6 @@
 """YARA rules over messages and their decoded attachments, by YARA-X (extra `yara`).
 
-A scan has a limit of time, and what is larger than a limit of bytes is scanned up to there; both are
-reported.
+A scan has a limit of time, and data that is larger than a limit is scanned up to it; both are reported.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _COLUMNS = ("ts", "uid", "trans_depth", "sha256", "raw")
 
 
 class Scanner:
-    """Compiled rules. `timeouts` counts scans that were ended, `cut` data that was scanned in part.
+    """Compiled rules. `unscanned` has the reason for each mail that was not scanned, or only in part.
 
     `timeout_s` is the limit of one scan in seconds, `max_size` the bytes of a message or attachment that are
     scanned. Raises IndicatorError if YARA-X is not installed or the rules do not compile.
@@ -29,43 +28,45 @@ class Scanner:
         try:
             import yara_x
         except ImportError as error:
-            raise IndicatorError("--yara", "YARA rules need YARA-X; install zeekpop3[yara]") from error
+            raise IndicatorError("--yara", "YARA-X is not installed: pip install 'zeekpop3[yara]'") from error
         self._yara = yara_x
         compiler = yara_x.Compiler()
         for path in rules:
             _add(compiler, Path(path), yara_x.CompileError)
         self._scanner = yara_x.Scanner(compiler.build())
         self._scanner.set_timeout(timeout_s)
+        self._timeout_s = timeout_s
         self._max_size = max_size
-        self.timeouts = 0
-        self.cut = 0
+        self.unscanned: dict[tuple[str, int], str] = {}
 
     def hits(self, path: str | Path, filters: Filters | None = None) -> Iterator[dict[str, Any]]:
         """A row of the table `hits` for each match of a rule. Raises QueryError."""
+        self.unscanned.clear()
         for batch in batches(path, "emails", _COLUMNS, filters):
             for mail in batch.to_pylist():
                 yield from self._of_mail(mail)
 
     def _of_mail(self, mail: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        raw = mail["raw"]
-        if not raw:
+        raw, key = mail["raw"], (mail["uid"], mail["trans_depth"])
+        if raw is None:
+            self.unscanned[key] = "the tables do not hold the message (--no-raw)"
             return
-        key = {name: mail[name] for name in ("ts", "uid", "trans_depth")}
-        for rule in self._matches(raw):
-            yield {**key, "part": "", "field": "emails.raw", "value": mail["sha256"], **rule}
+        row = {name: mail[name] for name in ("ts", "uid", "trans_depth")}
+        for rule in self._matches(raw, key):
+            yield {**row, "part": "", "field": "emails.raw", "value": mail["sha256"], **rule}
         for part in parse(raw, content=True).attachments:
-            for rule in self._matches(part.content or b""):
-                value = part.filename or part.sha256
-                yield {**key, "part": part.part, "field": "attachments.content", "value": value, **rule}
+            value = part.filename or part.sha256
+            for rule in self._matches(part.content or b"", key):
+                yield {**row, "part": part.part, "field": "attachments.content", "value": value, **rule}
 
-    def _matches(self, data: bytes) -> Iterator[dict[str, Any]]:
+    def _matches(self, data: bytes, key: tuple[str, int]) -> Iterator[dict[str, Any]]:
         if len(data) > self._max_size:
-            self.cut += 1
+            self.unscanned[key] = f"only the first {self._max_size >> 20} MiB were scanned"
             data = data[: self._max_size]
         try:
             found = self._scanner.scan(data).matching_rules
         except self._yara.TimeoutError:
-            self.timeouts += 1
+            self.unscanned[key] = f"a scan took longer than {self._timeout_s} s"
             return
         for rule in found:
             described = dict(rule.metadata).get("description")

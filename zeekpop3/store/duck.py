@@ -37,8 +37,8 @@ def connect(path: str | Path, more: Mapping[str, Any] | None = None) -> duckdb.D
 
     Raises QueryError for a missing or unreadable table.
     """
-    # `emails` is opened first: a follower publishes a mail there after its rows in the other tables.
-    return closed({**{name: dataset(path, name) for name in ("emails", *TABLES)}, **(more or {})})
+    # `emails` is the first of TABLES: a follower publishes a mail there after its rows in the other tables.
+    return closed({**{name: dataset(path, name) for name in TABLES}, **(more or {})})
 
 
 def closed(views: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:

@@ -1,0 +1,50 @@
+"""Indicators, YARA rules and DKIM signatures, matched against tables.
+
+`zeekpop3.hunt` is the name of this package and of its main function; the package can be called.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zeekpop3.hunt.indicators import OnError
+    from zeekpop3.hunt.undecided import Hits
+
+
+def hunt(
+    path: str | Path,
+    indicators: str | Path | Iterable[str | Path] = (),
+    *,
+    rules: str | Path | Iterable[str | Path] = (),
+    on_error: OnError | None = None,
+) -> Hits:
+    """Search all mails in the tables of a folder for indicators, and by YARA rules.
+
+        hits = zeekpop3.hunt("tables", "indicators.intel")
+        hits.table.to_pandas()       # one row for each hit
+        hits.undecided.to_pandas()   # mails without a hit of which bytes are missing
+
+    `indicators` are files: Zeek intel files, CSV files with a header, or one indicator per line. `rules` are
+    files of YARA rules. A line that cannot be used is reported to `on_error`; without it, it raises. Raises
+    IndicatorError for a file that cannot be used, QueryError if the tables cannot be read.
+    """
+    from zeekpop3.hunt.search import search
+
+    return search(path, _files(indicators), rules=_files(rules), on_error=on_error)
+
+
+def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    return [given] if isinstance(given, (str, Path)) else list(given)
+
+
+class _Callable(ModuleType):
+    def __call__(self, *arguments: Any, **options: Any) -> Hits:
+        return hunt(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,45 @@
+"""A search of all mails in tables: lists of indicators, YARA rules, and what could not be searched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeekpop3.hunt.indicators import Indicator, OnError, read_indicators
+from zeekpop3.hunt.matching import find_hits
+from zeekpop3.hunt.undecided import Hits, judged
+from zeekpop3.hunt.yara import Scanner
+from zeekpop3.store.duck import connect, steadily
+from zeekpop3.tables.schema import schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def search(
+    path: str | Path,
+    indicators: Iterable[str | Path] = (),
+    *,
+    rules: Iterable[str | Path] = (),
+    on_error: OnError | None = None,
+) -> Hits:
+    """See `zeekpop3.hunt`."""
+    listed = read_indicators(indicators, on_error)
+    scanner = Scanner(rules) if (rules := list(rules)) else None
+    return steadily(path, lambda: _search(path, listed, scanner))
+
+
+def _search(path: str | Path, indicators: list[Indicator], scanner: Scanner | None) -> Hits:
+    import pyarrow as pa
+
+    found: list[pa.Table] = []
+    with connect(path) as connection:
+        if indicators:
+            found.append(find_hits(connection, indicators))
+        if scanner is not None:
+            found.append(pa.Table.from_pylist(list(scanner.hits(path)), schema("hits")))
+        columns = schema("hits").names
+        hits = pa.concat_tables([table.select(columns).cast(schema("hits")) for table in found])
+        hits = hits.sort_by([("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")])
+        return judged(connection, hits, scanner.unscanned if scanner else {})
