@@ -256,7 +256,7 @@ def test_a_log_is_appended_once(lines: list[bytes], tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress(first.read_bytes()))
     grown = write(tmp_path / "pop3_events.2.log", lines)
     for again in (first, packed, grown):
-        with pytest.raises(OutputError, match="already contains this log.*--force"):
+        with pytest.raises(OutputError, match=r"already contains this log.*--force"):
             run([again], tmp_path / "out", mode="append")
     assert parts(tmp_path / "out").keys() == before.keys()
     rest = write(tmp_path / "pop3_events.3.log", lines[half:])

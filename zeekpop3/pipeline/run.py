@@ -56,10 +56,11 @@ def run(
     """Read event logs and write the tables to the folder `out`.
 
     `logs`: files, folders or globs. `mode`: "new" (refuses a folder that has tables), "append" or
-    "overwrite". A log whose connections are in the tables is appended only with `force`. `jobs`: number of processes; None for as many as there are cores and work. Input that
-    cannot be read is reported to `on_error` (default: a warning of the logger "zeekpop3") and counted in
-    `problems`; the rest is used. Raises LogError if there is nothing to read, OutputError if `out` cannot
-    be used, or contains a log that would be appended.
+    "overwrite". A log whose connections are in the tables is appended only with `force`. `jobs`: number of
+    processes; None for as many as there are cores and work. Input that cannot be read is reported to
+    `on_error` (default: a warning of the logger "zeekpop3") and counted in `problems`; the rest is used.
+    Raises LogError if there is nothing to read, OutputError if `out` cannot be used, or contains a log that
+    would be appended.
     """
     from zeekpop3.store.parts import new_token
     from zeekpop3.store.write import Sink
