@@ -41,7 +41,7 @@ def test_old_days_go(out: Path) -> None:
     """With two days kept on the 27th, the 24th is gone and the 25th is there."""
     removed = prune(out, 2, NOW)
     assert {path.name for path in removed} == {"day=2024-06-24"}
-    assert len(removed) == 3  # there is no attachment
+    assert len(removed) == 4  # emails, addresses, sessions, commands
     assert days(out) == {"day=2024-06-25", "day=2024-06-26"}
     assert list(zeekpop3.read_emails(out)["uid"]) == ["C1", "C2"]
     assert prune(out, 2, NOW) == []
@@ -56,7 +56,7 @@ def test_the_zone_of_now_does_not_matter(out: Path) -> None:
 def test_a_dry_run_removes_nothing(out: Path) -> None:
     """It says the same and does nothing."""
     before = days(out)
-    assert len(prune(out, 0, NOW, dry_run=True)) == 9 + len(empty_parts(out))
+    assert len(prune(out, 0, NOW, dry_run=True)) == 12 + len(empty_parts(out))
     assert days(out) == before
 
 

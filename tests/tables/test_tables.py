@@ -26,11 +26,27 @@ from zeekpop3.tables import (
     schema,
 )
 
-EMAILS = """ts uid id_orig_h id_orig_p id_resp_h id_resp_p user trans_depth command msg_num uidl
-octets_declared size fidelity complete missing_bytes defects sha256 date date_raw from to cc bcc reply_to
-sender return_path delivered_to subject msg_id in_reply_to references user_agent x_originating_ip
-first_received second_received received path mime_version content_type charset text html urls headers
-attachments raw"""
+PARSED = """date date_raw from to cc bcc reply_to sender return_path delivered_to
+from_name from_address from_domain from_site reply_to_name reply_to_address reply_to_domain reply_to_site
+sender_name sender_address sender_domain sender_site return_path_address return_path_site
+subject msg_id in_reply_to references thread_id user_agent x_originating_ip first_received second_received
+received path auth_server auth_spf auth_dkim auth_dmarc auth_arc dkim mime_version content_type charset text
+html html_text urls headers"""
+COLUMNS = {
+    "emails": f"""ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor user trans_depth command
+msg_num uidl octets_declared size fidelity complete missing_bytes defects sha256 {PARSED} attachments raw""",
+    "addresses": "ts uid trans_depth part field position name address local_part domain site",
+    "links": "ts uid trans_depth part position url target scheme host site text origin text_site",
+    "attachments": """ts uid trans_depth part filename filename_raw extension content_type mime_type
+disposition content_id size md5 sha1 sha256 content""",
+    "enclosed": f"ts uid trans_depth part size sha256 defects {PARSED}",
+    "sessions": """ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor duration user
+auth_mechanism auth_result logins_failed users_refused capabilities starttls_offered stat_messages stat_octets
+listed retrieved deleted tls quit closed commands errors unknown greeting fidelity missing_bytes defects""",
+    "listings": "ts uid user id_resp_h messages",
+    "commands": "ts uid seq command argument status message lines octets reply_ts",
+    "hits": "ts uid trans_depth part indicator type field value source description",
+}
 
 
 def row(transfer_: Any, mail_: Any, privacy: Privacy | None = None) -> dict[str, Any]:
@@ -38,8 +54,8 @@ def row(transfer_: Any, mail_: Any, privacy: Privacy | None = None) -> dict[str,
 
 
 def test_the_columns_are_those_of_the_design() -> None:
-    """Names and order of the emails table, and the key's types."""
-    assert schema("emails").names == EMAILS.split()
+    """Names and order of all tables, and the key's types."""
+    assert {name: schema(name).names for name in TABLES} == {n: c.split() for n, c in COLUMNS.items()}
     assert schema("emails").field("ts").type == pa.timestamp("us", tz="UTC")
     assert schema("emails").field("id_resp_p").type == pa.uint16()
     assert "day" not in schema("emails").names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from zeekpop3.message import parse
+from zeekpop3.message import Mail, parse
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session import Command, Transfer
@@ -38,7 +38,10 @@ class Records:
             elif isinstance(event, Transfer):
                 self._add_mail(event)
             else:
-                self._tables["sessions"].add(SessionRecord(event))
+                session = SessionRecord(event, self.settings.sensor)
+                self._tables["sessions"].add(session)
+                if event.listing is not None:
+                    self._tables["listings"].add(session)
                 self.counts.sessions += 1
 
     def _add_mail(self, transfer: Transfer) -> None:
@@ -48,9 +51,15 @@ class Records:
             exact=transfer.fidelity == "exact",
             content=self.settings.attachment_content,
         )
-        self._tables["emails"].add(MailRecord(transfer, mail))
+        self._tables["emails"].add(MailRecord(transfer, mail, self.settings.sensor))
         for attachment in mail.attachments:
             self._tables["attachments"].add(ItemRecord(transfer, attachment))
+        privacy = self.settings.privacy
+        self._add_items(transfer, mail, privacy.keeps_links)
+        if privacy.keep_body:
+            for message in mail.enclosed:
+                self._tables["enclosed"].add(MailRecord(transfer, message))
+                self._add_items(transfer, message, privacy.keeps_links)
         if transfer.command == "TOP":
             self.counts.previews += 1
         else:
@@ -58,6 +67,15 @@ class Records:
         self.counts.incomplete += not transfer.complete
         self.counts.mail_bytes += len(transfer.raw)
         self.counts.attachments += len(mail.attachments)
+
+    def _add_items(self, transfer: Transfer, mail: Mail, links: bool) -> None:
+        """The addresses and links of a mail, or of a message inside it."""
+        addresses, add = self._tables["addresses"], self._tables["links"].add
+        for address in mail.addresses:
+            addresses.add(ItemRecord(transfer, address, mail.part))
+        if links:
+            for position, link in enumerate(mail.links, 1):
+                add(ItemRecord(transfer, link, mail.part, position))
 
     def take(self) -> list[tuple[str, pa.Table]]:
         """Remove and return the collected rows as (table name, Arrow table), without empty tables."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _VALUE_BYTES = 25  # of a row, for each column, without large texts
-_LARGE = {"body", "raw", "free"}
+_LARGE = {"body", "raw", "free"}  # values that may be large, by what privacy does to them
 
 
 class TableBuilder:
@@ -27,7 +27,11 @@ class TableBuilder:
         self._values = attrgetter(*(str(column.source or column.name) for column in table.columns))
         rules = [(privacy or Privacy()).rule(column.personal) for column in table.columns]
         self._rules = [(index, rule) for index, rule in enumerate(rules) if rule is not None]
-        self._large = [index for index, column in enumerate(table.columns) if column.personal in _LARGE]
+        self._large = [
+            index
+            for index, column in enumerate(table.columns)
+            if column.personal in _LARGE or (column.repeated and column.fields)
+        ]
         self.reset()
 
     def __len__(self) -> int:

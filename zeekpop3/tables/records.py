@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.session.events import ConnId
@@ -15,16 +16,39 @@ if TYPE_CHECKING:
 _UNKNOWN = ConnId._make((None, None, None, None))
 
 
+@lru_cache(1 << 12)
+def _community_id(conn_id: ConnId) -> str | None:
+    """The Community ID (version 1, seed 0) of a TCP connection; None if the addresses are not known."""
+    from communityid import CommunityID, FlowTuple
+    from communityid.error import FlowTupleError
+
+    if conn_id.orig_h is None:
+        return None
+    try:
+        flow = FlowTuple.make_tcp(conn_id.orig_h, conn_id.resp_h, conn_id.orig_p, conn_id.resp_p)
+        found: str | None = CommunityID().calc(flow)
+    except (FlowTupleError, ValueError):  # not addresses
+        return None
+    return found
+
+
 @dataclass(slots=True)
 class MailRecord:
-    """A transfer and the mail that was parsed from its bytes; a row of `emails`."""
+    """A transfer and the mail that was parsed from its bytes, a row of `emails`; or a message inside that
+    mail, a row of `enclosed`.
+    """
 
     transfer: Transfer
     mail: Mail
+    sensor: str | None = None
 
     @property
     def conn_id(self) -> ConnId:
         return self.transfer.conn_id or _UNKNOWN
+
+    @property
+    def community_id(self) -> str | None:
+        return _community_id(self.conn_id)
 
     @property
     def size(self) -> int:
@@ -51,21 +75,31 @@ class MailRecord:
 
 @dataclass(slots=True)
 class ItemRecord:
-    """One of many things in a mail, such as an attachment; a row of its table."""
+    """One of many things in a mail, such as a link or an attachment; a row of its table.
+
+    `part`: the message inside the mail that has it, "" for the mail itself. `position` counts from 1.
+    """
 
     transfer: Transfer
     item: Any
+    part: str = ""
+    position: int = 0
 
 
 @dataclass(slots=True)
 class SessionRecord:
-    """A connection; a row of `sessions`."""
+    """A connection; a row of `sessions`, and of `listings`."""
 
     session: Session
+    sensor: str | None = None
 
     @property
     def conn_id(self) -> ConnId:
         return self.session.conn_id or _UNKNOWN
+
+    @property
+    def community_id(self) -> str | None:
+        return _community_id(self.conn_id)
 
     @property
     def duration(self) -> float:
