@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zeekpop3.cli.options import Directory, FormatOptions, command, exclusive
+from zeekpop3.cli.options import Directory, FormatOptions, SpanOptions, command, exclusive, local_path
 from zeekpop3.cli.output import Problems, print_table, say, write
+from zeekpop3.errors import ZeekPop3Error
 from zeekpop3.views.format import csv_lines, json_lines, plural
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _SHOWN_PROBLEMS = 10
-_HIT_COLUMNS = ("ts", "mail", "type", "indicator", "field", "value", "source")
+_HIT_COLUMNS = ("ts", "mail", "type", "indicator", "value", "field", "source")
+_VERDICT_COLUMNS = ("ts", "mail", "result", "domain", "selector", "aligned", "from_address", "reason")
 _UNDECIDED_COLUMNS = ("ts", "mail", "user", "subject", "missing_bytes", "reason")
 
 
@@ -29,6 +31,11 @@ def register(app: typer.Typer) -> None:
         "zeekpop3 hunt tables --indicators feed.intel --indicators hashes.txt",
         "zeekpop3 hunt tables --indicators feed.intel --new --json",
     )(hunt)
+    command(
+        app,
+        "zeekpop3 verify tables --dns dns.log",
+        "zeekpop3 verify tables --dns /opt/zeek/logs/2026-10-14 --keys dkim-keys.json --csv",
+    )(verify)
 
 
 class _SkippedLines(Problems):
@@ -112,17 +119,85 @@ def hunt(
         raise typer.Exit(1)
 
 
+def verify(
+    directory: Directory,
+    *,
+    dns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dns", metavar="LOG", help="Zeek's dns.log, or a folder or a glob of them. Repeatable."
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--keys",
+            metavar="FILE",
+            help="File of keys: read if it exists; the keys found in --dns are added to it.",
+            callback=local_path,
+        ),
+    ] = None,
+    select: SpanOptions,
+    output: FormatOptions,
+) -> None:
+    """Verify the DKIM signatures of the mails, with the keys that Zeek saw in DNS answers.
+
+    One result for each mail and signature: pass, fail with the reason, or no key. A mail that is not exact
+    and complete cannot be verified, and counts as no key.
+
+    A pass proves that the holder of the domain's key signed the body and the listed header fields, From among
+    them, and that they were not changed since. It proves nothing about the content, and it is about the
+    author only if the signing domain is that of From (aligned). The key is trusted as far as the DNS answer
+    is: who can forge answers can forge a pass.
+    """
+    from zeekpop3.hunt.keys import Keys, keys_of_dns_log, read_keys, write_keys
+    from zeekpop3.hunt.verify import Verdict
+    from zeekpop3.hunt.verify import verify as verdicts
+
+    output.check()
+    saved = keys is not None and keys.exists()
+    if not dns and not saved:
+        raise typer.BadParameter("give Zeek's dns.log, or a file of keys: --dns LOG or --keys FILE")
+    problems = Problems()
+    known = Keys(read_keys(keys) if keys is not None and saved else ())
+    for log in dns or []:
+        try:
+            for key in keys_of_dns_log(log):
+                known.add(key)
+        except ZeekPop3Error as error:
+            problems(error)
+    if keys is not None and dns:
+        write_keys(keys, known)
+    found = verdicts(directory, known, select.filters())
+    _print_rows([verdict._asdict() for verdict in found], Verdict._fields, _VERDICT_COLUMNS, output)
+    counts = ", ".join(f"{sum(v.result == one for v in found)} {one}" for one in ("pass", "fail", "no key"))
+    say(f"{plural(len(found), 'signature')}: {counts}; {plural(len(known), 'key')} known")
+    if problems.found:
+        raise typer.Exit(1)
+
+
 def _print(table: pa.Table, shown: Sequence[str], output: FormatOptions) -> None:
+    _print_rows(table.to_pylist(), table.column_names, shown, output)
+
+
+def _print_rows(
+    rows: list[dict[str, Any]], columns: Sequence[str], shown: Sequence[str], output: FormatOptions
+) -> None:
     """Rows with all columns as JSON or CSV, or the columns `shown` as a table."""
-    rows = table.to_pylist()
     if output.json:
         write(json_lines(rows))
     elif output.csv:
-        write(csv_lines(table.column_names, (row.values() for row in rows)))
+        write(csv_lines(columns, (row.values() for row in rows)))
     elif rows:
-        print_table(shown, [[_mail(row) if name == "mail" else row[name] for name in shown] for row in rows])
+        print_table(shown, [[_shown(row, name) for name in shown] for row in rows])
+
+
+def _shown(row: Mapping[str, Any], name: str) -> Any:
+    """A cell of the table: the mail as `show` takes it, the value only if it differs from the indicator."""
+    if name == "mail":
+        return _mail(row)
+    return None if name == "value" and row["value"] == row["indicator"] else row[name]
 
 
 def _mail(row: Mapping[str, Any]) -> str:
-    """The mail as `show` and `eml` take it."""
     return row["uid"] if row["trans_depth"] is None else f"{row['uid']}/{row['trans_depth']}"

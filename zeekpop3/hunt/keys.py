@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,8 +62,11 @@ class Keys:
 
 
 def keys_of_dns_log(path: str | Path) -> Iterator[DkimKey]:
-    """The keys in a dns.log, a folder or a glob of them. Raises LogError if it cannot be read."""
-    table = read_zeek_log(path)
+    """The keys in a dns.log, a glob of them, or a folder of logs. Raises LogError if it cannot be read."""
+    where = Path(path) / "dns*.log*" if Path(path).is_dir() else path
+    table = read_zeek_log(where, containing=_LABEL.encode())
+    if not table.num_columns:
+        return  # JSON lines without a key
     if not {"ts", "query", "answers"} <= set(table.column_names):
         raise KeyFileError(path, "not a dns.log: it lacks ts, query or answers")
     columns = (table.column(name).to_pylist() for name in ("ts", "query", "answers"))
@@ -120,13 +124,17 @@ def _key(path: str | Path, number: int, line: str) -> DkimKey:
 
 
 def write_keys(path: str | Path, keys: Iterable[DkimKey]) -> None:
-    """Write a key file. Raises KeyFileError if it cannot be written."""
+    """Write a key file, completely or not at all. Raises KeyFileError if it cannot be written."""
     lines = [
         json.dumps({"name": k.name, "txt": k.txt, "first": k.first.isoformat(), "last": k.last.isoformat()})
         + "\n"
         for k in keys
     ]
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        Path(path).write_text("".join(lines), encoding="utf-8")
+        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise KeyFileError(path, error.strerror or str(error)) from error

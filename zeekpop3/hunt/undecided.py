@@ -59,12 +59,12 @@ def judged(
     connection.register("found_hits", hits)
     connection.register("unscanned", reasons)
     try:
-        counts = connection.execute(_COUNTS).fetchone() or (0, 0)
+        ((searched, with_hits),) = connection.execute(_COUNTS).fetchall()
         undecided = connection.sql(_UNDECIDED).to_arrow_table()
     finally:
         connection.unregister("found_hits")
         connection.unregister("unscanned")
-    return Hits(hits, counts[0], counts[1], undecided)
+    return Hits(hits, searched, with_hits, undecided)
 
 
 _COUNTS = """

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zeekpop3.hunt.keys import DkimKey, Keys
+from zeekpop3.store.duck import steadily
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import batches
 
@@ -63,11 +64,19 @@ class Verdict(NamedTuple):
     key_seen: dt.datetime | None
 
 
-def verify(path: str | Path, keys: Keys, filters: Filters | None = None) -> Iterator[Verdict]:
-    """A verdict for each DKIM-Signature of each mail in the tables of a folder. Raises QueryError."""
-    for batch in batches(path, "emails", _COLUMNS, filters):
-        for mail in batch.to_pylist():
-            yield from verdicts_of(mail, keys)
+def verify(path: str | Path, keys: Keys, filters: Filters | None = None) -> list[Verdict]:
+    """A verdict for each DKIM-Signature of each mail in the tables of a folder, the newest mail first.
+
+    Raises QueryError.
+    """
+
+    def read() -> list[Verdict]:
+        found = batches(path, "emails", _COLUMNS, filters)
+        return [
+            verdict for batch in found for mail in batch.to_pylist() for verdict in verdicts_of(mail, keys)
+        ]
+
+    return sorted(steadily(path, read), key=lambda verdict: verdict.ts, reverse=True)
 
 
 def verdicts_of(mail: dict[str, Any], keys: Keys) -> Iterator[Verdict]:

@@ -11,6 +11,7 @@ import gzip
 import io
 import re
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,14 @@ _NUMBERS = {"count", "int"}
 _SECONDS = {"double", "interval"}
 
 
-def read_zeek_log(path: str | Path) -> pa.Table:
-    """One log, or all logs of a folder or glob, as one table. Raises LogError if it cannot be read."""
+def read_zeek_log(path: str | Path, containing: bytes = b"") -> pa.Table:
+    """One log, or all logs of a folder or glob, as one table: the rows whose line contains these bytes.
+
+    Raises LogError if it cannot be read.
+    """
     import pyarrow as pa
 
-    tables = [_read(file) for file in _files(Path(path))]
+    tables = [_read(file, containing) for file in _files(Path(path))]
     tables = [table for table in tables if table.num_columns] or tables
     try:
         return pa.concat_tables(tables, promote_options="permissive")
@@ -48,15 +52,21 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, containing: bytes) -> pa.Table:
     import pyarrow as pa
 
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+        with path.open("rb") as file:
+            packed = file.peek(2)[:2] == b"\x1f\x8b"
+            with gzip.GzipFile(fileobj=file) if packed else nullcontext(file) as lines:
+                if containing:
+                    content = b"".join(line for line in lines if line[:1] == b"#" or containing in line)
+                else:
+                    content = lines.read()
     except (OSError, EOFError, zlib.error) as error:
         raise LogError(path, f"cannot read: {_first_line(error)}") from error
+    if containing and not content:
+        return pa.table({})
     try:
         return _json(content) if content[:1] == b"{" else _tsv(path, content)
     except (pa.ArrowException, ValueError) as error:
