@@ -1,11 +1,11 @@
-"""README.md is run: its commands, its code, and its tables of columns and defects.
+"""README.md and the page of the Python API are run: their commands, their code, and what these print.
 
-    python tests/readme.py            says what is not true
-    python tests/readme.py --renew    writes the outputs and tables anew, to be looked at with git diff
+    python tests/readme.py            reports what differs
+    python tests/readme.py --renew    writes the outputs again; read the diff
 
 A ```console block holds commands after `$ ` and what they print (stdout and stderr, 100 columns wide); they
-run one after the other, in a folder that has the repository's fixtures. A ```python block prints what the
-```text block behind it says. `<!-- zeek -->` before a block: it needs a zeek on PATH.
+run one after the other, in a copy of the repository. A ```python block prints what the ```text block behind
+it says. `<!-- zeek -->` before a block: it needs a zeek on PATH. `<!-- not run -->`: it is not run.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+PAGES = ("README.md", "zeekpop3/README.md")
+#: What a fresh clone does not have, or commands do not need.
+_NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "bench", *(
+    line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split() if line.startswith("/")
+))  # fmt: skip
 _FENCE = re.compile(r"(?P<mark><!-- [a-z ]+ -->\n)?```(?P<kind>console|python)\n(?P<body>.*?)\n```\n"
                     r"(?P<out>\n```text\n(?P<printed>.*?)\n```\n)?", re.DOTALL)  # fmt: skip
-_GENERATED = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass
@@ -51,7 +54,9 @@ def blocks(text: str) -> Iterator[Block]:
         code: list[str] = []
         said: list[str] = []
         for line in found["body"].split("\n"):
-            if line.startswith("$ "):
+            if code and "<<'END'" in code[-1] and not code[-1].endswith("\nEND"):
+                code[-1] += "\n" + line
+            elif line.startswith("$ "):
                 code.append(line[2:])
                 said.append("")
             elif code and code[-1].endswith("\\") and not said[-1]:
@@ -89,42 +94,12 @@ def run(block: Block, folder: Path) -> list[str]:
 
 
 def workplace(folder: Path) -> Path:
-    """A folder to run the README in."""
-    (folder / "fixtures").symlink_to(ROOT / "fixtures")
-    return folder
-
-
-def generated(what: str) -> str:
-    """The text of a generated part: the columns of the tables, or the defects."""
-    if what == "columns":
-        from zeekpop3.tables.schema import TABLES
-
-        parts = []
-        for table in TABLES.values():
-            lines = [
-                f"**{table.name}**: {table.meaning} Key: {', '.join(f'`{k}`' for k in table.key)}.",
-                "",
-            ]
-            lines += ["| column | type | meaning |", "|---|---|---|"]
-            lines += [f"| `{c.name}` | {_type(c)} | {c.meaning} |" for c in table.columns]
-            parts.append("\n".join(lines))
-        return "\n\n".join(parts) + "\n"
-    from zeekpop3.session.defects import DEFECTS
-
-    rows = [f"| `{name}` | {meaning} |" for name, meaning in sorted(DEFECTS.items())]
-    return "\n".join(["| defect | meaning |", "|---|---|", *rows]) + "\n"
-
-
-def _type(column: object) -> str:
-    name = column.type  # type: ignore[attr-defined]
-    if column.fields:  # type: ignore[attr-defined]
-        name = "{" + " ".join(field.name for field in column.fields) + "}"  # type: ignore[attr-defined]
-    return f"{name}[]" if column.repeated else name  # type: ignore[attr-defined]
+    """A copy of the repository to run the commands in."""
+    return Path(shutil.copytree(ROOT, folder / "zeekpop3", ignore=_NOT_COPIED))
 
 
 def renewed(text: str) -> str:
-    """README.md with what its commands print now."""
-    text = _GENERATED.sub(lambda m: m[1] + generated(m[2]) + m[3], text)
+    """A page with what its commands print now."""
     with tempfile.TemporaryDirectory() as name:
         folder = workplace(Path(name))
         out, at = [], 0
@@ -145,10 +120,20 @@ def renewed(text: str) -> str:
         return "".join(out) + text[at:]
 
 
+def main() -> None:
+    """Compare the pages with what their commands print, or write them again."""
+    different = []
+    for name in PAGES:
+        page = ROOT / name
+        old = page.read_text("utf-8")
+        new = renewed(old)
+        if new != old:
+            different.append(name)
+        if "--renew" in sys.argv:
+            page.write_text(new, "utf-8")
+    if different and "--renew" not in sys.argv:
+        sys.exit(f"{', '.join(different)}: commands print something else; python tests/readme.py --renew")
+
+
 if __name__ == "__main__":
-    old = README.read_text("utf-8")
-    new = renewed(old)
-    if "--renew" in sys.argv:
-        README.write_text(new, "utf-8")
-    elif new != old:
-        sys.exit("README.md is not what its commands print: python tests/readme.py --renew")
+    main()

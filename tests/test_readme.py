@@ -1,4 +1,6 @@
-"""README.md is true: its commands print what it says, its tables are those of the code."""
+"""README.md and the page of the Python API are true: commands and code print what they say. So are the examples of
+each command's help: they run.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +9,90 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import readme
+import zeekpop3
+from zeekpop3.cli.app import app
 
-TEXT = readme.README.read_text("utf-8")
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+TEXT = (readme.ROOT / "README.md").read_text("utf-8")
+HAS_ZEEK = shutil.which("zeek") is not None
 
 
-def test_commands_print_what_the_readme_says(tmp_path: Path) -> None:
-    """Every command and piece of code, in order, in one folder."""
-    pytest.importorskip("duckdb")
+@pytest.mark.parametrize("page", readme.PAGES)
+def test_commands_print_what_the_page_says(page: str, tmp_path: Path) -> None:
+    """Every command and piece of code, in order, in one copy of the repository."""
     folder = readme.workplace(tmp_path)
-    for block in readme.blocks(TEXT):
-        if block.needs_zeek and shutil.which("zeek") is None:
-            continue
-        assert readme.run(block, folder) == block.said, block.code
-
-
-def test_generated_parts_are_up_to_date() -> None:
-    """The tables of columns and of defects are those of the code."""
-    found = list(re.finditer(r"<!-- generated: ([a-z ]+) -->\n(.*?)<!-- end -->", TEXT, re.DOTALL))
-    assert [match[1] for match in found] == ["columns", "defects"]
-    for match in found:
-        assert match[2] == readme.generated(match[1])
+    for block in readme.blocks((readme.ROOT / page).read_text("utf-8")):
+        if not block.needs_zeek or HAS_ZEEK:
+            assert readme.run(block, folder) == block.said, block.code
 
 
 def test_every_command_is_in_the_readme() -> None:
     """No command of the program is left out."""
-    from typer.main import get_command
+    assert {name for name in COMMANDS if f"zeekpop3 {name}" not in TEXT} == set()
 
-    from zeekpop3.cli.app import app
 
-    commands = set(get_command(app).commands)  # type: ignore[attr-defined]
-    assert {name for name in commands if f"zeekpop3 {name}" not in TEXT} == set()
+def test_links_lead_somewhere() -> None:
+    """Every relative link of a page names a file."""
+    for page in (*readme.PAGES, "CONTRIBUTING.md", "zeekpop3/follow/README.md"):
+        path = readme.ROOT / page
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text("utf-8")):
+            assert (path.parent / target).exists(), (page, target)
 
 
 def test_every_option_has_help() -> None:
     """`--help` says what each command, argument and option is for."""
-    from typer.main import get_command
-
-    from zeekpop3.cli.app import app
-
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in COMMANDS.items():
         assert command.help, name
         for parameter in command.params:
             assert getattr(parameter, "help", None) or parameter.name == "help", (name, parameter.name)
+
+
+UID = "CHhAvVGS1DHFjwGM9"  # stands for any connection in the examples
+
+
+@pytest.fixture(scope="module")
+def made_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables of one log."""
+    folder = tmp_path_factory.mktemp("made") / "tables"
+    zeekpop3.run([readme.ROOT / "fixtures/logs/poplib.exact.log"], folder, jobs=1)
+    return folder
+
+
+def examples_folder(folder: Path, made_tables: Path | None) -> None:
+    """A folder with all files that the examples name."""
+    fixtures = readme.ROOT / "fixtures"
+    for source, target in {
+        "logs/poplib.exact.log": "pop3_events.log",
+        "logs/article.exact.log": "logs/2024-06-24/pop3_events.10:00:00-11:00:00.log",
+        "article.pcap": "traffic.pcap",
+        "incident/indicators.intel": "feed.intel",
+        **{f"incident/{name}.log": f"{name}.log" for name in ("conn", "dns", "http", "ssl", "files", "smtp")},
+    }.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(fixtures / source, folder / target)
+    (folder / "hashes.txt").write_text("d41d8cd98f00b204e9800998ecf8427e\n")
+    (folder / "rules.yar").write_text('rule program { strings: $mz = "MZ" condition: $mz at 0 }\n')
+    if made_tables is not None:
+        shutil.copytree(made_tables, folder / "tables")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_of_the_help_run(name: str, tmp_path: Path, made_tables: Path) -> None:
+    """Each command has two examples, which exit with 0 where the files and tables are that they name."""
+    examples = re.findall(r"^\$ (.+)$", COMMANDS[name].epilog or "", re.MULTILINE)
+    assert len(examples) >= 2
+    examples_folder(tmp_path, None if name in ("run", "pcap", "follow") else made_tables)
+    uid = zeekpop3.read_emails(made_tables, columns=["uid"])["uid"][0]
+    for example in examples:
+        if not HAS_ZEEK and re.search(r"\bzeek\b|zeekpop3 pcap", example):
+            continue
+        command = example.replace(UID, uid).replace("/opt/zeek/logs", "logs")
+        command = command.replace("/var/lib/zeekpop3/", "")
+        if name == "follow" and "--once" not in command and "--print-unit" not in command:
+            command += " --once"
+        block = readme.Block("console", [command + "\necho exit $?"], [], False, (0, 0))
+        printed = readme.run(block, tmp_path)[0]
+        assert printed.endswith("exit 0"), (example, printed)

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         "zeekpop3 man > zeekpop3.1",
-        "zeekpop3 man | man -l -",
+        "zeekpop3 man | gzip > zeekpop3.1.gz",
     )(man)
 
 

@@ -40,7 +40,7 @@ _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
 _MIN_LINE = 40
-_PADDING_INSIDE = re.compile(rb"=[^A-Za-z0-9+/]*+(?=[A-Za-z0-9+/])")
+_DIGIT = re.compile(rb"[A-Za-z0-9+/]")
 _UP_TO_PADDING = re.compile(rb"([^=]++)(=[^A-Za-z0-9+/]*+)?+")
 _WORDS = re.compile(rb"\S[ \t]++\S")
 _ODD_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
@@ -151,11 +151,12 @@ def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
             text = text[:line]
         else:
             defects["base64_broken"] = None
-    padding = _PADDING_INSIDE.search(text)
-    if padding is not None:
-        if _WORDS.search(text, padding.end()) is not None:
+    padding = text.find(b"=")
+    behind = _DIGIT.search(text, padding) if padding >= 0 else None
+    if behind is not None:
+        if _WORDS.search(text, behind.start()) is not None:
             defects["base64_trailing_text"] = None
-            text = text[: padding.end()]
+            text = text[: behind.start()]
         else:
             defects["base64_padding"] = None
     out = bytearray()
