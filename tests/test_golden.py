@@ -70,7 +70,7 @@ def test_rotated_logs_give_the_same_tables(form: str) -> None:
 @pytest.mark.parametrize("form", golden.FORMS)
 @pytest.mark.parametrize("name", golden.CAPTURES)
 def test_the_tables_are_the_golden_ones(name: str, form: str) -> None:
-    """All four tables, every column; `python tests/golden.py --renew` renews them on purpose."""
+    """All tables, every column; `python tests/golden.py --renew` renews them on purpose."""
     path = golden.GOLDEN / f"{name}.{form}.json"
     assert json.loads(golden.dump(_tables(name, form))) == json.loads(path.read_text())
 
