@@ -13,17 +13,23 @@ from support.tables_made import with_attachment
 
 PLAIN = (
     b"From: Boss <boss@corp.example>\r\nTo: Zhang San <zhangsan@mail.example>, wangwu@mail.example\r\n"
-    b"Cc: lisi@mail.example\r\nSubject: plain\r\nX-Originating-IP: [198.51.100.7]\r\n"
+    b"Cc: lisi@mail.example\r\nSubject: plain\r\nMessage-ID: <p1@corp.example>\r\n"
+    b"X-Originating-IP: [198.51.100.7]\r\n"
     b"Received: from mx (mx [203.0.113.9]) by here; Mon, 24 Jun 2024 11:00:00 +0000\r\n\r\n"
-    b"See the Invoice at https://shop.example/pay?id=1\r\n"
+    b"See the Invoice at https://pay.shop.example/pay?id=1\r\n"
+)
+REPLY = (
+    b"From: x\r\nMessage-ID: <p2@corp.example>\r\nIn-Reply-To: <p1@corp.example>\r\n"
+    b"Content-Type: text/html\r\n\r\n<p>Dear <b>you</b></p>\r\n"
 )
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three mails: a plain one, one with an attachment, and an older one without anything."""
+    """Four mails: a plain one, its answer in HTML, one with an attachment, an older one without anything."""
     events = [
         transfer(uid="Cplain", raw=PLAIN),
+        transfer(uid="Chtml", raw=REPLY),
         transfer(uid="Cpdf", raw=with_attachment("Report.PDF")),
         transfer(uid="Cold", ts=NOON - 30 * DAY, raw=b"Subject: old\r\n\r\nnothing\r\n"),
         session(uid="Cplain"),
@@ -45,15 +51,25 @@ def found(tables: Path, *arguments: str) -> set[str]:
         (["--to", "zhangsan@"], {"Cplain", "Cpdf"}),
         (["--text", "invoice"], {"Cplain"}),
         (["--url", "shop.example/PAY"], {"Cplain"}),
+        (["--text", "dear you"], {"Chtml"}),
+        (["--text", "<b>"], set()),
+        (["--site", "SHOP.example"], {"Cplain"}),
+        (["--site", "pay.shop.example"], {"Cplain"}),
+        (["--site", "mail.example"], {"Cplain"}),
+        (["--site", "hop.example"], set()),
+        (["--thread", "<p1@corp.example>"], {"Cplain", "Chtml"}),
+        (["--thread", "p2@corp.example"], {"Cplain", "Chtml"}),
+        (["--thread", "Chtml/1"], {"Cplain", "Chtml"}),
+        (["--thread", "p9@corp.example"], set()),
         (["--ip", "203.0.113.9"], {"Cplain"}),
         (["--ip", "198.51.100.7"], {"Cplain"}),
-        (["--ip", "192.0.2.110"], {"Cplain", "Cpdf", "Cold"}),
+        (["--ip", "192.0.2.110"], {"Cplain", "Chtml", "Cpdf", "Cold"}),
         (["--has-attachment"], {"Cpdf"}),
         (["--attachment-name", "report"], {"Cpdf"}),
         (["--extension", "pdf"], {"Cpdf"}),
         (["--extension", ".PDF"], {"Cpdf"}),
         (["--extension", "df"], set()),
-        (["--ip", "192.0.2.110", "--since", "2024-06-01"], {"Cplain", "Cpdf"}),
+        (["--ip", "192.0.2.110", "--since", "2024-06-01"], {"Cplain", "Chtml", "Cpdf"}),
         (["--ip", "192.0.2.110", "--until", "2024-06-01"], {"Cold"}),
         (["--to", "zhangsan@", "--has-attachment", "--subject", "rep"], {"Cpdf"}),
         (["--to", "zhangsan@", "--text", "x' or '1'='1"], set()),

@@ -87,7 +87,7 @@ def test_one_mail_in_full(made: Made) -> None:
         "exact, complete",
         "  Subject: report",
         "  See there.",
-        "  r.pdf  application/pdf  20 bytes  sha256 ",
+        "  r.pdf  application/pdf  20 bytes\n    sha256 ",
     ):
         assert part in text
     ours = [line for line in lines if not line.startswith("  ")]
@@ -101,6 +101,31 @@ def test_one_mail_in_full(made: Made) -> None:
         ]
         assert all(visible(line) == line for line in page)
         assert any(visible(payload) in line for line in page)
+
+
+def test_a_mail_without_plain_text(tmp_path: Path) -> None:
+    """The text of the HTML, where links lead and what they show, what the server said of the sender."""
+    raw = (
+        b"From: a@a.example\r\nAuthentication-Results: mx.b.example; spf=fail; dmarc=none\r\n"
+        b"Content-Type: text/html\r\n\r\n<p>Dear <b>you</b></p>"
+        b'<a href="http://evil.example/in">www.bank.example</a><a href="http://x.example/">\x1b[1m</a>\r\n'
+    )
+    write(tmp_path, [transfer(raw=raw)])
+    text = program("show", tmp_path, "CtP0p3", columns=80).stdout
+    assert "Text of the HTML\n  Dear you\n" in text
+    assert "<p>" not in text
+    assert "  http://evil.example/in  shown as: www.bank.example\n" in text
+    assert "verdicts  SPF fail, DMARC none (said by mx.b.example)" in text
+    assert visible(text.replace("\n", "")) == text.replace("\n", "")
+
+
+def test_folded_lines_stay_indented(tmp_path: Path) -> None:
+    """A long line of a mail cannot put its words where ours begin."""
+    words = " ".join(f"Mail {n}/1" for n in range(60))
+    write(tmp_path, [transfer(raw=f"Subject: {words}\r\n\r\n{words} {'x' * 300}\r\n".encode())])
+    lines = program("show", tmp_path, "CtP0p3", columns=50).stdout.splitlines()
+    assert [line for line in lines if not line.startswith("  ")] == ["Mail CtP0p3/1", "Header", "Text"]
+    assert max(map(len, lines)) <= 50
 
 
 def test_the_only_mail_of_a_connection_needs_no_depth(made: Made) -> None:

@@ -212,7 +212,7 @@ def test_statements_without_an_answer(made: Made) -> None:
 
 def test_questions_that_need_a_log_say_so(made: Made) -> None:
     """An unknown question lists those that there are; a name that is none is refused."""
-    with pytest.raises(QueryError, match="--log conn=conn.log"):
+    with pytest.raises(QueryError, match=r"--log conn=conn\.log"):
         ask(made.path, question="conn")
     with pytest.raises(QueryError, match="available: suspicious"):
         ask(made.path, question="nope")

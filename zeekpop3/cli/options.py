@@ -222,6 +222,13 @@ class MailOptions(SpanOptions):
     subject: Annotated[str | None, _filter("--subject", "Subject contains this text.")] = None
     text: Annotated[str | None, _filter("--text", "The body contains this text.")] = None
     url: Annotated[str | None, _filter("--url", "A URL in the body contains this text.")] = None
+    site: Annotated[
+        str | None, _filter("--site", "Site or host of an address or of a link (exact): example.org.", "SITE")
+    ] = None
+    thread: Annotated[
+        str | None,
+        _filter("--thread", "The conversation of the mail with this Message-ID or UID/DEPTH.", "ID"),
+    ] = None
     ip: Annotated[
         str | None, _filter("--ip", "IP address of the client, the server or a relaying host.", "ADDRESS")
     ] = None
@@ -245,7 +252,10 @@ class MailOptions(SpanOptions):
             attachment=self.attachment,
             incomplete=self.incomplete,
         )
-        names = ("recipient", "text", "url", "ip", "has_attachment", "attachment_name", "extension")
+        names = (
+            "recipient", "text", "url", "site", "thread", "ip", "has_attachment", "attachment_name",
+            "extension",
+        )  # fmt: skip
         conditions = {name: value for name in names if (value := getattr(self, name))}
         if not conditions:
             return filters

@@ -148,7 +148,8 @@ def _answer(database: Database, statement: str, shown: _Display) -> None:
         if result.columns:
             print_table(result.columns, result.rows, vertical=shown.vertical)
         if result.more:
-            say(f"Showing the first {format.plural(len(result.rows), 'row')}; use --limit for more.")
+            first = "row" if len(result.rows) == 1 else f"{len(result.rows)} rows"
+            say(f"Showing the first {first}; use --limit for more.")
 
 
 def _run_stdin(database: Database, shown: _Display) -> None:

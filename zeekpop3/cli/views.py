@@ -78,6 +78,8 @@ def show(
 
 
 def _show_one(directory: Path, key: str, *, json: bool) -> None:
+    from rich.padding import Padding
+
     from zeekpop3.views import format, show
 
     found = show.find_mail(directory, key)
@@ -86,8 +88,10 @@ def _show_one(directory: Path, key: str, *, json: bool) -> None:
         write(format.json_lines([found]))
         return
     page = console()
-    for line in show.mail_page(found):
-        page.print(line, overflow="fold")
+    for line in show.mail_page(found, show.find_links(directory, found)):
+        text = line[2:] if line.plain.startswith("  ") else line
+        # All lines into which a line is folded are indented: the first column is ours.
+        page.print(Padding(text, (0, 0, 0, len(line) - len(text)), expand=False))
 
 
 def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: int | None) -> None:

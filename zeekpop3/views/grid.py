@@ -88,6 +88,8 @@ def _folded(text: str, width: int) -> list[str]:
     lines = []
     while cells(text) > width:
         line = cut_to_cells(text, width + 1).removesuffix("…")
+        blank = line.rfind(" ")
+        line = line[: blank + 1] if blank > len(line) // 2 else line
         lines.append(line)
         text = text[len(line) :]
     return [*lines, text]

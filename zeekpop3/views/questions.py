@@ -104,9 +104,10 @@ def question_sql(name: str, logs: Collection[str] = ()) -> str:
 
 def about_sql(value: str) -> str:
     """The SQL of what the tables hold about a value. Raises QueryError if it is empty."""
-    if not value.strip():
+    value = value.strip(" <>").lower()
+    if not value:
         raise QueryError("--about: empty value")
-    literal = "'" + value.strip().lower().replace("'", "''") + "'"
+    literal = "'" + value.replace("'", "''") + "'"
     return _text("about").replace("{observables}", observables.query()).replace("$value", literal)
 
 

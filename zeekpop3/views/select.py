@@ -18,8 +18,19 @@ _CONDITIONS = {
             coalesce("to", []) || coalesce(cc, []) || coalesce(bcc, []) || coalesce(delivered_to, []),
             lambda entry: contains(lower(entry), lower($recipient)))) > 0
         """,
-    "text": "contains(lower(coalesce(text, html, '')), lower($text))",
+    "text": "contains(lower(coalesce(text, html_text, html, '')), lower($text))",
     "url": "len(list_filter(coalesce(urls, []), lambda entry: contains(lower(entry), lower($url)))) > 0",
+    "site": """
+        exists (from addresses a where a.uid = e.uid and a.trans_depth = e.trans_depth
+            and lower($site) in (a.site, a.domain))
+        or exists (from links l where l.uid = e.uid and l.trans_depth = e.trans_depth
+            and lower($site) in (l.site, l.host))
+        """,
+    "thread": """
+        e.thread_id in (select thread_id from emails
+            where trim($thread, '<> ') in
+                (trim(thread_id, '<> '), trim(msg_id, '<> '), uid || '/' || trans_depth))
+        """,
     "ip": """
         $ip in (id_orig_h, id_resp_h, trim(x_originating_ip, '[] ')) or list_contains(coalesce(path, []), $ip)
         """,

@@ -12,7 +12,7 @@ from zeekpop3.errors import QueryError
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
 from zeekpop3.views.format import human_size, iso, plural, stamp
-from zeekpop3.views.text import visible, visible_field, visible_lines
+from zeekpop3.views.text import shorten, visible, visible_field, visible_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,8 @@ CSV_COLUMNS = (
 LIST_COLUMNS = (
     "ts", "uid", "trans_depth", "user", "from", "subject", "size", "attachments", "command", "complete"
 )  # fmt: skip
-_MAX_BODY_LINES = 5000
+_MAX_BODY_LINES, _MAX_LINKS = 5000, 200
+_VERDICTS = ("spf", "dkim", "dmarc", "arc")
 #: The shortest beginning of a uid that may stand for the whole uid.
 _MIN_UID_PREFIX = 4
 #: Below this terminal width uids and times are shortened.
@@ -80,6 +81,13 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
     return mail
 
 
+def find_links(path: str | Path, mail: dict[str, Any]) -> list[dict[str, Any]]:
+    """The links of a mail, not those of messages inside it. Raises QueryError."""
+    wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
+    links = read_table(path, "links", ["part", "url", "text"], wanted).to_pylist()
+    return [link for link in links if not link["part"]]
+
+
 def encrypted_sessions(path: str | Path, filters: Filters) -> str:
     """How many sessions of the filters' time switched to TLS, in words; empty if none did.
 
@@ -91,7 +99,10 @@ def encrypted_sessions(path: str | Path, filters: Filters) -> str:
 
 
 def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
-    """A table of mails, one line each, that fits `width` columns; keys are never cut."""
+    """A table of mails, one line each, that fits `width` columns; keys are never cut.
+
+    On a narrow terminal a column is left out if it says nothing: no attachments, all mails complete.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -106,8 +117,12 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
     table.add_column("from", no_wrap=True, overflow="ellipsis", ratio=3)
     table.add_column("subject", no_wrap=True, overflow="ellipsis", ratio=5)
     table.add_column("size", no_wrap=True, justify="right", min_width=6)
-    table.add_column("att", no_wrap=True, justify="right", min_width=3)
-    table.add_column("complete", no_wrap=True, min_width=8)
+    with_parts = not narrow or any(mail["attachments"] for mail in rows)
+    with_complete = not narrow or not all(mail["complete"] and mail["command"] == "RETR" for mail in rows)
+    if with_parts:
+        table.add_column("att", no_wrap=True, justify="right", min_width=3)
+    if with_complete:
+        table.add_column("complete", no_wrap=True, min_width=8)
     for mail, key in zip(rows, keys, strict=True):
         time = stamp(mail["ts"])
         table.add_row(
@@ -116,14 +131,14 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
             Text(visible(mail["user"] or "")),
             *(Text(visible_field(mail[name] or "")) for name in ("from", "subject")),
             "" if mail["size"] is None else human_size(mail["size"]),
-            str(len(mail["attachments"] or []) or ""),
-            _completeness(mail),
+            *([str(len(mail["attachments"] or []) or "")] if with_parts else []),
+            *([_completeness(mail)] if with_complete else []),
         )
     return table
 
 
-def mail_page(mail: dict[str, Any]) -> Iterator[Text]:
-    """One mail in full, a line at a time: facts of the capture, header, text, attachments.
+def mail_page(mail: dict[str, Any], links: Iterable[dict[str, Any]] = ()) -> Iterator[Text]:
+    """One mail in full, a line at a time: facts of the capture, header, text, links, attachments.
 
     Only our own words start in the first column; everything from the mail is indented.
     """
@@ -142,22 +157,34 @@ def mail_page(mail: dict[str, Any]) -> Iterator[Text]:
         yield heading("Header")
         for field in mail["headers"]:
             yield line(f"{visible(field['name'])}: {visible_field(field['value'])}")
-    body, title = (mail["text"], "Text") if mail["text"] is not None else (mail["html"], "HTML source")
-    if body is None:
-        yield heading("No text")
-    else:
-        yield heading(title)
+    bodies = (("text", "Text"), ("html_text", "Text of the HTML"), ("html", "HTML source"))
+    body, title = next(
+        ((mail[name], title) for name, title in bodies if (mail[name] or "").strip()), ("", "No text")
+    )
+    yield heading(title)
+    if body:
         lines = visible_lines(body)
         for text in lines[:_MAX_BODY_LINES]:
             yield line(text)
         if len(lines) > _MAX_BODY_LINES:
             yield heading(f"… {len(lines) - _MAX_BODY_LINES} more lines (use `zeekpop3 eml`)")
+    links = list(links)
+    if links:
+        yield heading("Links")
+        for link in links[:_MAX_LINKS]:
+            shown = f"  shown as: {shorten(visible_field(link['text']), 200)}" if link["text"] else ""
+            yield line(visible(link["url"]) + shown)
+        if len(links) > _MAX_LINKS:
+            yield heading(
+                f"… {plural(len(links) - _MAX_LINKS, 'more link')} (use `zeekpop3 sql`, table links)"
+            )
     if mail["attachments"]:
         yield heading("Attachments")
         for part in mail["attachments"]:
             name = visible(part["filename"]) if part["filename"] is not None else "(no name)"
             kind = visible(part["content_type"] or "unknown type")
-            yield line(f"{name}  {kind}  {plural(part['size'], 'byte')}  sha256 {part['sha256']}")
+            yield line(f"{name}  {kind}  {plural(part['size'], 'byte')}")
+            yield line(f"  sha256 {part['sha256']}")
 
 
 def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -174,6 +201,13 @@ def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "size", f"{plural(mail['size'], 'byte')}, {mail['fidelity']}, {complete}"
     if mail["sha256"]:
         yield "sha256", mail["sha256"]
+    verdicts = [f"{name.upper()} {mail[f'auth_{name}']}" for name in _VERDICTS if mail[f"auth_{name}"]]
+    verdicts += [
+        f"signed body of {sign['domain']}: {sign['body']}" for sign in mail["dkim"] or [] if sign["body"]
+    ]
+    if verdicts:
+        server = f" (said by {mail['auth_server']})" if mail["auth_server"] else ""
+        yield "verdicts", visible(", ".join(verdicts) + server)
     if mail["defects"]:
         yield "defects", visible(", ".join(mail["defects"]))
 

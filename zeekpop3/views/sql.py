@@ -145,6 +145,15 @@ def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:
     return {(uid, depth): reason for uid, depth, reason in ask(path, INCOMPLETE).rows}
 
 
+def suspicious_mails(path: str | Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """The rows of the query `suspicious` by the key of the mail. Raises QueryError."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in ask(path, question="suspicious").dicts():
+        uid, _, depth = row["mail"].rpartition("/")
+        found.setdefault((uid, int(depth)), row)
+    return found
+
+
 def batch_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     """The rows of a batch as Python values; a time that Python cannot hold becomes text ("infinity")."""
     return zip(*(_values(column) for column in batch.columns), strict=True)

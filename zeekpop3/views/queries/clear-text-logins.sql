@@ -1,6 +1,6 @@
 -- Logins without encryption: what was exposed, from where. A digest (APOP, CRAM-MD5) can be attacked offline.
 with login as (
-    select *, unnest(list_distinct([s.user])) as name from sessions s
+    select *, unnest(list_distinct([s.user] || coalesce(users_refused, []))) as name from sessions s
 )
 select l.name as user, l.auth_mechanism as mechanism,
     case l.auth_mechanism {exposed} else 'name' end as exposed,

@@ -11,6 +11,7 @@ with reason as (
     union all
     select e.uid || '/' || e.trans_depth, 'sender looks like ' || l.similar_to
     from ({look-alikes}) l join emails e on l.site in (e.from_site, e.reply_to_site)
+    where l.reason <> 'same name, other suffix'
     union all
     select uid || '/' || trans_depth, 'double extension: ' || filename from attachments
     where regexp_matches(filename, '\.(pdf|docx?|xlsx?|pptx?|txt|rtf|csv|jpe?g|png|gif|mp[34]|zip)[\s_]*'

@@ -17,7 +17,7 @@ from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import batches
 from zeekpop3.views.questions import EXPOSED
 from zeekpop3.views.report.charts import Timeline
-from zeekpop3.views.sql import incomplete_reasons
+from zeekpop3.views.sql import incomplete_reasons, suspicious_mails
 
 _MAIL_COLUMNS = (
     "ts", "uid", "trans_depth", "command", "user", "id_orig_h", "id_resp_h", "id_resp_p", "from", "size",
@@ -69,7 +69,8 @@ class Login:
 
 @dataclass(slots=True)
 class Figures:
-    """All counts of a page. `incomplete` has the reason of each incomplete mail, of all users and times."""
+    """All counts of a page. `incomplete` has the reason of each incomplete mail, of all users and times;
+    `suspicious` has a row of the query of that name for each suspicious mail, most reasons first."""
 
     mails: Tally = field(default_factory=Tally)
     previews: int = 0
@@ -86,6 +87,7 @@ class Figures:
     lost_bytes: int = 0
     incomplete: dict[Key, str] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
+    suspicious: dict[Key, dict[str, Any]] = field(default_factory=dict)
 
     def reason(self, uid: str, trans_depth: int) -> str:
         """Why a mail is incomplete; unknown for one that a follower wrote while the page was made."""
@@ -99,9 +101,13 @@ def gather(path: str | Path, filters: Filters) -> Figures:
     """
     figures = Figures(incomplete=incomplete_reasons(path))
     owners: dict[Key, str] = {}
+    suspicious, chosen = suspicious_mails(path), set[Key]()
     for batch in batches(path, "emails", _MAIL_COLUMNS, filters):
         for mail in batch.to_pylist():
             _add_mail(figures, mail, owners)
+            if (key := (mail["uid"], mail["trans_depth"])) in suspicious:
+                chosen.add(key)
+    figures.suspicious = {key: row for key, row in suspicious.items() if key in chosen}
     logins: dict[tuple[str, str | None, str], Login] = {}
     for batch in batches(path, "sessions", _SESSION_COLUMNS, filters):
         for session in batch.to_pylist():

@@ -29,12 +29,12 @@ _FACT_COLUMNS = (
     "id_orig_p", "msg_num", "uidl", "octets_declared", "fidelity", "defects", "sha256", "date", "date_raw",
     "msg_id",
 )  # fmt: skip
-_BODY_COLUMNS = ("headers", "text", "html", "urls")
+_BODY_COLUMNS = ("headers", "text", "html_text", "html", "urls")
 
 #: Characters kept of a field in the table, of a header field, of a text, of an HTML source beside a text.
 FIELD, VALUE, TEXT, SOURCE = 160, 800, 6000, 2000
 _MAX_HEADERS, _MAX_URLS, _MAX_PARTS = 80, 40, 50
-_PARTS_IN_LINE = 8
+_PARTS_IN_LINE, _REASONS = 8, 6
 _PACK = 40
 
 
@@ -78,7 +78,8 @@ def mails(
         reason = ""
         if not mail["complete"]:
             reason = figures.reason(mail["uid"], mail["trans_depth"])
-        row = in_script(_line(mail, reasons.setdefault(reason, len(reasons))))
+        flagged = figures.suspicious.get((mail["uid"], mail["trans_depth"]))
+        row = in_script(_line(mail, reasons.setdefault(reason, len(reasons)), flagged))
         room -= len(row.encode()) + 1
         if room < 0:
             break
@@ -107,7 +108,7 @@ def _cut(text: str | None, length: int = FIELD) -> str:
     return shorten(text, length)
 
 
-def _line(mail: dict[str, Any], reason: int) -> list[Any]:
+def _line(mail: dict[str, Any], reason: int, flagged: dict[str, Any] | None) -> list[Any]:
     """In the order in which the page's script expects it (see its first constants)."""
     parts = mail["attachments"] or []
     shown = [[_cut(part["filename"], 80), part["sha256"] or ""] for part in parts[:_PARTS_IN_LINE]]
@@ -126,6 +127,7 @@ def _line(mail: dict[str, Any], reason: int) -> list[Any]:
         mail["id_orig_h"] or "",
         host(mail["id_resp_h"], mail["id_resp_p"]) if mail["id_resp_h"] else "",
         shown,
+        [_cut(each) for each in flagged["reasons"][:_REASONS]] if flagged else 0,
     ]
 
 
@@ -171,6 +173,8 @@ def _detail(mail: dict[str, Any]) -> dict[str, Any]:
         detail["more_headers"] = len(headers) - _MAX_HEADERS
     shortened = False
     text, html = mail.get("text"), mail.get("html")
+    if not (text or "").strip():
+        text = mail.get("html_text") or text
     for name, body, most in (
         ("text", text, TEXT),
         ("html", html, TEXT if text is None else SOURCE),

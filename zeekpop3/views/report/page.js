@@ -6,7 +6,7 @@
   const settings = JSON.parse(element("settings").textContent);
   const mails = JSON.parse(element("lines").textContent);
   const packs = document.querySelectorAll("script.pack");
-  const [TS, UID, DEPTH, USER, FROM, TO, SUBJECT, SIZE, PARTS, REASON, TOP, CLIENT, SERVER, FILES] = [...Array(14).keys()];
+  const [TS, UID, DEPTH, USER, FROM, TO, SUBJECT, SIZE, PARTS, REASON, TOP, CLIENT, SERVER, FILES, FLAGS] = [...Array(15).keys()];
   const PAGE = 50;
 
   const make = (tag, text, attributes) => {
@@ -35,7 +35,7 @@
   let haystack = null;
   const searchable = () => haystack || (haystack = mails.map((mail) =>
     [time(mail[TS]), mail[UID] + "/" + mail[DEPTH], mail[USER], mail[FROM], mail[TO], mail[SUBJECT], mail[CLIENT], mail[SERVER],
-      settings.reasons[mail[REASON]], mail[FILES].flat().join("\n")].join("\n").toLowerCase()));
+      settings.reasons[mail[REASON]], (mail[FLAGS] || []).join("\n"), mail[FILES].flat().join("\n")].join("\n").toLowerCase()));
 
   // The same for what the packs hold, once it was asked for: header, texts, links.
   let deep = null;
@@ -70,6 +70,7 @@
     from.append(foreign(mail[FROM]));
     both.append(from);
     if (mail[TOP]) both.append(" ", make("span", "preview", { class: "badge plain" }));
+    if (mail[FLAGS]) both.append(" ", make("span", "suspicious", { class: "badge" }));
     if (mail[REASON]) both.append(" ", make("span", "incomplete", { class: "badge" }));
     return both;
   };
@@ -81,7 +82,7 @@
     reason: (mail, value) => settings.reasons[mail[REASON]] === value,
     sha256: (mail, value) => mail[FILES].some((file) => file[1] === value),
   };
-  const state = { sort: 0, down: true, page: 0, words: [], deep: false, incompleteOnly: false, field: null, value: null };
+  const state = { sort: 0, down: true, page: 0, words: [], deep: false, incompleteOnly: false, suspiciousOnly: false, field: null, value: null };
   const collator = new Intl.Collator(undefined, { sensitivity: "base" });
   let shown = [];
   const ranks = new Map();
@@ -101,7 +102,7 @@
     shown = [];
     for (let number = 0; number < mails.length; number++) {
       const mail = mails[number];
-      if (state.incompleteOnly && !mail[REASON]) continue;
+      if ((state.incompleteOnly && !mail[REASON]) || (state.suspiciousOnly && !mail[FLAGS])) continue;
       if (state.field && !fields[state.field](mail, state.value)) continue;
       if (texts && !state.words.every((word) => texts[number].includes(word) || (state.deep && deep && deep[number] && deep[number].includes(escaped(word))))) continue;
       shown.push(number);
@@ -191,7 +192,8 @@
     clearTimeout(typing);
     search();
   });
-  element("incomplete-only").addEventListener("change", (event) => { state.incompleteOnly = event.target.checked; again(); });
+  for (const kind of ["incomplete", "suspicious"])
+    element(kind + "-only").addEventListener("change", (event) => { state[kind + "Only"] = event.target.checked; again(); });
   element("deep").addEventListener("change", async (event) => {
     state.deep = event.target.checked;
     if (state.deep && !deep) {
@@ -320,6 +322,7 @@
       ["By user", mail[USER]], ["Client", mail[CLIENT]], ["Server", mail[SERVER]],
       ["Connection", `${mail[UID]}, mail ${mail[DEPTH]}`],
       ["Size", human(mail[SIZE])],
+      ...(mail[FLAGS] ? [["Suspicious", mail[FLAGS].join("; ")]] : []),
       ["Complete", mail[REASON] ? "no: " + settings.reasons[mail[REASON]] : "yes"],
     ];
     const detail = element("detail");
@@ -366,7 +369,7 @@
     if (!button) return;
     element("q").value = "";
     state.words = [];
-    state.incompleteOnly = element("incomplete-only").checked = false;
+    for (const kind of ["incomplete", "suspicious"]) state[kind + "Only"] = element(kind + "-only").checked = false;
     only(button.dataset.field, button.dataset.value, labels[button.dataset.field]);
     element("mails").scrollIntoView();
     element("mails").focus({ preventScroll: true });
@@ -379,10 +382,10 @@
     return /[",\n\r]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
   };
   element("csv").addEventListener("click", () => {
-    const heads = ["ts", "uid", "trans_depth", "user", "from", "to", "subject", "size", "files", "command", "incomplete", "client", "server"];
+    const heads = ["ts", "uid", "trans_depth", "user", "from", "to", "subject", "size", "files", "command", "incomplete", "suspicious", "client", "server"];
     const rows = shown.map((number) => mails[number]).map((mail) => [
       new Date(mail[TS]).toISOString(), mail[UID], mail[DEPTH], mail[USER], mail[FROM], mail[TO], mail[SUBJECT], mail[SIZE],
-      mail[FILES].map((file) => file[0]).join("; "), mail[TOP] ? "TOP" : "RETR", settings.reasons[mail[REASON]], mail[CLIENT], mail[SERVER]]);
+      mail[FILES].map((file) => file[0]).join("; "), mail[TOP] ? "TOP" : "RETR", settings.reasons[mail[REASON]], (mail[FLAGS] || []).join("; "), mail[CLIENT], mail[SERVER]]);
     const text = [heads, ...rows].map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
     const link = make("a", null, { download: "mails.csv" });
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3 import __version__
-from zeekpop3.errors import QueryError
 from zeekpop3.store.filters import Filters, instant
 from zeekpop3.views.files import new_file
 from zeekpop3.views.format import human_size, stamp
@@ -47,7 +46,7 @@ def write_report(
 
     `filters` may name user, since and until. At most `limit` mails are listed; `body=False` leaves out texts,
     HTML sources and URLs; `max_bytes` bounds the part of the file that the mails take. `now` is the time of
-    writing (default: not mentioned). Raises QueryError for the tables, or if a package is missing;
+    writing (default: not mentioned). Raises QueryError for the tables,
     OutputError if the file cannot be written.
     """
     given = filters or Filters()
@@ -150,10 +149,7 @@ def _charts(figures: Figures, bars: list[Bucket]) -> dict[str, list[Chart]]:
 
 
 def page_environment() -> jinja2.Environment:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise QueryError("report needs Jinja: install zeekpop3[report]") from error
+    import jinja2
 
     def finalize(value: Any) -> Any:
         # Markup is our own; any other text is made visible, wherever the template puts it.
@@ -167,7 +163,14 @@ def page_environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"human": human_size, "count": count, "cut": _cut, "stamp": stamp, "names": _names}
+    environment.filters |= {
+        "human": human_size,
+        "count": count,
+        "cut": _cut,
+        "stamp": stamp,
+        "names": _names,
+        "plural": _plural,
+    }
     return environment
 
 
@@ -177,6 +180,10 @@ def _by_mails(tallies: dict[Any, Tally]) -> list[tuple[Any, Tally]]:
 
 def _cut(text: str | None) -> str:
     return shorten(text, FIELD)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{count(number)} {noun if number == 1 else noun + 's'}"
 
 
 def _names(names: Iterable[str], limit: int = 6) -> str:

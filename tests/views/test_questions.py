@@ -1,0 +1,402 @@
+"""The ready queries, each on planted mails and connections that it must find, and on near misses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.program import program
+from support.records import DAY, HOUR, NOON, command, session, transfer
+from support.report_boxes import write_box
+from support.tables_made import with_attachment
+from zeekpop3.errors import QueryError
+from zeekpop3.session.events import ConnId, Listed
+from zeekpop3.views.questions import QUESTIONS, about_sql, log_columns
+from zeekpop3.views.sql import Database, ask
+
+SECOND = 1_000_000
+CLIENT, OTHER, SERVER = "192.0.2.10", "192.0.2.11", "192.0.2.110"
+
+
+def letter(
+    sender: str, *fields: str, text: str = "hello there\r\n", to: str = "wangwu@corp.example"
+) -> bytes:
+    head = [f"From: {sender}", f"To: {to}", "Subject: s", *fields]
+    return ("\r\n".join(head) + "\r\n\r\n" + text).encode()
+
+
+def fetched(*mails: bytes | tuple[bytes, dict[str, Any]]) -> list[Any]:
+    """Mails fetched one after the other, a second between them, in connections C1, C2, …"""
+    made = []
+    for number, given in enumerate(mails, 1):
+        raw, changes = given if isinstance(given, tuple) else (given, {})
+        made.append(transfer(**{"uid": f"C{number}", "ts": NOON + number * SECOND, "raw": raw, **changes}))
+    return made
+
+
+def at(client: str, server: str = SERVER) -> ConnId:
+    return ConnId(client, 40000, server, 110)
+
+
+def answer(folder: Path, question: str, events: Iterable[Any], **logs: str) -> list[dict[str, Any]]:
+    """The rows of a ready query over tables of these events and logs (JSON lines)."""
+    paths = {name: folder / f"{name}.log" for name in logs}
+    for name, path in paths.items():
+        path.write_text(logs[name])
+    write_box(folder / "out", events)
+    return ask(folder / "out", question=question, logs=paths).dicts()
+
+
+def mails(rows: list[dict[str, Any]]) -> list[str]:
+    return sorted(row["mail"] for row in rows)
+
+
+def test_reply_elsewhere(tmp_path: Path) -> None:
+    """Another site is found, in one of several Reply-To as well; another host of the same site is not."""
+    rows = answer(
+        tmp_path,
+        "reply-elsewhere",
+        fetched(
+            letter("Boss <boss@corp.example>", "Reply-To: boss@freemail.example"),
+            letter("a@corp.example", "Reply-To: a@corp.example, b@other.example"),
+            letter("news@mail.shop.example", "Reply-To: help@shop.example"),
+            letter("a@corp.example"),
+        ),
+    )
+    assert mails(rows) == ["C1/1", "C2/1"]
+    assert rows[1]["reply_to"] == ["boss@freemail.example"]
+
+
+def test_names_borrowed(tmp_path: Path) -> None:
+    """A known name at another site, or a name that shows another address. Not: a second address of one site,
+    a name that five sites share, a name with the sender's own address."""
+    shared = [letter(f"Customer Service <info@shop{n}.example>") for n in range(5)]
+    rows = answer(
+        tmp_path,
+        "names-borrowed",
+        fetched(
+            letter("Li Si <lisi@corp.example>"),
+            letter("LI  SI <lisi.ceo@freemail.example>"),
+            letter('"boss@corp.example" <x@evil.example>'),
+            letter("Li Si <li.si@corp.example>"),
+            letter('"me@shop9.example" <me@mail.shop9.example>'),
+            *shared,
+        ),
+    )
+    assert [(row["mail"], row["belongs_to"]) for row in rows] == [
+        ("C3/1", "boss@corp.example"),
+        ("C2/1", "lisi@corp.example"),
+    ]
+
+
+def test_look_alikes(tmp_path: Path) -> None:
+    """A digit or a foreign letter for a letter, a letter more, another suffix, the name as a word of a host.
+    Not: the site itself, a different word, a part of a word."""
+    often = [letter("a@partnerbank.example")] * 3
+    found = {
+        "c0rporate.example": "same letters to the eye",
+        "partnerbaank.example": "one letter differs",
+        "partnerbank.test": "same name, other suffix",
+        "corporate-login.example": "contains the name",
+        "раrtnerbank.example": "same letters to the eye",
+        "evil.test": "contains the name",
+    }
+    near = ["www.partnerbank.example", "parkingbank.example", "incorporated.example", "cooperate.example"]
+    hosts = [host.encode("idna").decode() if not host.isascii() else host for host in found][:-1] + near
+    events = fetched(
+        *(letter(sender.decode().partition("\r\n")[0][6:], to="w@corporate.example") for sender in often),
+        *(letter(f"x@{host}", to="w@corporate.example") for host in hosts),
+        letter("y@elsewhere.example", to="w@corporate.example", text="https://corporate.evil.test/in\r\n"),
+    )
+    rows = answer(tmp_path, "look-alikes", events)
+    assert {row["site"]: row["reason"] for row in rows} == found
+    assert {row["site"]: row["places"] for row in rows}["evil.test"] == ["link"]
+
+
+def test_verdicts_failed(tmp_path: Path) -> None:
+    """What the topmost field says failed; neutral results and a field further down do not count."""
+    field = "Authentication-Results: mx.corp.example; "
+    rows = answer(
+        tmp_path,
+        "verdicts-failed",
+        fetched(
+            letter("a@a.example", field + "spf=fail; dkim=none"),
+            letter("a@a.example", field + "spf=softfail; dmarc=pass"),
+            letter("a@a.example", field + "dkim=fail"),
+            letter("a@a.example", field + "dmarc=fail"),
+            letter("a@a.example", field + "spf=neutral; dkim=none; dmarc=pass"),
+            letter("a@a.example", field + "spf=pass", field + "spf=fail"),
+        ),
+    )
+    assert mails(rows) == ["C1/1", "C2/1", "C3/1", "C4/1"]
+    assert rows[-1]["server"] == "mx.corp.example"
+
+
+def test_senders_new(tmp_path: Path) -> None:
+    """Senders first seen in the last seven days; one who wrote before is not new, though a colleague is."""
+    old = {"ts": NOON - 30 * DAY}
+    rows = answer(
+        tmp_path,
+        "senders-new",
+        fetched(
+            (letter("old@known.example"), old),
+            letter("old@known.example"),
+            letter("new@known.example"),
+            letter("New <n@unknown.example>"),
+        ),
+    )
+    assert [(row["sender"], row["known_site"], row["days_before"]) for row in rows] == [
+        ("n@unknown.example", False, 30),
+        ("new@known.example", True, 30),
+    ]
+
+
+HTTP = """\
+{{"ts":{before},"uid":"Ch0","id.orig_h":"192.0.2.10","host":"known.example","uri":"/x","resp_fuids":["F0"]}}
+{{"ts":{after},"uid":"Ch1","id.orig_h":"192.0.2.10","host":"bad.example","uri":"/in?id=1","resp_fuids":["F1"]}}
+{{"ts":{after},"uid":"Ch2","id.orig_h":"192.0.2.10","host":"BAD.example","uri":"http://bad.example/in?id=1"}}
+{{"ts":{after},"uid":"Ch3","id.orig_h":"192.0.2.99","host":"bad.example","uri":"/in?id=1","resp_fuids":["F3"]}}
+{{"ts":{after},"uid":"Ch4","id.orig_h":"192.0.2.10","host":"host.example","uri":"/other"}}
+{{"ts":{after},"uid":"Ch5","id.orig_h":"192.0.2.10","host":"www.known.example","uri":"/"}}
+{{"ts":{after},"uid":"Ch6","id.orig_h":"192.0.2.10","host":"known.example","uri":"/x"}}
+"""
+SSL = '{{"ts":{after},"uid":"Cs1","id.orig_h":"192.0.2.10","server_name":"xn--bcher-kva.example"}}\n'
+LINKS = (
+    "http://bad.example/in?id=1#top http://host.example/page https://bücher.example/a "
+    "http://unvisited.example/ http://known.example/x\r\n"
+)
+
+
+def logs_at(text: str) -> str:
+    return text.format(before=NOON / 1e6 - 60, after=NOON / 1e6 + 3600)
+
+
+def test_clicks(tmp_path: Path) -> None:
+    """The same client, later; the URL itself, its host, or its server name in TLS. Another client, an earlier
+    visit, another host of the site are not clicks."""
+    raw = letter("a@a.example", "Content-Type: text/plain; charset=utf-8", text=LINKS)
+    rows = answer(tmp_path, "clicks", fetched(raw), http=logs_at(HTTP), ssl=logs_at(SSL))
+    assert {row["url"]: (row["match"], row["times"], row["known_host"]) for row in rows} == {
+        "http://bad.example/in?id=1#top": ("URL", 2, False),
+        "http://host.example/page": ("host", 1, False),
+        "https://bücher.example/a": ("server name", 1, False),
+        "http://known.example/x": ("URL", 1, True),
+    }
+    assert {row["client"] for row in rows} == {CLIENT}
+
+
+def test_clicks_needs_one_of_two_logs(tmp_path: Path) -> None:
+    """http.log or ssl.log alone will do; without both the error names the options."""
+    raw = letter("a@a.example", text="https://bad.example/\r\n")
+    log = logs_at('{{"ts":{after},"id.orig_h":"192.0.2.10","server_name":"bad.example"}}\n')
+    (row,) = answer(tmp_path, "clicks", fetched(raw), ssl=log)
+    assert row["match"] == "server name"
+    with pytest.raises(QueryError, match=r"needs --log http=http\.log or --log ssl=ssl\.log"):
+        ask(tmp_path / "out", question="clicks")
+
+
+def test_downloads(tmp_path: Path) -> None:
+    """Attachments seen elsewhere by any hash, files from links; not the transfer of the mail itself."""
+    import hashlib
+
+    content = b"MZ planted"
+    md5, sha256 = hashlib.md5(content).hexdigest(), hashlib.sha256(content).hexdigest()
+    rows = (
+        ("F1", f'"md5":"{"0" * 32}","uid":"Ch1","id.orig_h":"192.0.2.10"'),
+        ("F7", f'"md5":"{md5}","conn_uids":["Cx"],"rx_hosts":["192.0.2.77"]'),
+        ("F8", f'"md5":"{md5}","uid":"C1","id.orig_h":"192.0.2.10"'),
+        ("F9", f'"md5":"{"1" * 32}","uid":"Cy","id.orig_h":"192.0.2.10"'),
+        ("FA", f'"sha256":"{sha256}","uid":"Cz","id.orig_h":"192.0.2.5"'),
+    )
+    files = "".join(f'{{"ts":1719234000.5,"fuid":"{fuid}",{more}}}\n' for fuid, more in rows)
+    events = [
+        *fetched(
+            with_attachment("x.exe", content), letter("a@a.example", text="http://bad.example/in?id=1\r\n")
+        ),
+        session(uid="C1"),
+    ]
+    found = answer(tmp_path, "downloads", events, files=files, http=logs_at(HTTP))
+    assert [(row["client"], row["origin"], row["mail"]) for row in found] == [
+        ("192.0.2.10", "link", "C2/1"),
+        ("192.0.2.77", "attachment", "C1/1"),
+        ("192.0.2.5", "attachment", "C1/1"),
+    ]
+    assert len(ask(tmp_path / "out", question="downloads", logs={"files": tmp_path / "files.log"}).rows) == 2
+
+
+def test_same_mail(tmp_path: Path) -> None:
+    """One Message-ID at two users, one body under two ids; not a second fetch by one user, not "thanks"."""
+    long = "The quarterly figures are attached, please read them today.\r\n"
+    lisi = {"user": "lisi"}
+    rows = answer(
+        tmp_path,
+        "same-mail",
+        fetched(
+            letter("a@a.example", "Message-ID: <1@a>", text="one\r\n"),
+            (letter("a@a.example", "Message-ID: <1@a>", text="one\r\n"), lisi),
+            letter("a@a.example", "Message-ID: <2@a>", text=long),
+            letter("b@b.example", "Message-ID: <3@b>", text=long.replace(" ", "\r\n")),
+            letter("a@a.example", "Message-ID: <4@a>", text="thanks\r\n"),
+            (letter("a@a.example", "Message-ID: <5@a>", text="thanks\r\n"), lisi),
+            letter("a@a.example", "Message-ID: <6@a>", text="two\r\n"),
+            letter("a@a.example", "Message-ID: <6@a>", text="two\r\n"),
+        ),
+    )
+    assert [(row["same"], row["all"], row["recipients"]) for row in rows] == [
+        ("Message-ID", ["C1/1", "C2/1"], ["lisi", "zhangsan"]),
+        ("body", ["C3/1", "C4/1"], ["zhangsan"]),
+    ]
+
+
+def test_unfetched(tmp_path: Path) -> None:
+    """Listed and never fetched, in this connection or a later one; a preview is not a fetch."""
+    listing = [Listed(number, 100, f"u{number}") for number in range(1, 5)]
+    events = [
+        session(uid="C1", listing=listing),
+        transfer(uid="C1", msg_num=1, uidl="u1"),
+        transfer(uid="C1", trans_depth=2, msg_num=2, uidl="u2", command="TOP"),
+        command(uid="C1", command="DELE", argument="4"),
+        session(uid="C2", ts=NOON + DAY, listing=[Listed(1, 100, "u2"), Listed(2, 100, "u3")]),
+        transfer(uid="C2", ts=NOON + DAY, msg_num=2, uidl="u3"),
+        session(uid="C3", user="lisi", listing=[Listed(1, 7, None), Listed(2, 8, None)]),
+        transfer(uid="C3", user="lisi", msg_num=2, uidl=None),
+        session(uid="C4", user="wangwu", listing=[Listed(1, 9, "u1")]),
+    ]
+    rows = answer(tmp_path, "unfetched", events)
+    assert sorted((row["user"], row["uidl"] or "", row["octets"], row["deleted"]) for row in rows) == [
+        ("lisi", "", 7, False),
+        ("wangwu", "u1", 9, False),
+        ("zhangsan", "u2", 100, False),
+        ("zhangsan", "u4", 100, True),
+    ]
+
+
+def test_second_client(tmp_path: Path) -> None:
+    """Two clients on one mailbox, and who deletes. Not: a refused login, the same user at another server."""
+    events = [
+        session(uid="C1", retrieved=3),
+        session(uid="C2", ts=NOON + HOUR, conn_id=at(OTHER), retrieved=1, deleted=1),
+        session(uid="C3", user="lisi"),
+        session(uid="C4", user=None, users_refused=["lisi"], auth_result="failure", conn_id=at(OTHER)),
+        session(uid="C5", user="lisi", conn_id=at(OTHER, "192.0.2.111")),
+    ]
+    rows = answer(tmp_path, "second-client", events)
+    assert [(row["user"], row["client"], row["fetched"], row["deleted"]) for row in rows] == [
+        ("zhangsan", CLIENT, 3, 0),
+        ("zhangsan", OTHER, 1, 1),
+    ]
+
+
+def test_starttls(tmp_path: Path) -> None:
+    """Offered but not used; not offered to one client, but to others. Not: used, not asked, never offered."""
+
+    def offer(uid: str, client: str, offered: bool | None, server: str = SERVER, **more: Any) -> Any:
+        return session(uid=uid, conn_id=at(client, server), starttls_offered=offered, **more)
+
+    events = [
+        offer("C1", "192.0.2.1", True),
+        offer("C2", "192.0.2.2", True, tls=True, user=None, auth_result=None),
+        offer("C3", "192.0.2.3", False),
+        offer("C4", "192.0.2.4", None),
+        offer("C5", "192.0.2.5", False, "192.0.2.200"),
+    ]
+    rows = answer(tmp_path, "starttls", events)
+    assert [(row["client"], row["finding"]) for row in rows] == [
+        ("192.0.2.3", "not offered, but to others"),
+        ("192.0.2.1", "offered, not used"),
+    ]
+
+
+def test_clear_text_logins_include_refused_ones(tmp_path: Path) -> None:
+    """A name that the server refused was exposed as well; a digest is named as what it is."""
+    events = [
+        session(uid="C1", user="lisi", users_refused=["lysi"], logins_failed=1),
+        session(uid="C2", user="wangwu", auth_mechanism="CRAM-MD5"),
+        session(uid="C3", user=None, tls=True),
+    ]
+    rows = answer(tmp_path, "clear-text-logins", events)
+    assert [(row["user"], row["exposed"], row["logins"]) for row in rows] == [
+        ("lisi", "password", 1),
+        ("lysi", "password", 0),
+        ("wangwu", "digest", 1),
+    ]
+    assert "digest (APOP, CRAM-MD5) can be attacked offline" in QUESTIONS["clear-text-logins"].description
+
+
+def test_suspicious(tmp_path: Path) -> None:
+    """Most reasons first, each mail once. Not: one extension, or two harmless ones."""
+    field = "Authentication-Results: mx.corp.example; spf=fail"
+    rows = answer(
+        tmp_path,
+        "suspicious",
+        fetched(
+            letter("a@a.example"),
+            letter("a@b.example", field, "Reply-To: x@y.example"),
+            with_attachment("invoice.pdf  .exe"),
+            with_attachment("archive.tar.gz"),
+            with_attachment("notes.v2.html"),
+        ),
+    )
+    assert [(row["mail"], row["reasons"]) for row in rows] == [
+        ("C2/1", ["failed SPF", "replies go to x@y.example"]),
+        ("C3/1", ["double extension: invoice.pdf  .exe"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "keys"),
+    [
+        ("A@A.example", ["C1/1"]),
+        ("a.example", ["C1/1", "C3/1"]),
+        ("w.a.example", ["C3/1"]),
+        ("lisi", ["C2", "C2/1"]),
+        ("198.51.100.7", ["C2/1"]),
+        ("192.0.2.10", ["C1/1", "C2", "C2/1", "C3/1"]),
+        ("r.pdf", ["C2/1"]),
+        ("<1@a>", ["C1/1"]),
+        ("b.example' or '1'='1", []),
+        ("example", ["C1/1", "C3/1"]),
+    ],
+)
+def test_about(tmp_path: Path, value: str, keys: list[str]) -> None:
+    """Addresses, sites, hosts, users, IP addresses, file names, message ids; case does not matter."""
+    raw = with_attachment("r.pdf").replace(b"From: ", b"X-Originating-IP: [198.51.100.7]\r\nFrom: ")
+    events = fetched(
+        letter("a@a.example", "Message-ID: <1@a>"),
+        (raw, {"user": "lisi"}),
+        letter("b@b.example", text="http://w.a.example/\r\n"),
+    )
+    write_box(tmp_path / "out", [*events, session(uid="C2", user="lisi")])
+    rows = ask(tmp_path / "out", about_sql(value)).dicts()
+    assert mails(rows) == keys
+
+
+def test_about_by_the_program(tmp_path: Path) -> None:
+    """--about stands alone; an empty value is refused."""
+    write_box(tmp_path / "out", fetched(letter("a@a.example")))
+    assert "addresses.from" in program("sql", tmp_path / "out", "--about", "a@a.example").stdout
+    assert program("sql", tmp_path / "out", "--about", " ").returncode == 1
+    assert program("sql", tmp_path / "out", "select 1", "--about", "x").returncode == 2
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_empty_tables_give_empty_answers(tmp_path: Path, name: str) -> None:
+    """Every query runs on tables without a mail, and on logs that have none of its columns."""
+    events = [session(uid="C1", user=None, conn_id=None, auth_result=None)]
+    uses = [*QUESTIONS[name].required, *QUESTIONS[name].either]
+    assert answer(tmp_path, name, events, **dict.fromkeys(uses, '{"other":1}\n')) == []
+    assert all(log_columns(log) for log in uses)
+
+
+def test_functions(tmp_path: Path) -> None:
+    """Functions of ours that any statement may call."""
+    write_box(tmp_path / "out", fetched(letter("a@a.example")))
+    with Database(tmp_path / "out") as database:
+        assert database.ask(
+            "select host_of('https://u@WWW.Example.co.uk:8/x'), site_of('www.example.co.uk'),"
+            " site_of('10.0.0.1'), path_of('http://a/b?c#d'), path_of('http://a'), shape_of('Сорp0rn'),"
+            " host_of(null)"
+        ).rows == [("www.example.co.uk", "example.co.uk", None, "/b?c", "/", "coppom", None)]
