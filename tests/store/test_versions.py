@@ -1,0 +1,179 @@
+"""Tables of an older version are read and continued by everything; those of a newer one are refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import zeekpop3
+from support.program import program
+from zeekpop3.cli.app import app
+from zeekpop3.store.merge import merge
+from zeekpop3.store.read import read, read_table
+from zeekpop3.tables import SCHEMA_VERSION, TABLES, schema
+
+OLD = ("batch", "followed")
+NEW = ("addresses", "links", "enclosed", "listings", "hits")
+MAIL = "C2vztpIm1gCKm8uyl/1"
+INDICATORS = "#fields\tindicator\tindicator_type\tmeta.source\nlocaldomain.com\tIntel::DOMAIN\ttest\n"
+KEYS = '{"name": "k._domainkey.a.org", "txt": "v=DKIM1; p=", "first": "2024-01-01", "last": "2024-01-01"}\n'
+#: Arguments of each command that reads tables, after the folder.
+COMMANDS = {
+    "show": [MAIL],
+    "eml": ["--out", "eml"],
+    "sql": ['select count(*), count(from_site), count("from") from emails'],
+    "report": ["--output", "page.html"],
+    "hunt": ["--indicators", "indicators"],
+    "verify": ["--keys", "keys"],
+    "export": ["--as", "json"],
+    "prune": ["--keep", "9999d"],
+}
+
+
+@pytest.fixture(params=OLD)
+def old(request: pytest.FixtureRequest, fixtures: Path, tmp_path: Path) -> Path:
+    """Tables that version 1 wrote, by `run` or by `follow`."""
+    return Path(shutil.copytree(fixtures / "tables-1" / request.param, tmp_path / "old"))
+
+
+def takes_tables() -> set[str]:
+    """The commands that have a folder with tables as an argument."""
+    found = set()
+    for each in app.registered_commands:
+        name = each.name or each.callback.__name__  # type: ignore[union-attr]
+        if "directory" in (each.callback.__annotations__ if each.callback else ()):
+            found.add(name)
+    return found
+
+
+def test_all_commands_are_tested() -> None:
+    """A new command that reads tables is added to the list."""
+    assert takes_tables() <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_reads_an_older_version(
+    old: Path, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Exit code 0, and no error on stderr."""
+    if command not in takes_tables():
+        pytest.skip("no such command yet")
+    monkeypatch.chdir(tmp_path)
+    Path("indicators").write_text(INDICATORS)
+    Path("keys").write_text(KEYS)
+    done = program(command, old, *COMMANDS[command])
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+def test_ready_queries_read_an_older_version(old: Path) -> None:
+    """Those that need no Zeek log."""
+    from zeekpop3.views.questions import QUESTIONS
+
+    for name, question in QUESTIONS.items():
+        if not question.required and not question.either:
+            done = program("sql", old, "--query", name)
+            assert done.returncode == 0, (name, done.stderr)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_missing_columns_are_null_and_missing_tables_empty(old: Path, name: str) -> None:
+    """In the present schema; what was there is there."""
+    table = read_table(old, name)
+    assert table.schema.names == schema(name).names
+    if name in NEW:
+        assert table.num_rows == 0
+        return
+    parts = [pq.ParquetFile(path).read() for path in sorted((old / name).rglob("*.parquet"))]
+    written = pa.concat_tables(parts).sort_by([(key, "ascending") for key in TABLES[name].key])
+    found = table.sort_by([(key, "ascending") for key in TABLES[name].key])
+    for column in found.column_names:
+        if column in written.column_names:
+            assert found[column].to_pylist() == written[column].to_pylist(), column
+        else:
+            assert found[column].null_count == found.num_rows, column
+
+
+def test_run_appends_to_an_older_version(old: Path, fixtures: Path) -> None:
+    """Missing tables are created; old and new rows are read together, by us and by DuckDB."""
+    before = len(zeekpop3.read_emails(old))
+    done = program("run", fixtures / "logs" / "poplib.exact.log", "--out", old, "--append", "--sensor", "s1")
+    assert done.returncode == 0, done.stderr
+    mails = zeekpop3.read_emails(old)
+    new = mails[mails["sensor"] == "s1"]
+    assert len(mails) == before + len(new) and len(new) > 0
+    assert new["community_id"].notna().all()
+    assert mails[mails["sensor"] != "s1"]["community_id"].isna().all()
+    assert set(read(old, "addresses")["uid"]) == set(new["uid"])
+    glob = f"{old}/emails/*/*.parquet"
+    found = duckdb.sql(f"select count(*), count(sensor) from read_parquet('{glob}', union_by_name = true)")
+    assert found.fetchall() == [(len(mails), len(new))]
+
+
+def test_follow_continues_an_older_version(fixtures: Path, tmp_path: Path) -> None:
+    """The mail that version 1 wrote is not written again, and what is new has all columns."""
+    out = Path(shutil.copytree(fixtures / "tables-1" / "followed", tmp_path / "old"))
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    shutil.copy(fixtures / "logs" / "article.exact.log", spool / "pop3_events.log")
+    shutil.copy(fixtures / "logs" / "poplib.exact.log", spool / "pop3_events.2.log")
+    done = program("follow", spool, "--out", out, "--once")
+    assert done.returncode == 0, done.stderr
+    mails = zeekpop3.read_emails(out)
+    assert not mails.duplicated(["uid", "trans_depth"]).any()
+    old = mails[mails["uid"] == MAIL.split("/")[0]]
+    assert len(old) == 1 and old["from_site"].isna().all()
+    assert set(read(out, "addresses")["uid"]) == set(mails["uid"]) - set(old["uid"])
+
+
+def test_parts_of_mixed_versions_are_merged(old: Path, fixtures: Path, tmp_path: Path) -> None:
+    """The merged part has the present version, and the same rows."""
+    program("run", fixtures / "logs" / "article.exact.log", "--out", old, "--append", "--force")
+    before = read_table(old, "emails").sort_by([("uid", "ascending"), ("community_id", "ascending")])
+    merged = []
+    staging = tmp_path / "staging"
+    for swap in merge(old, staging, today="2999-01-01", stem="part-m", prefix="part-", done={}):
+        if swap.folder.startswith("emails/"):
+            for name in swap.replaces:
+                (old / swap.folder / name).unlink()
+            merged += [shutil.copy(staging / swap.folder / name, old / swap.folder) for name in swap.parts]
+    assert merged
+    versions = {pq.read_schema(path).metadata[b"zeekpop3.schema_version"] for path in merged}
+    assert versions == {str(SCHEMA_VERSION).encode()}
+    after = read_table(old, "emails").sort_by([("uid", "ascending"), ("community_id", "ascending")])
+    assert after.equals(before)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_a_newer_version_is_refused(
+    old: Path, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With one line that says what to do."""
+    if command not in takes_tables() - {"prune"}:  # prune reads no file
+        return
+    monkeypatch.chdir(tmp_path)
+    Path("indicators").write_text(INDICATORS)
+    Path("keys").write_text(KEYS)
+    path = next((old / "emails").rglob("*.parquet"))
+    rows = pq.ParquetFile(path).read()
+    pq.write_table(rows.replace_schema_metadata({b"zeekpop3.schema_version": b"99"}), path)
+    done = program(command, old, *COMMANDS[command])
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "written by a newer zeekpop3 (schema version 99" in done.stderr
+
+
+def test_a_file_of_another_writer_is_read_by_its_columns(tmp_path: Path) -> None:
+    """Spark's files have no version; what they lack is null."""
+    folder = tmp_path / "emails" / "day=2024-06-24"
+    folder.mkdir(parents=True)
+    ts = dt.datetime(2024, 6, 24, tzinfo=dt.UTC)
+    rows = pa.table({"ts": pa.array([ts], pa.timestamp("us", "UTC")), "uid": ["C1"], "id_resp_p": [110]})
+    pq.write_table(rows, folder / "x.parquet")
+    found = read(tmp_path, "emails", columns=["uid", "id_resp_p", "from_site", "day"])
+    assert found.astype(object).where(found.notna(), None).values.tolist() == [["C1", 110, None, ts.date()]]
