@@ -22,10 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "zeekpop3/README.md")
-#: What a fresh clone does not have, or commands do not need.
-_NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "bench", *(
-    line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split() if line.startswith("/")
-))  # fmt: skip
+#: What commands of README.md leave in a clone; a fresh one has none of it.
+_LEFT = {line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split() if line.startswith("/")}
 _FENCE = re.compile(r"(?P<mark><!-- [a-z ]+ -->\n)?```(?P<kind>console|python)\n(?P<body>.*?)\n```\n"
                     r"(?P<out>\n```text\n(?P<printed>.*?)\n```\n)?", re.DOTALL)  # fmt: skip
 
@@ -94,8 +92,13 @@ def run(block: Block, folder: Path) -> list[str]:
 
 
 def workplace(folder: Path) -> Path:
-    """A copy of the repository to run the commands in."""
-    return Path(shutil.copytree(ROOT, folder / "zeekpop3", ignore=_NOT_COPIED))
+    """A copy of the repository, as a fresh clone has it, to run the commands in."""
+
+    def ignored(path: str, names: list[str]) -> list[str]:
+        top = Path(path) == ROOT
+        return [name for name in names if name == "__pycache__" or (top and (name in _LEFT or name[0] == "."))]
+
+    return Path(shutil.copytree(ROOT, folder / "zeekpop3", ignore=ignored))
 
 
 def renewed(text: str) -> str:

@@ -16,20 +16,23 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from zeekpop3.follow import Follower
     from zeekpop3.hunt import hunt
     from zeekpop3.message import parse
     from zeekpop3.pipeline import Counters, Settings, run
     from zeekpop3.session import Connection
-    from zeekpop3.store.read import read_attachments, read_commands, read_emails, read_sessions
+    from zeekpop3.store.read import read, read_attachments, read_commands, read_emails, read_sessions
     from zeekpop3.tables import Privacy
 
 _EXPORTS = {
     "Connection": "zeekpop3.session",
     "Counters": "zeekpop3.pipeline",
+    "Follower": "zeekpop3.follow",
     "Privacy": "zeekpop3.tables",
     "Settings": "zeekpop3.pipeline",
     "hunt": "zeekpop3.hunt",
     "parse": "zeekpop3.message",
+    "read": "zeekpop3.store.read",
     "read_attachments": "zeekpop3.store.read",
     "read_commands": "zeekpop3.store.read",
     "read_emails": "zeekpop3.store.read",
@@ -40,11 +43,13 @@ _EXPORTS = {
 __all__ = [
     "Connection",
     "Counters",
+    "Follower",
     "Privacy",
     "Settings",
     "__version__",
     "hunt",
     "parse",
+    "read",
     "read_attachments",
     "read_commands",
     "read_emails",
