@@ -96,7 +96,9 @@ def workplace(folder: Path) -> Path:
 
     def ignored(path: str, names: list[str]) -> list[str]:
         top = Path(path) == ROOT
-        return [name for name in names if name == "__pycache__" or (top and (name in _LEFT or name[0] == "."))]
+        return [
+            name for name in names if name == "__pycache__" or (top and (name in _LEFT or name[0] == "."))
+        ]
 
     return Path(shutil.copytree(ROOT, folder / "zeekpop3", ignore=ignored))
 
