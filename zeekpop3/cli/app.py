@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from zeekpop3 import __version__
-from zeekpop3.cli import follow, hunt, man, run, sql, views
+from zeekpop3.cli import export, follow, hunt, man, run, sql, views
 from zeekpop3.cli.output import say
 from zeekpop3.errors import OutputError, UsageError, ZeekPop3Error
 
@@ -47,7 +47,7 @@ def _root(
         gc.enable()
 
 
-for module in (run, follow, views, sql, hunt, man):
+for module in (run, follow, views, sql, hunt, export, man):
     module.register(app)
 
 

@@ -33,11 +33,11 @@ def say(line: str) -> None:
     print(visible(line), file=sys.stderr, flush=True)
 
 
-def write(lines: Iterable[str]) -> None:
-    """Lines on stdout; characters that its encoding lacks become escapes."""
+def write(lines: Iterable[str], *, tabs: bool = False) -> None:
+    """Lines on stdout; characters that its encoding lacks become escapes. With `tabs`, these stay."""
     escape_unencodable()
     for line in lines:
-        print(visible(line))
+        print("\t".join(map(visible, line.split("\t"))) if tabs else visible(line))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, vertical: bool = False) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.dataset import dataset
+from zeekpop3.store.dataset import dataset, table_folder
+from zeekpop3.store.parts import parts_of
 from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ def steadily(path: str | Path, work: Callable[[], _T]) -> _T:
     Raises QueryError.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        parts = [file for name in TABLES for file in getattr(dataset(path, name), "files", [])]
+        parts = [part for name in TABLES for part in parts_of(table_folder(path, name))]
         try:
             with _errors(path):
                 return work()
         except QueryError:
-            if attempt == _ATTEMPTS or all(Path(part).exists() for part in parts):
+            if attempt == _ATTEMPTS or all(part.exists() for part in parts):
                 raise
     raise AssertionError("unreachable")
 

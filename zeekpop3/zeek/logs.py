@@ -20,7 +20,7 @@ from zeekpop3.errors import LogError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_HEX_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_HEX_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _NUMBERS = {"count", "int"}
 _SECONDS = {"double", "interval"}
 
@@ -161,11 +161,8 @@ def _entries(text: str, head: dict[str, str]) -> list[str]:
 def _unescape(text: str) -> str:
     if "\\" not in text:
         return text
-    raw = _HEX_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text.replace("\\\\", "\\x5c"))
-    try:
-        return raw.encode("latin-1").decode("utf-8", "replace")
-    except UnicodeEncodeError:
-        return raw  # escapes and characters beyond Latin-1 in one value: keep it as it is
+    raw = text.replace("\\\\", "\\x5c").encode("utf-8", "surrogateescape")
+    return _HEX_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), raw).decode("utf-8", "replace")
 
 
 def _timestamps(seconds: Any) -> Any:

@@ -1,0 +1,66 @@
+"""The command `export`: mails for other systems, on stdout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeekpop3.cli.options import Directory, SpanOptions, command, exclusive, local_path
+from zeekpop3.cli.output import say, write
+from zeekpop3.views.export.formats import ExportFormat
+from zeekpop3.views.format import plural
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    command(
+        app,
+        "zeekpop3 export tables --as ecs --since 7d",
+        "zeekpop3 export tables --as ocsf --state siem.state >> mails.json",
+    )(export)
+
+
+def export(
+    directory: Directory,
+    *,
+    as_: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--as",
+            help="ecs: Elastic Common Schema 9.4; ocsf: OCSF 1.8 Email Activity; json: the rows of emails; "
+            "zeek, zeek-json: a Zeek log.",
+            show_default=False,
+        ),
+    ],
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="Remember in FILE what was exported; only other mails are exported.",
+            callback=local_path,
+        ),
+    ] = None,
+    select: SpanOptions,
+) -> None:
+    """Export the mails as JSON lines or as a Zeek log, for SIEMs and other programs.
+
+    With --state each mail is exported once, also beside a follower and when it runs every minute. Use one
+    state file for each destination. If a run is killed, at most the last 1,000 mails that it printed are
+    exported again.
+    """
+    from zeekpop3.views.export.formats import export_lines
+    from zeekpop3.views.export.state import ExportState
+
+    filtered = bool(select.user or select.since or select.until)
+    exclusive("--state", state, "--user, --since or --until", filtered)
+    count = 0
+    with ExportState(state) as exported:
+        for lines in export_lines(directory, as_, exported, select.filters() if filtered else None):
+            write(lines, tabs=True)
+            sys.stdout.flush()
+            count += sum(not line.startswith("#") for line in lines)
+    say(f"{plural(count, 'mail')} exported")

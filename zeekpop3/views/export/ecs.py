@@ -1,0 +1,121 @@
+"""A mail as a document of the Elastic Common Schema, field set `email` (ECS 9.4).
+
+What ECS has no field for is below `zeekpop3`, an own namespace as ECS asks for.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+from zeekpop3.views.format import iso
+
+VERSION = "9.4.0"
+
+COLUMNS = (
+    "ts", "uid", "trans_depth", "id_orig_h", "id_orig_p", "id_resp_h", "id_resp_p", "community_id", "sensor",
+    "user", "command", "msg_num", "uidl", "size", "fidelity", "complete", "missing_bytes", "defects",
+    "sha256", "date", "from_site", "subject", "msg_id", "thread_id", "user_agent", "path", "content_type",
+    "auth_server", "auth_spf", "auth_dkim", "auth_dmarc", "auth_arc",
+)  # fmt: skip
+#: Columns that are kept under their own names below `zeekpop3`.
+_OWN = (
+    "uid", "trans_depth", "command", "msg_num", "uidl", "size", "fidelity", "complete", "missing_bytes",
+    "defects", "from_site", "thread_id", "auth_server", "auth_spf", "auth_dkim", "auth_dmarc", "auth_arc",
+)  # fmt: skip
+
+
+def document(mail: dict[str, Any]) -> dict[str, Any]:
+    """The document; fields without a value are left out."""
+    ts = iso(mail["ts"])
+    client, server = valid_ip(mail["id_orig_h"]), valid_ip(mail["id_resp_h"])
+    key = f"{mail['uid']}/{mail['trans_depth']}"
+    addresses, attachments = mail["addresses"] or [], mail["attachments"] or []
+    by_field = {
+        field: _distinct(each["address"] for each in addresses if each["field"] == field)
+        for field in ("from", "sender", "reply_to", "to", "cc", "bcc")
+    }
+    email = {
+        **{field: {"address": found} for field, found in by_field.items() if field != "sender"},
+        "sender": {"address": next(iter(by_field["sender"]), None)},
+        "subject": mail["subject"],
+        "message_id": bare_id(mail["msg_id"]),
+        "local_id": key,
+        "origination_timestamp": iso(mail["date"]) if mail["date"] else None,
+        "delivery_timestamp": ts,
+        "content_type": mail["content_type"],
+        "x_mailer": mail["user_agent"],
+        "attachments": [{"file": _file(part)} for part in attachments],
+    }
+    found: dict[str, Any] = without_empty(
+        {
+            "@timestamp": ts,
+            "ecs": {"version": VERSION},
+            "event": {
+                "kind": "event",
+                "category": ["email"],
+                "type": ["info"],
+                "action": "mail-fetched" if mail["command"] == "RETR" else "mail-previewed",
+                "dataset": "zeekpop3.emails",
+                "id": key,
+            },
+            "source": {"ip": client, "port": mail["id_orig_p"], "user": {"name": mail["user"]}},
+            "destination": {"ip": server, "port": mail["id_resp_p"]},
+            "network": {
+                "protocol": "pop3",
+                "transport": "tcp",
+                "type": _network_type(client),
+                "community_id": mail["community_id"],
+            },
+            "observer": {"name": mail["sensor"], "type": "sensor", "product": "Zeek"},
+            "email": email,
+            "related": {
+                "ip": _distinct([client, server, *map(valid_ip, mail["path"] or [])]),
+                "user": _distinct([mail["user"]]),
+                "hosts": _distinct(link["host"] for link in mail["links"] or []),
+                "hash": _distinct([mail["sha256"], *(part["sha256"] for part in attachments)]),
+            },
+            "zeekpop3": {name: mail[name] for name in _OWN},
+        }
+    )
+    return found
+
+
+def _file(part: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": part["filename"],
+        "extension": part["extension"],
+        "mime_type": part["mime_type"] or part["content_type"],
+        "size": part["size"],
+        "hash": {name: part[name] for name in ("md5", "sha1", "sha256")},
+    }
+
+
+def without_empty(value: Any) -> Any:
+    """A document without nulls, empty lists and empty objects."""
+    if isinstance(value, dict):
+        kept = {name: without_empty(each) for name, each in value.items()}
+        return {name: each for name, each in kept.items() if each is not None and each != [] and each != {}}
+    return [without_empty(each) for each in value] if isinstance(value, list) else value
+
+
+def valid_ip(address: str | None) -> str | None:
+    """The address if it is one; logs and mails can hold anything."""
+    try:
+        return str(ipaddress.ip_address((address or "").strip("[] ")))
+    except ValueError:
+        return None
+
+
+def bare_id(message_id: str | None) -> str | None:
+    """A message id without angle brackets."""
+    return (message_id or "").strip().removeprefix("<").removesuffix(">") or None
+
+
+def _network_type(address: str | None) -> str | None:
+    return None if address is None else "ipv6" if ":" in address else "ipv4"
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(value for value in values if value))

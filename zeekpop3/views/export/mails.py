@@ -1,0 +1,145 @@
+"""Mails out of the tables, each once, with their addresses, links and attachments."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from zeekpop3.store.dataset import dataset
+from zeekpop3.store.duck import connect, steadily
+from zeekpop3.store.filters import Filters, condition
+from zeekpop3.views.export.state import ExportState, Key
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow.dataset as ds
+
+#: Mails that are read at once.
+_ROWS = 1000
+
+Row = dict[str, Any]
+TimedKey = tuple[dt.datetime, str, int]
+
+_T = TypeVar("_T")
+
+
+class MailReader:
+    """Reads the mails of an output folder that an export has not had yet; a context manager.
+
+    `columns` are those of `emails`; `parts` adds the lists `addresses`, `links` and `attachments`.
+    """
+
+    def __init__(self, path: str | Path, columns: Sequence[str], *, parts: bool = False) -> None:
+        self._path = path
+        self._query = _query(columns, parts=parts)
+        self._emails: ds.Dataset | None = None
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def new_mails(self, state: ExportState, filters: Filters | None = None) -> Iterator[list[Row]]:
+        """The mails that `state` does not hold, by day and time, some at a time.
+
+        A list of mails is added to the state when the next one is asked for. Parts that a follower merges
+        meanwhile repeat and lose nothing. Raises QueryError, OutputError.
+        """
+        done, names = state.parts(), set()
+        for day in self._days():
+            read, found = self._steadily(self._new_keys, day, done, filters or Filters())
+            names |= read
+            keys = sorted(key for key in found if not state.holds(key[1:]))
+            for start in range(0, len(keys), _ROWS):
+                wanted = keys[start : start + _ROWS]
+                yield self._steadily(self._read, wanted)
+                state.add(key[1:] for key in wanted)
+        if filters is None:
+            state.keep_parts(names)
+
+    def _steadily(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """The result of `work`; after a failure, the tables are opened anew."""
+
+        def attempt() -> _T:
+            try:
+                return work(*arguments)
+            except BaseException:
+                self._close()
+                raise
+
+        return steadily(self._path, attempt)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._emails = None
+
+    def _days(self) -> list[str]:
+        return sorted({Path(name).parent.name for name in self._files()})
+
+    def _files(self) -> list[str]:
+        if self._emails is None:
+            self._emails = dataset(self._path, "emails")
+        return getattr(self._emails, "files", [])
+
+    def _new_keys(self, day: str, done: set[str], filters: Filters) -> tuple[set[str], set[TimedKey]]:
+        """The names of the parts of a day, and the mails in those that are not `done`."""
+        names = {name for name in self._files() if Path(name).parent.name == day}
+        found: set[TimedKey] = set()
+        assert self._emails is not None
+        for fragment in self._emails.get_fragments() if names - done else ():
+            if fragment.path in names - done:
+                rows = fragment.to_table(
+                    schema=self._emails.schema,
+                    columns=["ts", "uid", "trans_depth"],
+                    filter=condition(filters),
+                )
+                found.update(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+        return names, found
+
+    def _read(self, wanted: list[TimedKey]) -> list[Row]:
+        """The mails with these times and keys, in their order."""
+        import pyarrow as pa
+
+        if self._connection is None:
+            self._connection = connect(self._path)
+        keys = {"uid": [uid for _, uid, _ in wanted], "trans_depth": [depth for *_, depth in wanted]}
+        self._connection.register("wanted", pa.table(keys))
+        span = {"first": wanted[0][0], "last": wanted[-1][0]}
+        found = self._connection.sql(self._query, params=span).to_arrow_table()
+        rows: dict[Key, Row] = {(row["uid"], row["trans_depth"]): row for row in found.to_pylist()}
+        return [rows[key[1:]] for key in wanted if key[1:] in rows]
+
+
+_WANTED = "ts between $first and $last and (uid, trans_depth) in (select (uid, trans_depth) from wanted)"
+_LISTS = {
+    "addresses": ("field, name, address", "field, position", "part = ''"),
+    "links": ("url, target, scheme, host, site", "position", "part = ''"),
+    "attachments": (
+        "part, filename, extension, content_type, mime_type, size, md5, sha1, sha256",
+        "part",
+        "true",
+    ),
+}
+
+
+def _query(columns: Sequence[str], *, parts: bool) -> str:
+    """SQL for the mails of the view `wanted` between the times $first and $last."""
+    names = ", ".join(f'e."{name}"' for name in dict.fromkeys((*columns, "uid", "trans_depth")))
+    text = f"from (select * from emails where {_WANTED}) e"
+    for table, (fields, order, where) in _LISTS.items() if parts else ():
+        struct = ", ".join(f"'{field}': {field}" for field in fields.split(", "))
+        names += f", {table}.list as {table}"
+        text += f"""
+            left join (
+                select uid, trans_depth, list({{{struct}}} order by {order}) as list
+                from {table} where {where} and {_WANTED} group by uid, trans_depth
+            ) {table} using (uid, trans_depth)"""
+    return f"select {names} {text}"

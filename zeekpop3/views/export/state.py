@@ -1,0 +1,79 @@
+"""Which mails were exported: a small SQLite database, changed by transactions and used by one process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from zeekpop3.errors import OutputError
+
+_WAIT_S = 600
+_TABLES = (
+    "create table if not exists mails (uid text, trans_depth integer, primary key (uid, trans_depth)) "
+    "without rowid",
+    "create table if not exists parts (name text primary key) without rowid",
+)
+_INSERT = {
+    "mails": "insert or ignore into mails values (?, ?)",
+    "parts": "insert or ignore into parts values (?)",
+}
+
+Key = tuple[str, int]
+
+
+class ExportState:
+    """The mails that were exported, and the parts that hold no others; a context manager.
+
+    Without a path it is in memory. Another process that opens the same file waits. Raises OutputError if the
+    file cannot be used.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self._path = path
+        with self._errors():
+            self._database = sqlite3.connect(":memory:" if path is None else path, timeout=_WAIT_S)
+            self._database.execute("pragma locking_mode = exclusive")
+            self._database.execute("begin exclusive")
+            for statement in _TABLES:
+                self._database.execute(statement)
+            self._database.commit()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def parts(self) -> set[str]:
+        """The parts all of whose mails were exported."""
+        with self._errors():
+            return {name for (name,) in self._database.execute("select name from parts")}
+
+    def holds(self, key: Key) -> bool:
+        """Whether a mail was exported."""
+        found = self._database.execute("select 1 from mails where uid = ? and trans_depth = ?", key)
+        return found.fetchone() is not None
+
+    def add(self, mails: Iterable[Key]) -> None:
+        """Mails that were exported."""
+        with self._errors(), self._database:
+            self._database.executemany(_INSERT["mails"], mails)
+
+    def keep_parts(self, names: Iterable[str]) -> None:
+        """The parts that there are; all of their mails were exported."""
+        with self._errors(), self._database:
+            self._database.execute("delete from parts")
+            self._database.executemany(_INSERT["parts"], ((name,) for name in names))
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutputError(f"{self._path}: cannot be used as --state: {error}") from error
