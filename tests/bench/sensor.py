@@ -29,7 +29,7 @@ VARIANTS: dict[str, list[str]] = {
     "plain, no marks": [".", "Pop3Events::mark_structure=F"],
     "files": ["files.zeek"],
 }
-TARGETS = {"small": {"exact": 1.6, "plain": 5.0}, "attachments": {"exact": 1.9}}
+TARGETS = {"small": {"exact": 0.8, "plain": 3.0}, "attachments": {"exact": 1.35, "plain": 3.6}}
 
 
 def capture(folder: Path, name: str, mb: float) -> Path:

@@ -1,0 +1,113 @@
+##! What of the client's lines may be logged. Everything that is not allowed here
+##! may be a secret and is left out.
+
+@load ./sasl
+
+module Pop3Events;
+
+export {
+	## T logs everything that the client sends, passwords included.
+	option log_secrets = F;
+
+	## Commands whose arguments are message numbers.
+	const numbered: set[string] = {
+		"RETR",
+		"TOP",
+		"LIST",
+		"UIDL",
+		"DELE"
+	} &redef;
+
+	## The names of SASL mechanisms. A word after AUTH that is not one of them
+	## may be anything and is left out.
+	const mechanisms: set[string] = {
+		"ANONYMOUS",
+		"CRAM-MD5",
+		"DIGEST-MD5",
+		"EXTERNAL",
+		"GSSAPI",
+		"GSS-SPNEGO",
+		"GS2-KRB5",
+		"KERBEROS_V4",
+		"LOGIN",
+		"MSN",
+		"NMAS-SAMBA-AUTH",
+		"NMAS_AUTHEN",
+		"NMAS_LOGIN",
+		"NTLM",
+		"OAUTHBEARER",
+		"OPENID20",
+		"OTP",
+		"PLAIN",
+		"SAML20",
+		"SCRAM-SHA-1",
+		"SCRAM-SHA-1-PLUS",
+		"SCRAM-SHA-256",
+		"SCRAM-SHA-256-PLUS",
+		"SCRAM-SHA-512",
+		"SCRAM-SHA-512-PLUS",
+		"SECURID",
+		"SKEY",
+		"SRP",
+		"WEAUTH",
+		"XOAUTH",
+		"XOAUTH2",
+	} &redef;
+
+	## The words of a line, without the white space around them.
+	##
+	## line: The line.
+	##
+	## Returns: the words; one empty word if the line is empty.
+	global words_of: function(line: string): string_vec;
+
+	## What of a command's argument may be logged.
+	##
+	## verb: The command in capitals.
+	##
+	## words: The words of the line, the command first.
+	##
+	## Returns: the argument without secrets; empty if nothing is left.
+	global public_argument: function(verb: string, words: string_vec): string;
+}
+
+function words_of(line: string): string_vec
+	{
+	return split_string(strip(line), /[ \t\r\n\x0b\x0c]+/);
+	}
+
+function public_argument(verb: string, words: string_vec): string
+	{
+	local n = |words|;
+
+	if ( n < 2 )
+		return "";
+
+	if ( verb in numbered )
+		{
+		if ( n > 3 || /[0-9]{1,10}/ != words[1] )
+			return "";
+
+		if ( n == 2 )
+			return words[1];
+
+		return verb == "TOP" && /[0-9]{1,10}/ == words[2] ?
+		    cat(words[1], " ", words[2]) : "";
+		}
+
+	if ( ( verb == "USER" && n == 2 ) || ( verb == "APOP" && n == 3 ) )
+		return clean_name(words[1]);
+
+	if ( verb != "AUTH" )
+		return "";
+
+	local mechanism = to_upper(words[1]);
+
+	if ( mechanism !in mechanisms )
+		return "";
+
+	# The first message of NTLM does not name the user.
+	local user = n == 3 && mechanism != "NTLM" ? user_of_response(mechanism,
+	    words[2]) : "";
+	return user == "" ? mechanism : cat(mechanism, " ", user);
+	}
