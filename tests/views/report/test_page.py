@@ -303,8 +303,12 @@ def test_suspicious_mails_come_first(tmp_path: Path) -> None:
     failed = b"Authentication-Results: mx; spf=fail\r\n"
     events = [
         transfer(uid="Ca", raw=failed + _mail("one reason", "x")),
-        transfer(uid="Cb", raw=failed + b'Reply-To: "<b>"@evil.example\r\n' + _mail("two <i>reasons", "x")),
-        transfer(uid="Cc", raw=_mail("harmless", "x")),
+        transfer(
+            uid="Cb",
+            ts=NOON + 1,
+            raw=failed + b'Reply-To: "<b>"@evil.example\r\n' + _mail("two <i>reasons", "x"),
+        ),
+        transfer(uid="Cc", raw=_mail("harmless", "x"), ts=NOON + DAY),
     ]
     write_report(write_box(tmp_path / "out", events), tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
@@ -315,6 +319,10 @@ def test_suspicious_mails_come_first(tmp_path: Path) -> None:
     assert "replies go to &#34;&lt;b&gt;&#34;@evil.example" in reasons[0]
     assert text.index('id="suspicious"') < text.index('id="timeline"') < text.index('id="mails"')
     assert {line[1]: bool(line[14]) for line in _lines(text)} == {"Ca": True, "Cb": True, "Cc": False}
+    write_report(tmp_path / "out", tmp_path / "page.html", limit=2)
+    text = (tmp_path / "page.html").read_text()
+    assert [line[1] for line in _lines(text)] == ["Cc", "Cb", "Ca"]
+    assert [detail["text"] for detail in _details(text)] == ["x\n"] * 3
     write_report(tmp_path / "out", tmp_path / "page.html", filters=Filters(user="other"))
     assert '"#mail=C' not in (tmp_path / "page.html").read_text()
 

@@ -4,7 +4,7 @@ with place as ({observables}
     select ts, uid, trans_depth, null, 'MESSAGE_ID', unnest(['emails.msg_id', 'emails.in_reply_to']),
         unnest([trim(msg_id, '<> '), trim(in_reply_to, '<> ')]) from emails
     union all
-    select ts, uid, trans_depth, part, 'DOMAIN', 'addresses.' || field, unnest([address, domain, site]) from addresses
+    select ts, uid, trans_depth, part, 'SITE', 'addresses.' || field, site from addresses
     union all
     select ts, uid, trans_depth, part, 'SITE', 'links.site', site from links
     union all
@@ -12,8 +12,7 @@ with place as ({observables}
         unnest(["user", id_orig_h, id_resp_h]) from sessions
 ), found as (
     select ts, uid, trans_depth, field, value from place
-    where field <> 'addresses.addresses' and (
-        lower(value) = $value or kind = 'DOMAIN' and ends_with(lower(value), '.' || $value))
+    where lower(value) = $value or kind = 'DOMAIN' and ends_with(lower(value), '.' || $value)
 )
 select f.ts, f.uid || coalesce('/' || f.trans_depth, '') as mail, list_sort(list(distinct f.field)) as places,
     list_sort(list(distinct f.value)) as values, coalesce(e.user, s.user) as user,

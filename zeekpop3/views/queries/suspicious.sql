@@ -2,7 +2,7 @@
 with reason as (
     select mail, 'replies go to ' || array_to_string(reply_to, ', ') as reason from ({reply-elsewhere})
     union all
-    select mail, 'name of ' || belongs_to from ({names-borrowed})
+    select mail, 'display name of ' || belongs_to from ({names-borrowed})
     union all
     select mail, 'failed ' || array_to_string(list_filter([
             if(spf in ('fail', 'softfail', 'hardfail'), 'SPF', ''), if(dkim = 'fail', 'DKIM', ''),

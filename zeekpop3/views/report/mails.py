@@ -11,7 +11,8 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +67,20 @@ def mails(
     body: bool = True,
     max_bytes: int,
 ) -> Listing:
-    """The newest `limit` mails, as far as lines and details fit into `max_bytes`. Raises QueryError."""
+    """The newest `limit` mails and older suspicious ones, as far as lines and details fit into `max_bytes`.
+
+    Raises QueryError.
+    """
     reasons: dict[str, int] = {"": 0}
     rows: list[str] = []
     # Tables that were filled twice hold each key twice: each line gets its details.
     keys: dict[Key, list[int]] = {}
     room, previews = max_bytes // 2, 0
-    for mail in read_table(
-        path, "emails", _LIST_COLUMNS, filters, limit=limit, newest_first=True
-    ).to_pylist():
+    newest = _rows(path, filters, limit)
+    listed = {(mail["uid"], mail["trans_depth"]) for mail in newest}
+    more = frozenset(islice((key for key in figures.suspicious if key not in listed), limit))
+    older = _rows(path, replace(filters, keys=more), limit) if more else []
+    for mail in chain(newest, older):
         reason = ""
         if not mail["complete"]:
             reason = figures.reason(mail["uid"], mail["trans_depth"])
@@ -86,14 +92,20 @@ def mails(
         keys.setdefault((mail["uid"], mail["trans_depth"]), []).append(len(rows))
         rows.append(row)
         previews += mail["command"] == "TOP"
-        oldest = mail["ts"]
     lines = "[" + ",\n".join(rows) + "]"
     found = Listing(lines, [], len(rows), previews, reasons=list(reasons))
     found.unlisted = max(0, figures.mails.mails + figures.previews - len(rows))
     if rows:
-        span = Filters(filters.user, since=oldest, until=filters.until)
-        _pack(found, _details(path, span, keys, body), max_bytes - len(lines.encode()))
+        wanted = [Filters(filters.user, since=newest[-1]["ts"], until=filters.until)]
+        wanted += [replace(filters, keys=more)] if older else []
+        details = chain.from_iterable(_details(path, each, keys, body) for each in wanted)
+        _pack(found, details, max_bytes - len(lines.encode()))
     return found
+
+
+def _rows(path: str | Path, filters: Filters, limit: int) -> list[dict[str, Any]]:
+    table = read_table(path, "emails", _LIST_COLUMNS, filters, limit=limit, newest_first=True)
+    return list(table.to_pylist())
 
 
 def in_script(value: Any) -> str:
