@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.dataset import dataset, table_folder
-from zeekpop3.store.parts import parts_of
+from zeekpop3.store.dataset import dataset
 from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:
@@ -55,19 +54,20 @@ def closed(views: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
 
 
 def steadily(path: str | Path, work: Callable[[], _T]) -> _T:
-    """The result of `work`, which reads the tables; it runs again if a follower has merged parts meanwhile.
+    """The result of `work`, which reads the tables; it runs again if a part was missing, as a follower had
+    merged it.
 
     Raises QueryError.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
-        parts = [part for name in TABLES for part in parts_of(table_folder(path, name))]
+    for _ in range(_ATTEMPTS - 1):
         try:
             with _errors(path):
                 return work()
-        except QueryError:
-            if attempt == _ATTEMPTS or all(part.exists() for part in parts):
+        except QueryError as error:
+            if "[errno 2]" not in str(error).lower():
                 raise
-    raise AssertionError("unreachable")
+    with _errors(path):
+        return work()
 
 
 @contextmanager

@@ -65,7 +65,7 @@ class MailReader:
             state.keep_parts(names)
 
     def _steadily(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """The result of `work`; after a failure, the tables are opened anew."""
+        """The result of `work`; after a failure, the tables are opened again."""
 
         def attempt() -> _T:
             try:
