@@ -27,7 +27,7 @@ LEVELS = (
 )
 LEVEL = {folder: level for level, folders in enumerate(LEVELS) for folder in folders}
 ROOT_FILES = {"README.md", "__init__.py", "__main__.py", "errors.py", "py.typed"}
-MAX_LINES = 400
+MAX_LINES = 350
 
 
 def modules() -> dict[str, Path]:

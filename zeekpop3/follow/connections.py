@@ -76,13 +76,10 @@ class OpenConnection:
 
     def checkpoint(self) -> msgspec.Raw:
         """A `ConnectionCheckpoint` as JSON."""
-        return msgspec.Raw(
-            msgspec.json.encode(
-                ConnectionCheckpoint(
-                    self.uid, self.ts, self.logs, self.next_row, self.written, self.base_row, self.base
-                )
-            )
+        saved = ConnectionCheckpoint(
+            self.uid, self.ts, self.logs, self.next_row, self.written, self.base_row, self.base
         )
+        return msgspec.Raw(msgspec.json.encode(saved))
 
     def new(self, events: list[Event]) -> list[Event]:
         """The events that are not written yet, with their numbers in the whole connection."""
@@ -185,7 +182,7 @@ class Connections:
         for stop in range(1, len(seq) + 1):
             if stop < len(seq) and seq[stop] == seq[stop - 1] + 1:
                 continue
-            run = _part(rows, start, stop)
+            run = Rows(*(column[start:stop] for column in rows[:-1]), conn_id=rows.conn_id)
             start = stop
             if run.seq[-1] < opened.next_row:
                 self.late_rows += len(run.seq)  # read before: a log that exists twice
@@ -334,12 +331,6 @@ class Connections:
             opened.next_row = opened.base_row
             self._after(opened)
         return damaged
-
-
-def _part(rows: Rows, start: int, stop: int) -> Rows:
-    cut = slice(start, stop)
-    ts, seq, kind, command, offset, length, data, conn_id = rows
-    return Rows(ts[cut], seq[cut], kind[cut], command[cut], offset[cut], length[cut], data[cut], conn_id)
 
 
 def _size(rows: Rows) -> int:

@@ -17,14 +17,12 @@ from urllib.parse import urljoin
 
 from zeekpop3.message import urls
 from zeekpop3.message.defects import Defects
+from zeekpop3.message.html_space import tidy, without_references
 from zeekpop3.message.html_tokens import Token, attribute_values, tokens
 
 MAX_LINKS = 10_000
 MAX_URL = 8_192  # characters
 MAX_LINK_TEXT = 1_000  # characters
-
-_CHUNK = 1 << 16  # characters
-_MAX_REFERENCE = 40  # characters
 
 _PARAGRAPH = "p h1 h2 h3 h4 h5 h6 hr blockquote ul ol dl table pre form"
 _LINE = (
@@ -82,9 +80,6 @@ _EDGES = "".join(map(chr, range(33)))
 _BREAKS_IN_URL = re.compile(r"[\r\n\t]+")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:|[/\\]{2}")
 _NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
-# Characters that take no room: they hide words from a search. Joiners have a meaning between letters.
-_INVISIBLE = ("\u00ad", "\u034f", "\u200b", "\u2060", "\ufeff")
-_JOINERS = re.compile("(?<![^\\s\u200c\u200d])[\u200c\u200d]+|[\u200c\u200d]+(?=\\s|\\Z)")
 
 
 class Element(NamedTuple):
@@ -112,7 +107,7 @@ def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None,
     page.flush()
     if page.cut:
         defects["urls_cut"] = None
-    return _tidy(page.done.getvalue()) if text else None, list(page.elements)
+    return tidy(page.done.getvalue()) if text else None, list(page.elements)
 
 
 def _flushed(page: _Page, html: str) -> Iterator[Token]:
@@ -191,7 +186,7 @@ class _Page:
         self.done.write(text)
         if "://" in text:
             # Mail programs make links of URLs in the text, too.
-            for url in urls.in_text(_without_references(text), self.defects):
+            for url in urls.in_text(without_references(text), self.defects):
                 if url not in self.shown:
                     self._add(url, None, "", False)
 
@@ -230,7 +225,7 @@ class _Page:
         """The open link, if any, ends here."""
         if self.link is not None:
             self._keep_link_text()
-            text = " ".join(_without_references(self.link_text).split())
+            text = " ".join(without_references(self.link_text).split())
             if "://" in text:
                 self.shown.update(urls.in_text(text, self.defects))
             self._add(self.link, text or self.alt, "a", self.link_hidden)
@@ -243,7 +238,7 @@ class _Page:
         hidden = self.hidden or (self.hides and _is_hidden(values))
         alt = values.get("alt")
         if alt:
-            alt = " ".join(_without_references(alt[:MAX_LINK_TEXT]).split())
+            alt = " ".join(without_references(alt[:MAX_LINK_TEXT]).split())
         if tag == "img":
             hidden = hidden or _is_pixel(values)
             if alt and self.link is not None and not hidden:
@@ -327,50 +322,3 @@ def _refresh(values: dict[str, str]) -> str | None:
         return None
     match = _REFRESH.match(values.get("content", ""))
     return match[1].rstrip("\"' ") if match is not None else None
-
-
-def _tidy(text: str) -> str:
-    """Text with its character references decoded and its white space collapsed."""
-    out = StringIO()
-    follows = False  # whether a line has been written
-    empty = False  # whether an empty line comes before the next one
-    for chunk in _chunks(text):
-        for line in _without_references(chunk).split("\n"):
-            words = line.split()
-            if words:
-                out.write("\n\n" if empty and follows else "\n" if follows else "")
-                out.write(" ".join(words))
-                follows, empty = True, False
-            elif "\f" in line:
-                empty = True
-    return out.getvalue()
-
-
-def _chunks(text: str) -> Iterator[str]:
-    """The text in pieces that end with a line. A line longer than a piece is broken at a blank, if it has
-    any.
-    """
-    at = 0
-    while len(text) - at > _CHUNK:
-        stop = text.rfind("\n", at, at + _CHUNK)
-        if stop <= at:
-            stop = max(
-                text.rfind(" ", at, at + _CHUNK), text.rfind("&", at + _CHUNK - _MAX_REFERENCE, at + _CHUNK)
-            )
-            stop = stop if stop > at else at + _CHUNK
-        yield text[at:stop]
-        at = stop
-    yield text[at:]
-
-
-def _without_references(text: str) -> str:
-    """Text with its character references decoded, and without characters that are never seen."""
-    if "&" in text:
-        text = unescape(text.replace("&nbsp;", " "))
-    if not text.isascii():
-        for character in _INVISIBLE:
-            if character in text:
-                text = text.replace(character, "")
-        if "\u200c" in text or "\u200d" in text:
-            text = _JOINERS.sub("", text)
-    return text

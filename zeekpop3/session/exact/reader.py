@@ -5,8 +5,7 @@ the offset is where the server's stream stood when the client sent the line, so 
 While nothing is missing, the bytes alone say where each response ends. Where a loss lies in a response, the
 next line's offset bounds it if the client waits for each response; if it does not, `align` decides.
 
-Where two readings are possible, the message carries a defect: bytes never move silently from one message to
-another.
+Where two readings are possible, the message carries a defect: bytes never move silently between messages.
 """
 
 from __future__ import annotations
@@ -68,8 +67,7 @@ class ExactReader:
     # -- rows ------------------------------------------------------------------------------------------
 
     def sent(self, command: str | None, argument: bytes, offset: int, ts: int, length: int) -> None:
-        """A `sent` row: the client sent a line, or several equal ones, when the server's stream stood at
-        `offset`."""
+        """A `sent` row: a line of the client, or equal ones, when the server stood at `offset`."""
         if self.finished:
             return
         here = max(self.stream.place(offset), 0)
@@ -116,25 +114,11 @@ class ExactReader:
             return
         more = True
         while more:
-            if self._is_ordinary:
+            if self.answers.in_step and not (self._tls_agreed or self._skipped):
                 read_ordinary(stream, self.client, self.dialogue)
             more = self._step(final=False)
         self._bound_memory()
         stream.release()
-
-    @property
-    def _is_ordinary(self) -> bool:
-        """True if nothing is missing or uncertain at the stream's position."""
-        return not (
-            self.answers.response is not None
-            or self.requests.damage_seen
-            or self.stream.hole_starts
-            or self.answers.challenged
-            or self.answers.doubtful
-            or self.stream.position < self.answers.early_until
-            or self._tls_agreed
-            or self._skipped
-        )
 
     def finish(self) -> None:
         """The connection is over: read the rest as well as it can be read."""
@@ -207,8 +191,7 @@ class ExactReader:
         self._take(sent, exchange, response.stop)
 
     def _take_for_unknown(self, sent: Sent, exchange: Exchange, response: Response) -> bool:
-        """The response to a line that is not a known command has lines. If they are a message, whose is
-        it?"""
+        """The lines in the response to an unknown command: if they are a message, whose is it?"""
         command, number = self.requests.guess(exchange.message or "", exchange.body)
         if command != "RETR":
             return False
@@ -309,8 +292,7 @@ class ExactReader:
     # -- responses without a request -------------------------------------------------------------------
 
     def _read_unsolicited(self, final: bool) -> bool:
-        """Read the greeting, or a response that answers no line of the client; False if that needs more
-        rows."""
+        """Read the greeting, or a response that answers no line; False if that needs more rows."""
         found = read_unsolicited(self.answers, final)
         if found is None:
             return False
