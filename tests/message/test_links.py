@@ -92,6 +92,8 @@ SHOWN: dict[str, str | None] = {
     "Click here.Now": None,
     "report.zip": None,
     "https://report.zip/": "report.zip",
+    "https://portal.corp.example/payroll": "corp.example",
+    "go to portal.corp.example": None,
     "node.js": None,
     "v1.2.3": None,
     "192.0.2.7": None,

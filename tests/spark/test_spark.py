@@ -79,7 +79,7 @@ def test_one_table_alone(spark: Any, made: Path) -> None:
     assert_same(read_emails(spark, logs).toArrow(), by_run(made / "tables", "emails"), "emails")
     assert_same(read_sessions(spark, several).toArrow(), by_run(made / "tables", "sessions"), "sessions")
     assert_same(read_commands(spark, several).toArrow(), by_run(made / "tables", "commands"), "commands")
-    found = read_attachments(spark, [logs], content=True)
+    found = read_attachments(spark, [logs], settings=Settings(attachment_content=True))
     assert found.count() == by_run(made / "tables", "attachments").num_rows
 
 
@@ -116,6 +116,9 @@ def test_writes_partitioned_tables(spark: Any, made: Path, tmp_path: Path) -> No
         pd.testing.assert_series_equal(
             found.sort_values(key)["ts"], expected.sort_values(key)["ts"], check_index=False
         )
+    modes = {path.stat().st_mode & 0o777 for path in out.rglob("*.parquet")}
+    assert modes == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_dir()} == {0o700}
     with pytest.raises(AnalysisException):
         write_tables(spark, str(made / "logs"), str(out))
     assert write_tables(spark, str(made / "logs"), str(out), mode="overwrite") == counts

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zeekpop3.message import html_text, urls
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.gateways import original
-from zeekpop3.message.sites import listed_site
+from zeekpop3.message.sites import listed_site, site_of
 
 MAX_LINKS = 10_000
 
@@ -76,8 +76,11 @@ def shown_site(text: str) -> str | None:
         name = match[1]
         # "here.Now" is the end of one sentence and the beginning of another.
         is_host = name.rpartition(".")[2].islower() or len(name) == len(text)
-        if match[0].startswith("://") or (is_host and not name.endswith(_OF_FILES)):
+        site = None
+        if match[0].startswith("://"):
+            site = site_of(name)  # whatever its suffix: nobody doubts that this is a host
+        elif is_host and not name.endswith(_OF_FILES):
             site = listed_site(name)
-            if site is not None:
-                return site
+        if site is not None:
+            return site
     return None

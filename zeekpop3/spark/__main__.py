@@ -28,6 +28,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--no-raw", action="store_true", help="omit the raw bytes of messages")
     add("--no-body", action="store_true", help="omit text, html, urls and raw")
     add("--max-message", type=int, default=64, metavar="MIB", help="maximum size of one message, in MiB")
+    add("--sensor", metavar="NAME", help="name of the sensor, stored in each row")
     add("--master", help="Spark master, if spark-submit does not set it")
     args = parser.parse_args(argv)
     if args.append and args.overwrite:
@@ -44,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
             no_body=args.no_body,
             attachment_content=args.attachment_content,
             max_message_mib=args.max_message,
+            sensor=args.sensor,
         )
     except UsageError as error:
         print(f"zeekpop3: {error}", file=sys.stderr)
@@ -55,7 +57,7 @@ def _write(args: argparse.Namespace, kept: Settings) -> int:
     from pyspark.errors import AnalysisException
     from pyspark.sql import SparkSession
 
-    from zeekpop3.spark import write_tables
+    from zeekpop3.spark.tables import UMASK, write_tables
 
     # The executors of a local Spark use this Python, unless the variable is set.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -69,7 +71,8 @@ def _write(args: argparse.Namespace, kept: Settings) -> int:
     if args.master:
         builder = builder.master(args.master)
     # A row has up to 60 kB, so Spark's default of 10,000 rows per batch is too much.
-    spark = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "1000").getOrCreate()
+    builder = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "1000")
+    spark = builder.config(f"spark.hadoop.{UMASK}", "077").getOrCreate()
     mode: Literal["new", "append", "overwrite"] = (
         "append" if args.append else "overwrite" if args.overwrite else "new"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
 from pyspark import StorageLevel
@@ -19,6 +20,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.spark.connections import all_tables, one_table, spark_schema
 from zeekpop3.spark.rows import OnError, read_rows
+from zeekpop3.store.parquet import make_folder
 from zeekpop3.tables import TABLES, schema
 
 Paths = str | Iterable[str]
@@ -26,7 +28,8 @@ Paths = str | Iterable[str]
 _SAVE_MODES = {"new": "errorifexists", "append": "append", "overwrite": "overwrite"}
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
 _JOIN_SMALL = "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning"
-_NO_DAY = "1970-01-01"  # of a table without rows
+UMASK = "fs.permissions.umask-mode"
+_DAY_US = 86_400_000_000
 
 
 class SparkReadOptions(TypedDict, total=False):
@@ -98,22 +101,27 @@ def write_tables(
 ) -> dict[str, int]:
     """Write the tables below `out`, partitioned by `day`, as `run` does; returns the numbers of rows.
 
-    `out` is wherever Spark can write. The tables are committed one after the other, each as a whole. "new"
+    `out` is wherever Spark can write; what is written is for its owner only, where the file system has modes.
+    The tables are committed one after the other, each as a whole. "new"
     raises pyspark's AnalysisException if a table exists.
     """
     tables = read_tables(spark, paths, **options)
     every = tables.pop("all")
     try:
-        counts: dict[str, int] = dict(every.groupBy("table").count().collect())
+        day = _day(F.coalesce(*(F.col(f"{name}.ts") for name in TABLES)))
+        found = every.groupBy("table").agg(F.count("*"), F.max(day)).collect()
+        counts: dict[str, int] = {name: count for name, count, _ in found}
         # Parquet's own microseconds, not Spark's default INT96.
-        with _setting(spark, _TIMESTAMPS, "TIMESTAMP_MICROS"):
+        with _setting(spark, _TIMESTAMPS, "TIMESTAMP_MICROS"), _private(spark, out):
             for name, table in tables.items():
                 where = f"{out.rstrip('/')}/{name}"
                 if name in counts:
-                    writer = table.withColumn("day", _day()).write.partitionBy("day")
+                    writer = table.withColumn("day", _day(F.col("ts"))).write.partitionBy("day")
+                elif counts and mode != "append":
+                    # A table without rows is readable, too: in the last day of the others.
+                    writer, where = table.limit(0).write, f"{where}/day={max(last for *_, last in found)}"
                 else:
-                    # A table without rows is readable, too.
-                    writer, where = table.limit(0).write, f"{where}/day={_NO_DAY}"
+                    continue
                 writer.mode(_SAVE_MODES[mode]).option("compression", "zstd").parquet(where)
     finally:
         every.unpersist()
@@ -141,9 +149,33 @@ def _described(frame: DataFrame, name: str) -> DataFrame:
     )
 
 
-def _day() -> Column:
-    """The UTC day of `ts`, whatever the session's time zone."""
-    return F.expr("cast(date_from_unix_date(cast(floor(unix_micros(ts) / 86400000000) as int)) as string)")
+def _day(ts: Column) -> Column:
+    """The UTC day of a time as text, whatever the session's time zone."""
+    return F.date_from_unix_date(F.floor(F.unix_micros(ts) / _DAY_US).cast("int")).cast("string")
+
+
+@contextmanager
+def _private(spark: SparkSession, out: str) -> Iterator[None]:
+    """What the block writes below `out` is for its owner only: files 0600, folders 0700.
+
+    The umask works only for file systems that Spark has not opened yet, so local files are set again.
+    """
+    settings = spark._jsc.hadoopConfiguration()
+    path = spark._jvm.org.apache.hadoop.fs.Path(out)
+    files = path.getFileSystem(settings)
+    local = Path(files.makeQualified(path).toUri().getPath()) if files.getScheme() == "file" else None
+    if local is not None:
+        make_folder(local)
+    before = settings.get(UMASK)
+    settings.set(UMASK, "077")
+    try:
+        yield
+    finally:
+        settings.set(UMASK, before or "022")
+        for folder in [local / name for name in TABLES] if local is not None else ():
+            for each in (folder, *folder.rglob("*")):
+                if each.exists():
+                    each.chmod(0o700 if each.is_dir() else 0o600)
 
 
 @contextmanager
