@@ -78,7 +78,7 @@ def shown_site(text: str) -> str | None:
         is_host = name.rpartition(".")[2].islower() or len(name) == len(text)
         site = None
         if match[0].startswith("://"):
-            site = site_of(name)  # whatever its suffix: nobody doubts that this is a host
+            site = site_of(name)  # with any suffix: after a scheme it is a host
         elif is_host and not name.endswith(_OF_FILES):
             site = listed_site(name)
         if site is not None:

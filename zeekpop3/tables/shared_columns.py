@@ -15,7 +15,12 @@ UID = Column(
 )
 DEPTH = Column("trans_depth", "int32", "Ordinal of the transfer in its connection, from 1.", searched=True)
 USER = Column(
-    "user", "string", "Mailbox user; null if no login was seen.", personal="name", repeats=True, searched=True
+    "user",
+    "string",
+    "User whose login the server accepted; null if none was seen.",
+    personal="name",
+    repeats=True,
+    searched=True,
 )
 CONNECTION = (
     Column(
