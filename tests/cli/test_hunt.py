@@ -1,0 +1,142 @@
+"""`zeekpop3 hunt` and `zeekpop3 verify`: formats, exit codes, what is added and what is printed once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import zeekpop3
+from support import tables_made
+from support.program import on_a_terminal, program
+from support.records import transfer
+from support.tables_made import Made
+from zeekpop3.store.read import read_table
+from zeekpop3.tables import schema
+from zeekpop3.views.text import visible
+
+
+@pytest.fixture(scope="module")
+def incident(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of the incident; tests only read them."""
+    out = tmp_path_factory.mktemp("incident") / "out"
+    zeekpop3.run([fixtures / "incident" / "pop3_events.log"], out, jobs=1)
+    return out
+
+
+@pytest.fixture(scope="module")
+def feed(fixtures: Path) -> Path:
+    """The list of indicators of the incident."""
+    return fixtures / "incident" / "indicators.intel"
+
+
+def test_formats(incident: Path, feed: Path) -> None:
+    """A table, JSON with the columns of `hits`, CSV; the answer is on stderr."""
+    answer = "12 hits in 3 of 7 mails; 4 ruled out; 0 cannot be ruled out\n"
+    done = program("hunt", incident, "--indicators", feed, columns=200)
+    assert (done.returncode, done.stderr) == (0, answer)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 14
+    assert lines[0].split() == ["ts", "mail", "type", "indicator", "value", "field", "source"]
+    assert any("CuJWe93qvDiBdueYrj/3  EMAIL" in line and "addresses.reply_to" in line for line in lines)
+    done = program("hunt", incident, "--indicators", feed, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == 12
+    assert list(rows[0]) == schema("hits").names
+    done = program("hunt", incident, "--indicators", feed, "--csv")
+    assert [row["indicator"] for row in csv.DictReader(io.StringIO(done.stdout))] == [
+        row["indicator"] for row in rows
+    ]
+
+
+def test_write_and_new(incident: Path, feed: Path, tmp_path: Path) -> None:
+    """Hits are added once; --new prints those of new indicators alone."""
+    out = tmp_path / "out"
+    shutil.copytree(incident, out)
+    first = tmp_path / "first.txt"
+    first.write_text("badhost.test\n")
+    done = program("hunt", out, "--indicators", first, "--write")
+    assert done.stderr.endswith("; 3 new hits added to the table hits\n")
+    done = program("hunt", out, "--indicators", first, "--write", "--json")
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr.endswith("; 0 new hits added to the table hits\n")
+    for count in (9, 0):
+        done = program("hunt", out, "--indicators", feed, "--new", "--json")
+        assert len(done.stdout.splitlines()) == count
+    assert read_table(out, "hits").num_rows == 12
+
+
+def test_undecided(feed: Path, tmp_path: Path) -> None:
+    """Mails that cannot be ruled out, with the reason, as a table and as JSON."""
+    out = tmp_path / "out"
+    tables_made.write(out, [transfer(uid="CbbbB2", complete=False, missing_bytes=34)])
+    done = program("hunt", out, "--indicators", feed, "--undecided", "--json")
+    (row,) = (json.loads(line) for line in done.stdout.splitlines())
+    assert (row["uid"], row["missing_bytes"], row["reason"]) == ("CbbbB2", 34, "bytes are missing")
+    assert done.stderr == "0 hits in 0 of 1 mail; 0 ruled out; 1 cannot be ruled out\n"
+    assert "CbbbB2/1" in program("hunt", out, "--indicators", feed, "--undecided").stdout
+
+
+def test_wrong_usage_and_broken_lists(made: Made, feed: Path, tmp_path: Path) -> None:
+    """2 for wrong usage, 1 if a list or some of its lines cannot be used; few lines on stderr."""
+    assert program("hunt", made.path).returncode == 2
+    assert program("hunt", made.path, "-i", feed, "--new", "--undecided").returncode == 2
+    assert program("hunt", made.path, "-i", feed, "--json", "--csv").returncode == 2
+    done = program("hunt", made.path, "-i", tmp_path / "none")
+    assert (done.returncode, done.stderr) == (1, f"zeekpop3: {tmp_path / 'none'}: no such file\n")
+    broken = tmp_path / "broken.txt"
+    broken.write_text("evil.example\n" + "?!\x1b[2J\n" * 1000)
+    done = program("hunt", made.path, "-i", broken)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 12
+    assert "990 more lines skipped" in done.stderr
+    assert visible(done.stderr.replace("\n", "")) == done.stderr.replace("\n", "")
+
+
+def test_nothing_in_a_mail_controls_the_terminal(made: Made, tmp_path: Path) -> None:
+    """The users of the hostile mails are searched for, and printed."""
+    names = tmp_path / "names.csv"
+    names.write_text("indicator,type\nzhangsan,USER_NAME\nevil@example.net,EMAIL\n")
+    code, text = on_a_terminal("hunt", str(made.path), "--indicators", str(names), "--undecided")
+    assert code == 0
+    code, text = on_a_terminal("hunt", str(made.path), "--indicators", str(names))
+    assert code == 0
+    plain = text.replace("\r\n", "").replace("\r", "")
+    assert visible(plain) == plain
+
+
+def test_verify(incident: Path, fixtures: Path, tmp_path: Path) -> None:
+    """Both copies of the signed mail pass; the keys are kept, and serve without the log."""
+    keys = tmp_path / "keys.json"
+    dns = fixtures / "incident" / "dns.log"
+    done = program("verify", incident, "--dns", dns, "--keys", keys, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["result"], row["aligned"], row["domain"]) for row in rows] == [
+        ("pass", True, "partner-bank.example")
+    ] * 2
+    assert done.stderr == "2 signatures: 2 pass, 0 fail, 0 no key; 1 key known\n"
+    again = program("verify", incident, "--keys", keys, "--json")
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert "partner-bank.example" in program("verify", incident, "--keys", keys).stdout
+    assert len(program("verify", incident, "--keys", keys, "--csv", "--user", "ben").stdout.splitlines()) == 2
+
+
+def test_verify_without_what_it_needs(incident: Path, fixtures: Path, tmp_path: Path) -> None:
+    """No keys at all is wrong usage; a log that cannot be read is named, and the rest is used."""
+    assert program("verify", incident).returncode == 2
+    assert program("verify", incident, "--keys", tmp_path / "none").returncode == 2
+    done = program("verify", incident, "--dns", tmp_path / "none.log", "--dns", fixtures / "incident")
+    assert done.returncode == 1
+    assert "none.log: no such log file" in done.stderr
+    assert "2 pass" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["hunt", "verify", "export"])
+def test_help_ends_with_two_examples(name: str) -> None:
+    """They begin with the command."""
+    text = program(name, "--help", columns=200).stdout
+    assert text.partition("Examples:")[2].count(f"$ zeekpop3 {name} tables") == 2
