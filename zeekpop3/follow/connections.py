@@ -182,7 +182,7 @@ class Connections:
         for stop in range(1, len(seq) + 1):
             if stop < len(seq) and seq[stop] == seq[stop - 1] + 1:
                 continue
-            run = Rows(*(column[start:stop] for column in rows[:-1]), conn_id=rows.conn_id)
+            run = rows.part(start, stop)
             start = stop
             if run.seq[-1] < opened.next_row:
                 self.late_rows += len(run.seq)  # read before: a log that exists twice

@@ -35,6 +35,10 @@ class Rows(NamedTuple):
     data: Sequence[bytes]
     conn_id: ConnId | None = None
 
+    def part(self, start: int, stop: int) -> Rows:
+        """Some of the rows."""
+        return Rows(*(column[start:stop] for column in self[:-1]), conn_id=self.conn_id)  # type: ignore[arg-type, misc]
+
 
 @dataclass(slots=True)
 class Exchange:
