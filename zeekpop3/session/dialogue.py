@@ -25,6 +25,7 @@ from zeekpop3.session.protocol import (
 )
 
 _MAX_WAITING_ARGUMENTS = 1000
+_MAX_CAPABILITIES = 1 << 16  # bytes
 _OF_SESSION = frozenset({"request_missing", "response_unsolicited"})
 """Defects of an exchange that are also defects of the session."""
 
@@ -161,7 +162,8 @@ class Dialogue:
             else:
                 session.listed = self.mailbox.learn(exchange.body.splitlines(), command == "UIDL")
         elif command == "CAPA" and exchange.body is not None:
-            session.capabilities = [
-                to_text(line).strip() for line in exchange.body.splitlines() if line.strip()
-            ]
+            if len(exchange.body) > _MAX_CAPABILITIES:
+                session.add_defect("message_too_large")
+            lines = exchange.body[:_MAX_CAPABILITIES].splitlines()
+            session.capabilities = [to_text(line).strip() for line in lines if line.strip()]
             session.starttls_offered = any(line.upper() == "STLS" for line in session.capabilities)

@@ -17,11 +17,12 @@ class Mailbox:
     sizes: dict[int, int] = field(default_factory=dict)
     unique_ids: dict[int, str] = field(default_factory=dict)
     _by_size: dict[int, list[int]] | None = None
+    _id_characters: int = 0
 
     @property
     def held_bytes(self) -> int:
         """About how much memory the listings take, in bytes."""
-        return 160 * len(self.sizes) + 240 * len(self.unique_ids)
+        return 160 * len(self.sizes) + 200 * len(self.unique_ids) + self._id_characters
 
     def listing(self) -> list[Listed]:
         """The messages in the order of their numbers."""
@@ -38,6 +39,7 @@ class Mailbox:
             number, value = found
             count += 1
             if unique_ids:
+                self._id_characters += len(value) - len(self.unique_ids.get(number, ""))
                 self.unique_ids[number] = to_text(value)
             elif value.isdigit():
                 self._set_size(number, int(value[:18]))

@@ -65,11 +65,6 @@ class Privacy:
         """True if the table `links` has rows."""
         return self.keep_body and self.hash_key is None
 
-    @property
-    def changes_nothing(self) -> bool:
-        """True if rows stay as they are."""
-        return self.keep_raw and self.keep_body and self.hash_key is None
-
     def rule(self, personal: str) -> Rule | None:
         """What to do with the values of a column (`Column.personal`); None: nothing.
 
