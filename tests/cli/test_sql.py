@@ -41,6 +41,7 @@ def test_a_hint_where_quotes_are_missing(made: Made, column: str) -> None:
     """Three column names are SQL keywords; other mistakes get no such hint."""
     for query in (
         f"select {column}, subject from emails",
+        f"select uid, {column} from emails",
         f"select subject from emails where {column} = 'x'",
     ):
         done = program("sql", made.path, query)

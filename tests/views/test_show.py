@@ -174,7 +174,7 @@ def test_nothing_found_because_of_tls(tmp_path: Path) -> None:
     write_box(tmp_path / "out", [session(tls=True), session(uid="Cb", tls=True), session(uid="Cc")])
     for command in (["show", tmp_path / "out"], ["eml", tmp_path / "out", "--out", tmp_path / "to"]):
         done = program(*command)
-        assert "2 sessions switched to TLS (STLS): what they fetched is encrypted." in done.stderr
+        assert "2 sessions switched to TLS (STLS); mails fetched there are encrypted." in done.stderr
 
 
 @pytest.mark.parametrize(

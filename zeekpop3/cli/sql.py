@@ -145,8 +145,10 @@ def _answer(database: Database, statement: str, shown: _Display) -> None:
             write(format.json_lines(dict(zip(columns, row, strict=True)) for row in rows))
     else:
         result = database.ask(statement, shown.limit)
-        if result.columns:
+        if result.rows:
             print_table(result.columns, result.rows, vertical=shown.vertical)
+        elif result.columns:
+            say("No rows.")
         if result.more:
             first = "row" if len(result.rows) == 1 else f"{len(result.rows)} rows"
             say(f"Showing the first {first}; use --limit for more.")

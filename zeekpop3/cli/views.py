@@ -19,6 +19,7 @@ from zeekpop3.cli.options import (
     local_path,
 )
 from zeekpop3.cli.output import console, say, write
+from zeekpop3.errors import UsageError
 
 if TYPE_CHECKING:
     from zeekpop3.store.filters import Filters
@@ -106,8 +107,9 @@ def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: 
         return
     limit = _LIST_LIMIT if limit is None else limit
     mails = show.read_mails(directory, show.LIST_COLUMNS, filters, limit + 1)
-    page = console()
-    page.print(show.listing(mails[:limit], page.width))
+    if mails:
+        page = console()
+        page.print(show.listing(mails[:limit], page.width))
     if len(mails) > limit:
         say(f"Showing the newest {limit}; use --limit for more.")
     elif not mails:
@@ -145,18 +147,19 @@ def eml(
     exclusive("--mbox", mbox, "--attachments", attachments)
     if out is None and mbox is None:
         if select.recipient is None:
-            raise typer.BadParameter("missing option --out DIR or --mbox FILE")
+            raise UsageError("missing option --out DIR or --mbox FILE")
         out, select.recipient = Path(select.recipient), None  # --to was the folder in version 0.1
     filters, keys = select.mail_filters(directory), mails or []
     if mbox is not None:
         written = write_mbox(directory, mbox, filters, keys=keys)
     else:
         written = export(directory, out or "", filters, keys=keys, attachments=attachments)
+    if not written:
+        _explain_nothing(directory, filters)
+        return
     say(f"{written} -> {mbox or out}")
     if written.without_raw:
         raise typer.Exit(1)
-    if not (written.mails or written.previews):
-        _explain_nothing(directory, filters)
 
 
 def _explain_nothing(directory: Path, filters: Filters) -> None:
@@ -165,7 +168,7 @@ def _explain_nothing(directory: Path, filters: Filters) -> None:
     say("No mails found.")
     encrypted = encrypted_sessions(directory, filters)
     if encrypted:
-        say(f"{encrypted} switched to TLS (STLS): what they fetched is encrypted.")
+        say(f"{encrypted} switched to TLS (STLS); mails fetched there are encrypted.")
 
 
 def report(

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -56,6 +57,10 @@ class ExportSummary:
         else:
             self.mails += 1
 
+    def __bool__(self) -> bool:
+        """Whether any mail was found."""
+        return bool(self.mails or self.previews or self.without_raw)
+
     def __str__(self) -> str:
         text = plural(self.mails, "mail")
         if self.previews:
@@ -78,17 +83,19 @@ def export(
     """Write mails as .eml files below `to`, with `attachments` also their parts.
 
     The mails are those with `keys` (UID/DEPTH), or those that match the filters. Files of the same name are
-    replaced. Raises QueryError, and OutputError if `to` cannot be written.
+    replaced; without a mail nothing is written. Raises QueryError, and OutputError if `to` cannot be written.
     """
     to = Path(to)
     done = ExportSummary()
     mails = _selected(path, filters, keys)
-    first = next(mails, None)  # errors of the tables come before a folder is made
+    first = next(mails, None)
+    if first is None:
+        return done
     with contextlib.ExitStack() as open_files, writing(to):
         make_folder(to)
         manifest = open_files.enter_context(_create_text(to / "manifest.jsonl"))
         parts = _Attachments(to / "attachments", open_files, done) if attachments else None
-        for mail in _chain(first, mails):
+        for mail in chain([first], mails):
             raw = mail.pop("raw")
             if raw is None:
                 done.without_raw += 1
@@ -112,8 +119,10 @@ def write_mbox(
     done = ExportSummary()
     mails = _selected(path, filters, keys)
     first = next(mails, None)
+    if first is None:
+        return done
     with new_file(Path(file)) as out:
-        for mail in _chain(first, mails):
+        for mail in chain([first], mails):
             if mail["raw"] is None:
                 done.without_raw += 1
                 continue
@@ -175,12 +184,6 @@ class _Attachments:
             self._manifest.write(json_line({"file": part.sha256, **of_mail, **of_part}) + "\n")
             self._done.attachments += 1
         self._done.contents = len(self._written)
-
-
-def _chain(first: dict[str, Any] | None, rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    if first is not None:
-        yield first
-        yield from rest
 
 
 def _create_text(path: Path) -> TextIO:

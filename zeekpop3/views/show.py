@@ -33,7 +33,8 @@ CSV_COLUMNS = (
     "size", "attachments", "fidelity", "complete", "missing_bytes", "defects", "sha256",
 )  # fmt: skip
 LIST_COLUMNS = (
-    "ts", "uid", "trans_depth", "user", "from", "subject", "size", "attachments", "command", "complete"
+    "ts", "uid", "trans_depth", "user", "from", "from_address", "subject", "size", "attachments", "command",
+    "complete",
 )  # fmt: skip
 _MAX_BODY_LINES, _MAX_LINKS = 5000, 200
 _VERDICTS = ("spf", "dkim", "dmarc", "arc")
@@ -101,7 +102,8 @@ def encrypted_sessions(path: str | Path, filters: Filters) -> str:
 def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
     """A table of mails, one line each, that fits `width` columns; keys are never cut.
 
-    On a narrow terminal a column is left out if it says nothing: no attachments, all mails complete.
+    On a narrow terminal From is only the address, and a column that says nothing is left out: no attachments,
+    all mails complete.
     """
     from rich.table import Table
     from rich.text import Text
@@ -129,7 +131,8 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
             time[5:16] if narrow else time,
             Text(key),
             Text(visible(mail["user"] or "")),
-            *(Text(visible_field(mail[name] or "")) for name in ("from", "subject")),
+            Text(visible_field((narrow and mail["from_address"]) or mail["from"] or "")),
+            Text(visible_field(mail["subject"] or "")),
             "" if mail["size"] is None else human_size(mail["size"]),
             *([str(len(mail["attachments"] or []) or "")] if with_parts else []),
             *([_completeness(mail)] if with_complete else []),

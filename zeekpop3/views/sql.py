@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 #: Where DuckDB's parser stops if a column whose name is an SQL keyword is not quoted.
 _KEYWORD_ERROR = re.compile(r'at or near "(from|to|references)"', re.IGNORECASE)
-_FROM_FIRST = re.compile(r"\bselect\s+(distinct\s+)?from\s*,", re.IGNORECASE)
+_UNQUOTED = re.compile(
+    r"(\bselect\s+(distinct\s+)?|,\s*)(from|to|references)\s*(,|\)|\bfrom\b|\bas\b)", re.IGNORECASE
+)
 _QUOTES = 'the columns "from", "to" and "references" must be written in double quotes'
 _BATCH_ROWS = 1024
 
@@ -202,7 +204,7 @@ def _sql_errors(statement: str) -> Iterator[None]:
         kept = [line for line in lines if not line.startswith("LINE ") and set(line) - {"^"}]
         text = " ".join(kept[:3])
         if isinstance(error, duckdb.ParserException) and (
-            _KEYWORD_ERROR.search(text) or _FROM_FIRST.search(statement)
+            _KEYWORD_ERROR.search(text) or _UNQUOTED.search(statement)
         ):
             text += f"; {_QUOTES}"
         raise QueryError(f"SQL: {text}") from error
