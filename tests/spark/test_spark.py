@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from support.commands import read_by, takes_tables
 from support.spool import sessions, write
 from zeekpop3.errors import LogError
 from zeekpop3.pipeline import Settings, run
@@ -119,6 +120,10 @@ def test_writes_partitioned_tables(spark: Any, made: Path, tmp_path: Path) -> No
     modes = {path.stat().st_mode & 0o777 for path in out.rglob("*.parquet")}
     assert modes == {0o600}
     assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_dir()} == {0o700}
+    mail = pd.read_parquet(out / "emails").iloc[0]
+    for command in takes_tables():
+        done = read_by(command, out, f"{mail['uid']}/{mail['trans_depth']}", tmp_path)
+        assert done.returncode == 0, done.stderr
     with pytest.raises(AnalysisException):
         write_tables(spark, str(made / "logs"), str(out))
     assert write_tables(spark, str(made / "logs"), str(out), mode="overwrite") == counts
@@ -199,6 +204,8 @@ def test_as_a_program(spark: Any, made: Path, tmp_path: Path) -> None:
             str(tmp_path / "o"),
             "--master",
             "local[1]",
+            "--sensor",
+            "dmz-1",
         ],
         capture_output=True,
         text=True,
@@ -206,4 +213,7 @@ def test_as_a_program(spark: Any, made: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "20 sessions" in done.stderr
-    assert len(pd.read_parquet(tmp_path / "o" / "sessions")) == 20
+    found = pd.read_parquet(tmp_path / "o" / "sessions")
+    assert len(found) == 20
+    assert set(found["sensor"]) == {"dmz-1"}
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "o").rglob("*")} == {0}

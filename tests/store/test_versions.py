@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import zeekpop3
+from support.commands import COMMANDS, read_by, takes_tables
 from support.program import program
-from zeekpop3.cli.app import app
 from zeekpop3.store.merge import merge
 from zeekpop3.store.read import read, read_table
 from zeekpop3.tables import SCHEMA_VERSION, TABLES, schema
@@ -21,19 +21,6 @@ from zeekpop3.tables import SCHEMA_VERSION, TABLES, schema
 OLD = ("batch", "followed")
 NEW = ("addresses", "links", "enclosed", "listings", "hits")
 MAIL = "C2vztpIm1gCKm8uyl/1"
-INDICATORS = "#fields\tindicator\tindicator_type\tmeta.source\nlocaldomain.com\tIntel::DOMAIN\ttest\n"
-KEYS = '{"name": "k._domainkey.a.org", "txt": "v=DKIM1; p=", "first": "2024-01-01", "last": "2024-01-01"}\n'
-#: Arguments of each command that reads tables, after the folder.
-COMMANDS = {
-    "show": [MAIL],
-    "eml": ["--out", "eml"],
-    "sql": ['select count(*), count(from_site), count("from") from emails'],
-    "report": ["--output", "page.html"],
-    "hunt": ["--indicators", "indicators"],
-    "verify": ["--keys", "keys"],
-    "export": ["--as", "json"],
-    "prune": ["--keep", "9999d"],
-}
 
 
 @pytest.fixture(params=OLD)
@@ -42,32 +29,17 @@ def old(request: pytest.FixtureRequest, fixtures: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(fixtures / "tables-1" / request.param, tmp_path / "old"))
 
 
-def takes_tables() -> set[str]:
-    """The commands that have a folder with tables as an argument."""
-    found = set()
-    for each in app.registered_commands:
-        name = each.name or each.callback.__name__  # type: ignore[union-attr]
-        if "directory" in (each.callback.__annotations__ if each.callback else ()):
-            found.add(name)
-    return found
-
-
 def test_all_commands_are_tested() -> None:
     """A new command that reads tables is added to the list."""
     assert takes_tables() <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_reads_an_older_version(
-    old: Path, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_every_command_reads_an_older_version(old: Path, command: str, tmp_path: Path) -> None:
     """Exit code 0, and no error on stderr."""
     if command not in takes_tables():
         pytest.skip("no such command yet")
-    monkeypatch.chdir(tmp_path)
-    Path("indicators").write_text(INDICATORS)
-    Path("keys").write_text(KEYS)
-    done = program(command, old, *COMMANDS[command])
+    done = read_by(command, old, MAIL, tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
@@ -150,19 +122,14 @@ def test_parts_of_mixed_versions_are_merged(old: Path, fixtures: Path, tmp_path:
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_a_newer_version_is_refused(
-    old: Path, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_newer_version_is_refused(old: Path, command: str, tmp_path: Path) -> None:
     """With one line that says what to do."""
     if command not in takes_tables() - {"prune"}:  # prune reads no file
         return
-    monkeypatch.chdir(tmp_path)
-    Path("indicators").write_text(INDICATORS)
-    Path("keys").write_text(KEYS)
     path = next((old / "emails").rglob("*.parquet"))
     rows = pq.ParquetFile(path).read()
     pq.write_table(rows.replace_schema_metadata({b"zeekpop3.schema_version": b"99"}), path)
-    done = program(command, old, *COMMANDS[command])
+    done = read_by(command, old, MAIL, tmp_path)
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("\n") == 1
     assert "written by a newer zeekpop3 (schema version 99" in done.stderr
