@@ -96,7 +96,8 @@ def workplace(folder: Path) -> Path:
 
     def ignored(path: str, names: list[str]) -> list[str]:
         top = Path(path) == ROOT
-        return [
+        junk = {"__pycache__", *(_LEFT if top else ())}
+        return [name for name in names if name in junk or (top and name.startswith("."))]
             name for name in names if name == "__pycache__" or (top and (name in _LEFT or name[0] == "."))
         ]
 

@@ -1,5 +1,6 @@
-"""README.md and the page of the Python API are true: commands and code print what they say. So are the examples of
-each command's help: they run.
+"""README.md and the page of the Python API are true: commands and code print what they say.
+
+The examples of each command's help run, too.
 """
 
 from __future__ import annotations
