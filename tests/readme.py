@@ -98,8 +98,6 @@ def workplace(folder: Path) -> Path:
         top = Path(path) == ROOT
         junk = {"__pycache__", *(_LEFT if top else ())}
         return [name for name in names if name in junk or (top and name.startswith("."))]
-            name for name in names if name == "__pycache__" or (top and (name in _LEFT or name[0] == "."))
-        ]
 
     return Path(shutil.copytree(ROOT, folder / "zeekpop3", ignore=ignored))
 
