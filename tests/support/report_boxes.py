@@ -105,9 +105,11 @@ def _word(text: str) -> str:
 def hostile(payload: str) -> bytes:
     """A mail with the payload in every field, the bodies, and an attachment's name, type and content."""
     word, quoted = _word(payload), base64.b64encode(payload.encode()).decode()
+    name = _word(payload + ".pdf.exe")
     raw = "".join(" " if character < " " else character for character in payload)
     head = f"From: {word} <evil@example.net>\r\n" + "".join(f"{name}: {word}\r\n" for name in _FIELDS)
     head += "".join(f"{name}: {raw}\r\n" for name in ("X-Raw", "Comments", "Keywords"))
+    head += "Authentication-Results: mx; spf=fail\r\n"  # so the mail is listed as suspicious, too
     head += f"X-<script>{CALL}</script>: x\r\nMIME-Version: 1.0\r\n"
     return (
         head + 'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
@@ -116,7 +118,7 @@ def hostile(payload: str) -> bytes:
         "Content-Transfer-Encoding: 8bit\r\n\r\n"
         f"<html><body>{raw} <a href='{raw}'>x</a> http://example.net/{raw} </body></html>\r\n"
         f"--b\r\nContent-Type: application/{raw}; name*=utf-8''x\r\nContent-Transfer-Encoding: base64\r\n"
-        f'Content-ID: <{raw}>\r\nContent-Disposition: attachment; filename="{word}"\r\n\r\n'
+        f'Content-ID: <{raw}>\r\nContent-Disposition: attachment; filename="{name}"\r\n\r\n'
         f"{quoted}\r\n--b--\r\n"
     ).encode("utf-8", "replace")
 

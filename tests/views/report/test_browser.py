@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from support.browser import resize
+from support.records import transfer
+from support.report_boxes import large_box, write_box
 from zeekpop3.views.report import write_report
 
 _ROWS = "return [...document.querySelectorAll('#rows tr')].map((row) => row.cells[arguments[0]].textContent)"
@@ -104,6 +106,24 @@ def test_search_in_texts(page: Any) -> None:
     field.send_keys("monthly summary")
     _until(page, f"!document.getElementById('status').textContent.startsWith('{found} of')")
     assert int(_status(page).split()[0]) > found
+
+
+def test_suspicious_mails(browser: Any, tmp_path: Path) -> None:
+    """Their section leads to the mail with its reasons; the table can show them alone."""
+    failed = b"Authentication-Results: mx; spf=fail\r\nSubject: odd\r\n\r\nx\r\n"
+    events = [*large_box(60), transfer(uid="C<b>&/%", raw=failed)]
+    write_report(write_box(tmp_path / "out", events), tmp_path / "page.html")
+    browser.get((tmp_path / "page.html").as_uri())
+    _find(browser, "#suspicious a").click()
+    _until(browser, "document.querySelector('#detail pre')")
+    assert _find(browser, "#mail-h").text == "odd"
+    assert "failed SPF" in _find(browser, "#detail").text
+    _find(browser, "#close").click()
+    _find(browser, "#suspicious a").click()
+    _until(browser, "document.getElementById('mail').open")
+    _find(browser, "#close").click()
+    _find(browser, "#suspicious-only").click()
+    assert _status(browser).startswith("1 of 61 mails")
 
 
 def test_a_link_to_a_mail(browser: Any, made: Path) -> None:

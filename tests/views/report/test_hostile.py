@@ -70,6 +70,7 @@ class Visit(NamedTuple):
     tags: set[str]
     address: str
     title: str
+    suspicious: list[str]
 
 
 def _state(browser: Any) -> tuple[Any, list[str]]:
@@ -95,6 +96,9 @@ def visit(chromium: Any, listener: Listener, page: Path) -> Visit:
     """All mails opened, all elements poked, all buttons pressed, and every payload searched for."""
     _forget(chromium, listener)
     chromium.get(page.as_uri())
+    suspicious = chromium.execute_script(
+        "return [...document.querySelectorAll('#suspicious tbody tr')].map((row) => row.innerText)"
+    )
     seen = chromium.execute_async_script(_OPEN_ALL)
     chromium.execute_script("for (const button of document.querySelectorAll('button.find')) button.click()")
     for payload in payloads(listener.url):
@@ -106,7 +110,9 @@ def visit(chromium: Any, listener: Listener, page: Path) -> Visit:
     odd, tags = chromium.execute_script(_MARKUP)
     complaints = [entry for entry in chromium.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     address, title = chromium.current_url, chromium.title
-    return Visit(seen, *_state(chromium), list(listener.heard), complaints, odd, set(tags), address, title)
+    return Visit(
+        seen, *_state(chromium), list(listener.heard), complaints, odd, set(tags), address, title, suspicious
+    )
 
 
 def test_nothing_runs(visit: Visit, page: Path, hostile_tables: tuple[Path, int]) -> None:
@@ -123,13 +129,17 @@ def test_nothing_runs(visit: Visit, page: Path, hostile_tables: tuple[Path, int]
 
 
 def test_all_can_be_read(visit: Visit, listener: Listener) -> None:
-    """Each payload is there as text: in a mail's facts, text, HTML source and header."""
+    """Each payload is there as text: in a mail's facts, text, HTML source and header, and as suspicious."""
 
     def one_line(text: str) -> str:
         return " ".join(text.split())
 
     for payload, text in zip(reversed(payloads(listener.url)), map(one_line, visit.seen), strict=True):
         assert text.count(one_line(visible(payload))) >= 5, payload
+    assert len(visit.suspicious) == len(visit.seen)
+    for payload in payloads(listener.url):
+        assert any(one_line(visible(payload))[:50] in one_line(row) for row in visit.suspicious), payload
+    assert all("failed SPF" in row for row in visit.suspicious)
 
 
 def test_the_net_would_catch_it(browser: Any, listener: Listener, tmp_path: Path) -> None:
