@@ -98,6 +98,21 @@ def test_three_values(places: Path, tmp_path: Path) -> None:
     assert [row["uid"] for row in found.undecided.to_pylist()] == []
 
 
+def test_what_is_not_in_the_tables(fixtures: Path, tmp_path: Path) -> None:
+    """With --no-body a link cannot be ruled out, a hash can; in version 1 addresses cannot, either."""
+    out = tmp_path / "out"
+    log = fixtures / "incident" / "pop3_events.log"
+    zeekpop3.run([log], out, settings=zeekpop3.Settings(privacy=zeekpop3.Privacy(keep_body=False)), jobs=1)
+    for path, value, reason in (
+        (out, "badhost.test", "its links are not in the tables"),
+        (fixtures / "tables-1" / "batch", "someone@badhost.test", "its addresses are not in the tables"),
+    ):
+        found = zeekpop3.hunt(path, listed(tmp_path / "list", value))
+        reasons = [row["reason"] for row in found.undecided.to_pylist()]
+        assert reasons.count(reason) > 5
+        assert zeekpop3.hunt(path, listed(tmp_path / "list", "0" * 64)).undecided.num_rows < len(reasons)
+
+
 def test_the_incident(incident: Path, fixtures: Path) -> None:
     """Twelve hits in the three fetched copies of the phish."""
     found = zeekpop3.hunt(str(incident), [fixtures / "incident" / "indicators.intel"])

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,11 +15,7 @@ from zeekpop3.cli.output import Problems, print_table, say, write
 from zeekpop3.errors import ZeekPop3Error
 from zeekpop3.views.format import csv_lines, json_lines, plural
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 _SHOWN_PROBLEMS = 10
-_HIT_COLUMNS = ("ts", "mail", "type", "indicator", "value", "field", "source")
 _VERDICT_COLUMNS = ("ts", "mail", "result", "domain", "selector", "aligned", "from_address", "reason")
 _UNDECIDED_COLUMNS = ("ts", "mail", "user", "subject", "missing_bytes", "reason")
 
@@ -99,6 +95,9 @@ def hunt(
     """
     from zeekpop3.hunt.hits import new_hits
     from zeekpop3.hunt.search import search
+    from zeekpop3.store.filters import Filters
+    from zeekpop3.views.hits import hit_lines
+    from zeekpop3.views.show import encrypted_sessions
 
     output.check()
     exclusive("--new", new, "--undecided", undecided)
@@ -108,13 +107,16 @@ def hunt(
     found = search(directory, indicators or [], rules=yara or [], on_error=skipped)
     skipped.end()
     with new_hits(directory, found.table) if new or write_hits else nullcontext(found.table) as added:
-        if undecided:
-            _print(found.undecided, _UNDECIDED_COLUMNS, output)
+        shown = found.undecided if undecided else added if new else found.table
+        if undecided or output.json or output.csv:
+            _print_rows(shown.to_pylist(), shown.column_names, _UNDECIDED_COLUMNS, output)
         else:
-            _print(added if new else found.table, _HIT_COLUMNS, output)
+            write(hit_lines(directory, shown))
         sys.stdout.flush()
     note = f"; {plural(added.num_rows, 'new hit')} added to the table hits" if new or write_hits else ""
     say(f"{found}{note}")
+    if encrypted := encrypted_sessions(directory, Filters()):
+        say(f"{encrypted} switched to TLS (STLS): what was fetched then is encrypted, and was not searched.")
     if skipped.found:
         raise typer.Exit(1)
 
@@ -176,10 +178,6 @@ def verify(
         raise typer.Exit(1)
 
 
-def _print(table: pa.Table, shown: Sequence[str], output: FormatOptions) -> None:
-    _print_rows(table.to_pylist(), table.column_names, shown, output)
-
-
 def _print_rows(
     rows: list[dict[str, Any]], columns: Sequence[str], shown: Sequence[str], output: FormatOptions
 ) -> None:
@@ -189,15 +187,9 @@ def _print_rows(
     elif output.csv:
         write(csv_lines(columns, (row.values() for row in rows)))
     elif rows:
-        print_table(shown, [[_shown(row, name) for name in shown] for row in rows])
+        print_table(shown, [[_cell(row, name) for name in shown] for row in rows])
 
 
-def _shown(row: Mapping[str, Any], name: str) -> Any:
-    """A cell of the table: the mail as `show` takes it, the value only if it differs from the indicator."""
-    if name == "mail":
-        return _mail(row)
-    return None if name == "value" and row["value"] == row["indicator"] else row[name]
-
-
-def _mail(row: Mapping[str, Any]) -> str:
-    return row["uid"] if row["trans_depth"] is None else f"{row['uid']}/{row['trans_depth']}"
+def _cell(row: Mapping[str, Any], name: str) -> Any:
+    """A cell of the table; the mail as `show` and `eml` take it."""
+    return f"{row['uid']}/{row['trans_depth']}" if name == "mail" else row[name]

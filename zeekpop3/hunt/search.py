@@ -42,4 +42,5 @@ def _search(path: str | Path, indicators: list[Indicator], scanner: Scanner | No
         columns = schema("hits").names
         hits = pa.concat_tables([table.select(columns).cast(schema("hits")) for table in found])
         hits = hits.sort_by([("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")])
-        return judged(connection, hits, scanner.unscanned if scanner else {})
+        types = {one.type for one in indicators}
+        return judged(connection, hits, scanner.unscanned if scanner else {}, types)

@@ -6,7 +6,7 @@ of a mail that was never fetched, may hold the indicator in the part that is mis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -42,10 +42,12 @@ def judged(
     connection: duckdb.DuckDBPyConnection,
     hits: pa.Table,
     unscanned: Mapping[tuple[str, int], str],
+    types: Collection[str] = (),
 ) -> Hits:
     """The three-valued answer that belongs to the hits of a search over all mails of `connection`.
 
-    `unscanned` has the reason for each mail that the search could not read completely.
+    `unscanned` has the reason for each mail that the search could not read completely. `types` are the types
+    of indicators that were searched for: tables of an older version, or without bodies, cannot show them all.
     """
     import pyarrow as pa
 
@@ -60,12 +62,16 @@ def judged(
     connection.register("unscanned", reasons)
     try:
         ((searched, with_hits),) = connection.execute(_COUNTS).fetchall()
-        undecided = connection.sql(_UNDECIDED).to_arrow_table()
+        asked = {"links": bool(_IN_LINKS & set(types)), "addresses": bool(_IN_ADDRESSES & set(types))}
+        undecided = connection.sql(_UNDECIDED, params=asked).to_arrow_table()
     finally:
         connection.unregister("found_hits")
         connection.unregister("unscanned")
     return Hits(hits, searched, with_hits, undecided)
 
+
+_IN_LINKS = {"URL", "DOMAIN", "ADDR", "SUBNET"}
+_IN_ADDRESSES = {"EMAIL", "DOMAIN"}
 
 _COUNTS = """
     select count(*), count(*) filter (exists (
@@ -86,13 +92,25 @@ _UNDECIDED = """
                 where f.command = 'RETR' and f.complete and (f.uid, f.trans_depth) <> (e.uid, e.trans_depth)
                     and ((f.uid = e.uid and f.msg_num = e.msg_num)
                         or (f.uidl = e.uidl and f.user = e.user and f.id_resp_h = e.id_resp_h)))
+    ),
+    missing as (
+        select e.uid, e.trans_depth,
+            if(links, 'its links are not in the tables', 'its addresses are not in the tables') as reason
+        from (select uid, trans_depth, "from", urls,
+                $links and (urls is null or (len(urls) > 0 and (uid, trans_depth) not in (
+                    select (uid, trans_depth) from links))) as links,
+                $addresses and "from" is not null and (uid, trans_depth) not in (
+                    select (uid, trans_depth) from addresses) as addresses
+            from emails) e
+        where links or addresses
     )
     select e.ts, e.uid, e.trans_depth, e.user, e.subject, e.missing_bytes,
-        coalesce(p.reason, u.reason) as reason
+        coalesce(p.reason, u.reason, m.reason) as reason
     from emails e
         left join seen_in_part p using (uid, trans_depth)
         left join unscanned u using (uid, trans_depth)
-    where coalesce(p.reason, u.reason) is not null
+        left join missing m using (uid, trans_depth)
+    where coalesce(p.reason, u.reason, m.reason) is not null
         and not exists (select 1 from found_hits h where h.uid = e.uid and h.trans_depth = e.trans_depth)
     order by e.ts desc, e.uid, e.trans_depth
 """
