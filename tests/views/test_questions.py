@@ -55,7 +55,8 @@ def mails(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def test_reply_elsewhere(tmp_path: Path) -> None:
-    """Another site is found, in one of several Reply-To as well; another host of the same site is not."""
+    """Another site is found, in one of several Reply-To as well; another host of the same site is not.
+    A list to which the mail went is marked, and not suspicious."""
     rows = answer(
         tmp_path,
         "reply-elsewhere",
@@ -64,10 +65,15 @@ def test_reply_elsewhere(tmp_path: Path) -> None:
             letter("a@corp.example", "Reply-To: a@corp.example, b@other.example"),
             letter("news@mail.shop.example", "Reply-To: help@shop.example"),
             letter("a@corp.example"),
+            letter("a@corp.example", "Reply-To: talk@lists.example", to="Talk <talk@lists.example>"),
         ),
     )
-    assert mails(rows) == ["C1/1", "C2/1"]
-    assert rows[1]["reply_to"] == ["boss@freemail.example"]
+    assert {row["mail"]: (row["reply_to"], row["to_recipient"]) for row in rows} == {
+        "C1/1": (["boss@freemail.example"], False),
+        "C2/1": (["b@other.example"], False),
+        "C5/1": (["talk@lists.example"], True),
+    }
+    assert mails(ask(tmp_path / "out", question="suspicious").dicts()) == ["C1/1", "C2/1"]
 
 
 def test_names_borrowed(tmp_path: Path) -> None:
@@ -104,7 +110,14 @@ def test_look_alikes(tmp_path: Path) -> None:
         "раrtnerbank.example": "same letters to the eye",
         "evil.test": "contains the name",
     }
-    near = ["www.partnerbank.example", "parkingbank.example", "incorporated.example", "cooperate.example"]
+    near = [
+        "www.partnerbank.example",
+        "parkingbank.example",
+        "incorporated.example",
+        "cooperate.example",
+        "partnerbank.portal.test",
+        "login-bank.example",
+    ]
     hosts = [host.encode("idna").decode() if not host.isascii() else host for host in found][:-1] + near
     events = fetched(
         *(letter(sender.decode().partition("\r\n")[0][6:], to="w@corporate.example") for sender in often),

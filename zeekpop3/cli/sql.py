@@ -100,7 +100,8 @@ def sql(
     """Query the tables in SQL (DuckDB); each table is a view.
 
     A statement sees these views and the named logs. It can read no other file, and write none. The columns
-    "from", "to" and "references" must be written in double quotes.
+    "from", "to" and "references" must be written in double quotes. Functions: host_of(url),
+    site_of(host), path_of(url), shape_of(text): the letters that a text looks like.
     """
     from zeekpop3.views.questions import about_sql, question_sql
     from zeekpop3.views.sql import Database

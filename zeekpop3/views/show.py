@@ -12,7 +12,7 @@ from zeekpop3.errors import QueryError
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
 from zeekpop3.views.format import human_size, iso, plural, stamp
-from zeekpop3.views.text import shorten, visible, visible_field, visible_lines
+from zeekpop3.views.text import cells, shorten, visible, visible_field, visible_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +115,15 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True, width=width)
     table.add_column("time (UTC)", no_wrap=True, min_width=11 if narrow else 19)
     table.add_column("uid/depth", no_wrap=True, min_width=min(key_width, max(9, width // 3)))
-    table.add_column("user", no_wrap=True, overflow="ellipsis", ratio=2)
+    user = max((cells(visible(mail["user"] or "")) for mail in rows), default=4)
+    wide = user > 10
+    table.add_column(
+        "user",
+        no_wrap=True,
+        overflow="ellipsis",
+        min_width=None if wide else max(4, user),
+        ratio=2 if wide else None,
+    )
     table.add_column("from", no_wrap=True, overflow="ellipsis", ratio=3)
     table.add_column("subject", no_wrap=True, overflow="ellipsis", ratio=5)
     table.add_column("size", no_wrap=True, justify="right", min_width=6)

@@ -11,7 +11,8 @@ with file as (
     select uid, trans_depth, coalesce(filename, '(no name)') as what, unnest([md5, sha1, sha256]) as hash
     from attachments
 ), request as (
-    select unnest(resp_fuids) as fuid, host_of(host) as host, regexp_replace(uri, '^https?://[^/]*', '') as path
+    select unnest(resp_fuids) as fuid, host_of(host) as host,
+        regexp_replace(uri, '^https?://[^/]*', '') as path
     from http
 ), link as (
     select uid, trans_depth, url as what, host_of(url) as host, path_of(url) as path from links

@@ -11,7 +11,7 @@ with place as (
     from place where site is not null group by site
 ), plain as (
     select *, split_part(site, '.', 1) as label, shape_of(label) as shape,
-        string_split_regex(shape_of(names), '[.-]') as words
+        string_split_regex(shape_of(names), '[.-]') as words, string_split(shape, '-') as label_words
     from seen
 ), known as (
     select *, site in (from own) as is_own from (
@@ -26,9 +26,10 @@ with place as (
     select p.*, k.site as similar_to, k.is_own, case
         when p.label = k.label and length(k.label) >= 4 then 'same name, other suffix'
         when p.shape = k.shape and length(k.label) >= 4 then 'same letters to the eye'
-        when length(k.shape) >= 5 and damerau_levenshtein(p.shape, k.shape) = 1 then 'one letter differs'
-        when length(k.label) >= if(k.is_own, 4, 6) and list_contains(p.words, k.shape)
-            then 'contains the name'
+        when length(k.shape) >= if(k.is_own, 5, 6) and damerau_levenshtein(p.shape, k.shape) = 1
+            then 'one letter differs'
+        when k.is_own and length(k.label) >= 4 and list_contains(p.words, k.shape) then 'contains the name'
+        when length(k.label) >= 6 and list_contains(p.label_words, k.shape) then 'contains the name'
         end as reason
     from plain p join original k on p.site <> k.site and (k.is_own or p.mails < k.mails)
     where p.site not in (from own)

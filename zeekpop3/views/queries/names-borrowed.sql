@@ -4,7 +4,7 @@ with own as ({own}), named as (
         lower(regexp_replace(trim(name), '\s+', ' ', 'g')) as key,
         nullif(regexp_extract(lower(name), '[^\s@<>"()]+@[a-z0-9.-]+\.[a-z]{2,}'), '') as address_in_name,
         site_of(split_part(address_in_name, '@', 2)) as site_in_name
-    from addresses where coalesce(part, '') = '' and length(trim(name)) >= 4 and address is not null
+    from addresses where part = '' and length(trim(name)) >= 4 and address is not null
 ), use as (
     select key, site, count(distinct (uid, trans_depth)) as mails, min(ts) as first,
         arg_min(address, ts) as address

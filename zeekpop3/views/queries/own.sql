@@ -1,5 +1,5 @@
 select site from addresses
-where field in ('to', 'cc', 'delivered_to') and coalesce(part, '') = '' and site is not null
+where field in ('to', 'cc', 'delivered_to') and part = '' and site is not null
 group by site
 having count(distinct (uid, trans_depth)) >= 0.1 * (select count(distinct (uid, trans_depth)) from addresses)
 union

@@ -1,6 +1,7 @@
 -- Suspicious mails with the reasons, most reasons first: the queries above, double extensions, hits.
 with reason as (
     select mail, 'replies go to ' || array_to_string(reply_to, ', ') as reason from ({reply-elsewhere})
+    where not to_recipient
     union all
     select mail, 'display name of ' || belongs_to from ({names-borrowed})
     union all
