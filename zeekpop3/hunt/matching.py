@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+#: Values that are taken from DuckDB at once.
+_VALUES = 10_000
+
+
 class IndicatorIndex:
     """Indicators by type and key. `find(kind, value)` yields those that a value of the tables matches."""
 
@@ -75,8 +79,10 @@ def find_hits(connection: duckdb.DuckDBPyConnection, indicators: Iterable[Indica
         raise IndicatorError("indicators", "no indicators to look for")
     index = IndicatorIndex(listed)
     connection.execute("create or replace temp view observables as " + observables.query())
-    distinct = connection.sql("select distinct kind, value from observables").fetchall()
-    rows = [(kind, value, found) for kind, value in distinct for found in index.find(kind, value)]
+    distinct = connection.execute("select distinct kind, value from observables")
+    rows: list[tuple[str, str, Indicator]] = []
+    while values := distinct.fetchmany(_VALUES):
+        rows += [(kind, value, found) for kind, value in values for found in index.find(kind, value)]
     matched = pa.table(
         {
             "kind": pa.array([kind for kind, _, _ in rows], pa.string()),
