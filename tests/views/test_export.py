@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from zeekpop3.errors import OutputError
 from zeekpop3.follow import Follower, Options
 from zeekpop3.store.read import read_table
 from zeekpop3.views.export import ecs, mails, ocsf
+from zeekpop3.views.export import state as state_module
 from zeekpop3.views.export.formats import ExportFormat, export_lines
 from zeekpop3.views.export.mails import MailReader
 from zeekpop3.views.export.state import ExportState
@@ -158,6 +160,20 @@ def test_a_file_that_is_no_state(made: Made, tmp_path: Path) -> None:
     assert state.read_bytes() == before
     with pytest.raises(OutputError, match="none"):
         ExportState(tmp_path / "none" / "state")
+
+
+def test_one_export_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second one waits for the state; the file is private."""
+    path = tmp_path / "state"
+    monkeypatch.setattr(state_module, "_WAIT_S", 0.2)
+    with ExportState(path) as state:
+        state.add([("C1", 1)])
+        with pytest.raises(OutputError, match="in use by another export"):
+            ExportState(path)
+        state.add([("C2", 1)])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with ExportState(path) as state:
+        assert state.holds(("C1", 1)) and state.holds(("C2", 1))
 
 
 def test_what_was_not_taken_comes_again(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

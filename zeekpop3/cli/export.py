@@ -30,6 +30,7 @@ def export(
         ExportFormat,
         typer.Option(
             "--as",
+            metavar="FORMAT",
             help="ecs: Elastic Common Schema 9.4; ocsf: OCSF 1.8 Email Activity; json: the rows of emails; "
             "zeek, zeek-json: a Zeek log.",
             show_default=False,

@@ -90,8 +90,8 @@ def hunt(
     searched too. The type of a value without one is recognised; defanged forms (hxxp, [.]) are understood.
     Types that mail cannot show (CERT_HASH, PUBKEY_HASH) are skipped.
 
-    A mail without a hit is ruled out only if all of its bytes were captured. The last line tells how many
-    mails cannot be ruled out.
+    A mail without a hit is ruled out only if all of its bytes were captured. The summary, on stderr, counts
+    the mails that cannot be ruled out.
     """
     from zeekpop3.hunt.hits import new_hits
     from zeekpop3.hunt.search import search

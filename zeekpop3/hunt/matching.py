@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+#: Characters of a domain name (RFC 1035, 3.1); the end of a longer one is matched.
+_LONGEST_NAME = 253
 #: Values that are taken from DuckDB at once.
 _VALUES = 10_000
 
@@ -52,6 +54,8 @@ class IndicatorIndex:
             yield from self._around(key)
 
     def _parents(self, host: str) -> Iterator[Indicator]:
+        if len(host) > _LONGEST_NAME:
+            host = host[-_LONGEST_NAME:].partition(".")[2]
         while host:
             if found := self._by_key.get(("DOMAIN", host)):
                 yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ class ExportState:
     def __init__(self, path: str | Path | None = None) -> None:
         self._path = path
         with self._errors():
+            if path is not None:
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._database = sqlite3.connect(":memory:" if path is None else path, timeout=_WAIT_S)
             self._database.execute("pragma locking_mode = exclusive")
             self._database.execute("begin exclusive")
@@ -75,5 +78,6 @@ class ExportState:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            raise OutputError(f"{self._path}: cannot be used as --state: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            reason = "in use by another export" if "locked" in str(error) else str(error)
+            raise OutputError(f"{self._path}: cannot be used as --state: {reason}") from error
