@@ -52,8 +52,7 @@ class Records:
             content=self.settings.attachment_content,
         )
         self._tables["emails"].add(MailRecord(transfer, mail, self.settings.sensor))
-        for attachment in mail.attachments:
-            self._tables["attachments"].add(ItemRecord(transfer, attachment))
+        self._tables["attachments"].add(*[ItemRecord(transfer, each) for each in mail.attachments])
         privacy = self.settings.privacy
         self._add_items(transfer, mail, privacy.keeps_links)
         if privacy.keep_body:
@@ -70,12 +69,11 @@ class Records:
 
     def _add_items(self, transfer: Transfer, mail: Mail, links: bool) -> None:
         """The addresses and links of a mail, or of a message inside it."""
-        addresses, add = self._tables["addresses"], self._tables["links"].add
-        for address in mail.addresses:
-            addresses.add(ItemRecord(transfer, address, mail.part))
+        part = mail.part
+        self._tables["addresses"].add(*[ItemRecord(transfer, each, part) for each in mail.addresses])
         if links:
-            for position, link in enumerate(mail.links, 1):
-                add(ItemRecord(transfer, link, mail.part, position))
+            found = [ItemRecord(transfer, each, part, number) for number, each in enumerate(mail.links, 1)]
+            self._tables["links"].add(*found)
 
     def take(self) -> list[tuple[str, pa.Table]]:
         """Remove and return the collected rows as (table name, Arrow table), without empty tables."""

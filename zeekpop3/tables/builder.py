@@ -30,7 +30,7 @@ class TableBuilder:
         self._large = [
             index
             for index, column in enumerate(table.columns)
-            if column.personal in _LARGE or (column.repeated and column.fields)
+            if (column.personal in _LARGE and not column.repeats) or (column.repeated and column.fields)
         ]
         self.reset()
 
@@ -42,19 +42,23 @@ class TableBuilder:
         self.nbytes = 0
         self._rows: list[Sequence[Any]] = []
 
-    def add(self, record: Any) -> None:
-        """Add the row of a record (see `records`)."""
-        row: Any = self._values(record)
+    def add(self, *records: Any) -> None:
+        """Add a row for each of the records (see `records`)."""
+        rows: list[Any] = list(map(self._values, records))
         if self._rules:
-            row = list(row)
-            for index, rule in self._rules:
-                row[index] = rule(row[index], record)
-        self._rows.append(row)
-        self.nbytes += _VALUE_BYTES * len(row)
+            rows = [self._ruled(list(row), record) for row, record in zip(rows, records, strict=True)]
+        self._rows += rows
+        self.nbytes += _VALUE_BYTES * len(self._columns) * len(rows)
         for index in self._large:
-            if (value := row[index]) is not None:
-                # A list is of header fields or the like, about 200 bytes each.
-                self.nbytes += 200 * len(value) if isinstance(value, list) else len(value)
+            for row in rows:
+                if (value := row[index]) is not None:
+                    # A list is of header fields or the like, about 200 bytes each.
+                    self.nbytes += 200 * len(value) if isinstance(value, list) else len(value)
+
+    def _ruled(self, row: list[Any], record: Any) -> list[Any]:
+        for index, rule in self._rules:
+            row[index] = rule(row[index], record)
+        return row
 
     def table(self) -> pa.Table:
         """The rows as an Arrow table of `schema(name)`; they stay until `reset`."""
