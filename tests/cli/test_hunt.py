@@ -75,6 +75,17 @@ def test_write_and_new(incident: Path, feed: Path, tmp_path: Path) -> None:
     assert read_table(out, "hits").num_rows == 12
 
 
+def test_some_mails(incident: Path, feed: Path) -> None:
+    """By user and time; a session of another user has no part in it."""
+    done = program("hunt", incident, "-i", feed, "--user", "ben", "--json")
+    assert (len(done.stdout.splitlines()), done.stderr.splitlines()[0][:22]) == (8, "8 hits in 2 of 4 mails")
+    done = program("hunt", incident, "-i", feed, "--since", "2026-10-14T09:00", "--json")
+    assert (len(done.stdout.splitlines()), done.stderr.splitlines()[0][:21]) == (4, "4 hits in 1 of 1 mail")
+    assert program("hunt", incident, "-i", feed, "--until", "2026-10-01").stderr.startswith(
+        "0 hits in 0 of 0"
+    )
+
+
 def test_undecided(feed: Path, tmp_path: Path) -> None:
     """Mails that cannot be ruled out, with the reason, as a table and as JSON."""
     out = tmp_path / "out"

@@ -83,8 +83,9 @@ def hunt(
     undecided: Annotated[
         bool, typer.Option("--undecided", help="List the mails that cannot be ruled out, not the hits.")
     ] = False,
+    select: SpanOptions,
 ) -> None:
-    """Search all mails for indicators: addresses, domains, URLs, IP addresses, hashes, file names, users.
+    """Search the mails for indicators: addresses, domains, URLs, IP addresses, hashes, file names, users.
 
     A domain also matches the names below it, a network the addresses in it. Messages inside messages are
     searched too. The type of a value without one is recognised; defanged forms (hxxp, [.]) are understood.
@@ -95,7 +96,6 @@ def hunt(
     """
     from zeekpop3.hunt.hits import new_hits
     from zeekpop3.hunt.search import search
-    from zeekpop3.store.filters import Filters
     from zeekpop3.views.hits import hit_lines
     from zeekpop3.views.show import encrypted_sessions
 
@@ -104,7 +104,8 @@ def hunt(
     if not indicators and not yara:
         raise typer.BadParameter("give a list: --indicators FILE or --yara RULES")
     skipped = _SkippedLines()
-    found = search(directory, indicators or [], rules=yara or [], on_error=skipped)
+    filters = select.filters()
+    found = search(directory, indicators or [], rules=yara or [], filters=filters, on_error=skipped)
     skipped.end()
     with new_hits(directory, found.table) if new or write_hits else nullcontext(found.table) as added:
         shown = found.undecided if undecided else added if new else found.table
@@ -115,7 +116,7 @@ def hunt(
         sys.stdout.flush()
     note = f"; {plural(added.num_rows, 'new hit')} added to the table hits" if new or write_hits else ""
     say(f"{found}{note}")
-    if encrypted := encrypted_sessions(directory, Filters()):
+    if encrypted := encrypted_sessions(directory, filters):
         say(f"{encrypted} switched to TLS (STLS): what was fetched then is encrypted, and was not searched.")
     if skipped.found:
         raise typer.Exit(1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zeekpop3.hunt.indicators import OnError
     from zeekpop3.hunt.undecided import Hits
+    from zeekpop3.store.filters import Time
 
 
 def hunt(
@@ -21,21 +22,27 @@ def hunt(
     indicators: str | Path | Iterable[str | Path] = (),
     *,
     rules: str | Path | Iterable[str | Path] = (),
+    user: str | None = None,
+    since: Time | None = None,
+    until: Time | None = None,
     on_error: OnError | None = None,
 ) -> Hits:
-    """Search all mails in the tables of a folder for indicators, and by YARA rules.
+    """Search the mails in the tables of a folder for indicators, and by YARA rules.
 
         hits = zeekpop3.hunt("tables", "indicators.intel")
         hits.table.to_pandas()       # one row for each hit
         hits.undecided.to_pandas()   # mails without a hit of which bytes are missing
 
     `indicators` are files: Zeek intel files, CSV files with a header, or one indicator per line. `rules` are
-    files of YARA rules. A line that cannot be used is reported to `on_error`; without it, it raises. Raises
-    IndicatorError for a file that cannot be used, QueryError if the tables cannot be read.
+    files of YARA rules. `user`, `since` and `until` say which mails are searched (default: all). A line that
+    cannot be used is reported to `on_error`; without it, it raises. Raises IndicatorError for a file that
+    cannot be used, QueryError if the tables cannot be read.
     """
     from zeekpop3.hunt.search import search
+    from zeekpop3.store.filters import Filters
 
-    return search(path, _files(indicators), rules=_files(rules), on_error=on_error)
+    filters = Filters(user=user, since=since, until=until)
+    return search(path, _files(indicators), rules=_files(rules), filters=filters, on_error=on_error)
 
 
 def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:

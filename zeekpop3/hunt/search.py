@@ -11,6 +11,7 @@ from zeekpop3.hunt.matching import find_hits
 from zeekpop3.hunt.undecided import Hits, judged
 from zeekpop3.hunt.yara import Scanner
 from zeekpop3.store.duck import connect, steadily
+from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import schema
 
 if TYPE_CHECKING:
@@ -22,23 +23,26 @@ def search(
     indicators: Iterable[str | Path] = (),
     *,
     rules: Iterable[str | Path] = (),
+    filters: Filters | None = None,
     on_error: OnError | None = None,
 ) -> Hits:
-    """See `zeekpop3.hunt`."""
+    """See `zeekpop3.hunt`; `filters` say which mails are searched."""
     listed = read_indicators(indicators, on_error)
     scanner = Scanner(rules) if (rules := list(rules)) else None
-    return steadily(path, lambda: _search(path, listed, scanner))
+    return steadily(path, lambda: _search(path, listed, scanner, filters))
 
 
-def _search(path: str | Path, indicators: list[Indicator], scanner: Scanner | None) -> Hits:
+def _search(
+    path: str | Path, indicators: list[Indicator], scanner: Scanner | None, filters: Filters | None
+) -> Hits:
     import pyarrow as pa
 
     found: list[pa.Table] = []
-    with connect(path) as connection:
+    with connect(path, filters=filters) as connection:
         if indicators:
             found.append(find_hits(connection, indicators))
         if scanner is not None:
-            found.append(pa.Table.from_pylist(list(scanner.hits(path)), schema("hits")))
+            found.append(pa.Table.from_pylist(list(scanner.hits(path, filters)), schema("hits")))
         columns = schema("hits").names
         hits = pa.concat_tables([table.select(columns).cast(schema("hits")) for table in found])
         hits = hits.sort_by([("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")])

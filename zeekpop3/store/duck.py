@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.dataset import dataset
+from zeekpop3.store.filters import Filters, condition
 from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:
@@ -32,13 +33,22 @@ _ATTEMPTS = 5
 _T = TypeVar("_T")
 
 
-def connect(path: str | Path, more: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    path: str | Path, more: Mapping[str, Any] | None = None, filters: Filters | None = None
+) -> duckdb.DuckDBPyConnection:
     """A closed DuckDB with a view for each table of an output folder (with its `day`) and each of `more`.
 
-    Raises QueryError for a missing or unreadable table.
+    `filters` apply to `emails` and `sessions`, their times to all tables. Raises QueryError for a missing or
+    unreadable table.
     """
     # `emails` is the first of TABLES: a follower publishes a mail there after its rows in the other tables.
-    return closed({**{name: dataset(path, name) for name in TABLES}, **(more or {})})
+    views = {name: dataset(path, name) for name in TABLES}
+    if filters is not None:
+        span = Filters(since=filters.since, until=filters.until)
+        for name, table in views.items():
+            wanted = condition(filters if name in ("emails", "sessions") else span)
+            views[name] = table if wanted is None else table.filter(wanted)
+    return closed({**views, **(more or {})})
 
 
 def closed(views: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
