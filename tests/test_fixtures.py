@@ -25,7 +25,7 @@ def recorded_log(name: str, form: str) -> Path | None:
 
 
 def test_each_capture_is_described_and_all_are_small() -> None:
-    """README.md names every capture; all fixtures together stay below 6 MB."""
+    """README.md names every capture; all fixtures together stay below 8 MB."""
     text = (FIXTURES / "README.md").read_text()
     assert [name for name in CAPTURES if f"`{name}`" not in text] == []
     assert sum(path.stat().st_size for path in FIXTURES.rglob("*") if path.is_file()) < 8_000_000

@@ -1,27 +1,24 @@
-##! The log of POP3 events, and the rows that both forms share: requests,
-##! replies, logins, gaps, the end. Rows are only written down here; what they
-##! mean is worked out by the readers of the log.
+##! The log of POP3 events, and the rows that both forms share. Rows are only
+##! written here; the readers of the log work out what they mean.
 ##!
-##! Rows of one connection stand in the order of ``seq``, which is the order in
-##! which Zeek raised the events.
+##! Rows of one connection are in the order of ``seq``.
 
 @load base/frameworks/logging
 @load base/protocols/conn/removal-hooks
 @load base/protocols/pop3
 @load ./handles
-@load ./secrets
 
 module Pop3Events;
 
 export {
 	redef enum Log::ID += { LOG };
 
-	## A hook to veto or change rows of the log before they are written. A row
-	## is only lent: what wants to keep one takes a copy().
+	## A hook to veto or change rows of the log before they are written. Copy a
+	## row with copy() to keep it.
 	global log_policy: Log::PolicyHook;
 
-	## The endpoints of a connection. A record of its own, so that the
-	## columns stay these four whatever a site adds to ``conn_id``.
+	## The endpoints of a connection: always these four columns, whatever a
+	## site adds to ``conn_id``.
 	type Endpoints: record {
 		## The client's address.
 		orig_h: addr &log;
@@ -35,7 +32,7 @@ export {
 
 	## One row of the log.
 	type Info: record {
-		## When it happened: network time of the packet.
+		## Network time of the packet.
 		ts: time &log;
 		## The connection's unique ID, as in conn.log.
 		uid: string &log;
@@ -43,22 +40,24 @@ export {
 		id: Endpoints &log &optional;
 		## The number of this row in its connection, from 0.
 		seq: count &log;
-		## What the row is: request, reply, data, header, end, contents,
-		## sent, gap, unexpected, login, starttls or close.
+		## The kind of row: request, reply, data, end, contents, sent, gap,
+		## unexpected, login, starttls or close.
 		kind: string &log;
-		## The command, status, header field name, direction or outcome.
+		## The command, status, direction or outcome.
 		command: string &log &optional;
 		## The offset in the stream, from 0: of the first byte of
-		## ``contents``, of the byte after the last one that the server had
-		## sent at ``sent``, of the first byte missing at ``gap``.
+		## ``contents``; of the byte after the last one that the server had
+		## sent at ``sent``; of the first missing byte at ``gap``.
 		offset: count &log &optional;
-		## Bytes in ``data`` before encoding; for ``gap``, bytes missing.
+		## Bytes in ``data`` before encoding. For ``gap``: missing bytes.
+		## For ``sent`` without data: the number of equal lines, if more
+		## than one.
 		length: count &log &optional;
-		## The bytes themselves, in base64. Unset when there are none.
+		## The bytes in base64. Unset if there are none.
 		data: string &log &optional;
 	};
 
-	## What is remembered of a connection.
+	## The state of a connection.
 	type State: record {
 		## The connection's unique ID.
 		uid: string;
@@ -66,39 +65,24 @@ export {
 		id: Endpoints;
 		## The number of the next row.
 		seq: count &default=0;
-		## Whether the server's bytes are logged in place of its lines.
+		## T if the connection has the exact form.
 		exact: bool &default=F;
-		## Whether rows may be written. In the exact form they are kept back
-		## until Zeek's analyzer has understood a command.
+		## T if rows may be written; until then they are kept.
 		confirmed: bool &default=T;
-		## Rows kept back until then.
+		## Rows that are kept until then.
 		pending: vector of Info &optional;
-		## Whether the connection has turned to TLS.
-		tls: bool &default=F;
-		## Whether a client command has been understood.
-		asked: bool &default=F;
+		## T once a row has said that a limit was reached.
+		limited: bool &default=F;
 	};
-
-	## Whether ``plain.zeek`` writes header rows and end rows.
-	option mark_structure = T;
-
-	## Commands whose arguments are message numbers.
-	const numbered: set[string] = {
-		"RETR",
-		"TOP",
-		"LIST",
-		"UIDL",
-		"DELE"
-	} &redef;
 
 	## Gives a connection its state.
 	##
 	## c: The connection.
 	##
-	## exact: Whether the server's bytes are logged in place of its lines.
+	## exact: T for the exact form.
 	global begin: function(c: connection, exact: bool): State;
 
-	## Writes a row, or keeps it back while the connection is not confirmed.
+	## Writes a row, or keeps it while the connection is not confirmed.
 	##
 	## s: The connection's state.
 	##
@@ -111,63 +95,49 @@ export {
 	##
 	## kind: The row's kind.
 	##
-	## command: The row's command; none if empty.
+	## command: The row's command; unset if empty.
 	##
-	## data: The row's bytes; none if empty.
+	## data: The row's bytes; unset if empty.
 	global note: function(s: State, kind: string, command: string, data: string);
 
 	## Writes a gap row.
 	##
 	## s: The connection's state.
 	##
-	## is_orig: Whether the client's bytes are missing.
+	## is_orig: T if the client's bytes are missing.
 	##
 	## offset: Where they are missing, from 0.
 	##
-	## length: How many.
+	## length: How many bytes are missing.
 	global note_gap: function(s: State, is_orig: bool, offset: count,
 	    length: count);
 
-	## Writes down that the connection turns to TLS, once.
+	## Writes a row which says that a limit was reached and a part of the
+	## connection is not in the log; once per connection.
 	##
 	## s: The connection's state.
-	global turn_to_tls: function(s: State);
+	##
+	## what: What the limit is about.
+	global note_limit: function(s: State, what: string);
 
-	## Called once for a connection that proves to be POP3, before the rows
-	## kept back are written.
+	## Called when a connection ends, before its last row.
+	##
+	## c: The connection.
 	##
 	## s: The connection's state.
-	global confirming: hook(s: State);
-
-	## Called before a row that no earlier bytes may follow.
-	##
-	## s: The connection's state.
-	global settle: hook(s: State);
+	global closing: hook(c: connection, s: State);
 }
 
 redef record connection += {
-	## What is remembered of a POP3 connection.
+	## The state of a POP3 connection.
 	pop3_events: State &optional;
 };
-
-redef record State += {
-	## How the client logs in, as far as the user's name depends on it.
-	login: Login &default=Login();
-};
-
-# A client may ask for every mail of a mailbox at once. Zeek keeps 10 commands
-# and loses step beyond them; the bound stays one.
-@ifdef ( POP3::max_pending_commands )
-redef POP3::max_pending_commands = 65536;
-@endif
-
-global plain_connections = 0;
 
 function no_extension(path: string)
 	{ }
 
-# The readers of this log want Zeek's own format, whatever the site's other logs
-# look like.
+# The readers of this log need Zeek's own format, whatever the format of the
+# site's other logs.
 function our_filter(): Log::Filter
 	{
 	local config: table[string] of string;
@@ -202,17 +172,15 @@ event zeek_init() &priority=5
 
 	Log::remove_default_filter(LOG);
 	Log::add_filter(LOG, our_filter());
-
-@ifdef ( disable_module_events )
-	disable_module_events("Pop3Lines");
-@endif
 	}
 
 function emit(s: State, row: Info)
 	{
 	if ( ! s$confirmed )
 		{
-		s$pending += row;
+		if ( s?$pending )
+			s$pending += row;
+
 		return;
 		}
 
@@ -244,44 +212,22 @@ function note_gap(s: State, is_orig: bool, offset: count, length: count)
 	    $length=length));
 	}
 
-function turn_to_tls(s: State)
+function note_limit(s: State, what: string)
 	{
-	if ( s$tls )
+	if ( s$limited || ! s$confirmed )
 		return;
 
-	hook settle(s);
-	note(s, "starttls", "", "");
-	s$tls = T;
-	}
-
-function confirm(s: State)
-	{
-	hook confirming(s);
-	s$confirmed = T;
-
-	for ( i in s$pending )
-		emit(s, s$pending[i]);
-
-	delete s$pending;
+	s$limited = T;
+	note(s, "unexpected", "limit", what);
 	}
 
 hook finalize(c: connection)
 	{
 	local s = c$pop3_events;
-	hook settle(s);
+	hook closing(c, s);
 
 	if ( s$confirmed )
 		note(s, "close", "", c$history);
-
-	if ( s$exact )
-		return;
-
-	--plain_connections;
-
-@ifdef ( disable_module_events )
-	if ( plain_connections == 0 )
-		disable_module_events("Pop3Lines");
-@endif
 	}
 
 function begin(c: connection, exact: bool): State
@@ -291,99 +237,5 @@ function begin(c: connection, exact: bool): State
 	    $exact=exact);
 	c$pop3_events = s;
 	Conn::register_removal_hook(c, finalize);
-
-	if ( exact )
-		{
-		s$confirmed = F;
-		s$pending = vector();
-		return s;
-		}
-
-	++plain_connections;
-
-@ifdef ( enable_module_events )
-	if ( plain_connections == 1 )
-		enable_module_events("Pop3Lines");
-@endif
-
 	return s;
-	}
-
-event pop3_request(c: connection, is_orig: bool, command: string, arg: string)
-	{
-	local s = c?$pop3_events ? c$pop3_events : begin(c, F);
-	s$asked = T;
-	watch_login(s$login, command, arg);
-	local shown = argument_without_secret(s$login, command, arg);
-
-	# In the exact form the command itself is in a sent row.
-	if ( ! s$exact )
-		note(s, "request", command, shown);
-	else if ( shown != ""
-	    && ! ( command in numbered && /[0-9]{1,10}( [0-9]{1,10})?/ == shown ) )
-		note(s, "request", command, shown);
-	}
-
-event pop3_reply(c: connection, is_orig: bool, cmd: string, msg: string)
-	{
-	local s = c?$pop3_events ? c$pop3_events : begin(c, F);
-	watch_reply(s$login, cmd);
-
-	if ( ! s$exact )
-		{
-		note(s, "reply", cmd, msg);
-		return;
-		}
-
-	# An answer to a command, after a greeting that looked right: POP3. Zeek's
-	# own confirmation comes with the same reply, but not to APOP or AUTH.
-	if ( ! s$confirmed && s$asked )
-		confirm(s);
-	}
-
-event pop3_unexpected(c: connection, is_orig: bool, msg: string, detail: string)
-	{
-	local s = c?$pop3_events ? c$pop3_events : begin(c, F);
-
-	if ( is_orig )
-		s$asked = T;
-
-	note(s, "unexpected", msg, detail_without_secret(msg, detail));
-	}
-
-event pop3_login_success(c: connection, is_orig: bool, user: string,
-    password: string)
-	{
-	local s = c?$pop3_events ? c$pop3_events : begin(c, F);
-	note(s, "login", "success", user_of_login(s$login, user, password));
-	s$login$done = T;
-	}
-
-event pop3_login_failure(c: connection, is_orig: bool, user: string,
-    password: string)
-	{
-	local s = c?$pop3_events ? c$pop3_events : begin(c, F);
-	note(s, "login", "failure", user_of_login(s$login, user, password));
-	}
-
-event pop3_starttls(c: connection)
-	{
-	local s = c?$pop3_events ? c$pop3_events : begin(c, F);
-
-	if ( ! s$confirmed )
-		confirm(s);
-
-	turn_to_tls(s);
-	}
-
-event content_gap(c: connection, is_orig: bool, seq: count, length: count)
-	{
-	if ( ! c?$pop3_events )
-		return;
-
-	local s = c$pop3_events;
-	watch_gap(s$login, is_orig);
-
-	if ( ! s$exact )
-		note_gap(s, is_orig, seq - 1, length);
 	}

@@ -1,35 +1,25 @@
-##! What is left out of the log: passwords, digests, tokens, in whatever form
-##! the client sends them.
-##!
-##! Zeek's login events give the user's name, but not always the right one: what
-##! they take for it may be the password. Then it is left out.
+##! What of the client's lines may be logged. Everything that is not allowed here
+##! may be a secret and is left out.
+
+@load ./sasl
 
 module Pop3Events;
 
 export {
-	## Whether secrets are logged: the arguments of PASS, APOP and AUTH.
+	## T logs everything that the client sends, passwords included.
 	option log_secrets = F;
 
-	## What is known of a client's login.
-	type Login: record {
-		## The mechanism of the AUTH under way, in capitals; empty if none.
-		mechanism: string &default="";
-		## Whether the name is known from the command, whatever Zeek takes
-		## for it.
-		named: bool &default=F;
-		## That name; empty if there is none.
-		user: string &default="";
-		## Whether bytes were lost before the login: what Zeek then takes
-		## for a name may be a part of a password.
-		doubtful: bool &default=F;
-		## Whether the next reply decides a login.
-		asked: bool &default=F;
-		## Whether the client has logged in.
-		done: bool &default=F;
-	};
+	## Commands whose arguments are message numbers.
+	const numbered: set[string] = {
+		"RETR",
+		"TOP",
+		"LIST",
+		"UIDL",
+		"DELE"
+	} &redef;
 
-	## The names of SASL mechanisms. What stands after AUTH and is none of
-	## them may be anything, and is left out.
+	## The names of SASL mechanisms. A word after AUTH that is not one of them
+	## may be anything and is left out.
 	const mechanisms: set[string] = {
 		"ANONYMOUS",
 		"CRAM-MD5",
@@ -64,187 +54,60 @@ export {
 		"XOAUTH2",
 	} &redef;
 
-	## Notes a command, as far as it bears on the user's name.
+	## The words of a line, without the white space around them.
 	##
-	## l: The login's state.
+	## line: The line.
 	##
-	## command: The command.
-	##
-	## arg: Its argument.
-	global watch_login: function(l: Login, command: string, arg: string);
-
-	## Notes a reply.
-	##
-	## l: The login's state.
-	##
-	## status: OK or ERR.
-	global watch_reply: function(l: Login, status: string);
-
-	## Notes a loss.
-	##
-	## l: The login's state.
-	##
-	## is_orig: Whether the client's bytes are missing.
-	global watch_gap: function(l: Login, is_orig: bool);
+	## Returns: the words; one empty word if the line is empty.
+	global words_of: function(line: string): string_vec;
 
 	## What of a command's argument may be logged.
 	##
-	## l: The login's state.
+	## verb: The command in capitals.
 	##
-	## command: The command.
+	## words: The words of the line, the command first.
 	##
-	## arg: Its argument.
-	##
-	## Returns: the argument without its secret part, empty if nothing is left.
-	global argument_without_secret: function(l: Login, command: string,
-	    arg: string): string;
-
-	## What of an unexpected event's detail may be logged: Zeek quotes an AUTH
-	## that it does not know, token and all.
-	##
-	## msg: The event's message.
-	##
-	## detail: The event's detail.
-	##
-	## Returns: the detail without its secret part.
-	global detail_without_secret: function(msg: string, detail: string): string;
-
-	## The user's name of a login event, if it is one.
-	##
-	## l: The login's state.
-	##
-	## user: What Zeek takes for the name.
-	##
-	## password: What Zeek takes for the password; never logged.
-	##
-	## Returns: the name, empty if it is in doubt.
-	global user_of_login: function(l: Login, user: string, password: string)
-	    : string;
+	## Returns: the argument without secrets; empty if nothing is left.
+	global public_argument: function(verb: string, words: string_vec): string;
 }
 
-# Commands that Zeek only reports after a login.
-const after_login: set[string] = {
-	"STAT",
-	"LIST",
-	"RETR",
-	"DELE",
-	"NOOP",
-	"RSET",
-	"LAST",
-	"TOP",
-	"UIDL"
-};
-
-# The user's name in an initial response: RFC 4616 for PLAIN; for LOGIN it is
-# all of it.
-function user_of_response(mechanism: string, response: string): string
+function words_of(line: string): string_vec
 	{
-	# decode_base64 complains on stderr about anything else.
-	if ( |response| % 4 != 0 || /[A-Za-z0-9+\/]+={0,2}/ != response )
+	return split_string(strip(line), /[ \t\r\n\x0b\x0c]+/);
+	}
+
+function public_argument(verb: string, words: string_vec): string
+	{
+	local n = |words|;
+
+	if ( n < 2 )
 		return "";
 
-	local parts = split_string(decode_base64(response), /\x00/);
-
-	if ( mechanism == "PLAIN" && |parts| == 3 )
-		return parts[1];
-
-	if ( mechanism == "LOGIN" && |parts| == 1 )
-		return parts[0];
-
-	return "";
-	}
-
-function watch_login(l: Login, command: string, arg: string)
-	{
-	l$asked = command == "PASS" || command == "APOP" || ( command == "AUTH" && arg != "" );
-
-	if ( command == "USER" || command == "APOP" || command == "AUTH" )
+	if ( verb in numbered )
 		{
-		local words = split_string(arg, / +/);
-		l$mechanism = command == "AUTH" ? to_upper(words[0]) : "";
-		l$user = "";
-		# An initial response says who logs in: what Zeek takes for the name
-		# then is the line that follows, the password. An APOP with one
-		# word lacks the name or the digest.
-		l$named = command == "AUTH" ? |words| > 1 : command == "APOP" && |words| == 1;
-
-		if ( command == "AUTH" && l$named && words[1] != "=" )
-			l$user = user_of_response(l$mechanism, words[1]);
-		}
-	else if ( command in after_login )
-		l$done = T;
-	}
-
-function watch_reply(l: Login, status: string)
-	{
-	if ( l$asked && status == "OK" )
-		l$done = T;
-
-	l$asked = F;
-	}
-
-function watch_gap(l: Login, is_orig: bool)
-	{
-	# A loss splices lines, so that a password may end up in another command's
-	# argument; a lost answer to AUTH shifts what Zeek takes for the name.
-	if ( ! l$done && ( is_orig || l$mechanism != "" ) )
-		l$doubtful = T;
-	}
-
-function argument_without_secret(l: Login, command: string, arg: string): string
-	{
-	if ( log_secrets || arg == "" )
-		return arg;
-
-	if ( command == "PASS" || ( l$doubtful && ! l$done ) )
-		return "";
-
-	if ( command == "APOP" )
-		{
-		local words = split_string(arg, / +/);
-		return |words| > 1 ? words[0] : "";
-		}
-
-	if ( command == "AUTH" )
-		{
-		if ( l$mechanism !in mechanisms )
+		if ( n > 3 || /[0-9]{1,10}/ != words[1] )
 			return "";
 
-		return l$user == "" ? l$mechanism : cat(l$mechanism, " ", l$user);
+		if ( n == 2 )
+			return words[1];
+
+		return verb == "TOP" && /[0-9]{1,10}/ == words[2] ?
+		    cat(words[1], " ", words[2]) : "";
 		}
 
-	return arg;
-	}
+	if ( ( verb == "USER" && n == 2 ) || ( verb == "APOP" && n == 3 ) )
+		return clean_name(words[1]);
 
-function detail_without_secret(msg: string, detail: string): string
-	{
-	if ( log_secrets || msg != "AUTH" )
-		return detail;
-
-	local known = "unknown AUTH method ";
-	local n = |known|;
-
-	if ( |detail| < n || detail[0:n] != known )
-		return detail;
-
-	local mechanism = to_upper(split_string(detail[n:], / +/)[0]);
-	return mechanism in mechanisms ? cat(known, mechanism) : "unknown AUTH method";
-	}
-
-function user_of_login(l: Login, user: string, password: string): string
-	{
-	if ( log_secrets )
-		return user;
-
-	if ( l$doubtful )
+	if ( verb != "AUTH" )
 		return "";
 
-	if ( l$named )
-		return l$user;
+	local mechanism = to_upper(words[1]);
 
-	# AUTH LOGIN with an empty name: Zeek skips the empty line.
-	if ( l$mechanism == "LOGIN" && password == "" )
+	if ( mechanism !in mechanisms )
 		return "";
 
-	return user;
+	# The first message of NTLM does not name the user.
+	local user = n == 3 && mechanism != "NTLM" ? user_of_response(mechanism,
+	    words[2]) : "";
+	return user == "" ? mechanism : cat(mechanism, " ", user);
 	}

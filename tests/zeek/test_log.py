@@ -63,7 +63,7 @@ def test_a_site_cannot_change_the_format(pop3: Zeek, form: str, tmp_path: Path) 
 
 def test_long_lines_are_whole(pop3: Zeek) -> None:
     """Lines and rows beyond Zeek's string limits (8.1 and later) are not cut."""
-    assert max(row.length or 0 for row in pop3.run(packets(), ".").of("data")) == 9009
+    assert any(b"x" * 9000 in (row.data or b"") for row in pop3.run(packets(), ".").of("data"))
     assert max(row.length or 0 for row in pop3.run(packets(), "exact.zeek").of("contents")) > 4096
 
 

@@ -30,6 +30,7 @@ class ClientLines:
     every_line: bool | None = None
     lines: list[Sent] | deque[Sent] = field(default_factory=list)
     _last: Sent | None = None
+    _cut: Sent | None = None  # the first line after a loss: its beginning may be lost
     _last_offset: int = -1
 
     def __len__(self) -> int:
@@ -63,17 +64,33 @@ class ClientLines:
             self.every_line = True
         elif sent.command in ("USER", "APOP") and self.every_line is None:
             self.every_line = bool(sent.argument)
-        if self.requests.lost:
-            # In a batch the loss cuts lines at both its ends.
-            slack = 32 if self.pipelined_from <= sent.offset else 0
-            inferred = lost_commands(self._last, sent, self.requests.lost, slack)
-            self.requests.found(inferred)
-            self.lines.extend(inferred)
-        self._last = sent
+        cut = self._cut
+        self._cut = None
+        if self.requests.lost and cut is None and sent.command is None and sent.count == 1:
+            self._cut = sent
+        else:
+            if self.requests.lost:
+                self._infer(cut, sent)
+            self._last = sent
         self.lines.append(sent)
         if len(self.lines) > _FEW and isinstance(self.lines, list):
             # Takes ten times the memory of a short list, but loses its front cheaply.
             self.lines = deque(self.lines)
+
+    def _infer(self, cut: Sent | None, sent: Sent) -> None:
+        """Add the lines that were lost before `sent`. The last of them may be `cut`: the log has no command
+        for the line in which a loss ends."""
+        in_queue = cut is not None and bool(self.lines) and self.lines[-1] is cut
+        # In a batch the loss cuts lines at both its ends.
+        slack = 32 if in_queue or self.pipelined_from <= sent.offset else 0
+        inferred = lost_commands(self._last, sent, self.requests.lost, slack)
+        self.requests.found(inferred)
+        if in_queue and inferred and cut is not None:
+            last = inferred.pop()
+            cut.command, cut.argument, cut.inferred = last.command, last.argument, True
+            self.lines.pop()
+            inferred.append(cut)
+        self.lines.extend(inferred)
 
     def add_argument(self, command: str, argument: str) -> bool:
         """The argument of the last line with this command, if that waits for one; False if it does not."""

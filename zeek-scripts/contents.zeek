@@ -35,9 +35,7 @@ export {
 }
 
 redef record State += {
-	## The server's bytes that are held.
-	held: vector of string &default=vector();
-	## How many there are.
+	## How many bytes of the server are held.
 	held_bytes: count &default=0;
 	## When the first of them came.
 	held_since: time &optional;

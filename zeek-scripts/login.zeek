@@ -86,8 +86,10 @@ redef record State += {
 	stls_accepted: bool &default=F;
 	## T if the rest of the client's line is to be dropped.
 	skip: bool &default=F;
-	## T if that is because of a loss.
+	## T if a loss is the reason.
 	skip_lost: bool &default=F;
+	## The server's bytes that are held.
+	held: vector of string &default=vector();
 	## What may be the client's first TLS record.
 	hello: string &default="";
 	## T if bytes were dropped because there were too many before the
@@ -213,7 +215,6 @@ function begin_command(s: State, verb: string, words: string_vec, owed: count)
 		begin_login(s, verb, words, owed);
 	}
 
-# Lines were passed over.
 function forget_login(s: State)
 	{
 	delete s$login;
