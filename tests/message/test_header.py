@@ -275,3 +275,12 @@ def test_runs_of_encoded_words(count: int) -> None:
         assert check(b"Subject: " + b"\r\n ".join([word] * count) + b"\r\n\r\n").subject == text * count
     mixed = b"=?utf-8?q?=C3?= =?utf-8?b?vA==?= =?latin1?q?=FC?="
     assert check(b"Subject: " + b" ".join([mixed] * count) + b"\r\n\r\n").subject == "üü" * count
+
+
+def test_ipv6_literals() -> None:
+    """An address in brackets may have the tag of RFC 5321, section 4.1.3."""
+    mail = check(
+        b"Received: from a (unknown [IPv6:2001:db8::1]) by b; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+        b"X-Originating-IP: [IPv6:2001:db8::2]\r\n\r\n"
+    )
+    assert (mail.path, mail.x_originating_ip) == (["2001:db8::1"], "2001:db8::2")

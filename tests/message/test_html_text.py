@@ -200,5 +200,11 @@ def test_large_input_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zeekpop3.message.html_tokens.AT_ONCE", 0)
     monkeypatch.setattr("zeekpop3.message.html_tokens.BLOCK", 3)
     assert read(html, {}) == wanted
-    monkeypatch.setattr("zeekpop3.message.html_text._CHUNK", 64)
+    monkeypatch.setattr("zeekpop3.message.html_space._CHUNK", 64)
     assert (read(html, {})[0] or "").split() == (wanted[0] or "").split()
+
+
+def test_numbers_of_any_length() -> None:
+    """A reference of thousands of digits is no character, or has leading zeros."""
+    assert text_of("&#" + "1" * 9_999 + ";") == "\ufffd"
+    assert text_of("&#" + "0" * 9_999 + "65;") == "A"

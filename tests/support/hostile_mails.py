@@ -297,6 +297,17 @@ for _name, _unit in {
 
 
 @hostile
+def addresses_of_hex_digits(size: int) -> bytes:
+    return (
+        b"X-Originating-IP: ["
+        + b"4" * size
+        + b"]\r\nReceived: from a (["
+        + b"4:4" * (size // 3)
+        + b"])\r\n\r\n"
+    )
+
+
+@hostile
 def many_received(size: int) -> bytes:
     return filled(
         b"Received: from a (b [1.2.3.4]) by c; Mon, 1 Jan 2024 10:00:00 +0000\r\n", size, b"", b"\r\nx\r\n"
@@ -509,6 +520,11 @@ def html_equals(size: int) -> bytes:
 @hostile
 def html_references(size: int) -> bytes:
     return filled(b"&amp;&#x41;", size, b'Content-Type: text/html\r\n\r\n<a href="http:')
+
+
+@hostile
+def html_number(size: int) -> bytes:
+    return b"Content-Type: text/html\r\n\r\n<a href='&#" + b"1" * (size // 2) + b"'>&#" + b"1" * (size // 2)
 
 
 @hostile

@@ -10,6 +10,10 @@ from io import StringIO
 _CHUNK = 1 << 16  # characters
 _MAX_REFERENCE = 40  # characters
 
+# `int` refuses thousands of digits, and numbers of eight digits are no characters.
+_ZEROS = re.compile("&#0++(?=[0-9])")
+_TOO_LARGE = re.compile("&#[0-9]{8,}+;?")
+
 # Characters that take no room: they hide words from a search. Joiners have a meaning between letters.
 _INVISIBLE = ("\u00ad", "\u034f", "\u200b", "\u2060", "\ufeff")
 _JOINERS = re.compile("(?<![^\\s\u200c\u200d])[\u200c\u200d]+|[\u200c\u200d]+(?=\\s|\\Z)")
@@ -49,10 +53,17 @@ def _chunks(text: str) -> Iterator[str]:
     yield text[at:]
 
 
+def with_characters(text: str) -> str:
+    """Text with its character references decoded (HTML standard, section 13.5)."""
+    if "&#" in text:
+        text = _TOO_LARGE.sub("\ufffd", _ZEROS.sub("&#", text))
+    return unescape(text)
+
+
 def without_references(text: str) -> str:
     """Text with its character references decoded, and without characters that are never seen."""
     if "&" in text:
-        text = unescape(text.replace("&nbsp;", " "))
+        text = with_characters(text.replace("&nbsp;", " "))
     if not text.isascii():
         for character in _INVISIBLE:
             if character in text:

@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from html import unescape
 from io import StringIO
 from typing import NamedTuple
 from urllib.parse import urljoin
 
 from zeekpop3.message import urls
 from zeekpop3.message.defects import Defects
-from zeekpop3.message.html_space import tidy, without_references
+from zeekpop3.message.html_space import tidy, with_characters, without_references
 from zeekpop3.message.html_tokens import Token, attribute_values, tokens
 
 MAX_LINKS = 10_000
@@ -266,7 +265,7 @@ class _Page:
         if _CLEAN_URL.fullmatch(value):
             return value
         if "&" in value:
-            value = _REFERENCE.sub(lambda match: unescape(match[0]), value)
+            value = _REFERENCE.sub(lambda match: with_characters(match[0]), value)
         value = _BREAKS_IN_URL.sub("", value.strip(_EDGES))
         if value.startswith(("http://", "https://")):
             return value

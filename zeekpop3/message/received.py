@@ -45,7 +45,9 @@ _WRAPPED_IPV4 = re.compile(
     rf"({_OCTET}\.{_OCTET}\.{_OCTET})(?=([\])}} ]))"
 )
 _CLOSING = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
-_IPV6_CANDIDATE = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_IPV6_TAG = re.compile(r"(?<=\[)IPv6:", re.IGNORECASE)  # RFC 5321, section 4.1.3
+_HEX_RUN = re.compile(r"[0-9A-Fa-f:]++")
+_HEX_RUN_WITH_DOTS = re.compile(r"[0-9A-Fa-f:.]*+")
 _MAX_IPV6_LENGTH = 45
 _COLONS_OF_A_TIME = 2
 
@@ -139,22 +141,25 @@ def _wrapped_ipv4(value: str) -> list[str]:
 
 def _addresses(value: str) -> list[tuple[str, str, str]]:
     """IP addresses of both kinds with the characters around them, in order."""
-    value = value[:_MAX_SEARCHED]
+    value = _IPV6_TAG.sub("", value[:_MAX_SEARCHED])
     out: list[tuple[int, str, str, str]] = []
-    rest = value
-    for match in _IPV6_CANDIDATE.finditer(value):
-        text = match[0].rstrip(".")
+    behind = 0  # the end of the last IPv6 address
+    for run in _HEX_RUN.finditer(value):
+        start = run.start()
+        if start < behind or run[0].count(":") < 2:
+            continue
+        text = _HEX_RUN_WITH_DOTS.match(value, start)[0].rstrip(".")  # type: ignore[index]
         if len(text) > _MAX_IPV6_LENGTH:
             continue
         try:
             IPv6Address(text)
         except ValueError:
             continue
-        start, end = match.start(), match.start() + len(text)
-        out.append((start, value[start - 1 : start] if start else "", text, value[end : end + 1]))
-    if out:
-        rest = _IPV6_CANDIDATE.sub(lambda found: "x" * len(found[0]), value)
-    for match in _IPV4.finditer(rest):
+        behind = start + len(text)
+        out.append((start, value[start - 1 : start] if start else "", text, value[behind : behind + 1]))
+    taken = {start + at for start, _, text, _ in out if "." in text for at in range(len(text))}
+    for match in _IPV4.finditer(value):
         start, end = match.span()
-        out.append((start, value[start - 1 : start] if start else "", match[0], value[end : end + 1]))
+        if start not in taken:
+            out.append((start, value[start - 1 : start] if start else "", match[0], value[end : end + 1]))
     return [item[1:] for item in sorted(out)]
