@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         "zeekpop3 verify tables --dns dns.log",
-        "zeekpop3 verify tables --dns /opt/zeek/logs/2026-10-14 --keys dkim-keys.json --csv",
+        "zeekpop3 verify tables --dns dns.log --keys dkim-keys.json --csv",
     )(verify)
 
 
