@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.dialogues import Outcome, dialogue, fed
+from zeekpop3.session import Rows
 
 MAIL = b"From: a@example.org\r\nSubject: x\r\n\r\nHello\r\n"
 FORMS = pytest.mark.parametrize("exact", [True, False], ids=["exact", "plain"])
@@ -96,6 +97,15 @@ def test_authentication_with_and_without_challenges(line: str, response: bytes, 
     assert (out.session.auth_mechanism, out.session.auth_result) == (mechanism, "success")
     assert [c.command for c in out.commands] == [line.split()[0], "RETR"]
     assert [mail.raw for mail in out.transfers] == [MAIL]
+
+
+def test_equal_lines_answer_a_challenge() -> None:
+    """AUTH twice in one row of the log: the second line answers the challenge to the first."""
+    kinds, commands = ["contents", "sent", "contents", "contents"], [None, "AUTH", None, None]
+    data = [b"+OK\r\n", b"", b"+ \r\n", b"+OK\r\n"]
+    rows = Rows([1, 2, 3, 4], range(4), kinds, commands, [0, 5, 5, 9], [5, 2, 4, 5], data)
+    out = fed([rows])
+    assert [(command.command, command.status) for command in out.commands] == [("AUTH", "OK")]
 
 
 @FORMS

@@ -106,19 +106,19 @@ class ClientLines:
     def pop(self) -> Sent:
         """Remove the first line."""
         first = self.lines[0]
-        if first.count > 1:
-            first.count -= 1
-        else:
-            del self.lines[0]
+        self._drop(0)
         return first
 
     def drop_second(self) -> None:
         """Remove the line after the first."""
-        second = self.lines[1]
-        if second.count > 1:
-            second.count -= 1
+        self._drop(0 if self.lines[0].count > 1 else 1)
+
+    def _drop(self, index: int) -> None:
+        """Remove one line of a row of lines."""
+        if self.lines[index].count > 1:
+            self.lines[index].count -= 1
         else:
-            del self.lines[1]
+            del self.lines[index]
 
     def move_back(self, position: int, kept: int, count: int) -> None:
         """`count` bytes of the stream between `position` and `kept` were dropped: lines sent there count as
