@@ -9,7 +9,9 @@ with place as ({observables}
     select ts, uid, trans_depth, part, 'SITE', 'links.site', site from links
     union all
     select ts, uid, null, null, 'SESSION',
-        unnest(['sessions.user', 'sessions.id_orig_h', 'sessions.id_resp_h']), unnest(["user", id_orig_h, id_resp_h]) from sessions
+        unnest(['sessions.user', 'sessions.id_orig_h', 'sessions.id_resp_h']),
+        unnest(["user", id_orig_h, id_resp_h])
+    from sessions
 ), found as (
     select ts, uid, trans_depth, field, value from place
     where lower(value) = $value or kind = 'DOMAIN' and ends_with(lower(value), '.' || $value)

@@ -1,19 +1,19 @@
 -- The same mail more than once: one Message-ID at several recipients, or one body under several Message-IDs.
 with mail as (
-    select *, coalesce("user", id_orig_h) as recipient, nullif(trim(msg_id, '<> '), '') as id,
-        regexp_replace(coalesce(nullif(trim(text), ''), html_text, html), '\s+', ' ', 'g') as body
+    select uid, trans_depth, coalesce("user", id_orig_h) as recipient, nullif(trim(msg_id, '<> '), '') as id,
+        replace(replace(replace(coalesce(nullif(trim(text), ''), html_text, html), ' ', ''), chr(13), ''), chr(10), '')
+            as body
     from emails where command = 'RETR'
-), copies as (
-    select 'Message-ID' as same, id as key, * from mail where id is not null
+), copy as (
+    select 'Message-ID' as same, id as key, recipient as other, uid, trans_depth from mail where id is not null
     union all
-    select 'body', md5(body), * from mail where length(body) >= 40
+    select 'body', md5(body), coalesce(id, uid || trans_depth), uid, trans_depth from mail where length(body) >= 40
+), repeated as (
+    select same, key from copy group by same, key having min(other) <> max(other)
 )
-select same, count(*) as mails, list_sort(list(distinct recipient)) as recipients,
-    min(ts) as first, max(ts) as last,
-    arg_min(from_address, ts) as sender, arg_min(subject, ts) as subject,
-    list_sort(list(distinct uid || '/' || trans_depth)) as "all"
-from copies
-group by same, key
-having case same when 'body' then count(distinct coalesce(id, uid || trans_depth)) > 1
-    else count(distinct recipient) > 1 end
-order by mails desc, first, same
+select c.same, count(*) as mails, list_sort(list(distinct coalesce(e.user, e.id_orig_h))) as recipients,
+    min(e.ts) as first, max(e.ts) as last, arg_min(e.from_address, e.ts) as sender,
+    arg_min(e.subject, e.ts) as subject, list_sort(list(distinct c.uid || '/' || c.trans_depth)) as "all"
+from repeated r join copy c using (same, key) join emails e using (uid, trans_depth)
+group by c.same, c.key
+order by mails desc, first, c.same
