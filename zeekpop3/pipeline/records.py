@@ -77,8 +77,10 @@ class Records:
 
     def take(self) -> list[tuple[str, pa.Table]]:
         """Remove and return the collected rows as (table name, Arrow table), without empty tables."""
-        found = [(name, table.table()) for name, table in self._tables.items() if len(table)]
-        for table in self._tables.values():
+        found = []
+        for name, table in self._tables.items():
+            if len(table):
+                found.append((name, table.table()))
             table.reset()
         return found
 
