@@ -100,12 +100,12 @@ def test_authentication_with_and_without_challenges(line: str, response: bytes, 
 
 
 def test_equal_lines_answer_a_challenge() -> None:
-    """AUTH twice in one row of the log: the second line answers the challenge to the first."""
-    kinds, commands = ["contents", "sent", "contents", "contents"], [None, "AUTH", None, None]
-    data = [b"+OK\r\n", b"", b"+ \r\n", b"+OK\r\n"]
-    rows = Rows([1, 2, 3, 4], range(4), kinds, commands, [0, 5, 5, 9], [5, 2, 4, 5], data)
-    out = fed([rows])
-    assert [(command.command, command.status) for command in out.commands] == [("AUTH", "OK")]
+    """Two equal lines in one row after a loss: the second one answers the challenge to the first."""
+    kinds = ["contents", "gap", "sent", "contents", "contents"]
+    commands = [None, "client", None, None, None]
+    data = [b"+OK\r\n", b"", b"", b"+ \r\n", b"+OK\r\n"]
+    out = fed([Rows(range(5), range(5), kinds, commands, [0, 1, 5, 5, 9], [5, 20, 2, 4, 5], data)])
+    assert [(command.command, command.status) for command in out.commands] == [(None, "OK")]
 
 
 @FORMS
