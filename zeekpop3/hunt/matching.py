@@ -83,7 +83,9 @@ def find_hits(connection: duckdb.DuckDBPyConnection, indicators: Iterable[Indica
         raise IndicatorError("indicators", "no indicators to look for")
     index = IndicatorIndex(listed)
     connection.execute("create or replace temp view observables as " + observables.query())
-    distinct = connection.execute("select distinct kind, value from observables")
+    hashes = pa.array([one.key for one in listed if one.type == "FILE_HASH"], pa.string())
+    connection.register("hashes", pa.table({"value": hashes}))
+    distinct = connection.execute(_DISTINCT)
     rows: list[tuple[str, str, Indicator]] = []
     while values := distinct.fetchmany(_VALUES):
         rows += [(kind, value, found) for kind, value in values for found in index.find(kind, value)]
@@ -114,6 +116,11 @@ def _columns(found: list[Indicator]) -> dict[str, pa.Array]:
     return {name: pa.array([of(one) for one in found], pa.string()) for name, of in get.items()}
 
 
+#: The tables have hashes in the form of keys; most of their distinct values are hashes.
+_DISTINCT = """
+    select distinct kind, value from observables
+    where kind <> 'FILE_HASH' or value in (select value from hashes)
+"""
 _HITS = """
     select distinct o.ts, o.uid, o.trans_depth, coalesce(o.part, '') as part, m.indicator, m.type, o.field,
         o.value, m.source, m.description
