@@ -10,7 +10,7 @@ export {
 	## what their traffic accounts for: a client may send many commands at
 	## once, but cannot flood the log. When it is used up, lines share rows
 	## without a command, and a row says so.
-	option max_rows_ahead = 524288;
+	option max_rows_ahead = 262144;
 
 	## Traffic allows for rows of so many bytes.
 	##
@@ -27,6 +27,13 @@ export {
 	##
 	## Returns: F if the traffic does not account for them.
 	global spend: function(s: State, n: count): bool;
+
+	## The work of reading many lines one by one may be done.
+	##
+	## s: The connection's state.
+	##
+	## Returns: F if the traffic does not account for it.
+	global may_read: function(s: State): bool;
 
 	## The connection is over: the others may have what it has left.
 	##
@@ -77,6 +84,11 @@ function spend(s: State, n: count): bool
 
 	s$credit -= n;
 	return T;
+	}
+
+function may_read(s: State): bool
+	{
+	return s$credit + shared_credit > 1000;
 	}
 
 function settle_credit(s: State)

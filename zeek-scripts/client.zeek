@@ -153,33 +153,53 @@ function unknown_lines(s: State, lines: string)
 	add_lines(s, "", "", n);
 	}
 
+# Lines of which no more than their number is known.
+function pass_lines(s: State, n: count)
+	{
+	note_limit(s, "lines");
+	forget_login(s);
+	skip_lines(s, n);
+	add_lines(s, "", "", n);
+	}
+
 # Many lines at once: lines with a command are read, the others are counted.
 function many_lines(s: State, lines: string)
 	{
-	local left = count_substr(lines, "\n");
-	local end = find_str(lines, "\n", 1);
-
 	if ( command_line !in lines || ( is_sasl(s) && s$login$overrun ) )
 		{
 		unknown_lines(s, lines);
 		return;
 		}
 
-	if ( left > 8 && ! is_sasl(s) && subst_string(lines, lines[0:end], "") == "" )
+	local left = count_substr(lines, "\n");
+
+	if ( left > 8 && ! is_sasl(s) )
 		{
-		# All are equal.
-		client_line(s, lines[1:end], F);
+		local end = find_str(lines, "\n", 1);
 
-		if ( s?$run && ! s$run?$data )
+		if ( starts_with(lines[end:], lines[0:end])
+		    && subst_string(lines, lines[0:end], "") == "" )
 			{
-			skip_lines(s, left - 2);
-			s$run_lines += left - 2;
+			# All are equal.
 			client_line(s, lines[1:end], F);
-			return;
-			}
 
-		lines = lines[end:];
-		--left;
+			if ( s?$run && ! s$run?$data )
+				{
+				skip_lines(s, left - 2);
+				s$run_lines += left - 2;
+				client_line(s, lines[1:end], F);
+				return;
+				}
+
+			lines = lines[end:];
+			--left;
+			}
+		}
+
+	if ( ! may_read(s) )
+		{
+		pass_lines(s, left);
+		return;
 		}
 
 	local parts = split_string_all(lines, command_line);
@@ -195,12 +215,9 @@ function many_lines(s: State, lines: string)
 			next;
 			}
 
-		if ( ! spend(s, 20) )
+		if ( ! spend(s, 30) )
 			{
-			note_limit(s, "lines");
-			forget_login(s);
-			skip_lines(s, left);
-			add_lines(s, "", "", left);
+			pass_lines(s, left);
 			return;
 			}
 
@@ -245,18 +262,22 @@ function between_lines(s: State): bool
 
 function client_bytes(s: State, contents: string)
 	{
-	local at = 0;
-	earn(s, 60 + |contents| / 4);
+	local n = |contents|;
+	s$credit += 60 + n / 16;
+
+	# Most often a segment is a line.
+	if ( n < 64 && s$line == "" && ! s$skip && find_str(contents, "\n") == n - 1 )
+		{
+		client_line(s, contents[0:n - 1], F);
+		return;
+		}
 
 	if ( s$skip )
 		{
-		local end = find_str(contents, "\n");
-
-		if ( end < 0 )
+		if ( "\n" !in contents )
 			return;
 
-		at = int_to_count(end + 1);
-		contents = contents[at:];
+		contents = contents[find_str(contents, "\n") + 1:];
 		s$skip = s$skip_lost = F;
 
 		if ( s$too_long )
@@ -294,7 +315,8 @@ function client_bytes(s: State, contents: string)
 			many_lines(s, cat("\n", contents[0:last]));
 		}
 
-	bound_line(s);
+	if ( s$long || |s$line| > max_client_line )
+		bound_line(s);
 	}
 
 # The connection is over.

@@ -3,6 +3,7 @@
 
 @load ./main
 @load ./client
+@load ./server
 
 module Pop3Events;
 

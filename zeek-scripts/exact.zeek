@@ -18,6 +18,7 @@
 @load ./main
 @load ./plain
 @load ./client
+@load ./server
 @load ./contents
 
 module Pop3Events;
@@ -189,8 +190,11 @@ function from_client(s: State, seq: count, contents: string)
 
 	client_bytes(s, contents);
 	s$client_next = seq + n;
-	bound_unconfirmed(s);
-	s$quiet = s$confirmed && ! is_watched(s);
+
+	if ( s$confirmed )
+		s$quiet = ! is_watched(s);
+	else
+		bound_unconfirmed(s);
 	}
 
 function from_server(s: State, seq: count, contents: string)
@@ -213,7 +217,12 @@ function from_server(s: State, seq: count, contents: string)
 
 	local n = |contents|;
 
-	if ( ! s$quiet )
+	if ( s$dropped && ! s$commanded )
+		{
+		s$server_line = ends_with(contents, "\n") ? "" : "?";
+		s$server_line_at = s$server_next + n;
+		}
+	else if ( ! s$quiet )
 		{
 		watch_server(s, contents);
 		s$quiet = s$confirmed && ! is_watched(s);
@@ -234,13 +243,10 @@ function from_server(s: State, seq: count, contents: string)
 
 	s$server_next += n;
 
-	if ( s$confirmed )
-		{
-		if ( s$held_bytes >= contents_limit )
-			write_held(s);
-		}
-	else
+	if ( ! s$confirmed )
 		bound_unconfirmed(s);
+	else if ( s$held_bytes >= contents_limit )
+		write_held(s);
 	}
 
 event tcp_contents(c: connection, is_orig: bool, seq: count, contents: string)
