@@ -121,6 +121,8 @@ def sql(
     if limit is None and not (output.json or output.csv or file):
         limit = _LIMIT
     shown = _Display(output, vertical, limit, file)
+    if query is not None or about is not None:
+        _warn_of_old_tables(directory)
     with Database(directory, logs) as database:
         if statement is not None:
             _answer(database, statement, shown)
@@ -128,6 +130,13 @@ def sql(
             _prompt(database, shown, logs)
         else:
             _run_stdin(database, shown)
+
+
+def _warn_of_old_tables(directory: Path) -> None:
+    from zeekpop3.views.sql import version_note
+
+    if note := version_note(directory):
+        say(note)
 
 
 def _answer(database: Database, statement: str, shown: _Display) -> None:

@@ -164,8 +164,11 @@ def eml(
 
 def _explain_nothing(directory: Path, filters: Filters) -> None:
     from zeekpop3.views.show import encrypted_sessions
+    from zeekpop3.views.sql import version_note
 
     say("No mails found.")
+    if note := version_note(directory):
+        say(note)
     encrypted = encrypted_sessions(directory, filters)
     if encrypted:
         say(f"{encrypted} switched to TLS (STLS); mails fetched there are encrypted.")

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zeekpop3.errors import QueryError
+from zeekpop3.store.dataset import dataset, reading
 from zeekpop3.store.duck import connect
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.functions import add_functions
@@ -140,6 +141,19 @@ def _zeek_log(name: str, path: str | Path) -> pa.Table:
         if column not in table.column_names:
             table = table.append_column(column, pa.nulls(table.num_rows, types[kind]))
     return table
+
+
+def version_note(path: str | Path) -> str:
+    """A warning if tables were written by version 0.1, else "". Raises QueryError."""
+    with reading(path):
+        parts = dataset(path, "emails").get_fragments()
+        old = any("from_site" not in part.physical_schema.names for part in parts)
+    return (
+        "Some tables were written by zeekpop3 0.1, without addresses, links and verdicts; "
+        "run it on the logs again (--overwrite) for complete answers."
+        if old
+        else ""
+    )
 
 
 def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:

@@ -1,13 +1,15 @@
 -- The same mail more than once: one Message-ID at several recipients, or one body under several Message-IDs.
 with mail as (
     select uid, trans_depth, coalesce("user", id_orig_h) as recipient, nullif(trim(msg_id, '<> '), '') as id,
-        replace(replace(replace(coalesce(nullif(trim(text), ''), html_text, html), ' ', ''), chr(13), ''), chr(10), '')
-            as body
+        coalesce(nullif(trim(text), ''), html_text, html) as words,
+        replace(replace(replace(words, ' ', ''), chr(13), ''), chr(10), '') as body
     from emails where command = 'RETR'
 ), copy as (
-    select 'Message-ID' as same, id as key, recipient as other, uid, trans_depth from mail where id is not null
+    select 'Message-ID' as same, id as key, recipient as other, uid, trans_depth
+    from mail where id is not null
     union all
-    select 'body', md5(body), coalesce(id, uid || trans_depth), uid, trans_depth from mail where length(body) >= 40
+    select 'body', md5(body), coalesce(id, uid || trans_depth), uid, trans_depth
+    from mail where length(body) >= 40
 ), repeated as (
     select same, key from copy group by same, key having min(other) <> max(other)
 )

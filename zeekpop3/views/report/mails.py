@@ -35,7 +35,7 @@ _BODY_COLUMNS = ("headers", "text", "html_text", "html", "urls")
 #: Characters kept of a field in the table, of a header field, of a text, of an HTML source beside a text.
 FIELD, VALUE, TEXT, SOURCE = 160, 800, 6000, 2000
 _MAX_HEADERS, _MAX_URLS, _MAX_PARTS = 80, 40, 50
-_PARTS_IN_LINE, _REASONS = 8, 6
+_PARTS_IN_LINE, _REASONS = 8, 12
 _PACK = 40
 
 

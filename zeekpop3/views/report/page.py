@@ -22,6 +22,7 @@ from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
 from zeekpop3.views.report.mails import FIELD, Listing, in_script, mails
+from zeekpop3.views.sql import version_note
 from zeekpop3.views.text import shorten, visible
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def write_report(
     environment = page_environment()
     figures = gather(path, filters)
     listing = mails(path, filters, figures, limit=limit, body=body, max_bytes=max_bytes)
-    page = _render(environment, figures, listing, filters, body=body, now=now)
+    page = _render(environment, figures, listing, filters, version_note(path), body=body, now=now)
     with new_file(Path(out)) as file:
         file.write(page.encode("utf-8"))
     return listing
@@ -87,6 +88,7 @@ def _render(
     figures: Figures,
     listing: Listing,
     filters: Filters,
+    note: str,
     *,
     body: bool,
     now: dt.datetime | None,
@@ -113,6 +115,7 @@ def _render(
         figures=figures,
         listing=listing,
         filters=filters,
+        note=note,
         body=body,
         now=now,
         version=__version__,
