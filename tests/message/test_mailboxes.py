@@ -71,6 +71,7 @@ FORMS: dict[str, tuple[list[tuple[str | None, str | None]], bool]] = {
     "=?utf-8?q?Li_=3Clisi=40example=2Ecom=3E?=": ([("Li", "lisi@example.com")], True),
     "Li Si": ([("Li Si", None)], True),
     "Li <>": ([("Li", None)], True),
+    "<@relay.example:>": ([], True),
 }
 
 

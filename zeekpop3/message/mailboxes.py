@@ -134,7 +134,10 @@ def _usual(entry: str) -> _Mailbox | None:
 def _unusual(entry: str, defects: Defects) -> _Mailbox | None:
     """Any entry."""
     name, written = _name_and_address(entry, defects)
-    return _of_written(name, written, defects) if name is not None or written else None
+    if name is None and not written:
+        return None
+    mailbox = _of_written(name, written, defects)
+    return mailbox if mailbox[0] is not None or mailbox[1] is not None else None
 
 
 class _Entry:
