@@ -206,3 +206,15 @@ def test_given_up_is_said() -> None:
     """A connection that is given up has its session, marked."""
     out = fed([dialogue(GREETING, *LOGIN, exact=True, close=False)], finish="idle")
     assert (out.session.closed, out.session.defects) == ("idle", ["idle"])
+
+
+def test_a_status_line_of_any_length_hides_no_mail() -> None:
+    """The mail behind a status line of 200 kB is there, with a defect."""
+    long = b"+OK " + b"x" * 200_000 + b"\r\n"
+    out = said(
+        *LOGIN, ("RETR 1", long + MAIL + b".\r\n"), ("RETR 2", b"+OK\r\n" + MAIL + b".\r\n"), exact=True
+    )
+    first, second = out.transfers
+    assert (first.msg_num, first.defects) == (1, ["reply_malformed"])
+    assert first.raw.endswith(MAIL)
+    assert (second.msg_num, second.raw, second.complete, second.defects) == (2, MAIL, True, [])

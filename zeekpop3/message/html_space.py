@@ -10,7 +10,7 @@ from io import StringIO
 _CHUNK = 1 << 16  # characters
 _MAX_REFERENCE = 40  # characters
 
-# `int` refuses thousands of digits, and numbers of eight digits are no characters.
+# `int` refuses thousands of digits; a number of eight digits is not a character.
 _ZEROS = re.compile("&#0++(?=[0-9])")
 _TOO_LARGE = re.compile("&#[0-9]{8,}+;?")
 

@@ -117,6 +117,8 @@ class Answers:
             response.defects.append("reply_malformed")
             if status is None:
                 return self._begin_without_status(sent, response, line, hole, final)
+        elif not line.endswith(b"\n"):
+            response.defects.append("reply_malformed")
         if status == "OK":
             multiline = self._has_lines(sent, end, following, more)
             if multiline is None:

@@ -37,7 +37,8 @@ class Response:
     def expect_lines(self, status_line: bytes) -> None:
         """Lines follow the status line, up to a terminator."""
         self.stop = -1
-        self.search = LinesSearch(self.body_start - 1, not status_line.endswith(b"\r\n"))
+        bare = status_line.endswith(b"\n") and not status_line.endswith(b"\r\n")
+        self.search = LinesSearch(self.body_start - 1, bare)
 
     def find_end(self, stream: ServerStream, stop: int) -> bool:
         """Search for the end of the lines up to `stop`; True if it is known."""
@@ -74,9 +75,16 @@ class Response:
 
 
 def read_line(stream: ServerStream, start: int, stop: int) -> bytes:
-    """The line at `start`, with its LF; empty if it does not end before `stop`."""
-    end = stream.line_end(start, min(stop, start + MAX_STATUS_LINE))
-    return stream.bytes_at(start, end) if end >= 0 else b""
+    """The line at `start`, with its LF; empty if it does not end before `stop`.
+
+    Of a status line that is longer than any client reads, the beginning is the line.
+    """
+    longest = start + MAX_STATUS_LINE
+    end = stream.line_end(start, min(stop, longest))
+    if end >= 0:
+        return stream.bytes_at(start, end)
+    begin = stream.bytes_at(start, start + 5)
+    return stream.bytes_at(start, longest) if longest <= stop and starts_status(begin, False) else b""
 
 
 def read_status(line: bytes) -> tuple[str | None, str, bool]:
