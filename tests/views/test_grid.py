@@ -57,3 +57,10 @@ def test_every_line_is_visible(rows: list[list[object]], width: int, vertical: b
     """Whatever the values are: no hidden character, and no text wider than the terminal."""
     for line in grid(["a", "\x1b[2J", "c"], rows, width, vertical=vertical):
         assert visible(line) == line
+
+
+def test_folded_at_a_blank() -> None:
+    """Words stay whole if the line is more than half full."""
+    words = "alpha beta gamma delta"
+    lines = list(grid(["text"], [(words,)], 24, vertical=True))
+    assert [line.strip() for line in lines[1:]] == ["text  alpha beta gamma", "delta"]
