@@ -64,6 +64,8 @@ redef record State += {
 	line: string &default="";
 	## T if the rest of that line is dropped because it is too long.
 	too_long: bool &default=F;
+	## The last line, if the next row could share one with it.
+	again: string &default="";
 	## T if the line is counted as a long one.
 	long: bool &default=F;
 };
@@ -269,8 +271,11 @@ function client_bytes(s: State, contents: string)
 	if ( n < 64 && s$line == "" && ! s$skip && find_str(contents, "\n") == n - 1 )
 		{
 		client_line(s, contents[0:n - 1], F);
+		s$again = s?$run && ! s$run?$data ? contents : "";
 		return;
 		}
+
+	s$again = "";
 
 	if ( s$skip )
 		{

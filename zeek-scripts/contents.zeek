@@ -143,10 +143,14 @@ function drop_unconfirmed(s: State)
 
 function bound_unconfirmed(s: State)
 	{
-	if ( s$confirmed || s$dropped )
+	if ( s$dropped || s$confirmed )
 		return;
 
-	set_kept(s, s$held_bytes + |s$line| + 500 * |s$pending|);
+	local n = s$held_bytes + |s$line| + 500 * |s$pending|;
+
+	# Counted in steps.
+	if ( n > s$kept + 2048 )
+		set_kept(s, n);
 
 	if ( s$server_next + s$client_next > max_unconfirmed_bytes
 	    || |s$pending| > max_unconfirmed_rows

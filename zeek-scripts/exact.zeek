@@ -18,6 +18,7 @@
 @load ./main
 @load ./plain
 @load ./client
+@load ./release
 @load ./server
 @load ./contents
 
@@ -26,12 +27,6 @@ module Pop3Events;
 export {
 	## The server ports on which bytes are logged.
 	const exact_ports: set[port] = { 110/tcp } &redef;
-
-	## T detaches Zeek's POP3 analyzer from a connection of the exact form
-	## once the client has logged in: Zeek with this script then costs little
-	## more than Zeek alone. Set it to F where other scripts need the events
-	## of the analyzer. With ``files.zeek`` the analyzer stays in any case.
-	const release_analyzer = T &redef;
 }
 
 # The bounds of a TLS record, with some space (RFC 8446, section 5.1).
@@ -67,7 +62,20 @@ function turn_to_tls(s: State)
 	write_held(s);
 	note(s, "starttls", "", "");
 	s$tls = T;
-	s$hello = "";
+	}
+
+# What may have been a TLS record is held no longer.
+function take_hello(s: State): string
+	{
+	local hello = s$hello;
+
+	if ( hello != "" )
+		{
+		s$hello = "";
+		--long_lines;
+		}
+
+	return hello;
 	}
 
 # Bytes are missing up to here: Zeek's sequence number counts from 1.
@@ -99,7 +107,7 @@ function jump(s: State, is_orig: bool, seq: count)
 	if ( is_orig )
 		{
 		s$client_next = seq;
-		s$hello = "";
+		take_hello(s);
 		client_gap(s);
 
 		if ( ! affordable && ! s?$client_lost )
@@ -159,6 +167,16 @@ function from_client(s: State, seq: count, contents: string)
 		jump(s, T, seq);
 
 	local n = |contents|;
+
+	if ( s$quiet && contents == s$again && s?$run && s$run$offset + 1 == s$server_next )
+		{
+		# The same line once more.
+		++s$run_lines;
+		++s$burst;
+		s$client_next += n;
+		return;
+		}
+
 	s$quiet = F;
 
 	if ( s?$client_lost )
@@ -174,7 +192,13 @@ function from_client(s: State, seq: count, contents: string)
 		end_client_hole(s);
 		}
 
-	if ( s$hello != "" || ( s$stls_accepted && contents[0] == "\x16" && between_lines(s) ) )
+	local begins = s$stls_accepted && s$hello == "" && contents[0] == "\x16"
+	    && between_lines(s) && long_lines < max_long_lines;
+
+	if ( begins )
+		++long_lines;
+
+	if ( begins || s$hello != "" )
 		{
 		s$hello += contents;
 
@@ -184,8 +208,7 @@ function from_client(s: State, seq: count, contents: string)
 			return;
 			}
 
-		contents = s$hello;
-		s$hello = "";
+		contents = take_hello(s);
 		}
 
 	client_bytes(s, contents);
@@ -204,15 +227,15 @@ function from_server(s: State, seq: count, contents: string)
 
 	if ( s$hello != "" )
 		{
-		if ( /\x16\x03/ == s$hello[0:2] && /[\x14-\x17]/ == contents[0] )
+		local hello = take_hello(s);
+
+		if ( /\x16\x03/ == hello[0:2] && /[\x14-\x17]/ == contents[0] )
 			{
 			turn_to_tls(s);
 			return;
 			}
 
-		local lines = s$hello;
-		s$hello = "";
-		client_bytes(s, lines);
+		client_bytes(s, hello);
 		}
 
 	local n = |contents|;
@@ -286,7 +309,7 @@ hook closing(c: connection, s: State)
 		if ( s?$client_lost )
 			end_client_hole(s);
 
-		if ( /\x16\x03/ == s$hello[0:2] )
+		if ( /\x16\x03/ == take_hello(s)[0:2] )
 			note(s, "starttls", "", "");
 		}
 
@@ -294,34 +317,4 @@ hook closing(c: connection, s: State)
 	settle_credit(s);
 	set_kept(s, 0);
 	drop_held(s);
-	}
-
-# Once the client has logged in, nothing of Zeek's analyzer is needed; conn.log still
-# names the service.
-function release(c: connection)
-	{
-	if ( ! release_analyzer || Pop3Files::wanted || ! c?$pop3_events )
-		return;
-
-	local s = c$pop3_events;
-
-	if ( ! s$exact || ! ( s$logged_in || s$dropped || s$limited ) )
-		return;
-
-	if ( s$logged_in )
-		add c$service["POP3"];
-
-	disable_analyzer(c$id, current_analyzer(), F, T);
-	}
-
-event pop3_request(c: connection, is_orig: bool, command: string, arg: string)
-    &priority=-5
-	{
-	release(c);
-	}
-
-event pop3_reply(c: connection, is_orig: bool, cmd: string, msg: string)
-    &priority=-5
-	{
-	release(c);
 	}
