@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.program import program
 from support.records import DAY, HOUR, NOON, command, session, transfer
@@ -14,6 +17,7 @@ from support.report_boxes import write_box
 from support.tables_made import with_attachment
 from zeekpop3.errors import QueryError
 from zeekpop3.session.events import ConnId, Listed
+from zeekpop3.views.functions import host_of, shape_of, site_of
 from zeekpop3.views.questions import QUESTIONS, about_sql, log_columns
 from zeekpop3.views.sql import Database, ask
 
@@ -31,8 +35,8 @@ def letter(
 def fetched(*mails: bytes | tuple[bytes, dict[str, Any]]) -> list[Any]:
     """Mails fetched one after the other, a second between them, in connections C1, C2, …"""
     made = []
-    for number, given in enumerate(mails, 1):
-        raw, changes = given if isinstance(given, tuple) else (given, {})
+    for number, each in enumerate(mails, 1):
+        raw, changes = each if isinstance(each, tuple) else (each, {})
         made.append(transfer(**{"uid": f"C{number}", "ts": NOON + number * SECOND, "raw": raw, **changes}))
     return made
 
@@ -425,3 +429,25 @@ def test_functions(tmp_path: Path) -> None:
             " site_of('10.0.0.1'), path_of('http://a/b?c#d'), path_of('http://a'), shape_of('Сорp0rn'),"
             " host_of(null)"
         ).rows == [("www.example.co.uk", "example.co.uk", None, "/b?c", "/", "coppom", None)]
+
+
+@given(
+    st.text()
+    | st.text().map(lambda text: "http://" + text)
+    | st.text("xn--.[]:@%/0ａ。\u00ad\u0301", max_size=40)
+)
+def test_functions_take_any_text(text: str) -> None:
+    """No host in a mail or log can make a query fail."""
+    for function in (host_of, site_of, shape_of):
+        assert function(text) is None or isinstance(function(text), str)
+
+
+def test_functions_are_linear() -> None:
+    """Long hosts and URLs take no longer than their length."""
+    for piece in ("a.", "xn--", "http://", "rn", "\u0301", "1" * 99 + "."):
+        text = piece * (300_000 // len(piece))
+        started = time.process_time()
+        for function in (host_of, site_of, shape_of):
+            function(text)
+            function("http://" + text)
+        assert time.process_time() - started < 2
