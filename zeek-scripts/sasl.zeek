@@ -4,6 +4,42 @@
 module Pop3Events;
 
 export {
+	## The names of SASL mechanisms. A word after AUTH that is not one of them
+	## may be anything and is left out.
+	const mechanisms: set[string] = {
+		"ANONYMOUS",
+		"CRAM-MD5",
+		"DIGEST-MD5",
+		"EXTERNAL",
+		"GSSAPI",
+		"GSS-SPNEGO",
+		"GS2-KRB5",
+		"KERBEROS_V4",
+		"LOGIN",
+		"MSN",
+		"NMAS-SAMBA-AUTH",
+		"NMAS_AUTHEN",
+		"NMAS_LOGIN",
+		"NTLM",
+		"OAUTHBEARER",
+		"OPENID20",
+		"OTP",
+		"PLAIN",
+		"SAML20",
+		"SCRAM-SHA-1",
+		"SCRAM-SHA-1-PLUS",
+		"SCRAM-SHA-256",
+		"SCRAM-SHA-256-PLUS",
+		"SCRAM-SHA-512",
+		"SCRAM-SHA-512-PLUS",
+		"SECURID",
+		"SKEY",
+		"SRP",
+		"WEAUTH",
+		"XOAUTH",
+		"XOAUTH2",
+	} &redef;
+
 	## A name as it may be logged.
 	##
 	## name: What should be a name.
@@ -156,7 +192,7 @@ function user_of_message(mechanism: string, message: string): string
 function user_of_response(mechanism: string, response: string): string
 	{
 	# decode_base64 complains on stderr about anything else.
-	if ( |response| % 4 != 0 || /[A-Za-z0-9+\/]+={0,2}/ != response )
+	if ( mechanism !in mechanisms || |response| % 4 != 0 || /[A-Za-z0-9+\/]+={0,2}/ != response )
 		return "";
 
 	return clean_name(user_of_message(mechanism, decode_base64(response)));

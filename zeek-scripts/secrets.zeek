@@ -18,42 +18,6 @@ export {
 		"DELE"
 	} &redef;
 
-	## The names of SASL mechanisms. A word after AUTH that is not one of them
-	## may be anything and is left out.
-	const mechanisms: set[string] = {
-		"ANONYMOUS",
-		"CRAM-MD5",
-		"DIGEST-MD5",
-		"EXTERNAL",
-		"GSSAPI",
-		"GSS-SPNEGO",
-		"GS2-KRB5",
-		"KERBEROS_V4",
-		"LOGIN",
-		"MSN",
-		"NMAS-SAMBA-AUTH",
-		"NMAS_AUTHEN",
-		"NMAS_LOGIN",
-		"NTLM",
-		"OAUTHBEARER",
-		"OPENID20",
-		"OTP",
-		"PLAIN",
-		"SAML20",
-		"SCRAM-SHA-1",
-		"SCRAM-SHA-1-PLUS",
-		"SCRAM-SHA-256",
-		"SCRAM-SHA-256-PLUS",
-		"SCRAM-SHA-512",
-		"SCRAM-SHA-512-PLUS",
-		"SECURID",
-		"SKEY",
-		"SRP",
-		"WEAUTH",
-		"XOAUTH",
-		"XOAUTH2",
-	} &redef;
-
 	## The words of a line, without the white space around them.
 	##
 	## line: The line.

@@ -80,6 +80,7 @@ MECHANISMS = [
     *auth("GSSAPI", "GSSAPI", b"`\x82" + SECRET.encode(), None),
     *auth("XPLAIN", "XPLAIN", f"\0joe\0{SECRET}", None, known=False),
     *auth("XLOGIN", "XLOGIN", SECRET, None, known=False),
+    *auth("almost SCRAM", "SCRAM-SHA", "n,,n=joe,r=abc", None, known=False),
     *auth("mechanism is the secret", SECRET, "x", None, known=False),
 ]
 LOGINS = [
