@@ -117,7 +117,7 @@ def compare_addresses(raws: list[bytes], shown: str | None) -> dict[str, Tally]:
     for raw in raws:
         for low, value in raw_fields(raw):
             defects: dict[str, None] = {}
-            found = collect([low], [value], defects)
+            found, _ = collect([low], [value], defects)
             ours = normal([(a.name or "", a.address or "") for a in found])
             for name, read in references.items():
                 theirs = limited(read, value)
@@ -214,7 +214,7 @@ def by_html_parser(html: str) -> tuple[str, list[str]]:
 
 
 def squeezed(text: str) -> str:
-    return _SPACE.sub("", html_text._without_references(text.replace("&", "\0"))).replace("\0", "&")
+    return _SPACE.sub("", html_text.without_references(text.replace("&", "\0"))).replace("\0", "&")
 
 
 def absolute(links: list[str]) -> set[str]:
