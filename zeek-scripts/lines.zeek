@@ -39,6 +39,8 @@ export {
 		done: bool &default=F;
 		## T if bytes of the client are missing.
 		client_lost: bool &default=F;
+		## T until the first request behind such a loss.
+		cut: bool &default=F;
 		## T if bytes of the server are missing before a login.
 		server_lost: bool &default=F;
 		## The time of the last packet with a control row.

@@ -100,7 +100,8 @@ function request_argument(p: Plain, command: string, arg: string): string
 	{
 	local words = words_of(cat(command, " ", arg));
 	# A loss joins lines: a password may be in another command's argument.
-	local doubtful = p$client_lost && ! ( p$done && command in numbered );
+	local doubtful = p$cut || ( p$client_lost && ! ( p$done && command in numbered ) );
+	p$cut = F;
 
 	if ( command == "USER" )
 		{
@@ -196,7 +197,7 @@ event content_gap(c: connection, is_orig: bool, seq: count, length: count)
 	local p = c$pop3_plain;
 
 	if ( is_orig )
-		p$client_lost = T;
+		p$client_lost = p$cut = T;
 	else if ( ! p$done )
 		p$server_lost = T;
 

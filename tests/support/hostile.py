@@ -30,7 +30,6 @@ PLAIN_LIMITS = {
     *("a mail ends LF, dot, CRLF", "a mail ends text, dot, CRLF", "a mail of bare LF"),
     "LF, dot, CRLF in the middle of a mail",
     "an empty line before RETR, pipelined",  # it does not count empty lines
-    "USER lost, the rest is a password",  # it joins lines over a loss
 }
 """Where Zeek's analyzer is deceived, and the plain form with it."""
 

@@ -224,7 +224,7 @@ class PlainTap(Tap):
         self._memory, self._since = 0, 0
         self._user, self._named = b"", b""
         self._naming = self._asked = self._done = False
-        self._client_lost = self._server_lost = False
+        self._client_lost = self._server_lost = self._cut = False
 
     def client_data(self, offset: int, data: bytes) -> None:
         for line in self._lines[0].feed(data):
@@ -238,7 +238,7 @@ class PlainTap(Tap):
         if not self.rows and not self._gathered:
             return  # the package has not met the connection yet
         if side == "client":
-            self._client_lost = True
+            self._client_lost = self._cut = True
         else:
             self._server_lost = self._server_lost or not self._done
         self._flush()
@@ -272,7 +272,8 @@ class PlainTap(Tap):
 
     def _request(self, command: str, argument: bytes) -> bytes:
         words = [command.encode(), *argument.split()]
-        doubtful = self._client_lost and not (self._done and command in NUMBERED)
+        doubtful = self._cut or (self._client_lost and not (self._done and command in NUMBERED))
+        self._cut = False
         if command == "USER":
             self._done, self._user, self._naming = False, b"", True
             self._named = clean_name(words[1]) if len(words) == 2 else b""
