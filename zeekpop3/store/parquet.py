@@ -26,6 +26,7 @@ _ROW_GROUP_BYTES = 8 << 20  # in memory; readers skip row groups by their statis
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 4 << 20
 _ATTEMPTS, _WAIT_S = 100, 0.05
+_YOUNG_S = 60.0  # between the end of writing and the rename no lock protects a temporary file
 _TEMPORARY = ".tmp-"
 
 
@@ -92,10 +93,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> list[Path]:
-    """Remove the temporary files of dead writers anywhere below a folder; returns what was removed."""
+    """Remove the temporary files of dead writers anywhere below a folder; returns what was removed.
+
+    Files of the last minute stay: their writer may be about to publish them.
+    """
     removed = []
     for path in _temporaries(folder):
         try:
+            if time.time() - path.stat().st_mtime < _YOUNG_S:
+                continue
             descriptor = open_locked(path)
         except OSError:
             continue  # another process removed it
