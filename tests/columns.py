@@ -1,7 +1,7 @@
 """zeekpop3/tables/COLUMNS.md: the columns of all tables and the names of all defects, from the code.
 
 python tests/columns.py            # compares
-python tests/columns.py --renew    # writes it anew
+python tests/columns.py --renew    # writes it again
 """
 
 from __future__ import annotations

@@ -80,3 +80,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     transfers = mails()
     write(path, transfers)
     return Made(path, transfers)
+
+
+@pytest.fixture(scope="session")
+def incident(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of the incident; tests only read them."""
+    import zeekpop3
+
+    out = tmp_path_factory.mktemp("incident") / "out"
+    zeekpop3.run([fixtures / "incident" / "pop3_events.log"], out, jobs=1)
+    return out

@@ -1,7 +1,7 @@
 """Golden tables: what the tables hold for a recorded log, written down whole.
 
     python tests/golden.py            # compares all, prints what differs
-    python tests/golden.py --renew    # writes them anew, to be looked at with git diff
+    python tests/golden.py --renew    # writes them again; read the diff
 
 One file per capture and form in fixtures/golden, a line per value, nulls left out. Long texts and bytes are
 cut, with their length and hash. fixtures/logs-1/golden.json.gz has the same for logs of the first edition.
@@ -98,7 +98,7 @@ def first_edition() -> dict[str, Any]:
 
 
 def differing(renew: bool) -> list[str]:
-    """The captures whose golden file is not what the tables are now; with `renew`, those written anew."""
+    """The captures whose golden file is not what the tables are now; with `renew`, those written again."""
     changed = []
     for name in CAPTURES:
         for form in FORMS:
@@ -119,7 +119,7 @@ def differing(renew: bool) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--renew", action="store_true", help="write the golden files anew")
+    parser.add_argument("--renew", action="store_true", help="write the golden files again")
     args = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     changed = differing(args.renew)

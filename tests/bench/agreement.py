@@ -5,7 +5,7 @@
 Each field of each mail is read by policy.default and by compat32 (with the functions that belong to it), each
 in a try of its own and each mail within a time limit; what a reference could not read counts for neither
 side. White space is left out of every comparison. People are compared as addresses and as names; attachments
-as parts that are no text, have a name or are marked as attachments, without messages inside (which the
+as parts that are not text, have a name or are marked as attachments, without messages inside (which the
 standard library has no bytes for) and without unnamed images of a multipart/related. Kinds of difference go
 by what can be seen of them; `--show FIELD` prints them, to be looked at one by one.
 """
@@ -130,7 +130,7 @@ def _each(readers: dict[str, Callable[[], Any]]) -> dict[str, Any]:
 
 
 def leaves(message: Message, within: str = "") -> Iterator[tuple[Message, str]]:
-    """Parts that are no multiparts, each with the kind of what it is in. Messages inside are gone into."""
+    """Parts other than multiparts, each with the kind of its parent. Messages inside are read, too."""
     if message.is_multipart():
         for part in message.get_payload():  # type: ignore[union-attr]
             yield from leaves(part, message.get_content_type())  # type: ignore[arg-type]

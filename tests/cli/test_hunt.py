@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import zeekpop3
 from support import tables_made
 from support.program import on_a_terminal, program
 from support.records import transfer
@@ -23,14 +22,6 @@ ANSWER = (
     "12 hits in 3 of 7 mails; 4 ruled out; 0 cannot be ruled out\n"
     "1 session switched to TLS (STLS): what was fetched then is encrypted, and was not searched.\n"
 )
-
-
-@pytest.fixture(scope="module")
-def incident(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tables of the incident; tests only read them."""
-    out = tmp_path_factory.mktemp("incident") / "out"
-    zeekpop3.run([fixtures / "incident" / "pop3_events.log"], out, jobs=1)
-    return out
 
 
 @pytest.fixture(scope="module")

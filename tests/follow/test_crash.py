@@ -22,7 +22,7 @@ STEPS = ("replace", "rename", "unlink", "rmdir", "fsync", "mkdir", "link")
 
 
 class Killed(BaseException):
-    """The process is no more."""
+    """The process has ended."""
 
 
 class Disk:

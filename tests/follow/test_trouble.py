@@ -135,7 +135,7 @@ def test_told_to_end_while_the_disk_is_full(
 def test_the_output_is_gone(
     spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
 ) -> None:
-    """An output folder that is gone (unmounted?) is not made anew: the follower waits until it is back."""
+    """An output folder that is gone (unmounted?) is not created again: the follower waits for it."""
     out, away = tmp_path / "out", tmp_path / "away"
     log = spool / "pop3_events.log"
     log.write_bytes(log_header() + b"".join(lines[: len(lines) // 4]))
@@ -156,7 +156,7 @@ def test_the_output_is_gone(
 def test_the_logs_come_later(
     tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
 ) -> None:
-    """A log folder that is not there yet is told once, and waited for."""
+    """A log folder that does not exist yet is reported once; the follower waits for it."""
     spool, out = tmp_path / "logs", tmp_path / "out"
     running = Running(spool, out)
     running.until(lambda: any("no such file or folder" in text for text in running.texts("error")))
@@ -176,7 +176,7 @@ def test_a_log_that_cannot_be_read(
     lines: list[bytes],
     batch: Callable[[list[bytes]], Expected],
 ) -> None:
-    """A log that may not be read is told once; what is in it comes in when it may."""
+    """A log without read permission is reported once, and read as soon as it can be."""
     half = len(lines) // 2
     first = spool / "pop3_events-1.log"
     first.write_bytes(log_header() + b"".join(lines[:half]))

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of `zeekpop3.message.parse` (needs atheris, which is no dependency of the project).
+"""Coverage-guided fuzzing of `zeekpop3.message.parse` (needs atheris, not a dependency of the project).
 
     python tests/fuzz/parse.py CORPUS_FOLDER -dict=tests/fuzz/mail.dict -max_total_time=7200 -timeout=20
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import zeekpop3
 from support import tables_made
 from support.records import HOUR, NOON, transfer
 
@@ -27,14 +26,6 @@ MAIL = (
     b"ZXZpbCBjb250ZW50\r\n"  # evil content
     b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + INNER + b"--b--\r\n"
 )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def incident(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tables of the incident; tests only read them."""
-    out = tmp_path_factory.mktemp("incident") / "out"
-    zeekpop3.run([fixtures / "incident" / "pop3_events.log"], out, jobs=1)
-    return out
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,7 @@ def test_urls_are_compared_without_scheme_and_default_port() -> None:
 
 
 def test_values_without_a_type() -> None:
-    """What is no value of a known type is not guessed."""
+    """The type of a value that fits none of the known types is not guessed."""
     assert kinds_of("password") == []
     assert kinds_of("1.2.3.4.5") == []
     assert refang("plain") == "plain"

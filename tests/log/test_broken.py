@@ -20,7 +20,7 @@ cutting = import_module("zeekpop3.log.chunks")  # the package has a function of 
 
 
 def read(path: Path, size: int = 1 << 20) -> tuple[list[bytes], list[LogError]]:
-    """The data of all rows of a log, and what was told."""
+    """The data of all rows of a log, and what was reported."""
     errors: list[LogError] = []
     data = [
         item
@@ -52,7 +52,7 @@ NO_LOGS = {
 
 @pytest.mark.parametrize("name", NO_LOGS)
 def test_what_is_no_event_log_is_one_error(tmp_path: Path, name: str) -> None:
-    """A file that is no event log gives no row and one error, which names the file and says why."""
+    """A file that is not an event log gives no row and one error, which names the file and says why."""
     content, reason = NO_LOGS[name]
     path = write(tmp_path / "x.log", content)
     data, errors = read(path)
@@ -117,7 +117,7 @@ def test_cut_in_a_gzip_member(tmp_path: Path, size: int) -> None:
 
 
 def test_members_padding_and_garbage_in_gzip(tmp_path: Path) -> None:
-    """Several gzip members are one log; zeros behind them are padding; anything else is told and left out."""
+    """Several gzip members are one log; zeros behind them are padding; all else is reported and skipped."""
     members = gzip.compress((head() + row(0)).encode()) + gzip.compress(row(1).encode())
     assert read(write(tmp_path / "a.log.gz", members)) == ([b"x", b"x"], [])
     assert read(write(tmp_path / "b.log.gz", members + bytes(600))) == ([b"x", b"x"], [])
@@ -208,7 +208,7 @@ def test_broken_gzip_data(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, line: str, reason: str, kept: bool) -> None:
-    """A row that is no row is dropped, one whose data is damaged is kept; file and line are told, the
+    """A malformed row is dropped, one whose data is damaged is kept; file and line are reported, the
     others are used."""
     path = write(tmp_path / "x.log", head() + row(0, data=b"before") + line + row(2, data=b"after"))
     data, errors = read(path)
@@ -234,7 +234,7 @@ def test_data_cut_by_zeek_is_kept_and_length_says_so(tmp_path: Path) -> None:
 
 
 def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
-    """After the first ten bad rows of a piece only their number is told."""
+    """After the first ten bad rows of a piece only their number is reported."""
     path = write(tmp_path / "x.log", head() + "bad\n" * 500 + row(0))
     data, errors = read(path)
     assert data == [b"x"]

@@ -90,7 +90,7 @@ def test_what_pandas_would_take_for_nothing(tmp_path: Path) -> None:
 
 
 def test_zeeks_escapes(tmp_path: Path) -> None:
-    """`\\xNN`, `\\\\` and `(empty)` are undone in texts; what is no UTF-8 stays visible."""
+    """`\\xNN`, `\\\\` and `(empty)` are undone in texts; bytes that are not UTF-8 stay visible."""
     words = {
         "X\\x2dY": "X-Y",
         "a\\\\x41": "a\\x41",
@@ -168,7 +168,7 @@ def test_columns_by_name(tmp_path: Path) -> None:
 
 def test_concatenated_logs(tmp_path: Path) -> None:
     """A second header in the middle holds from there on, even with another order of columns; a foreign one
-    is told."""
+    is reported."""
     swapped = [FIELDS[1], FIELDS[0], *FIELDS[2:]]
     second = row(1).split("\t")
     second[0], second[1] = second[1], second[0]

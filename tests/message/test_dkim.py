@@ -114,7 +114,7 @@ def test_malformed_signature_is_not_checked(value: str) -> None:
 
 
 def test_white_space_in_a_signature_is_ignored() -> None:
-    """Folded tags, as nearly all are."""
+    """Folded tags, the usual form."""
     value = field(relaxed(BODY), more=" c = relaxed/relaxed ;").replace("; ", " ;\t ")
     assert verdict(value) == "pass"
 

@@ -62,13 +62,13 @@ def test_empty_is_not_absent() -> None:
 
 
 def test_mbox_lines_and_lines_that_are_no_fields() -> None:
-    """Separators of mailbox files are no fields, and stop nothing."""
+    """Separators of mailbox files are not fields; parsing continues."""
     mail = check(b"From a@b Mon Jan  1 10:00:00 2024\r\nFrom: a@b\r\n>From x@y\r\nSubject: s\r\n\r\nbody")
     assert (mail.from_, mail.subject, mail.text) == ("a@b", "s", "body")
 
 
 def test_header_without_blank_line_ends_where_text_begins() -> None:
-    """A line that is no field and has no field after it begins the text."""
+    """A line that is not a field, without a field after it, begins the text."""
     mail = check(b"Subject: s\r\nDear all,\r\nthis is text.\r\n\r\nmore")
     assert (mail.subject, mail.text) == ("s", "Dear all,\nthis is text.\n\nmore")
 
@@ -143,7 +143,7 @@ def test_all_fields_of_recipients_count() -> None:
     ],
 )
 def test_dates(raw: str, utc: str | None) -> None:
-    """Forms of dates, obsolete ones too, as an instant; None for what is no date."""
+    """Forms of dates, obsolete ones too, as an instant; None for other text."""
     mail = check(f"Date: {raw}\r\n\r\n".encode())
     wanted = None
     if utc is not None:
@@ -259,7 +259,7 @@ def test_folds_and_blanks(field: str, value: str, end: str) -> None:
 
 
 def test_digits_of_other_scripts_are_none() -> None:
-    """A date or an address in digits that are no ASCII is not read, and stops nothing."""
+    """A date or an address in non-ASCII digits is not read; parsing continues."""
     raw = (
         "Date: Wed, 24 Jul 2002 18:55:4๑ -0500\r\n"
         "Received: from a ([1.2.3.๑]) by b; Wed, 24 Jul 2002 18:55:4๑ -0500 (CDT)\r\n\r\n"

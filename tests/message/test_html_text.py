@@ -129,7 +129,7 @@ def test_urls_as_browsers_read_them() -> None:
 
 
 def test_what_leads_nowhere_is_left_out() -> None:
-    """Parts of the mail, scripts, and relative links without a base are no links."""
+    """Parts of the mail, scripts, and relative links without a base are not links."""
     html = "".join(
         f'<a href="{url}">x</a>' for url in ("cid:1", "data:a", "JavaScript:b", "#top", "page.html", "/a", "")
     )
@@ -205,6 +205,6 @@ def test_large_input_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_numbers_of_any_length() -> None:
-    """A reference of thousands of digits is no character, or has leading zeros."""
+    """A reference of thousands of digits is not a character, unless they are leading zeros."""
     assert text_of("&#" + "1" * 9_999 + ";") == "\ufffd"
     assert text_of("&#" + "0" * 9_999 + "65;") == "A"

@@ -32,7 +32,7 @@ FACTS: dict[str, tuple[str, str | None]] = {
     "example。com": ("example.com", "example.com"),
     "exam\u00adple.com": ("example.com", "example.com"),
     "_dmarc.example.com": ("_dmarc.example.com", "example.com"),
-    # What is no host name has no site.
+    # Text that is not a host name has no site.
     "192.0.2.7": ("192.0.2.7", None),
     "0x7f.1": ("0x7f.1", None),
     "[2001:db8::1]": ("[2001:db8::1]", None),
@@ -75,7 +75,7 @@ def test_public_suffixes(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["example.com", "192.0.2.7", "", "a.github.io"])
 def test_not_public_suffixes(name: str) -> None:
-    """These belong to somebody, or are no names."""
+    """These belong to somebody, or are not names."""
     assert not is_public_suffix(name)
 
 

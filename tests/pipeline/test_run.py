@@ -135,7 +135,7 @@ def test_any_cut_gives_the_same_tables(
 def test_what_cannot_be_read_is_told_and_the_rest_is_used(
     lines: list[bytes], whole: dict[str, pa.Table], tmp_path: Path
 ) -> None:
-    """A file that is no event log costs the others nothing, in a worker process as well as in this one."""
+    """A file that is not an event log does not affect the others, in a worker process or in this one."""
     write(tmp_path / "pop3_events.log", lines)
     (tmp_path / "pop3_events.json.log").write_text('{"ts": 1}\n')
     for jobs in (1, 2):

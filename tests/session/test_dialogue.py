@@ -64,7 +64,7 @@ def test_one_message_asked_for(
 
 @FORMS
 def test_errors_are_counted_and_end_nothing(exact: bool) -> None:
-    """-ERR to anything is one line, a failed login is no login, and the next command stands as usual."""
+    """-ERR to anything is one line, a failed login is not a login, and the next command is read as usual."""
     out = said(
         ("USER lisi", b"+OK\r\n"),
         ("PASS ", b"-ERR [AUTH] no\r\n"),
@@ -110,7 +110,7 @@ def test_equal_lines_answer_a_challenge() -> None:
 
 @FORMS
 def test_auth_without_argument_lists_mechanisms(exact: bool) -> None:
-    """AUTH alone asks for a list (RFC 5034, section 4), and is no login."""
+    """AUTH alone asks for a list (RFC 5034, section 4), and is not a login."""
     out = said(("AUTH", b"+OK\r\nPLAIN\r\nLOGIN\r\n.\r\n"), *LOGIN, ("NOOP", b"+OK\r\n"), exact=exact)
     assert (out.session.auth_mechanism, out.session.logins_failed) == ("USER", 0)
     assert out.commands[0].lines == 2

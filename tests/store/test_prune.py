@@ -72,7 +72,7 @@ def test_emptied_tables_stay_readable(out: Path) -> None:
 
 
 def test_only_days_are_touched(out: Path) -> None:
-    """Folders that are no day, and other folders, stay; what an earlier prune left behind goes."""
+    """Folders that are not days stay; what an earlier prune left behind goes."""
     for name in ("day=old", "day=2024-13-01", "notes"):
         (out / "emails" / name).mkdir()
     (out / "other" / "day=2020-01-01").mkdir(parents=True)

@@ -144,7 +144,7 @@ def test_senseless_questions(made: Made, arguments: dict[str, Any], says: str) -
 
 
 def test_folders_that_are_none(tmp_path: Path) -> None:
-    """No folder, an empty one, somebody's file, a part that is no Parquet."""
+    """No folder, an empty one, somebody's file, a part that is not Parquet."""
     with pytest.raises(QueryError, match="no such folder"):
         zeekpop3.read_emails(tmp_path / "none")
     with pytest.raises(QueryError, match="no tables found"):

@@ -1,4 +1,4 @@
-"""Sessions as a test wants them: what was said, as rows of either form, and what the machine makes of it."""
+"""Sessions as a test wants them: the dialogue as rows of either form, and what the machine returns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fed(batches: Iterable[Rows], *, finish: str = "open", **options: int) -> Out
 def dialogue(*turns: tuple[str, bytes], exact: bool, close: bool = True) -> Rows:
     """The rows of a lock-step session that is not lost in any part: (request line, response bytes) each.
 
-    The first turn's request is "" (the greeting). A request that is no known verb leaves no `sent` row.
+    The first turn's request is "" (the greeting). A request without a known verb leaves no `sent` row.
     """
     made: list[tuple[str, str | None, int, int, bytes]] = []
     offset = 0

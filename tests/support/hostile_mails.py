@@ -555,7 +555,7 @@ CHARSETS = sorted(
         "oem",
     }
 )
-"""Every charset name that Python knows, and those that are no charsets."""
+"""Every charset name that Python knows, and those that are not charsets."""
 
 for _name in (
     "utf-7", "hz", "iso-2022-jp", "iso-2022-kr", "iso2022_jp_ext", "gb18030", "big5hkscs", "euc_jis_2004",

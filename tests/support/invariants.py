@@ -104,7 +104,7 @@ def _attribute(name: str, value: Any) -> None:
 
 def _text(value: Any) -> None:
     assert type(value) is str
-    # Quicker than to encode what is ASCII; a lone surrogate raises.
+    # Faster than encoding ASCII text; a lone surrogate raises.
     if not value.isascii():
         value.encode("utf-8")
 

@@ -158,6 +158,6 @@ def test_any_mail(tmp_path: Path, raws: list[bytes]) -> None:
 
 @pytest.mark.parametrize("values", [None, [], [""], ["", ""]])
 def test_empty_and_null_lists(tmp_path: Path, values: list[str] | None) -> None:
-    """A field that is not there, one that names nobody and one with an empty name are three things."""
+    """A field that is not there, one without an address and one with an empty name are three things."""
     records = [mail(to=values, subject=None), mail(to=["a"], subject=""), mail(to=values, subject="\0")]
     there_and_back(tmp_path, records, [b"", b"\0", b"\xff"])

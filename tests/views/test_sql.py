@@ -83,7 +83,7 @@ def test_clear_text_logins(made: Made) -> None:
 
 
 def test_incomplete_mails_with_their_reason(made: Made) -> None:
-    """Newest first; lost bytes, or a log that ended, are told apart."""
+    """Newest first; lost bytes, and a log that ended, are different reasons."""
     rows = answers(made, "incomplete")
     assert [(row["uid"], row["reason"], row["missing_bytes"]) for row in rows] == [
         ("CcccC3", "the log ended first", 0),
@@ -157,7 +157,7 @@ def test_logs_as_json_folder_or_glob(made: Made, tmp_path: Path) -> None:
     ],
 )
 def test_no_zeek_log(tmp_path: Path, content: bytes) -> None:
-    """Whatever is no Zeek log is one clear line that names it."""
+    """A file that is not a Zeek log gives one clear line that names it."""
     log = tmp_path / "conn.log"
     log.write_bytes(content)
     with pytest.raises(LogError, match=r"conn\.log") as caught:
@@ -203,7 +203,7 @@ def test_nothing_else_is_within_reach(made: Made, tmp_path: Path, statement: str
 
 
 def test_statements_without_an_answer(made: Made) -> None:
-    """A scratch table lives as long as the statement; names that stand twice are told apart."""
+    """A scratch table lives as long as the statement; names that occur twice are made different."""
     assert ask(made.path, "create table t as select 1 as a; select a, a from t").dicts() == [
         {"a": 1, "a_1": 1}
     ]
@@ -211,7 +211,7 @@ def test_statements_without_an_answer(made: Made) -> None:
 
 
 def test_questions_that_need_a_log_say_so(made: Made) -> None:
-    """An unknown question lists those that there are; a name that is none is refused."""
+    """An unknown question lists the known ones; an invalid name is refused."""
     with pytest.raises(QueryError, match=r"--log conn=conn\.log"):
         ask(made.path, question="conn")
     with pytest.raises(QueryError, match="available: suspicious"):

@@ -10,7 +10,7 @@ import typer
 
 from zeekpop3.cli.options import Directory, SpanOptions, command, exclusive, local_path
 from zeekpop3.cli.output import say, write
-from zeekpop3.views.export.formats import ExportFormat
+from zeekpop3.views.export import ExportFormat
 from zeekpop3.views.format import plural
 
 

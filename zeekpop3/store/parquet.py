@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROW_GROUP_BYTES = 8 << 20  # in memory; readers skip row groups by their statistics
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 4 << 20
-_ATTEMPTS, _WAIT_S = 100, 0.05
+_ATTEMPTS, _WAIT_S = 20, 0.05
 _YOUNG_S = 60.0  # between the end of writing and the rename no lock protects a temporary file
 _TEMPORARY = ".tmp-"
 

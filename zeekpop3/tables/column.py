@@ -46,6 +46,11 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
 
 
+def looked_up(name: str, meaning: str, personal: str = "") -> Column:
+    """A text column in which people look up values that occur many times: domains, sites."""
+    return Column(name, "string", meaning, personal=personal, repeats=True, searched=True, looked_up=True)
+
+
 def of(owner: str, *columns: Column) -> tuple[Column, ...]:
     """Columns that are filled from attributes of the record's attribute `owner`."""
     return tuple(column._replace(source=f"{owner}.{column.source or column.name}") for column in columns)

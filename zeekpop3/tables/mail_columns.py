@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zeekpop3.tables.column import Column, of
+from zeekpop3.tables.column import Column, looked_up, of
 
 _RECEIVED = (
     Column("raw", "string", "The field as written, unfolded."),
@@ -31,24 +31,8 @@ _HEADER = (
 #: A mailbox taken apart.
 NAME = Column("name", "string", "Display name, decoded.", personal="free")
 ADDRESS = Column("address", "string", "Address, lower case.", personal="name", searched=True, looked_up=True)
-DOMAIN = Column(
-    "domain",
-    "string",
-    "Host part of the address, lower case, IDN decoded.",
-    personal="name",
-    repeats=True,
-    searched=True,
-    looked_up=True,
-)
-SITE = Column(
-    "site",
-    "string",
-    "Registered domain of the address, by the public suffix list.",
-    personal="name",
-    repeats=True,
-    searched=True,
-    looked_up=True,
-)
+DOMAIN = looked_up("domain", "Host part of the address, lower case, IDN decoded.", "name")
+SITE = looked_up("site", "Registered domain of the address, by the public suffix list.", "name")
 
 
 def _first(field: str, label: str, *columns: Column) -> tuple[Column, ...]:

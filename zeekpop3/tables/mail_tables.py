@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zeekpop3.tables.column import Column, Table, of
+from zeekpop3.tables.column import Column, Table, looked_up, of
 from zeekpop3.tables.mail_columns import ADDRESS, DOMAIN, HEADERS, NAME, PARSED, SITE
 from zeekpop3.tables.shared_columns import CONNECTION, DEFECTS, DEPTH, FIDELITY, TS, UID, USER
 
@@ -132,24 +132,8 @@ LINKS = Table(
                 looked_up=True,
             ),
             Column("scheme", "string", "Scheme of `target`, else of `url`.", personal="body", repeats=True),
-            Column(
-                "host",
-                "string",
-                "Host of `target`, else of `url`: lower case, IDN decoded.",
-                personal="body",
-                repeats=True,
-                searched=True,
-                looked_up=True,
-            ),
-            Column(
-                "site",
-                "string",
-                "Registered domain of `host`, by the public suffix list.",
-                personal="body",
-                repeats=True,
-                searched=True,
-                looked_up=True,
-            ),
+            looked_up("host", "Host of `target`, else of `url`: lower case, IDN decoded.", "body"),
+            looked_up("site", "Registered domain of `host`, by the public suffix list.", "body"),
             Column("text", "string", "What the HTML shows for the link.", personal="body"),
             Column("origin", "string", "text or html.", repeats=True),
             Column(

@@ -1,4 +1,4 @@
-"""Without `header` rows the looks of the lines decide, and a fold so found is told as a guess."""
+"""Without `header` rows the form of the lines decides, and such a fold is marked as a guess."""
 
 from __future__ import annotations
 

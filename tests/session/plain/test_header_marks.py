@@ -85,14 +85,14 @@ def test_a_boundary_without_an_empty_line() -> None:
 
 
 def test_a_mail_without_a_header() -> None:
-    """Text before the first empty line that is no field is left alone."""
+    """Text before the first empty line that is not a field is left alone."""
     assert refold([b"hello", b"world", b"", b"x"], []) == (b"hello\r\nworld\r\n\r\nx\r\n", [])
     assert refold([], []) == (b"", [])
     assert refold([b""], []) == (b"\r\n", [])
 
 
 def test_marks_that_end_early() -> None:
-    """Where a log is cut off, what comes after the last mark is folded by its looks, and that is said."""
+    """Where a log is cut off, what comes after the last mark is folded by its form, with a defect."""
     lines = [b"Subject: a", b"b", b"Received: from x", b"by y; 1 Jan 2024", b"12:00:01 +0200"]
     raw, defects = refold(lines, [(2, b"Subject")])
     assert raw == b"Subject: a\r\n b\r\nReceived: from x\r\n by y; 1 Jan 2024\r\n 12:00:01 +0200\r\n"

@@ -103,7 +103,7 @@ def _remove_namespaces() -> None:
     for ns in (SERVER_NS, CLIENT_NS):
         inside = run("ip", "netns", "pids", ns, check=False).split()
         for pid in inside:
-            # A thread of this program that has entered the namespace is no leftover.
+            # A thread of this program that has entered the namespace is not a leftover.
             if pid.isdigit() and int(pid) != os.getpid():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)

@@ -1,7 +1,7 @@
 """A mailbox behind a POP3 server that answers commands (RFC 1939, 2449, 5034), and clients that wait or
 pipeline.
 
-The server is told what it says by a `Flavour`, for servers differ in where they declare a mail's octets. A
+A `Flavour` decides what the server says, because servers differ in where they declare a mail's octets. A
 dialogue is a list of `Turn`s; `steps` puts the two ends' bytes into the order in which a tap sees them.
 """
 

@@ -8,6 +8,7 @@ these where no Zeek is, or where a property test wants hundreds of sessions.
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class _Side:
                 self._deliver(start, piece)
 
 
-class Tap:
+class Tap(ABC):
     """Packets of one connection in, rows out: what both forms share."""
 
     def __init__(self) -> None:
@@ -97,20 +98,20 @@ class Tap:
     def write(self, row: Row) -> None:
         self.rows.append(row)
 
-    def tick(self) -> None:
-        pass
+    def tick(self) -> None:  # noqa: B027
+        """A second has passed; only the exact form has something to do."""
 
-    def client_data(self, offset: int, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def client_data(self, offset: int, data: bytes) -> None: ...
 
-    def server_data(self, offset: int, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def server_data(self, offset: int, data: bytes) -> None: ...
 
-    def gap(self, side: str, offset: int, length: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def gap(self, side: str, offset: int, length: int) -> None: ...
 
-    def end(self, client_fin: bool, server_fin: bool) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def end(self, client_fin: bool, server_fin: bool) -> None: ...
 
 
 class ExactTap(Tap):

@@ -1,6 +1,6 @@
 """Which mails a capture holds: number, hash, place in the server's stream, and what of each was lost.
 
-The truth about a session comes from what was said, not from packets; `lost` then finds the bytes that a
+The truth about a session comes from the dialogue, not from packets; `lost` then finds the bytes that a
 damaged capture no longer has.
 """
 

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
-from zeekpop3.views.export import ecs, ocsf, zeek
+from zeekpop3.views.export import ExportFormat, ecs, ocsf, zeek
 from zeekpop3.views.export.mails import MailReader, Row
 from zeekpop3.views.export.state import ExportState
 from zeekpop3.views.format import json_line
-
-
-class ExportFormat(StrEnum):
-    """The names of the formats."""
-
-    ecs = "ecs"
-    ocsf = "ocsf"
-    json = "json"
-    zeek = "zeek"
-    zeek_json = "zeek-json"
 
 
 class _Writer(NamedTuple):
