@@ -23,8 +23,7 @@ class Packer(Generic[T]):
     """Packs values that are similar to `examples`; all must be picklable."""
 
     def __init__(self, examples: Iterable[T]) -> None:
-        pickled = [pickle.dumps(example, pickle.HIGHEST_PROTOCOL) for example in examples]
-        self._common = b"".join(pickled)
+        self._common = b"".join(pickle.dumps(example, pickle.HIGHEST_PROTOCOL) for example in examples)
 
     def pack(self, value: T) -> bytes:
         """The value as bytes, compressed unless it is large; then it is mail, which would take long."""
@@ -54,37 +53,27 @@ class CompactDict(Generic[T]):
         self._packer = packer
         self._unpacked = unpacked
         self._values: dict[str, T | bytes] = {}
-        self._recent: dict[str, None] = {}
+        self._recent: dict[str, T] = {}
 
     def __len__(self) -> int:
         return len(self._values)
-
-    def __contains__(self, uid: str) -> bool:
-        return uid in self._values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
     def get(self, uid: str) -> T | None:
         """The value, None if there is none."""
-        value = self._values.get(uid)
-        if value is None:
-            return None
-        if isinstance(value, bytes):
-            self.packed_bytes -= len(value)
-            value = self._packer.unpack(value)
-            self._values[uid] = value
-        else:
-            del self._recent[uid]
-        self._recent[uid] = None
-        self._pack_oldest()
+        found = self._values.get(uid)
+        value = self._packer.unpack(found) if isinstance(found, bytes) else found
+        if value is not None:
+            self.add(uid, value)
         return value
 
     def add(self, uid: str, value: T) -> None:
         """Set the value of a uid."""
         self._release(uid)
         self._values[uid] = value
-        self._recent[uid] = None
+        self._recent[uid] = value
         self._pack_oldest()
 
     def add_packed(self, uid: str, value: bytes) -> None:
@@ -101,12 +90,9 @@ class CompactDict(Generic[T]):
 
     def pop(self, uid: str) -> T:
         """The value, which is removed. Raises KeyError."""
-        value = self._values.pop(uid)
-        if isinstance(value, bytes):
-            self.packed_bytes -= len(value)
-            return self._packer.unpack(value)
-        del self._recent[uid]
-        return value
+        value = self._values[uid]
+        self.discard(uid)
+        return self._packer.unpack(value) if isinstance(value, bytes) else value
 
     def discard(self, uid: str) -> None:
         """Remove a value, if there is one."""
@@ -115,18 +101,10 @@ class CompactDict(Generic[T]):
 
     def recent(self) -> Iterator[T]:
         """The values that are not packed."""
-        for uid in self._recent:
-            value = self._values[uid]
-            assert not isinstance(value, bytes)
-            yield value
+        return iter(self._recent.values())
 
     def _pack_oldest(self) -> None:
         if len(self._recent) <= self._unpacked:
             return
-        for uid in list(islice(self._recent, max(1, self._unpacked // 4))):
-            value = self._values[uid]
-            assert not isinstance(value, bytes)
-            packed = self._packer.pack(value)
-            self._values[uid] = packed
-            self.packed_bytes += len(packed)
-            del self._recent[uid]
+        for uid, value in list(islice(self._recent.items(), max(1, self._unpacked // 4))):
+            self.add_packed(uid, self._packer.pack(value))

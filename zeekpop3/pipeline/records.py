@@ -53,12 +53,11 @@ class Records:
         )
         self._tables["emails"].add(MailRecord(transfer, mail, self.settings.sensor))
         self._tables["attachments"].add(*[ItemRecord(transfer, each) for each in mail.attachments])
-        privacy = self.settings.privacy
-        self._add_items(transfer, mail, privacy.keeps_links)
-        if privacy.keep_body:
+        self._add_items(transfer, mail)
+        if self.settings.privacy.keep_body:
             for message in mail.enclosed:
                 self._tables["enclosed"].add(MailRecord(transfer, message))
-                self._add_items(transfer, message, privacy.keeps_links)
+                self._add_items(transfer, message)
         if transfer.command == "TOP":
             self.counts.previews += 1
         else:
@@ -67,11 +66,11 @@ class Records:
         self.counts.mail_bytes += len(transfer.raw)
         self.counts.attachments += len(mail.attachments)
 
-    def _add_items(self, transfer: Transfer, mail: Mail, links: bool) -> None:
+    def _add_items(self, transfer: Transfer, mail: Mail) -> None:
         """The addresses and links of a mail, or of a message inside it."""
         part = mail.part
         self._tables["addresses"].add(*[ItemRecord(transfer, each, part) for each in mail.addresses])
-        if links:
+        if self.settings.privacy.keeps_links:
             found = [ItemRecord(transfer, each, part, number) for number, each in enumerate(mail.links, 1)]
             self._tables["links"].add(*found)
 

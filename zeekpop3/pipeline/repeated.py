@@ -7,19 +7,17 @@ in an earlier log does not count: rotated logs share connections.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 
 from zeekpop3.errors import LogError, OutputError, QueryError
-from zeekpop3.log import chunks
+from zeekpop3.log import chunks, read_chunk
+from zeekpop3.store.read import read_table
 
 _LOOKED_AT = 16 << 20  # bytes of each log, from its first row
 
 
 def refuse_repeated(logs: Iterable[Path], out: Path) -> None:
     """Raise OutputError for the first log of which `out` contains a connection that begins in the log."""
-    from zeekpop3.store.read import read_table
-
     try:
         known = set(read_table(out, "sessions", ["uid"]).column("uid").to_pylist())
     except QueryError:
@@ -37,10 +35,8 @@ def _beginning(log: Path) -> Iterable[str]:
     def ignore(error: LogError) -> None:
         """The run itself reports what cannot be read."""
 
-    for chunk in islice(chunks(log, size=_LOOKED_AT, on_error=ignore), 1):
-        fields, separator = chunk.header.fields, chunk.header.separator.encode()
-        uid, seq = fields.index("uid"), fields.index("seq")
-        for line in chunk.text().split(b"\n"):
-            row = line.split(separator)
-            if len(row) > max(uid, seq) and row[seq] == b"0":
-                yield row[uid].decode("utf-8", "replace")
+    chunk = next(chunks(log, size=_LOOKED_AT, on_error=ignore), None)
+    if chunk is None:
+        return []
+    batch = read_chunk(chunk, ignore)
+    return [batch.uids[code] for code in batch.uid_code[batch.seq == 0]]

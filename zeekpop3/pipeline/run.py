@@ -16,10 +16,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zeekpop3.errors import LogError
-from zeekpop3.log import Chunk, chunks, find_logs
+from zeekpop3.log import Chunk, OnError, chunks, find_logs
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.open_connections import OpenConnections
 from zeekpop3.pipeline.repeated import refuse_repeated
@@ -28,9 +27,8 @@ from zeekpop3.pipeline.small_tables import SmallTables
 from zeekpop3.pipeline.tasks import Task, TaskResult, TaskSettings, perform
 from zeekpop3.pipeline.workers import executor
 from zeekpop3.session.events import Event
-
-if TYPE_CHECKING:
-    from zeekpop3.store.write import Mode
+from zeekpop3.store.parts import new_token
+from zeekpop3.store.write import Mode, Sink
 
 TASK_BYTES = 16 << 20  # of log
 EVENTS_BYTES = 12 << 20  # of mail, about as much as a task of log holds
@@ -50,7 +48,7 @@ def run(
     force: bool = False,
     settings: Settings | None = None,
     jobs: int | None = None,
-    on_error: Callable[[LogError], None] | None = None,
+    on_error: OnError | None = None,
     progress: Progress | None = None,
 ) -> Counters:
     """Read event logs and write the tables to the folder `out`.
@@ -62,9 +60,6 @@ def run(
     Raises LogError if there is nothing to read, OutputError if `out` cannot be used, or contains a log that
     would be appended.
     """
-    from zeekpop3.store.parts import new_token
-    from zeekpop3.store.write import Sink
-
     paths = find_logs(logs)
     if mode == "append" and not force:
         refuse_repeated(paths, Path(out))
@@ -76,10 +71,11 @@ def run(
         counts.problems += 1
         report(error)
 
-    workers = _jobs(jobs, total)
-    settings = settings or Settings()
+    if jobs is None:
+        jobs = min(len(os.sched_getaffinity(0)), total // _BYTES_PER_JOB)
+    workers = max(1, jobs)
     with Sink(out, mode) as sink:
-        shared = TaskSettings(sink.writer(new_token()), settings, SMALL_BYTES)
+        shared = TaskSettings(sink.writer(new_token()), settings or Settings(), SMALL_BYTES)
         with executor(workers) as pool:
             work = _Work(pool, shared, 2 * workers, counts, tell)
             for task_chunks in _chunks_of_tasks(paths, tell, counts, send=workers > 1):
@@ -92,14 +88,8 @@ def run(
     return counts
 
 
-def _jobs(jobs: int | None, total: int) -> int:
-    if jobs is not None:
-        return max(1, jobs)
-    return max(1, min(len(os.sched_getaffinity(0)), total // _BYTES_PER_JOB))
-
-
 def _chunks_of_tasks(
-    paths: list[Path], tell: Callable[[LogError], None], counts: Counters, *, send: bool
+    paths: list[Path], tell: OnError, counts: Counters, *, send: bool
 ) -> Iterator[list[Chunk]]:
     """The chunks of all logs, several small ones together; to `send` them, without their bytes."""
     waiting: list[Chunk] = []
@@ -120,18 +110,10 @@ class _Work:
     """Submits tasks, at most `ahead` at a time, and takes their results in the order of submission."""
 
     def __init__(
-        self,
-        pool: Executor,
-        shared: TaskSettings,
-        ahead: int,
-        counts: Counters,
-        tell: Callable[[LogError], None],
+        self, pool: Executor, shared: TaskSettings, ahead: int, counts: Counters, tell: OnError
     ) -> None:
-        self._pool = pool
-        self._shared = shared
-        self._ahead = ahead
-        self._counts = counts
-        self._tell = tell
+        self._pool, self._shared, self._ahead = pool, shared, ahead
+        self._counts, self._tell = counts, tell
         self._connections = OpenConnections(shared.settings.max_message)
         self._running: deque[Future[TaskResult]] = deque()
         self._events: list[Event] = []

@@ -58,13 +58,9 @@ class TaskResult:
     errors: list[LogError]
 
 
+@no_collector()
 def perform(task: Task, shared: TaskSettings) -> TaskResult:
     """Do a task, in any process."""
-    with no_collector():
-        return _perform(task, shared)
-
-
-def _perform(task: Task, shared: TaskSettings) -> TaskResult:
     records = Records(shared.settings)
     result = TaskResult(task.number, records.counts, [], [], [], [])
     connections: dict[str, list[Rows]] = {}
