@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from support.records import DAY, NOON, attachment, mail, table_of, transfer
 from zeekpop3.errors import OutputError
+from zeekpop3.store import parquet, parts
 from zeekpop3.store.parts import PartWriter, split_by_day
 from zeekpop3.store.read import read
 from zeekpop3.store.write import Sink
@@ -193,16 +194,21 @@ def test_private_modes(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_staged_parts_are_not_read(tmp_path: Path) -> None:
-    """Between stage and publish no reader's glob sees a part; a pickled writer writes with its own token."""
-    sink = Sink(tmp_path)
-    writer = pickle.loads(pickle.dumps(sink.writer("w1")))
-    staged = writer.stage("emails", emails((NOON, "x")), number=7)
-    sink.close()
-    assert list(read(tmp_path, "emails")["subject"]) == []
-    (path,) = writer.publish(staged)
-    assert path.name == "part-w1-000007.parquet"
-    assert subjects(tmp_path) == ["x"]
+def test_unfinished_parts_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before all days are written no reader's glob sees a part; a pickled writer keeps its token."""
+    seen = []
+
+    def publish(temporary: Path, path: Path) -> None:
+        seen.append(len(list(tmp_path.glob("emails/day=*/*.parquet"))))
+        parquet.publish(temporary, path)
+
+    monkeypatch.setattr(parts, "publish", publish)
+    with Sink(tmp_path) as sink:
+        writer = pickle.loads(pickle.dumps(PartWriter(sink.root, "w1")))
+        first, second = writer.write("emails", emails((NOON, "x"), (NOON + DAY, "y")), number=7)
+    assert first.name == second.name == "part-w1-000007.parquet"
+    assert seen[:2] == [0, 1]
+    assert subjects(tmp_path) == ["x", "y"]
 
 
 def test_writing_a_part_again_replaces_it(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from zeekpop3.pipeline.small_tables import SmallTables
 from zeekpop3.pipeline.tasks import Task, TaskResult, TaskSettings, perform
 from zeekpop3.pipeline.workers import executor
 from zeekpop3.session.events import Event
-from zeekpop3.store.parts import new_token
+from zeekpop3.store.parts import PartWriter
 from zeekpop3.store.write import Mode, Sink
 
 TASK_BYTES = 16 << 20  # of log
@@ -75,7 +75,7 @@ def run(
         jobs = min(len(os.sched_getaffinity(0)), total // _BYTES_PER_JOB)
     workers = max(1, jobs)
     with Sink(out, mode) as sink:
-        shared = TaskSettings(sink.writer(new_token()), settings or Settings(), SMALL_BYTES)
+        shared = TaskSettings(PartWriter(sink.root), settings or Settings(), SMALL_BYTES)
         with executor(workers) as pool:
             work = _Work(pool, shared, 2 * workers, counts, tell)
             for task_chunks in _chunks_of_tasks(paths, tell, counts, send=workers > 1):

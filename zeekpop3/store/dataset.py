@@ -28,7 +28,7 @@ def dataset(path: str | Path, name: str) -> ds.Dataset:
     day = pa.schema([pa.field("day", pa.date32())])
     columns = schema(name).append(day.field("day"))
     with reading(path):
-        if not has_parts(folder):
+        if not any(folder.glob("day=*/*.parquet")):
             return ds.dataset(columns.empty_table())
         partitioning = ds.partitioning(day, flavor="hive")
         found = ds.dataset(folder, schema=columns, format="parquet", partitioning=partitioning)
@@ -51,18 +51,13 @@ def table_folder(path: str | Path, name: str) -> Path:
     raise QueryError(f"{path}: no tables found")
 
 
-def has_parts(folder: Path) -> bool:
-    """Whether a table has any part."""
-    return next(folder.glob("day=*/*.parquet"), None) is not None
-
-
 @contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Errors of Arrow and of the system become a QueryError of one line."""
+def reading(path: str | Path, *more: type[Exception]) -> Iterator[None]:
+    """Errors of Arrow and of the system, and of the classes in `more`, become a QueryError of one line."""
     import pyarrow as pa
 
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, *more) as error:
         text = str(error).strip().splitlines() or [type(error).__name__]
         raise QueryError(f"{path}: cannot be read: {text[0]}") from error

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import QueryError
@@ -73,10 +75,7 @@ def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression |
         terms.append(pc.starts_with(pc.field("uid"), filters.uid_start))
     if uids is not None:
         terms.append(pc.field("uid").isin(pa.array(sorted(uids), pa.string())))
-    joined = None
-    for term in terms:
-        joined = term if joined is None else joined & term
-    return joined
+    return reduce(and_, terms) if terms else None
 
 
 def hash_column(digest: str) -> tuple[str, str]:

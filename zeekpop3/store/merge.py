@@ -87,24 +87,14 @@ def _merge(out: Path, staging: Path, folder: Path, small: list[Path], stem: str,
     swap = Swap(where, [], [path.name for path in small])
     held: list[pa.Table] = []
     size = 0
-
-    def write() -> None:
-        nonlocal size
-        if not held:
-            return
-        path = target / f"{stem}-{len(swap.parts):06d}.parquet"
-        publish(write_parquet(pa.concat_tables(held), path), path)
-        swap.parts.append(path.name)
-        held.clear()
-        size = 0
-
     for path in small:
-        table = upgraded(pq.ParquetFile(path).read(), folder.parent.name)
-        held.append(table)
-        size += table.nbytes
-        if size >= part_bytes:
-            write()
-    write()
+        held.append(upgraded(pq.ParquetFile(path).read(), folder.parent.name))
+        size += held[-1].nbytes
+        if size >= part_bytes or path == small[-1]:
+            merged = target / f"{stem}-{len(swap.parts):06d}.parquet"
+            publish(write_parquet(pa.concat_tables(held), merged), merged)
+            swap.parts.append(merged.name)
+            held, size = [], 0
     for path in folder.iterdir():
         if path.name not in swap.replaces and path.is_file():
             try:

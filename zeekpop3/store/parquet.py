@@ -11,7 +11,6 @@ import inspect
 import os
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,18 +53,17 @@ def write_parquet(table: pa.Table, path: Path) -> Path:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file its name. An existing file of that name is replaced in one step."""
+    """Give a finished file its name, for good. An existing file of that name is replaced in one step."""
     for attempt in range(_ATTEMPTS):
         try:
             temporary.replace(path)
-            return
-        except FileNotFoundError as error:
+            break
+        except OSError as error:
             # A follower that merges parts replaces the folder, and then moves other files back into it.
-            if attempt == _ATTEMPTS - 1:
+            if not isinstance(error, FileNotFoundError) or attempt == _ATTEMPTS - 1:
                 raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
             time.sleep(_WAIT_S)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
+    sync_folder(path.parent)
 
 
 def make_folder(folder: Path) -> None:
@@ -98,7 +96,7 @@ def sweep(folder: Path) -> list[Path]:
     Files of the last minute stay: their writer may be about to publish them.
     """
     removed = []
-    for path in _temporaries(folder):
+    for path in folder.rglob(f".*.parquet{_TEMPORARY}*"):
         try:
             if time.time() - path.stat().st_mtime < _YOUNG_S:
                 continue
@@ -110,8 +108,8 @@ def sweep(folder: Path) -> list[Path]:
         try:
             path.unlink()
             removed.append(path)
-        except OSError:
-            continue
+        except OSError:  # it has no name any more, or is no file
+            pass
         finally:
             os.close(descriptor)
     return removed
@@ -134,44 +132,34 @@ def _create(path: Path) -> tuple[Path, int]:
         raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
 
 
-def _temporaries(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob(f".*.parquet{_TEMPORARY}*") if path.is_file())
-
-
 def _options(table: pa.Table) -> dict[str, Any]:
     """How the columns are stored, according to the schema of the table."""
     import pyarrow.parquet as pq
 
     name = (table.schema.metadata or {}).get(TABLE_KEY, b"").decode()
     columns = TABLES[name].columns if name in TABLES else ()
-    rows = _row_group_rows(table)
+    largest = max((column.nbytes for column in table.columns), default=0)
+    group_rows = _rows_within(_ROW_GROUP_BYTES, table.num_rows, table.nbytes)
     options: dict[str, Any] = {
         "compression": "zstd",
         "compression_level": 1,
-        "row_group_size": rows,
+        "row_group_size": group_rows,
         # Dictionaries and statistics of all columns cost more than they save (measured on real mail).
         "use_dictionary": [column.name for column in columns if column.repeats],
         "write_statistics": [column.name for column in columns if column.searched or column.looked_up],
-        "write_batch_size": _batch_rows(table),
+        # So many rows are encoded before Arrow checks whether a page is full: few if they are large. A page
+        # of many times its size (1 MiB) saves nothing and takes three times its memory.
+        "write_batch_size": min(_BATCH_ROWS, _rows_within(_BATCH_BYTES, table.num_rows, largest)),
     }
     if "bloom_filter_options" in inspect.signature(pq.ParquetWriter.__init__).parameters:
-        size = {"ndv": max(1, min(rows, table.num_rows)), "fpp": 0.01}
+        size = {"ndv": group_rows, "fpp": 0.01}
         options["bloom_filter_options"] = {column.name: size for column in columns if column.looked_up}
     return options
 
 
-def _row_group_rows(table: pa.Table) -> int:
-    rows, size = int(table.num_rows), int(table.nbytes)
-    return max(1, min(rows, rows * _ROW_GROUP_BYTES // max(1, size)))
-
-
-def _batch_rows(table: pa.Table) -> int:
-    """Rows that are encoded before Arrow checks whether a page is full: few if they are large.
-
-    A page of many times its size (1 MiB) saves nothing and takes three times its memory.
-    """
-    largest = max((column.nbytes for column in table.columns), default=0)
-    return max(1, min(_BATCH_ROWS, int(table.num_rows) * _BATCH_BYTES // max(1, largest)))
+def _rows_within(limit: int, rows: int, size: int) -> int:
+    """How many of `rows` rows, which together have `size` bytes, have about `limit` bytes; at least one."""
+    return max(1, min(rows, rows * limit // max(1, size)))
 
 
 def _reason(error: OSError) -> str:

@@ -9,9 +9,9 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from zeekpop3.store.parquet import make_folder, publish, sync_folder, write_parquet
+from zeekpop3.store.parquet import make_folder, publish, write_parquet
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
@@ -27,51 +27,32 @@ def new_token() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
 
 
-class StagedPart(NamedTuple):
-    """A part that is written and flushed under a temporary name."""
-
-    temporary: Path
-    path: Path
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PartWriter:
-    """Writes parts below one folder. Picklable: a worker process gets a copy, with a token of its own."""
+    """Writes parts below one folder, for example in a worker process."""
 
     root: Path
     token: str = field(default_factory=new_token)
-    number: int = 0
 
-    def write(self, name: str, table: pa.Table, number: int | None = None) -> list[Path]:
+    def write(self, name: str, table: pa.Table, number: int) -> list[Path]:
         """Write the rows of a table as one part per day, in the order given; returns the paths.
 
-        `number` is the part's number in its name (default: counted up). Raises OutputError.
+        All parts are written before readers see the first. `number` is the part's number in its name; a part
+        of the same number is replaced. Raises OutputError.
         """
-        return self.publish(self.stage(name, table, number))
-
-    def stage(self, name: str, table: pa.Table, number: int | None = None) -> list[StagedPart]:
-        """As `write`, but readers do not see the parts before `publish`."""
-        if number is None:
-            number, self.number = self.number, self.number + 1
-        parts: list[StagedPart] = []
+        staged: dict[Path, Path] = {}
         try:
             for day, rows in split_by_day(table):
                 path = self.root / name / f"day={day}" / f"part-{self.token}-{number:06d}.parquet"
                 make_folder(path.parent)
-                parts.append(StagedPart(write_parquet(rows, path), path))
+                staged[path] = write_parquet(rows, path)
         except BaseException:
-            for part in parts:
-                part.temporary.unlink(missing_ok=True)
+            for temporary in staged.values():
+                temporary.unlink(missing_ok=True)
             raise
-        return parts
-
-    def publish(self, parts: list[StagedPart]) -> list[Path]:
-        """Give staged parts their names. Raises OutputError."""
-        for part in parts:
-            publish(part.temporary, part.path)
-        for folder in {part.path.parent for part in parts}:
-            sync_folder(folder)
-        return [part.path for part in parts]
+        for path, temporary in staged.items():
+            publish(temporary, path)
+        return list(staged)
 
 
 def parts_of(folder: Path) -> list[Path]:
@@ -92,7 +73,6 @@ def fill_empty(root: Path) -> None:
             path = folder / max(days) / "part-empty.parquet"
             make_folder(path.parent)
             publish(write_parquet(schema(name).empty_table(), path), path)
-            sync_folder(path.parent)
 
 
 def split_by_day(table: pa.Table) -> list[tuple[str, pa.Table]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from zeekpop3.errors import QueryError
@@ -12,7 +13,6 @@ from zeekpop3.store.locks import exclusive
 from zeekpop3.store.parts import fill_empty
 from zeekpop3.tables.schema import TABLES
 
-_DAY = re.compile(r"day=(\d{4}-\d{2}-\d{2})")
 _KEEP = re.compile(r"(\d{1,6})\s*(d|w|y)?")
 _DAYS = {"d": 1, "w": 7, "y": 365}
 _GONE = ".pruned-"
@@ -28,8 +28,7 @@ def keep_days(text: str) -> int:
 
 def newest_day(path: str | Path) -> dt.date | None:
     """The newest day of any table; None if there are no days."""
-    days = (_DAY.fullmatch(folder.name) for name in TABLES for folder in Path(path, name).glob("day=*"))
-    return max((day for found in days if found and (day := _date(found[1]))), default=None)
+    return max((day for day, _ in _days(Path(path))), default=None)
 
 
 def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = False) -> list[Path]:
@@ -46,15 +45,7 @@ def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = Fals
         oldest = (now.astimezone(dt.UTC) - dt.timedelta(days=keep)).date()
     except OverflowError:
         return []
-    old = [
-        folder
-        for name in TABLES
-        for folder in sorted((path / name).glob("day=*"))
-        if (found := _DAY.fullmatch(folder.name)) is not None
-        and (day := _date(found[1])) is not None
-        and day < oldest
-        and not _is_empty_table(folder)
-    ]
+    old = [folder for day, folder in _days(path) if day < oldest and not _is_empty_table(folder)]
     if dry_run:
         return old
     with exclusive(path):
@@ -66,18 +57,22 @@ def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = Fals
     return old
 
 
-def _date(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return None
+def _days(path: Path) -> Iterator[tuple[dt.date, Path]]:
+    """The days of each table and their folders; other folders are not ours."""
+    for name in TABLES:
+        for folder in sorted((path / name).glob("day=*")):
+            try:
+                day = dt.date.fromisoformat(folder.name.removeprefix("day="))
+            except ValueError:
+                continue
+            if folder.name == f"day={day}":  # not another form of ISO 8601
+                yield day, folder
 
 
 def _is_empty_table(folder: Path) -> bool:
     """Whether this is how version 1 of the tables marked a table without rows."""
-    return folder.name == "day=1970-01-01" and [path.name for path in folder.iterdir()] == [
-        "part-empty.parquet"
-    ]
+    names = [path.name for path in folder.iterdir()]
+    return folder.name == "day=1970-01-01" and names == ["part-empty.parquet"]
 
 
 def _remove(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from zeekpop3.errors import QueryError
 from zeekpop3.store.dataset import dataset, reading
 from zeekpop3.store.filters import Filters, Time, condition, hash_column
+from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +57,6 @@ def read(path: str | Path, table: str, **options: Unpack[ReadOptions]) -> pd.Dat
     chosen: dict[str, Any] = dict(options)
     columns, limit = chosen.pop("columns", None), chosen.pop("limit", None)
     if columns is None:
-        from zeekpop3.tables.schema import TABLES
-
         columns = [column.name for column in TABLES[table].columns if column.name != "raw"]
     return to_pandas(read_table(path, table, columns, Filters(**chosen), limit=limit))
 

@@ -6,6 +6,7 @@ interrupt anywhere: the next run that opens the folder finishes them.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -65,6 +66,7 @@ class Sink:
                 make_folder(self.root)
                 self._staging_lock = open_locked(self.root, wait=True)
         self._writer = PartWriter(self.root, self._token)
+        self._numbers = itertools.count()
 
     def _check(self) -> None:
         """Raise OutputError if the mode does not allow what the folder contains."""
@@ -74,22 +76,18 @@ class Sink:
             raise OutputError(
                 f"{self.out}: already contains tables ({', '.join(existing)}); use --append or --overwrite"
             )
-        for name, paths in parts.items():
-            if self.mode == "append":
+        if self.mode == "append":
+            for name, paths in parts.items():
                 for path in paths:
                     check_appendable(path, name)
-            elif self.mode == "overwrite":
-                _refuse_other_files(self.out / name)
         if self.mode == "overwrite":
+            for name in TABLES:
+                _refuse_other_files(self.out / name)
             refuse_live_follower(self.out)
 
-    def writer(self, token: str) -> PartWriter:
-        """A writer for another process or thread; its parts belong to this run."""
-        return PartWriter(self.root, token)
-
-    def write(self, name: str, table: pa.Table, number: int | None = None) -> list[Path]:
+    def write(self, name: str, table: pa.Table) -> list[Path]:
         """See `PartWriter.write`."""
-        return self._writer.write(name, table, number)
+        return self._writer.write(name, table, next(self._numbers))
 
     def close(self) -> None:
         """Finish the run: empty tables get an empty part, and an overwrite replaces the old tables."""
@@ -101,7 +99,7 @@ class Sink:
                 except OutputError:
                     self.abandon()
                     raise
-                _write_marker(self.root / _READY)
+                make_folder(self.root / _READY)
                 _swap(self.out, self.root)
             self._unlock()
 
@@ -134,15 +132,6 @@ def _refuse_other_files(folder: Path) -> None:
         part = path.parent.parent == folder and ".parquet" in path.name
         if path.is_file() and not part and path.name not in _SPARK_MARKS:
             raise OutputError(f"{path}: not written by zeekpop3; refusing to overwrite {folder}")
-
-
-def _write_marker(path: Path) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    sync_folder(path.parent)
 
 
 def _swap(out: Path, staging: Path) -> None:
