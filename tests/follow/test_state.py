@@ -82,7 +82,7 @@ def test_a_killed_rebuild_goes_on(
         with Follower([spool], out, options=QUICK) as follower:
             follower._stop = True  # after the first piece
             follower._reader.round(lambda: False)
-            follower._commit_all()
+            follower._commit()
     _grow(spool, lines, 1.0)
     _follow(spool, out)
     assert_same(out, batch(lines))

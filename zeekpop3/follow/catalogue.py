@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from zeekpop3.log.header import HEAD_BYTES
 
 _OLD_NS = 3_600_000_000_000
 _RELIST_S = 60.0
+_HEADER_LINES = re.compile(rb"\A(?:#.*\n)*")
 
 
 @dataclass(slots=True)
@@ -151,16 +153,11 @@ class Catalogue:
 def head_with_row(file: LogFile, path: Path) -> Head | None:
     """The head of an open log; None while it has no complete row. Raises LogError if it is something else."""
     text, start = read_start(file)
-    if not text:
+    rows = _HEADER_LINES.sub(b"", text)
+    if not text or rows.startswith(b"#"):
         return None
-    at = 0
-    while text[at : at + 1] == b"#":
-        end = text.find(b"\n", at) + 1
-        if not end:
-            return None
-        at = end
     head = parse_head(text, start, path)
-    return head if b"\n" in text[at:] or len(text) >= HEAD_BYTES else None
+    return head if b"\n" in rows or len(text) >= HEAD_BYTES else None
 
 
 def mark_of(head: Head) -> str:

@@ -50,40 +50,27 @@ class ConnectionCheckpoint(msgspec.Struct, omit_defaults=True):
     base: WrittenRows | None = None
 
 
+_EXAMPLE = ConnectionCheckpoint("C", 1_700_000_000_000_000, {1: 1}, 2, WrittenRows(1))
+
+
 @dataclass(slots=True)
 class OpenConnection:
-    """`base`: what was written before `base_row`, where the machine begins."""
+    """A state machine, where it stands (`saved`), and the rows behind a hole, by their first `seq`."""
 
     connection: Connection
-    ts: int = 0
-    logs: dict[int, int] = field(default_factory=dict)
-    written: WrittenRows = field(default_factory=WrittenRows)
-    base: WrittenRows | None = None
-    base_row: int = 0
-    next_row: int = 0
+    saved: ConnectionCheckpoint
+    bound: int = 0
+    last_ts: int = 0
     waiting: dict[int, Rows] = field(default_factory=dict)
     waiting_bytes: int = 0
-    last_ts: int = 0
-    bound: int = 0
-
-    @property
-    def uid(self) -> str:
-        return self.connection.uid
 
     @property
     def held_bytes(self) -> int:
         return self.connection.held_bytes + self.waiting_bytes
 
-    def checkpoint(self) -> msgspec.Raw:
-        """A `ConnectionCheckpoint` as JSON."""
-        saved = ConnectionCheckpoint(
-            self.uid, self.ts, self.logs, self.next_row, self.written, self.base_row, self.base
-        )
-        return msgspec.Raw(msgspec.json.encode(saved))
-
     def new(self, events: list[Event]) -> list[Event]:
         """The events that are not written yet, with their numbers in the whole connection."""
-        written, base, out = self.written, self.base or WrittenRows(), []
+        written, base, out = self.saved.written, self.saved.base or WrittenRows(), []
         for event in events:
             if isinstance(event, Command):
                 event.seq += base.commands
@@ -98,11 +85,11 @@ class OpenConnection:
             else:
                 if written.session:
                     continue
-                if self.base_row:
+                if self.saved.base_row:
                     event.commands += base.commands
                     if event.ts:
-                        event.duration += event.ts - self.ts
-                    event.ts = self.ts
+                        event.duration += event.ts - self.saved.ts
+                    event.ts = self.saved.ts
                     if "rows_missing" not in event.defects:
                         event.defects.append("rows_missing")
                 written.session = True
@@ -124,7 +111,7 @@ class Connections:
     def clear(self) -> None:
         """Forget all connections."""
         self.open = CompactDict(
-            Packer(OpenConnection(connection, logs={1: 1}) for connection in typical()),
+            Packer(OpenConnection(each, _EXAMPLE) for each in typical()),
             max(16, min(20_000, self.max_bytes // (8 * _CONNECTION_BYTES))),
         )
         self._checkpoints: dict[str, msgspec.Raw] = {}
@@ -140,21 +127,17 @@ class Connections:
             if uid in self.given_up:
                 self.late_rows += len(rows.seq)
                 return []
-            opened = self._begin(uid)
-        if not opened.ts:
-            opened.ts = rows.ts[0]
-        if offset < opened.logs.get(log, offset + 1):
-            opened.logs[log] = offset
+            written = self.before.pop(uid, WrittenRows())
+            opened = self._begin(ConnectionCheckpoint(uid, rows.ts[0], {}, 0, written))
+        saved = opened.saved
+        saved.logs[log] = min(offset, saved.logs.get(log, offset))
         opened.last_ts = max(opened.last_ts, rows.ts[-1])
-        if rows.seq[0] <= opened.next_row and rows.seq[-1] - rows.seq[0] == len(rows.seq) - 1:
+        if rows.seq[0] <= saved.rows and rows.seq[-1] - rows.seq[0] == len(rows.seq) - 1:
             events = self._take(opened, rows)
         else:
             events = self._sort_in(opened, rows)
-        while opened.waiting and not opened.connection.done:
-            first = min(opened.waiting)
-            if first > opened.next_row:
-                break
-            events += self._take(opened, self._unwait(opened, first))
+        while opened.waiting and not opened.connection.done and min(opened.waiting) <= saved.rows:
+            events += self._take(opened, self._unwait(opened, min(opened.waiting)))
         self._after(opened)
         # Only new rows can exceed the memory: checked now and then.
         self._fed_bytes += _size(rows) + OVERHEAD + _CHECKPOINT_BYTES
@@ -163,17 +146,14 @@ class Connections:
             events += self._bound_memory()
         return events
 
-    def _begin(self, uid: str) -> OpenConnection:
-        opened = OpenConnection(Connection(uid, self.max_message), bound=self.max_message)
-        if uid in self.before:
-            opened.written = self.before.pop(uid)
-        self.open.add(uid, opened)
+    def _begin(self, saved: ConnectionCheckpoint) -> OpenConnection:
+        opened = OpenConnection(Connection(saved.uid, self.max_message), saved, self.max_message)
+        self.open.add(saved.uid, opened)
         return opened
 
     def _take(self, opened: OpenConnection, rows: Rows) -> list[Event]:
-        events = opened.connection.receive(rows)
-        opened.next_row = max(opened.next_row, rows.seq[-1] + 1)
-        return opened.new(events)
+        opened.saved.rows = max(opened.saved.rows, rows.seq[-1] + 1)
+        return opened.new(opened.connection.receive(rows))
 
     def _sort_in(self, opened: OpenConnection, rows: Rows) -> list[Event]:
         """Rows with a hole before or between them: those behind it wait."""
@@ -184,9 +164,9 @@ class Connections:
                 continue
             run = rows.part(start, stop)
             start = stop
-            if run.seq[-1] < opened.next_row:
+            if run.seq[-1] < opened.saved.rows:
                 self.late_rows += len(run.seq)  # read before: a log that exists twice
-            elif run.seq[0] <= opened.next_row:
+            elif run.seq[0] <= opened.saved.rows:
                 events += self._take(opened, run)
             else:
                 same = opened.waiting.get(run.seq[0])
@@ -209,16 +189,17 @@ class Connections:
             if not opened.connection.done:
                 events += self._take(opened, self._unwait(opened, first))
         if opened.connection.done:
-            self.give_up(opened.uid, opened.last_ts)
+            self.give_up(opened.saved.uid, opened.last_ts)
         return events
 
     def _after(self, opened: OpenConnection) -> None:
         """A connection was changed: forget it if it is done, else note its checkpoint."""
+        uid = opened.saved.uid
         if opened.connection.done:
-            self._forget(opened.uid)
+            self._forget(uid)
         else:
-            self._checkpoints[opened.uid] = opened.checkpoint()
-            self._last_ts[opened.uid] = opened.last_ts
+            self._checkpoints[uid] = msgspec.Raw(msgspec.json.encode(opened.saved))
+            self._last_ts[uid] = opened.last_ts
 
     def _forget(self, uid: str) -> None:
         self.open.discard(uid)
@@ -290,7 +271,7 @@ class Connections:
                 events += opened.new(opened.connection.bound(limit))
                 self._after(opened)
                 if opened.connection.held_bytes > 2 * limit:
-                    events += self._abandon(opened.uid)  # what it holds is not a message
+                    events += self._abandon(opened.saved.uid)  # what it holds is not a message
         return events
 
     def _close_oldest(self) -> list[Event]:
@@ -319,16 +300,13 @@ class Connections:
         """
         damaged = []
         for saved in checkpoints:
-            opened = self._begin(saved.uid)
-            opened.ts = opened.last_ts = saved.ts
-            opened.written = copy(saved.written)
-            opened.logs = dict(saved.logs)
-            opened.base, opened.base_row = saved.base, saved.base_row
             if lost.intersection(saved.logs):
                 damaged.append(saved.uid)
-                opened.base, opened.base_row = copy(saved.written), saved.rows
-                opened.logs = {}
-            opened.next_row = opened.base_row
+                saved.base, saved.base_row = copy(saved.written), saved.rows
+                saved.logs = {}
+            saved.rows = saved.base_row
+            opened = self._begin(saved)
+            opened.last_ts = saved.ts
             self._after(opened)
         return damaged
 

@@ -20,6 +20,8 @@ from zeekpop3.follow.state import DamagedStateError, State, load, save
 from zeekpop3.follow.wake import Waker
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.store.merge import Swap, merge
+from zeekpop3.store.parts import new_token
+from zeekpop3.store.write import Sink
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +58,6 @@ class Follower:
         self._record_bytes = min(_RECORD_BYTES, self.options.max_memory // 8)
         self._stop = self._flush = False
         self._taken: tuple[list[tuple[str, pa.Table]], State] | None = None
-        self._unsettled = False
         self._level_at = time.monotonic()
         self._merging: Iterator[Swap] | None = None
         self._merged_at: float | None = None
@@ -101,11 +102,6 @@ class Follower:
         """Whether something in the logs could not be used."""
         return self._reader.failed
 
-    @property
-    def lag_s(self) -> float:
-        """Seconds since the tables were last level with the logs."""
-        return time.monotonic() - self._level_at if self._reader.dirty_since is not None else 0.0
-
     def once(self) -> Counters:
         """Read what is there, commit, merge the parts of days that are over; returns the totals.
 
@@ -113,7 +109,7 @@ class Follower:
         """
         while not self._stop and self._reader.round(self._between):
             pass
-        self._commit_all()
+        self._commit()
         self._merged_at = None
         while self._merge():
             pass
@@ -135,7 +131,7 @@ class Follower:
                 if not more:
                     self._rest(waker, pause)
             try:
-                self._commit_all()
+                self._commit()
             except (OSError, OutputError) as error:
                 self.problems.output(self._reason(error))
                 return False
@@ -148,9 +144,6 @@ class Follower:
     # -- start -----------------------------------------------------------------------------------------
 
     def _open(self) -> State:
-        from zeekpop3.store.parts import new_token
-        from zeekpop3.store.write import Sink
-
         try:
             Sink(self.out, "append").close()  # completes an interrupted overwrite, checks versions
             state = self._load()
@@ -179,7 +172,6 @@ class Follower:
             return None
         if state is not None:
             self._output.settle(state)
-            state.publish, state.swaps = [], []
         return state
 
     # -- the loop --------------------------------------------------------------------------------------
@@ -190,7 +182,7 @@ class Follower:
             self._finish_commit()
             more = self._reader.round(self._between)
             if self._due():
-                self._commit_all()
+                self._commit()
             elif not more:
                 more = self._merge()
         except (OSError, OutputError) as error:
@@ -238,16 +230,15 @@ class Follower:
         waited = time.monotonic() - self._reader.dirty_since
         return waited >= self.options.flush_s or self._reader.records.nbytes >= self._record_bytes
 
-    def _commit_all(self) -> None:
-        self._finish_commit()
-        self._flush = False
-        if self._reader.dirty_since is not None:
-            self._commit()
-
     def _commit(self) -> None:
-        """Stage, write the checkpoint, publish. Raises OutputError or OSError; it is completed later."""
+        """Stage what is new, write the checkpoint, publish.
+
+        Raises OutputError or OSError; it is completed later.
+        """
         self._finish_commit()
         self._flush = False
+        if self._reader.dirty_since is None:
+            return
         self._number += 1
         tables = self._reader.take()
         if self.options.matcher is not None and tables:
@@ -258,10 +249,10 @@ class Follower:
 
     def _finish_commit(self) -> None:
         """Do what is left of a commit that failed half-way; usually nothing."""
-        if self._taken is None and not self._unsettled:
+        if not (self._taken or self._saved.publish or self._saved.swaps):
             return
         self._output.check()
-        self._settle()
+        self._output.settle(self._saved)
         if self._taken is None:
             return
         tables, state = self._taken
@@ -270,8 +261,8 @@ class Follower:
         save(state, self._output.state_path)
         self._reader.totals.parts = state.totals.parts
         self._reader.dirty_since = None
-        self._saved, self._taken, self._unsettled = state, None, True
-        self._settle()
+        self._saved, self._taken = state, None
+        self._output.settle(state)
         rows = {name: table.num_rows for name, table in tables}
         if rows:
             behind = round(time.monotonic() - self._level_at, 1)
@@ -282,11 +273,6 @@ class Follower:
             self._level_at = time.monotonic()
         self._committed_at = time.time()
         self._write_metrics()
-
-    def _settle(self) -> None:
-        if self._unsettled:
-            self._output.settle(self._saved)
-            self._unsettled = False
 
     def _merge(self) -> bool:
         """Merge the parts of one day of one table, if it is time; True if there may be more."""
@@ -305,19 +291,15 @@ class Follower:
                 done=self._merged,
                 part_bytes=self.options.part_bytes,
             )
-        try:
-            swap = next(self._merging, None)
-        except (OSError, OutputError):
-            self._merging = None
-            raise
+        swap = next(self._merging, None)
         if swap is None:
             self._merging = None
             return False
         self._output.check()
-        state = replace(self._saved, publish=[], swaps=[swap], number=self._number)
+        state = replace(self._saved, swaps=[swap], number=self._number)
         save(state, self._output.state_path)
-        self._saved, self._unsettled = state, True
-        self._settle()
+        self._saved = state
+        self._output.settle(state)
         problems.info("merged", folder=swap.folder, parts=len(swap.replaces), into=len(swap.parts))
         return True
 
@@ -326,13 +308,14 @@ class Follower:
         if self.options.metrics is None:
             return
         connections = self._reader.connections
-        gauges = metrics.Gauges(
-            self.lag_s,
-            len(connections.open),
-            connections.held_bytes,
-            self._committed_at,
-            int(self.problems.healthy),
-        )
+        behind = time.monotonic() - self._level_at if self._reader.dirty_since is not None else 0.0
+        gauges = {
+            "lag_seconds": behind,
+            "open_connections": len(connections.open),
+            "held_bytes": connections.held_bytes,
+            "last_commit_seconds": self._committed_at,
+            "healthy": int(self.problems.healthy),
+        }
         try:
             metrics.write(self.options.metrics, self.totals, gauges)
         except OSError as error:

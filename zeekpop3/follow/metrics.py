@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from zeekpop3.pipeline.counters import Counters
-
-
-class Gauges(NamedTuple):
-    """Values that go up and down. `lag_seconds`: how long the tables have been behind the logs."""
-
-    lag_seconds: float
-    open_connections: int
-    held_bytes: int
-    last_commit_seconds: float
-    healthy: int
-
 
 _COUNTERS = {
     "rows": "Rows of the event log that were read.",
@@ -33,7 +22,7 @@ _COUNTERS = {
     "problems": "Files and rows that could not be used.",
     "parts": "Parquet files that were written.",
 }
-_GAUGES = {
+GAUGES = {
     "lag_seconds": "Seconds since the tables were last level with the logs.",
     "open_connections": "Open connections.",
     "held_bytes": "Bytes of unfinished messages in memory.",
@@ -42,21 +31,19 @@ _GAUGES = {
 }
 
 
-def text(totals: Counters, gauges: Gauges) -> str:
-    """The metrics in Prometheus' text format."""
+def text(totals: Counters, gauges: Mapping[str, float]) -> str:
+    """The metrics in Prometheus' text format. `gauges` has a value for each name in `GAUGES`."""
+    found = [(f"{name}_total", "counter", about, getattr(totals, name)) for name, about in _COUNTERS.items()]
+    found += [(name, "gauge", about, gauges[name]) for name, about in GAUGES.items()]
     lines = []
-    for name, help_text in _COUNTERS.items():
-        full = f"zeekpop3_follow_{name}_total"
-        lines += [f"# HELP {full} {help_text}", f"# TYPE {full} counter", f"{full} {getattr(totals, name)}"]
-    for name, help_text in _GAUGES.items():
+    for name, kind, about, value in found:
         full = f"zeekpop3_follow_{name}"
-        value = getattr(gauges, name)
-        shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-        lines += [f"# HELP {full} {help_text}", f"# TYPE {full} gauge", f"{full} {shown}"]
+        shown = f"{value:.3f}" if isinstance(value, float) else value
+        lines += [f"# HELP {full} {about}", f"# TYPE {full} {kind}", f"{full} {shown}"]
     return "\n".join(lines) + "\n"
 
 
-def write(path: Path, totals: Counters, gauges: Gauges) -> None:
+def write(path: Path, totals: Counters, gauges: Mapping[str, float]) -> None:
     """Replace the textfile; it is readable by all, as it holds only numbers. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)

@@ -17,7 +17,8 @@ from zeekpop3.follow.rebuild import PUBLISHED
 from zeekpop3.follow.state import State
 from zeekpop3.store.locks import FOLLOWER_FOLDER, FOLLOWER_LOCK, FOLLOWER_STATE, holder, lock
 from zeekpop3.store.merge import Swap
-from zeekpop3.store.parquet import make_folder, sync_folder
+from zeekpop3.store.parquet import make_folder, publish, sync_folder
+from zeekpop3.store.parts import PartWriter, parts_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,49 +77,32 @@ class Output:
 
         Staging again under the same number replaces what was staged before. Raises OutputError, OSError.
         """
-        from zeekpop3.store.parts import PartWriter
-
         writer = PartWriter(self.staged, token)
-        names: list[str] = []
+        paths: list[Path] = []
         for name, table in sorted(tables, key=lambda item: PUBLISHED.index(item[0])):
-            paths = writer.write(name, table, number)
-            names += [str(path.relative_to(self.staged)) for path in paths]
-        for folder in {(self.staged / name).parent.parent for name in names}:
-            sync_folder(folder)
-            sync_folder(self.staged)
-        return names
+            paths += writer.write(name, table, number)
+        return [str(path.relative_to(self.staged)) for path in paths]
 
     def settle(self, state: State) -> None:
-        """Publish what a checkpoint names, as far as that is not done yet. Raises OSError."""
-        folders = set()
+        """Publish what a checkpoint names, as far as that is not done yet. Raises OutputError, OSError."""
         for name in state.publish:
             staged, path = self.staged / name, self.out / name
             if staged.exists():
                 make_folder(path.parent)
-                staged.replace(path)
-                folders.add(path.parent)
-        for folder in folders:
-            sync_folder(folder)
+                publish(staged, path)
         for swap in state.swaps:
             self._swap(swap)
+        state.publish, state.swaps = [], []
 
     def sweep(self) -> None:
         """Remove what was staged and is not in the checkpoint; only after `settle`."""
         shutil.rmtree(self.staged, ignore_errors=True)
         shutil.rmtree(self.merged, ignore_errors=True)
 
-    def publish_all(self) -> int:
-        """Publish all staged parts, because the checkpoint is lost; returns their number."""
-        names = sorted(
-            (
-                str(path.relative_to(self.staged))
-                for name in PUBLISHED
-                for path in self.staged.glob(f"{name}/day=*/*.parquet")
-            ),
-            key=lambda name: PUBLISHED.index(name.split("/")[0]),
-        )
-        self.settle(State("", publish=names))
-        return len(names)
+    def publish_all(self) -> None:
+        """Publish all staged parts, because the checkpoint is lost."""
+        paths = [path for name in PUBLISHED for path in parts_of(self.staged / name)]
+        self.settle(State("", publish=[str(path.relative_to(self.staged)) for path in paths]))
 
     # -- a day's parts in one step ---------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ The logger is "zeekpop3.follow". Numbers and names of a message are in the recor
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 from zeekpop3.errors import LogError
@@ -32,7 +33,7 @@ class ProblemLog:
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
         self._output: str | None = None
-        self._bad_rows: dict[str, int] = {}
+        self._bad_rows: Counter[str] = Counter()
         self._once: set[tuple[str, str]] = set()
 
     @property
@@ -51,7 +52,8 @@ class ProblemLog:
 
     def bad_row(self, error: LogError) -> None:
         """A row, or a place in a log, that cannot be used. The first of each log are logged."""
-        count = self._bad_rows[error.path] = self._bad_rows.get(error.path, 0) + 1
+        self._bad_rows[error.path] += 1
+        count = self._bad_rows[error.path]
         if count <= _BAD_ROWS:
             warning(str(error))
         elif count == _BAD_ROWS + 1:
@@ -69,6 +71,6 @@ class ProblemLog:
 
     def once(self, path: str, reason: str) -> None:
         """A minor problem."""
-        if (path, reason) not in self._once and len(self._once) < _MAX_REMEMBERED:
+        if (path, reason) not in self._once:
             self._once.add((path, reason))
             warning(f"{path}: {reason}")

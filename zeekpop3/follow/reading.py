@@ -121,14 +121,11 @@ class Reader:
                 break
             else:
                 lost.add(unreadable)
-            self._start_over()
+            # Forget what the incomplete replay gave.
+            self.connections.clear()
+            self.records.take()
+            self.records.take_counts()
         self.connections.late_rows = 0
-
-    def _start_over(self) -> None:
-        """Forget what an incomplete replay gave."""
-        self.connections.clear()
-        self.records.take()
-        self.records.take_counts()
 
     def _gone(self, state: State) -> set[int]:
         """The logs that are gone."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.errors import OutputError
 from zeekpop3.follow.connections import WrittenRows
+from zeekpop3.store.parts import parts_of
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ RowKey = tuple[str, int | None]
 
 def holds_rows(out: Path) -> bool:
     """Tell whether any table has a row. Raises OutputError if a part cannot be read."""
-    return any(
-        _metadata(path).num_rows for name in ("emails", "sessions", "commands") for path in _parts(out, name)
-    )
+    tables = ("emails", "sessions", "commands")
+    return any(_read(path, ["uid"]).num_rows for name in tables for path in parts_of(out / name))
 
 
 def written(out: Path, first_day: str) -> dict[str, WrittenRows]:
@@ -56,21 +56,18 @@ def orphans(out: Path, first_day: str, known: dict[str, WrittenRows]) -> dict[st
     """
     found: dict[str, set[RowKey]] = {}
     for name in PUBLISHED_FIRST:
+        columns = [column for column in ("uid", "trans_depth") if column in schema(name).names]
         for path in _parts(out, name, first_day):
-            for key in _keys(_read(path, _key_columns(name))):
-                written = known.get(key[0], WrittenRows())
-                if not (written.session if key[1] is None else written.mails >= key[1]):
-                    found.setdefault(name, set()).add(key)
+            for uid, depth in _keys(_read(path, columns)):
+                entry = known.get(uid, WrittenRows())
+                if not (entry.session if depth is None else entry.mails >= depth):
+                    found.setdefault(name, set()).add((uid, depth))
     return found
 
 
 def without(table: pa.Table, keys: set[RowKey]) -> pa.Table:
     """The rows of a table without those with these keys."""
     return table.filter([key not in keys for key in _keys(table)])
-
-
-def _key_columns(name: str) -> list[str]:
-    return [column for column in ("uid", "trans_depth") if column in schema(name).names]
 
 
 def _keys(table: pa.Table) -> list[RowKey]:
@@ -80,22 +77,8 @@ def _keys(table: pa.Table) -> list[RowKey]:
     return list(zip(uids, table["trans_depth"].to_pylist(), strict=True))
 
 
-def _parts(out: Path, name: str, first_day: str = "") -> list[Path]:
-    return [
-        path
-        for path in sorted((out / name).glob("day=*/*.parquet"))
-        if path.parent.name.removeprefix("day=") >= first_day
-    ]
-
-
-def _metadata(path: Path) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_metadata(path)
-    except (OSError, pa.ArrowException) as error:
-        raise OutputError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+def _parts(out: Path, name: str, first_day: str) -> list[Path]:
+    return [path for path in parts_of(out / name) if path.parent.name >= f"day={first_day}"]
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:
