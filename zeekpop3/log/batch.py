@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Objects = npt.NDArray[np.object_]
 
-_BLOCK = 4 << 20  # Arrow reads in blocks of so many bytes, each of which must hold a whole row
 _LAST_SECOND = 9e9  # the year 2255, before pandas' nanoseconds end
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|\\)")
 
@@ -108,16 +107,14 @@ def _without_meta(text: bytes | bytearray) -> bytes | bytearray:
 
 
 def _batch(chunk: Chunk, text: bytes | bytearray) -> Batch:
-    header = chunk.header
-    apart = data_apart(text, header)
-    payload = None
-    if apart is None:
-        columns = _read_columns(text, header, header.fields)
-    else:
-        rest, payload = apart
-        columns = _read_columns(rest, header, header.fields[:-1])
-        if len(columns["ts"]) != len(payload.fields):
-            raise BadRows("a line is empty but for its data")
+    header, payload = chunk.header, None
+    fields = header.fields
+    if apart := data_apart(text, header):
+        text, payload = apart
+        fields = fields[:-1]
+    columns = _read_columns(text, header, fields)
+    if payload is not None and len(columns["ts"]) != len(payload.fields):
+        raise BadRows("a line is empty but for its data")
     ts = _microseconds(_numpy(columns["ts"]))
     return batch_of(columns.__getitem__, ts, chunk.path, header.empty_field.encode(), payload)
 
@@ -129,6 +126,7 @@ def _read_columns(rows: bytes | bytearray, header: LogHeader, fields: tuple[str,
     binary, still base64.
     """
     import pyarrow as pa
+    import pyarrow.csv as csv
 
     types = {
         name: _arrow_type(name, kind)
@@ -136,19 +134,23 @@ def _read_columns(rows: bytes | bytearray, header: LogHeader, fields: tuple[str,
         if name in COLUMNS
     }
     if not rows:
-        table = pa.schema(types.items()).empty_table()
-    else:
-        try:
-            table = _read_csv(rows, header, fields, types, min(_BLOCK, len(rows) + 1))
-        except pa.ArrowInvalid as error:
-            if len(rows) <= _BLOCK:
-                raise BadRows(str(error)) from None
-            try:  # perhaps only a row that is longer than a block
-                table = _read_csv(rows, header, fields, types, len(rows) + 1)
-            except pa.ArrowInvalid as second:
-                raise BadRows(str(second)) from None
-    table = table.unify_dictionaries().combine_chunks()
-    return {name: _one_chunk(table[name]) for name in types}
+        return {name: pa.array([], kind) for name, kind in types.items()}
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(rows),
+            # One thread: the pipeline has its own workers. One block: each column is one array.
+            csv.ReadOptions(column_names=fields, use_threads=False, block_size=len(rows) + 1),
+            csv.ParseOptions(delimiter=header.separator, quote_char=False),
+            csv.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                null_values=[header.unset_field],
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise BadRows(str(error)) from None
+    return {name: table[name].chunk(0) for name in types}
 
 
 def _arrow_type(name: str, kind: str) -> pa.DataType:
@@ -158,34 +160,6 @@ def _arrow_type(name: str, kind: str) -> pa.DataType:
         return pa.binary()
     numbers = {"time": pa.float64(), "count": pa.uint64(), "port": pa.uint16()}
     return numbers.get(kind, pa.dictionary(pa.int32(), pa.binary()))
-
-
-def _read_csv(
-    rows: bytes | bytearray,
-    header: LogHeader,
-    fields: tuple[str, ...],
-    types: dict[str, pa.DataType],
-    block: int,
-) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.csv as csv
-
-    return csv.read_csv(
-        pa.BufferReader(rows),
-        # One thread: the pipeline has its own workers.
-        csv.ReadOptions(column_names=fields, use_threads=False, block_size=block),
-        csv.ParseOptions(delimiter=header.separator, quote_char=False),
-        csv.ConvertOptions(
-            column_types=types,
-            include_columns=list(types),
-            null_values=[header.unset_field],
-            strings_can_be_null=True,
-        ),
-    )
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def batch_of(

@@ -183,19 +183,18 @@ class LogCutter:
 
     def _last(self, rest: bytearray) -> Iterator[Chunk]:
         """The end of a log that will not grow: an incomplete last line is used if it has all its fields."""
-        is_row = not rest or rest[0] == 0x23 or self._header is None or self._has_all_fields(rest)
-        if is_row:
+        header = self._header
+        is_whole = not rest or rest.startswith(b"#") or header is None
+        if header is not None and rest.count(header.separator.encode()) == len(header.fields) - 1:
+            is_whole = True
+        if is_whole:
             yield from self._pieces(rest)
         if self._meta:
             self._new_header()
         if self._file.problem:
             self._on_error(LogError(self.path, self._file.problem, self.line))
-        elif not is_row:
+        elif not is_whole:
             self._on_error(LogError(self.path, "file ends in the middle of a row", self.line))
-
-    def _has_all_fields(self, row: bytearray) -> bool:
-        header = self._header
-        return header is not None and row.count(header.separator.encode()) == len(header.fields) - 1
 
     def _take_meta(self, text: bytearray, line: int) -> None:
         """A line that begins with `#`; a new header begins with `#separator` or `#fields`."""

@@ -48,22 +48,18 @@ def is_log_name(name: str) -> bool:
 
 
 def _paths(source: Path) -> Iterator[Path]:
-    if source.is_dir():
-        yield from _below(source)
-    elif source.exists() or source.is_symlink():
-        yield source
-    elif glob.has_magic(str(source)):
-        matches = sorted(glob.glob(str(source), recursive=True))  # noqa: PTH207
-        if not matches:
+    paths = [source]
+    if not (source.exists() or source.is_symlink()):
+        if not glob.has_magic(str(source)):
+            raise LogError(source, "no such file or folder")
+        paths = [Path(match) for match in sorted(glob.glob(str(source), recursive=True))]  # noqa: PTH207
+        if not paths:
             raise LogError(source, "no file matches")
-        for match in matches:
-            path = Path(match)
-            if path.is_dir():
-                yield from _below(path)
-            else:
-                yield path
-    else:
-        raise LogError(source, "no such file or folder")
+    for path in paths:
+        if path.is_dir():
+            yield from _below(path)
+        else:
+            yield path
 
 
 def _below(folder: Path) -> Iterator[Path]:

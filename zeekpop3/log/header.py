@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 from zeekpop3.errors import LogError
@@ -89,14 +90,12 @@ class Head:
         """
         header = self.header
         ts, kind = header.fields.index("ts"), header.fields.index("kind")
-        rows = [
-            line.split(header.separator.encode()) for line in self.text[header.size :].split(b"\n") if line
-        ]
+        lines = self.text[header.size :].split(b"\n")
+        rows = [line.split(header.separator.encode()) for line in lines]
         rows = [row for row in rows if len(row) > max(ts, kind)]
-        row = next((row for row in rows if row[kind] != b"contents"), rows[0] if rows else None)
         try:
-            return None if row is None else float(row[ts])
-        except ValueError:
+            return float(min(rows, key=lambda row: row[kind] == b"contents")[ts])
+        except ValueError:  # no row, or not a time
             return None
 
 
@@ -135,11 +134,7 @@ def parse_header(text: bytes, path: Path, line: int = 1) -> LogHeader:
     """
     if not text.startswith(b"#"):
         raise LogError(path, _what_else(text))
-    lines = []
-    for one in text.split(b"\n"):
-        if not one.startswith(b"#"):
-            break
-        lines.append(one)
+    lines = list(takewhile(lambda line: line.startswith(b"#"), text.split(b"\n")))
     text = text[: sum(map(len, lines)) + len(lines)]
     values, places = directives(one.rstrip(b"\r").decode("utf-8", "replace") for one in lines)
     fields = values.get("fields")
