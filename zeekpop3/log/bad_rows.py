@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from zeekpop3.errors import LogError
 from zeekpop3.log.chunks import Chunk, OnError
@@ -30,20 +31,23 @@ class RowErrors:
         self._chunk = chunk
         self._text = text
         self._on_error = on_error
-        self._lines: list[int] | None = None
         self._count = 0
+
+    @cached_property
+    def lines(self) -> list[int]:
+        """The line of each row that is used, counted from the chunk's first."""
+        lines = bytes(self._text).split(b"\n")
+        return [number for number, line in enumerate(lines) if not line.startswith(b"#")]
 
     def of_row(self, row: int, reason: str) -> None:
         """Report a row, by its index among the rows that are used."""
         self._count += 1
         if self._count <= MAX_REPORTED_ROWS:
-            lines = self._rows_to_lines()
-            self._on_error(LogError(self._chunk.path, reason, self._chunk.line + lines[row]))
+            self._on_error(LogError(self._chunk.path, reason, self._chunk.line + self.lines[row]))
 
     def keep(self, rows: list[int]) -> None:
         """From now on, row n is what was row `rows[n]`."""
-        lines = self._rows_to_lines()
-        self._lines = [lines[row] for row in rows]
+        self.lines = [self.lines[row] for row in rows]
 
     def finish(self) -> None:
         """Report how many more there are."""
@@ -52,12 +56,6 @@ class RowErrors:
             self._on_error(
                 LogError(self._chunk.path, f"{more} more bad rows after this line", self._chunk.line)
             )
-
-    def _rows_to_lines(self) -> list[int]:
-        if self._lines is None:
-            lines = bytes(self._text).split(b"\n")
-            self._lines = [number for number, line in enumerate(lines) if not line.startswith(b"#")]
-        return self._lines
 
 
 def good_rows(chunk: Chunk, text: bytes, errors: RowErrors) -> bytes:

@@ -253,7 +253,8 @@ def _truncated(batch: Batch) -> list[int]:
     in a `gap` row it counts missing bytes, in a `sent` row client lines."""
     import numpy as np
 
-    differ = np.flatnonzero((batch.length >= 0) & (batch.payload.sizes != batch.length)).tolist()
+    sizes = np.fromiter(map(len, batch.data), np.int64, len(batch))
+    differ = np.flatnonzero((batch.length >= 0) & (sizes != batch.length)).tolist()
     invalid = set(batch.payload.invalid)
     return [
         row

@@ -108,7 +108,7 @@ def sweep(folder: Path) -> list[Path]:
         try:
             path.unlink()
             removed.append(path)
-        except OSError:  # it has no name any more, or is no file
+        except OSError:  # it has no name any more, or it is a folder
             pass
         finally:
             os.close(descriptor)
