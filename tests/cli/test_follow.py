@@ -14,12 +14,14 @@ def test_the_unit_runs_what_was_typed(tmp_path: Path, monkeypatch: pytest.Monkey
     """Arguments and options are in it, paths absolute; a key is not, but where it belongs is said."""
     monkeypatch.chdir(tmp_path)
     arguments = ["follow", "my logs", "--out", "out/t", "--flush", "5", "--no-body", "--max-memory", "256"]
-    done = program(*arguments, "--metrics", "prom/x.prom", "--hash-users", "secret", "--print-unit")
+    arguments += ["--indicators", "a.intel", "--indicators", "b.intel", "--metrics", "prom/x.prom"]
+    done = program(*arguments, "--hash-users", "secret", "--print-unit")
     lines = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line and line[0] != "#")
     words = shlex.split(lines["ExecStart"])
     assert words[words.index("follow") :] == [
         "follow", f"{tmp_path}/my logs", "--out", f"{tmp_path}/out/t", "--flush", "5.0",
-        "--max-memory", "256", "--metrics", f"{tmp_path}/prom/x.prom", "--no-body",
+        "--max-memory", "256", "--indicators", f"{tmp_path}/a.intel", "--indicators", f"{tmp_path}/b.intel",
+        "--metrics", f"{tmp_path}/prom/x.prom", "--no-body",
     ]  # fmt: skip
     assert Path(words[0]).is_absolute()
     assert lines["ReadWritePaths"] == f"{tmp_path}/out {tmp_path}/prom"

@@ -9,25 +9,21 @@ from __future__ import annotations
 import gc
 import sys
 import traceback
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from zeekpop3 import __version__
-from zeekpop3.cli import export, follow, hunt, man, run, sql, views
+from zeekpop3.cli.options import app
 from zeekpop3.cli.output import say
 from zeekpop3.errors import OutputError, UsageError, ZeekPop3Error
 
+for name in ("run", "follow", "views", "sql", "hunt", "export", "man"):  # in the order of the help
+    import_module(f"zeekpop3.cli.{name}")
+
 #: What typer raises for wrong usage; its own class is not public.
 _USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
-
-app = typer.Typer(
-    name="zeekpop3",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="The mail that users fetch over POP3, as Zeek saw it: event logs in, e-mail records in Parquet out.",
-)
 
 
 def _version(wanted: bool) -> None:
@@ -45,10 +41,6 @@ def _root(
 ) -> None:
     if context.invoked_subcommand != "run":  # `run` makes hardly any cycle, and saves 15 % of its time
         gc.enable()
-
-
-for module in (run, follow, views, sql, hunt, export, man):
-    module.register(app)
 
 
 def main() -> None:
@@ -70,11 +62,10 @@ def main() -> None:
 
 
 def _usage(error: Any) -> int:
-    context = error.ctx
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
     else:
         say(f"zeekpop3: {error.format_message()}")
-        if context is not None:
-            say(f"Try: {context.command_path} --help")
+        if error.ctx is not None:
+            say(f"Try: {error.ctx.command_path} --help")
     return int(error.exit_code)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from zeekpop3.cli.options import Directory, SpanOptions, command, exclusive, local_path
 from zeekpop3.cli.output import say, write
@@ -14,32 +14,25 @@ from zeekpop3.views.export import ExportFormat
 from zeekpop3.views.format import plural
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    command(
-        app,
-        "zeekpop3 export tables --as ecs --since 7d",
-        "zeekpop3 export tables --as ocsf --state siem.state >> mails.json",
-    )(export)
-
-
+@command(
+    "zeekpop3 export tables --as ecs --since 7d",
+    "zeekpop3 export tables --as ocsf --state siem.state >> mails.json",
+)
 def export(
     directory: Directory,
     *,
     as_: Annotated[
         ExportFormat,
-        typer.Option(
+        Option(
             "--as",
             metavar="FORMAT",
             help="ecs: Elastic Common Schema 9.4; ocsf: OCSF 1.8 Email Activity; json: the rows of emails; "
             "zeek, zeek-json: a Zeek log.",
-            show_default=False,
         ),
     ],
     state: Annotated[
         Path | None,
-        typer.Option(
-            "--state",
+        Option(
             metavar="FILE",
             help="Remember in FILE what was exported; only other mails are exported.",
             callback=local_path,

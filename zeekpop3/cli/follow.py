@@ -11,13 +11,12 @@ import json
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, BadParameter, Exit, Option
 
 from zeekpop3.cli.options import RecordOptions, command, given, local_path
 from zeekpop3.cli.output import mails_line, say, write
@@ -26,10 +25,9 @@ from zeekpop3.views.format import plural
 from zeekpop3.views.text import visible
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from zeekpop3.follow import Follower, Options
 
+_LOGGER = logging.getLogger("zeekpop3.follow")
 _MAX_RETRY_S = 60.0
 
 
@@ -40,106 +38,92 @@ class LogFormat(StrEnum):
     json = "json"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    command(
-        app,
-        "zeekpop3 follow /opt/zeek/logs --out /var/lib/zeekpop3/tables",
-        "zeekpop3 follow /opt/zeek/logs --out tables --once --quiet",
-    )(follow)
-
-
 @dataclass(slots=True)
 class FollowerOptions:
     """How the follower runs."""
 
-    once: Annotated[bool, typer.Option("--once", help="Process what exists, then exit (for cron).")] = False
+    once: Annotated[bool, Option("--once", help="Process what exists, then exit (for cron).")] = False
     flush: Annotated[
-        float,
-        typer.Option("--flush", metavar="SECONDS", min=0.1, help="Interval between commits, in seconds."),
+        float, Option(metavar="SECONDS", min=0.1, help="Interval between commits, in seconds.")
     ] = 60.0
     idle: Annotated[
         float,
-        typer.Option(
-            "--idle",
+        Option(
             metavar="SECONDS",
             min=1,
             help="Close a connection after this many seconds of log time without rows.",
         ),
     ] = 3600.0
     max_memory: Annotated[
-        int,
-        typer.Option(
-            "--max-memory", metavar="MIB", min=16, help="Maximum memory for unfinished messages, in MiB."
-        ),
+        int, Option(metavar="MIB", min=16, help="Maximum memory for unfinished messages, in MiB.")
     ] = 1024
     poll: Annotated[
         float | None,
-        typer.Option(
-            "--poll",
+        Option(
             metavar="SECONDS",
             min=0.1,
             help="Poll for changes at this interval instead of using file-system notifications.",
         ),
     ] = None
     merge: Annotated[
-        float,
-        typer.Option("--merge", metavar="SECONDS", min=1, help="Interval between merges of small files."),
+        float, Option(metavar="SECONDS", min=1, help="Interval between merges of small files.")
     ] = 600.0
     part_size: Annotated[
-        int,
-        typer.Option("--part-size", metavar="MIB", min=1, help="Size of merged files in memory, in MiB."),
+        int, Option(metavar="MIB", min=1, help="Size of merged files in memory, in MiB.")
     ] = 32
     indicators: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--indicators",
+        Option(
             metavar="FILE",
             help="List of indicators; new rows that match are logged, and written to the table `hits`.",
         ),
     ] = None
     metrics: Annotated[
-        Path | None,
-        typer.Option("--metrics", metavar="FILE", help="Write counters to a Prometheus textfile."),
+        Path | None, Option(metavar="FILE", help="Write counters to a Prometheus textfile.")
     ] = None
-    log_format: Annotated[
-        LogFormat, typer.Option("--log-format", help="Format of the follower's own log.")
-    ] = LogFormat.plain
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")] = False
+    log_format: Annotated[LogFormat, Option(help="Format of the follower's own log.")] = LogFormat.plain
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Log only warnings and errors.")] = False
 
     def options(self, record: RecordOptions) -> Options:
         """The options as `Follower` takes them. Raises UsageError."""
         from zeekpop3.follow import Options
 
+        matcher = None
+        if self.indicators:
+            from zeekpop3.hunt.live import LiveMatcher
+
+            matcher = LiveMatcher(self.indicators, _LOGGER.error)
         return Options(
             flush_s=self.flush,
             idle_s=self.idle,
             max_memory=self.max_memory << 20,
             poll=self.poll is not None,
-            interval_s=self.poll if self.poll is not None else 1.0,
+            interval_s=self.poll or 1.0,
             merge_s=self.merge,
             part_bytes=self.part_size << 20,
             metrics=self.metrics,
-            matcher=_matcher(self.indicators) if self.indicators else None,
+            matcher=matcher,
             settings=record.settings,
         )
 
 
+@command(
+    "zeekpop3 follow /opt/zeek/logs --out /var/lib/zeekpop3/tables",
+    "zeekpop3 follow /opt/zeek/logs --out tables --once --quiet",
+)
 def follow(
     logs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="LOGDIR...", help="Folders where Zeek writes and archives its logs."),
+        Argument(metavar="LOGDIR...", help="Folders where Zeek writes and archives its logs."),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder for the tables.", show_default=False, callback=local_path),
+        Path | None, Option("--out", "-o", help="Folder for the tables.", callback=local_path)
     ] = None,
     *,
     run: FollowerOptions,
     record: RecordOptions,
     print_unit: Annotated[
-        bool,
-        typer.Option("--print-unit", help="Print a systemd unit that runs this command, and exit."),
+        bool, Option("--print-unit", help="Print a systemd unit that runs this command, and exit.")
     ] = False,
 ) -> None:
     """Update the tables beside a running Zeek; every row is written exactly once.
@@ -153,30 +137,28 @@ def follow(
             say("The key is not in the unit: write ZEEKPOP3_HASH_KEY=… to /etc/zeekpop3/follow.env (0600).")
         return
     if not logs:
-        raise typer.BadParameter("missing argument LOGDIR")
+        raise BadParameter("missing argument LOGDIR")
     if out is None:
-        raise typer.BadParameter("missing option --out")
+        raise BadParameter("missing option --out")
     options = run.options(record)
-    _log_to_stderr(run.log_format, logging.WARNING if run.quiet else logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter(run.log_format))
+    _LOGGER.handlers = [handler]
+    _LOGGER.setLevel(logging.WARNING if run.quiet else logging.INFO)
+    _LOGGER.propagate = False
     _follow(logs, out, options, once=run.once)
 
 
-def _matcher(indicators: list[Path]) -> Callable[[Mapping[str, pa.Table]], pa.Table]:
-    from zeekpop3.hunt.live import LiveMatcher
-
-    logger = logging.getLogger("zeekpop3.follow")
-    return LiveMatcher(indicators, lambda error: logger.error("%s", error))
-
-
 def _follow(logs: list[Path], out: Path, options: Options, *, once: bool) -> None:
-    """Run a follower until it is done or stopped. Raises typer.Exit with the exit code."""
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to commit
+    """Run a follower until it is done or stopped. Raises Exit with the exit code."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to commit
     with _opened(logs, out, options, retry=not once) as follower:
-        _handle_signals(follower)
+        signal.signal(signal.SIGTERM, lambda *_: follower.stop())
+        signal.signal(signal.SIGINT, lambda *_: follower.stop())
+        signal.signal(signal.SIGHUP, lambda *_: follower.flush())
         if not once:
             if not follower.run():
-                raise typer.Exit(3)
+                raise Exit(3)
             return
         totals = follower.once()
         say(
@@ -184,7 +166,7 @@ def _follow(logs: list[Path], out: Path, options: Options, *, once: bool) -> Non
             f"since the first start -> {out}"
         )
         if follower.failed:
-            raise typer.Exit(1)
+            raise Exit(1)
 
 
 def _opened(logs: list[Path], out: Path, options: Options, *, retry: bool) -> Follower:
@@ -201,22 +183,9 @@ def _opened(logs: list[Path], out: Path, options: Options, *, retry: bool) -> Fo
                 raise
             if str(error) != logged:
                 logged = str(error)
-                logging.getLogger("zeekpop3.follow").error("%s; will retry", logged)
+                _LOGGER.error("%s; will retry", logged)
         time.sleep(pause)
         pause = min(2 * pause, _MAX_RETRY_S)
-
-
-def _handle_signals(follower: Follower) -> None:
-    def stop(number: int, frame: object) -> None:
-        follower.stop()
-
-    def commit(number: int, frame: object) -> None:
-        follower.flush()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, commit)
 
 
 class LineFormatter(logging.Formatter):
@@ -233,18 +202,3 @@ class LineFormatter(logging.Formatter):
         if self._log_format is LogFormat.json:
             return json.dumps({"ts": ts, "level": level, "event": text, **fields})
         return visible(f"{ts} {level} {text}" + "".join(f" {name}={value}" for name, value in fields.items()))
-
-
-class _StderrHandler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))
-
-
-def _log_to_stderr(log_format: LogFormat, level: int) -> None:
-    """Write the follower's log to stderr."""
-    handler = _StderrHandler()
-    handler.setFormatter(LineFormatter(log_format))
-    logger = logging.getLogger("zeekpop3.follow")
-    logger.handlers = [handler]
-    logger.setLevel(level)
-    logger.propagate = False

@@ -3,61 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import BadParameter, Option
 
 from zeekpop3.cli.options import Directory, FormatOptions, SpanOptions, command, exclusive, local_path
 from zeekpop3.cli.output import Problems, print_table, say, write
 from zeekpop3.errors import ZeekPop3Error
-from zeekpop3.views.format import csv_lines, json_lines, plural
+from zeekpop3.views.format import plural, row_lines
 
 _SHOWN_PROBLEMS = 10
 _VERDICT_COLUMNS = ("ts", "mail", "result", "domain", "selector", "aligned", "from_address", "reason")
 _UNDECIDED_COLUMNS = ("ts", "mail", "user", "subject", "missing_bytes", "reason")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    command(
-        app,
-        "zeekpop3 hunt tables --indicators feed.intel --indicators hashes.txt",
-        "zeekpop3 hunt tables --indicators feed.intel --new --json",
-    )(hunt)
-    command(
-        app,
-        "zeekpop3 verify tables --dns dns.log",
-        "zeekpop3 verify tables --dns dns.log --keys dkim-keys.json --csv",
-    )(verify)
-
-
-class _SkippedLines(Problems):
-    """Prints the first problems of the lists, and counts all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __call__(self, error: Exception) -> None:
-        self.count += 1
-        if self.count <= _SHOWN_PROBLEMS:
-            super().__call__(error)
-
-    def end(self) -> None:
-        """Print how many were not printed."""
-        if self.count > _SHOWN_PROBLEMS:
-            say(f"zeekpop3: {plural(self.count - _SHOWN_PROBLEMS, 'more line')} skipped")
-
-
+@command(
+    "zeekpop3 hunt tables --indicators feed.intel --indicators hashes.txt",
+    "zeekpop3 hunt tables --indicators feed.intel --new --json",
+)
 def hunt(
     directory: Directory,
     *,
     indicators: Annotated[
         list[Path] | None,
-        typer.Option(
+        Option(
             "--indicators",
             "-i",
             metavar="FILE",
@@ -66,22 +38,17 @@ def hunt(
     ] = None,
     yara: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--yara",
-            metavar="RULES",
-            help="File of YARA rules for messages and decoded attachments. Repeatable.",
-        ),
+        Option(metavar="RULES", help="File of YARA rules for messages and decoded attachments. Repeatable."),
     ] = None,
     output: FormatOptions,
     write_hits: Annotated[
-        bool, typer.Option("--write", help="Also add the hits to the table hits, each once.")
+        bool, Option("--write", help="Also add the hits to the table hits, each once.")
     ] = False,
     new: Annotated[
-        bool,
-        typer.Option("--new", help="Only hits that the table hits does not hold yet; they are added to it."),
+        bool, Option("--new", help="Only hits that the table hits does not hold yet; they are added to it.")
     ] = False,
     undecided: Annotated[
-        bool, typer.Option("--undecided", help="List the mails that cannot be ruled out, not the hits.")
+        bool, Option("--undecided", help="List the mails that cannot be ruled out, not the hits.")
     ] = False,
     select: SpanOptions,
 ) -> None:
@@ -99,14 +66,14 @@ def hunt(
     from zeekpop3.views.hits import hit_lines
     from zeekpop3.views.show import encrypted_sessions
 
-    output.check()
     exclusive("--new", new, "--undecided", undecided)
     if not indicators and not yara:
-        raise typer.BadParameter("give a list: --indicators FILE or --yara RULES")
-    skipped = _SkippedLines()
+        raise BadParameter("give a list: --indicators FILE or --yara RULES")
+    skipped = Problems(most=_SHOWN_PROBLEMS)
     filters = select.filters()
     found = search(directory, indicators or [], rules=yara or [], filters=filters, on_error=skipped)
-    skipped.end()
+    if skipped.count > _SHOWN_PROBLEMS:
+        say(f"zeekpop3: {plural(skipped.count - _SHOWN_PROBLEMS, 'more line')} skipped")
     with new_hits(directory, found.table) if new or write_hits else nullcontext(found.table) as added:
         shown = found.undecided if undecided else added if new else found.table
         if undecided or output.json or output.csv:
@@ -118,23 +85,23 @@ def hunt(
     say(f"{found}{note}")
     if encrypted := encrypted_sessions(directory, filters):
         say(f"{encrypted} switched to TLS (STLS): what was fetched then is encrypted, and was not searched.")
-    if skipped.found:
-        raise typer.Exit(1)
+    skipped.finish()
 
 
+@command(
+    "zeekpop3 verify tables --dns dns.log",
+    "zeekpop3 verify tables --dns dns.log --keys dkim-keys.json --csv",
+)
 def verify(
     directory: Directory,
     *,
     dns: Annotated[
         list[str] | None,
-        typer.Option(
-            "--dns", metavar="LOG", help="Zeek's dns.log, or a folder or a glob of them. Repeatable."
-        ),
+        Option(metavar="LOG", help="Zeek's dns.log, or a folder or a glob of them. Repeatable."),
     ] = None,
     keys: Annotated[
         Path | None,
-        typer.Option(
-            "--keys",
+        Option(
             metavar="FILE",
             help="File of keys: read if it exists; the keys found in --dns are added to it.",
             callback=local_path,
@@ -157,10 +124,9 @@ def verify(
     from zeekpop3.hunt.verify import Verdict
     from zeekpop3.hunt.verify import verify as verdicts
 
-    output.check()
     saved = keys is not None and keys.exists()
     if not dns and not saved:
-        raise typer.BadParameter("give Zeek's dns.log, or a file of keys: --dns LOG or --keys FILE")
+        raise BadParameter("give Zeek's dns.log, or a file of keys: --dns LOG or --keys FILE")
     problems = Problems()
     known = Keys(read_keys(keys) if keys is not None and saved else ())
     for log in dns or []:
@@ -175,22 +141,15 @@ def verify(
     _print_rows([verdict._asdict() for verdict in found], Verdict._fields, _VERDICT_COLUMNS, output)
     counts = ", ".join(f"{sum(v.result == one for v in found)} {one}" for one in ("pass", "fail", "no key"))
     say(f"{plural(len(found), 'signature')}: {counts}; {plural(len(known), 'key')} known")
-    if problems.found:
-        raise typer.Exit(1)
+    problems.finish()
 
 
 def _print_rows(
     rows: list[dict[str, Any]], columns: Sequence[str], shown: Sequence[str], output: FormatOptions
 ) -> None:
-    """Rows with all columns as JSON or CSV, or the columns `shown` as a table."""
-    if output.json:
-        write(json_lines(rows))
-    elif output.csv:
-        write(csv_lines(columns, (row.values() for row in rows)))
+    """Rows with all columns as JSON or CSV, or the columns `shown` as a table; `mail` is UID/DEPTH."""
+    if output.json or output.csv:
+        write(row_lines(columns, (row.values() for row in rows), csv=output.csv))
     elif rows:
-        print_table(shown, [[_cell(row, name) for name in shown] for row in rows])
-
-
-def _cell(row: Mapping[str, Any], name: str) -> Any:
-    """A cell of the table; the mail as `show` and `eml` take it."""
-    return f"{row['uid']}/{row['trans_depth']}" if name == "mail" else row[name]
+        named = [{**row, "mail": f"{row['uid']}/{row['trans_depth']}"} for row in rows]
+        print_table(shown, [[row[name] for name in shown] for row in named])

@@ -1,22 +1,23 @@
-"""Options that several commands share, each group declared once, as a dataclass.
+"""The program's commands are registered here, and the options that several of them share are declared.
 
-A command takes a group as one parameter. `command` registers it with the group's fields as options of its
-own, and adds examples to its help.
+A group of options is a dataclass. A command takes a group as one parameter; its fields become options of the
+command.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-import inspect
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from typer import Argument, Option
 
 from zeekpop3.cli.output import close_stdout
 
@@ -27,35 +28,39 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
+app = typer.Typer(
+    name="zeekpop3",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="The mail that users fetch over POP3, as Zeek saw it: event logs in, e-mail records in Parquet out.",
+)
 
-def command(app: typer.Typer, *examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command; `examples` end its help."""
-    epilog = "\n\n".join(["Examples:", *(f"$ {example}" for example in examples)]) if examples else None
+
+def command(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command of the program; `examples` end its help."""
+    epilog = "\n\n".join(["Examples:", *(f"$ {example}" for example in examples)])
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        app.command(help=_paragraphs(function.__doc__ or ""), epilog=epilog)(_expanded(function))
+        # Each paragraph on one line, so that the help is wrapped to the terminal.
+        paragraphs = [" ".join(part.split()) for part in (function.__doc__ or "").split("\n\n")]
+        app.command(help="\n\n".join(paragraphs), epilog=epilog)(_expanded(function))
         return function
 
     return register
 
 
-def _paragraphs(text: str) -> str:
-    """A docstring with each paragraph on one line, so that the help is wrapped to the terminal."""
-    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
-
-
 def _expanded(function: Callable[..., None]) -> Callable[..., None]:
     """The function with the fields of its option groups as parameters of its own."""
-    hints = get_type_hints(function, include_extras=True)
-    parameters: list[inspect.Parameter] = []
+    parameters: list[Parameter] = []
     groups: dict[str, type[Any]] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        kind = hints[parameter.name]
-        if is_dataclass(kind) and isinstance(kind, type):
+    for parameter in _parameters(function):
+        kind = parameter.annotation
+        if isinstance(kind, type) and is_dataclass(kind):
             groups[parameter.name] = kind
-            parameters += _group_parameters(kind)
+            parameters += _parameters(kind)
         else:
-            parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+            parameters.append(parameter)
 
     @functools.wraps(function)
     def run(**given: Any) -> None:
@@ -68,9 +73,18 @@ def _expanded(function: Callable[..., None]) -> Callable[..., None]:
             close_stdout()
             raise typer.Exit from None
 
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _parameters(of: Callable[..., Any]) -> list[Parameter]:
+    """The parameters of a function or a dataclass, keyword-only, with their types resolved."""
+    hints = get_type_hints(of, include_extras=True)
+    return [
+        parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY)
+        for parameter in signature(of).parameters.values()
+    ]
 
 
 def given(*groups: Any) -> list[str]:
@@ -80,29 +94,15 @@ def given(*groups: Any) -> list[str]:
     """
     words: list[str] = []
     for group in groups:
-        hints = get_type_hints(type(group), include_extras=True)
-        for field in fields(group):
-            value = getattr(group, field.name)
-            option = hints[field.name].__metadata__[0]
-            if value == field.default or option.envvar:
+        for parameter in _parameters(type(group)):
+            value = getattr(group, parameter.name)
+            if value == parameter.default or parameter.annotation.__metadata__[0].envvar:
                 continue
-            name = next(name for name in (option.default, *option.param_decls) if name.startswith("--"))
-            value = value.absolute() if isinstance(value, Path) else value
-            words += [name] if value is True else [name, str(value)]
+            name = f"--{parameter.name.replace('_', '-')}"
+            for each in value if isinstance(value, list) else [value]:
+                each = each.absolute() if isinstance(each, Path) else each
+                words += [name] if each is True else [name, str(each)]
     return words
-
-
-def _group_parameters(group: type[Any]) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(group)
-    ]
 
 
 def local_path(path: Path | None) -> Path | None:
@@ -114,17 +114,9 @@ def local_path(path: Path | None) -> Path | None:
     return path
 
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the tables.", show_default=False)]
-Logs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="LOG...", help="Event logs, folders with event logs, or globs.", show_default=False
-    ),
-]
-Out = Annotated[
-    Path,
-    typer.Option("--out", "-o", help="Folder for the tables.", show_default=False, callback=local_path),
-]
+Directory = Annotated[Path, Argument(metavar="DIR", help="Folder with the tables.")]
+Logs = Annotated[list[str], Argument(metavar="LOG...", help="Event logs, folders with event logs, or globs.")]
+Out = Annotated[Path, Option("--out", "-o", help="Folder for the tables.", callback=local_path)]
 
 
 @dataclass(slots=True)
@@ -132,10 +124,10 @@ class OutputOptions:
     """Where a run writes its tables, and what happens to tables that exist."""
 
     out: Out
-    append: Annotated[bool, typer.Option("--append", help="Add to existing tables.")] = False
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing tables.")] = False
+    append: Annotated[bool, Option("--append", help="Add to existing tables.")] = False
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace existing tables.")] = False
     force: Annotated[
-        bool, typer.Option("--force", help="With --append: add logs that the tables already contain, too.")
+        bool, Option("--force", help="With --append: add logs that the tables already contain, too.")
     ] = False
 
     @property
@@ -150,28 +142,26 @@ class RecordOptions:
     """What records contain: `run`, `pcap` and `follow`."""
 
     attachment_content: Annotated[
-        bool, typer.Option("--attachment-content", help="Store the bytes of attachments, not only hashes.")
+        bool, Option("--attachment-content", help="Store the bytes of attachments, not only hashes.")
     ] = False
-    no_raw: Annotated[bool, typer.Option("--no-raw", help="Leave out the raw messages.")] = False
+    no_raw: Annotated[bool, Option("--no-raw", help="Leave out the raw messages.")] = False
     no_body: Annotated[
-        bool, typer.Option("--no-body", help="Leave out bodies: text, HTML, URLs and raw messages.")
+        bool, Option("--no-body", help="Leave out bodies: text, HTML, URLs and raw messages.")
     ] = False
     hash_users: Annotated[
         str | None,
-        typer.Option(
-            "--hash-users",
+        Option(
             metavar="KEY",
             envvar="ZEEKPOP3_HASH_KEY",
-            show_envvar=True,
             help="Replace users and addresses by HMACs with this key (safer in the environment).",
         ),
     ] = None
-    max_message: Annotated[
-        int, typer.Option("--max-message", metavar="MIB", min=1, help="Maximum size of one message, in MiB.")
-    ] = 64
-    sensor: Annotated[
-        str | None, typer.Option("--sensor", metavar="NAME", help="Name of the sensor, stored in each row.")
-    ] = None
+    max_message: Annotated[int, Option(metavar="MIB", min=1, help="Maximum size of one message, in MiB.")] = (
+        64
+    )
+    sensor: Annotated[str | None, Option(metavar="NAME", help="Name of the sensor, stored in each row.")] = (
+        None
+    )
 
     @property
     def settings(self) -> Settings:
@@ -190,7 +180,7 @@ class RecordOptions:
 
 def _filter(option: str, text: str, metavar: str | None = "TEXT") -> Any:
     """An option of the group "Filters"."""
-    return typer.Option(option, metavar=metavar, rich_help_panel="Filters", help=text)
+    return Option(option, metavar=metavar, rich_help_panel="Filters", help=text)
 
 
 @dataclass(slots=True)
@@ -246,34 +236,24 @@ class MailOptions(SpanOptions):
 
     def mail_filters(self, directory: Path) -> Filters:
         """The filters for the tables in `directory`. Raises QueryError for an invalid time or hash."""
-        filters = self.filters(
-            sender=self.sender,
-            subject=self.subject,
-            attachment=self.attachment,
-            incomplete=self.incomplete,
-        )
-        names = (
-            "recipient", "text", "url", "site", "thread", "ip", "has_attachment", "attachment_name",
-            "extension",
-        )  # fmt: skip
-        conditions = {name: value for name in names if (value := getattr(self, name))}
-        if not conditions:
-            return filters
-        from zeekpop3.views.select import matching_mails
+        from zeekpop3.views.select import CONDITIONS, matching_mails
 
-        keys = matching_mails(directory, conditions, since=filters.since, until=filters.until)
-        return replace(filters, keys=keys)
+        names = ("sender", "subject", "attachment", "incomplete")
+        filters = self.filters(**{name: getattr(self, name) for name in names})
+        conditions = {name: value for name in CONDITIONS if (value := getattr(self, name))}
+        if conditions:
+            filters = replace(filters, keys=matching_mails(directory, conditions, filters))
+        return filters
 
 
 @dataclass(slots=True)
 class FormatOptions:
-    """The format of a list: a table for people by default."""
+    """The format of a list: a table for people by default. Raises typer.BadParameter if both are given."""
 
-    json: Annotated[bool, typer.Option("--json", help="Output JSON Lines.")] = False
-    csv: Annotated[bool, typer.Option("--csv", help="Output CSV with a header line.")] = False
+    json: Annotated[bool, Option("--json", help="Output JSON Lines.")] = False
+    csv: Annotated[bool, Option("--csv", help="Output CSV with a header line.")] = False
 
-    def check(self) -> None:
-        """Raise typer.BadParameter if both are given."""
+    def __post_init__(self) -> None:
         exclusive("--json", self.json, "--csv", self.csv)
 
 

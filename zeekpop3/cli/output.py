@@ -5,13 +5,20 @@ Results go to stdout, notes, errors and progress to stderr.
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from zeekpop3.views.format import plural
 from zeekpop3.views.text import visible
 
 if TYPE_CHECKING:
@@ -49,8 +56,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, vertic
 
 def wrapped(line: str, indent: int) -> list[str]:
     """A line, folded to the terminal's width; further lines are indented."""
-    import textwrap
-
     return textwrap.wrap(line, width(), subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
@@ -61,15 +66,12 @@ def close_stdout() -> None:
 
 def escape_unencodable() -> None:
     """Write characters that stdout's encoding lacks as escapes."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def width() -> int:
     """The width for tables: the terminal's, or a fixed one for files and pipes."""
-    import shutil
-
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         return shutil.get_terminal_size().columns
     return _FILE_WIDTH
@@ -84,20 +86,24 @@ def console() -> Any:
 
 
 class Problems:
-    """Prints errors about parts of the input; `found` is True after the first one."""
+    """Prints errors about parts of the input, the first `most` of them, and counts all."""
 
-    def __init__(self) -> None:
-        self.found = False
+    def __init__(self, most: float = math.inf) -> None:
+        self.count, self._most = 0, most
 
     def __call__(self, error: Exception) -> None:
-        self.found = True
-        say(f"zeekpop3: {error}")
+        self.count += 1
+        if self.count <= self._most:
+            say(f"zeekpop3: {error}")
+
+    def finish(self) -> None:
+        """Exit with code 1 if there was any."""
+        if self.count:
+            raise typer.Exit(1)
 
 
 def summary_line(counts: Counters) -> str:
     """The counts of a run."""
-    from zeekpop3.views.format import plural
-
     return (
         f"{mails_line(counts)}, {plural(counts.attachments, 'attachment')}, "
         f"{plural(counts.sessions, 'session')}, {plural(counts.commands, 'command')} "
@@ -107,8 +113,6 @@ def summary_line(counts: Counters) -> str:
 
 def mails_line(counts: Counters) -> str:
     """The counts of mails, of previews, and of those that are incomplete."""
-    from zeekpop3.views.format import plural
-
     previews = f", {plural(counts.previews, 'preview')} (TOP)" if counts.previews else ""
     incomplete = f", {counts.incomplete} incomplete" if counts.incomplete else ""
     return f"{plural(counts.mails, 'mail')}{previews}{incomplete}"

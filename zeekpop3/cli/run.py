@@ -7,71 +7,49 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
 from zeekpop3.cli.options import Logs, OutputOptions, RecordOptions, command
 from zeekpop3.cli.output import Problems, progress, say, summary_line, write
 from zeekpop3.errors import LogError, ZeekPop3Error
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    command(
-        app,
-        "zeekpop3 run pop3_events.log --out tables",
-        "zeekpop3 run /opt/zeek/logs/2024-06-* --out tables --append --no-body",
-    )(run)
-    command(
-        app,
-        "zeekpop3 pcap traffic.pcap --out tables",
-        "zeekpop3 pcap *.pcap --out tables --append --keep-logs zeek-logs",
-    )(pcap)
-    command(
-        app,
-        "zeekpop3 transcript pop3_events.log",
-        "zeekpop3 transcript pop3_events.log --uid CHhAvVGS1DHFjwGM9 --no-data",
-    )(transcript)
-    command(
-        app,
-        "zeekpop3 scripts",
-        'zeek -Cr traffic.pcap "$(zeekpop3 scripts)/exact.zeek"',
-    )(scripts)
-
-
+@command(
+    "zeekpop3 run pop3_events.log --out tables",
+    "zeekpop3 run /opt/zeek/logs/2024-06-* --out tables --append --no-body",
+)
 def run(
     logs: Logs,
     output: OutputOptions,
     record: RecordOptions,
     jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, help="Number of processes (default: one per core)."),
+        int | None, Option("--jobs", "-j", min=1, help="Number of processes (default: one per core).")
     ] = None,
 ) -> None:
     """Turn event logs into tables: emails, attachments, sessions, commands.
 
     LOG is the event log that the Zeek package writes: pop3_events.log, or a rotated or compressed one.
     """
-    if _process(logs, output, record, jobs):
-        raise typer.Exit(1)
+    problems = Problems()
+    _process(logs, output, record, problems, jobs)
+    problems.finish()
 
 
+@command(
+    "zeekpop3 pcap traffic.pcap --out tables",
+    "zeekpop3 pcap *.pcap --out tables --append --keep-logs zeek-logs",
+)
 def pcap(
-    captures: Annotated[
-        list[Path],
-        typer.Argument(metavar="PCAP...", help="Captures that Zeek can read.", show_default=False),
-    ],
+    captures: Annotated[list[Path], Argument(metavar="PCAP...", help="Captures that Zeek can read.")],
     output: OutputOptions,
     record: RecordOptions,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Use the plain form of the event log instead of the exact form.")
+        bool, Option("--plain", help="Use the plain form of the event log instead of the exact form.")
     ] = False,
     zeek: Annotated[
-        str | None,
-        typer.Option("--zeek", metavar="PROGRAM", help="The zeek to run (default: the one on PATH)."),
+        str | None, Option(metavar="PROGRAM", help="The zeek to run (default: the one on PATH).")
     ] = None,
-    keep_logs: Annotated[
-        Path | None, typer.Option("--keep-logs", metavar="DIR", help="Keep Zeek's logs in this folder.")
-    ] = None,
+    keep_logs: Annotated[Path | None, Option(metavar="DIR", help="Keep Zeek's logs in this folder.")] = None,
 ) -> None:
     """Run Zeek on captures with the bundled package, then process the event logs as `run` does."""
     from zeekpop3.zeek.program import find_zeek
@@ -93,16 +71,21 @@ def pcap(
                 say(f"zeekpop3: {capture}: no POP3 found")
             else:
                 logs.append(str(log))
-        failed = bool(logs) and _process(logs, output, record)
-    if problems.found or failed or not logs:
-        raise typer.Exit(1)
+        if logs:
+            _process(logs, output, record, problems)
+    if problems.count or not logs:
+        raise Exit(1)
 
 
+@command(
+    "zeekpop3 transcript pop3_events.log",
+    "zeekpop3 transcript pop3_events.log --uid CHhAvVGS1DHFjwGM9 --no-data",
+)
 def transcript(
     logs: Logs,
-    uid: Annotated[str | None, typer.Option("--uid", help="Only the connection with this uid.")] = None,
+    uid: Annotated[str | None, Option(help="Only the connection with this uid.")] = None,
     no_data: Annotated[
-        bool, typer.Option("--no-data", help="Leave out messages and other multi-line responses.")
+        bool, Option("--no-data", help="Leave out messages and other multi-line responses.")
     ] = False,
 ) -> None:
     """Print the dialogue of client and server, one connection after the other."""
@@ -110,10 +93,10 @@ def transcript(
 
     problems = Problems()
     write(lines_of(logs, uid=uid, data=not no_data, on_error=problems))
-    if problems.found:
-        raise typer.Exit(1)
+    problems.finish()
 
 
+@command("zeekpop3 scripts", 'zeek -Cr traffic.pcap "$(zeekpop3 scripts)/exact.zeek"')
 def scripts() -> None:
     """Print the folder of the bundled Zeek package, for `zeek` and for @load in local.zeek."""
     from zeekpop3.zeek.program import scripts_dir
@@ -125,25 +108,29 @@ def _check_logs(logs: list[str]) -> None:
     """Raise the first error if no log can be read: then no output may be created."""
     from zeekpop3.log import find_logs, read_head
 
-    first: LogError | None = None
+    errors = []
     for path in find_logs(logs):
         try:
             read_head(path)
             return
         except LogError as error:
-            first = first or error
-    if first is not None:
-        raise first
+            errors.append(error)
+    raise errors[0]
 
 
-def _process(logs: list[str], output: OutputOptions, record: RecordOptions, jobs: int | None = None) -> bool:
-    """Process event logs and print the counts; True if some input could not be read."""
+def _process(
+    logs: list[str],
+    output: OutputOptions,
+    record: RecordOptions,
+    problems: Problems,
+    jobs: int | None = None,
+) -> None:
+    """Process event logs and print the counts."""
     mode, settings = output.mode, record.settings
     _check_logs(logs)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # we do not use BLAS; avoid its threads
     from zeekpop3.pipeline import run as run_pipeline
 
-    problems = Problems()
     with progress() as update:
         summary = run_pipeline(
             logs,
@@ -156,4 +143,3 @@ def _process(logs: list[str], output: OutputOptions, record: RecordOptions, jobs
             progress=update,
         )
     say(f"{summary_line(summary)} -> {output.out}")
-    return problems.found

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, BadParameter, Option
 
 from zeekpop3.cli.options import Directory, FormatOptions, command, exclusive, local_path
 from zeekpop3.cli.output import print_table, say, wrapped, write
 from zeekpop3.errors import QueryError
+from zeekpop3.views.format import plural, row_lines
 
 if TYPE_CHECKING:
     from zeekpop3.views.sql import Database
@@ -31,71 +33,58 @@ End a statement with ; to run it. Commands of the prompt:
 .quit            leave (or Ctrl-D)"""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    command(
-        app,
-        "zeekpop3 sql tables 'select subject, size from emails order by size'",
-        "zeekpop3 sql tables --query conn --log conn=conn.log --csv",
-    )(sql)
-
-
 @dataclass(slots=True)
-class _Display:
-    """How answers are shown."""
+class AnswerOptions(FormatOptions):
+    """How an answer is shown, or where it is written."""
 
-    format: FormatOptions
-    vertical: bool
-    limit: int | None
-    output: Path | None
-
-
-def sql(
-    directory: Directory,
-    statement: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[SQL]",
-            help="An SQL statement. Without one: statements from stdin, or a prompt on a terminal.",
-            show_default=False,
-        ),
-    ] = None,
-    *,
-    query: Annotated[
-        str | None,
-        typer.Option("--query", "-q", metavar="NAME", help="Run a ready query; --list shows them."),
-    ] = None,
-    about: Annotated[
-        str | None,
-        typer.Option(
-            "--about",
-            metavar="VALUE",
-            help="Everything about an address, user, site, IP address, hash, file name or message id.",
-        ),
-    ] = None,
-    log: Annotated[
-        list[str] | None,
-        typer.Option("--log", metavar="NAME=PATH", help="Add a Zeek log as a view, such as conn=conn.log."),
-    ] = None,
-    list_queries: Annotated[bool, typer.Option("--list", help="List the ready queries.")] = False,
-    output: FormatOptions,
-    file: Annotated[
+    output: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             metavar="FILE",
             help="Write the answer to FILE: .csv, .json (JSON Lines) or .parquet.",
             callback=local_path,
         ),
-    ] = None,
-    vertical: Annotated[bool, typer.Option("--vertical", help="Show one value per line.")] = False,
+    ] = None
+    vertical: Annotated[bool, Option("--vertical", help="Show one value per line.")] = False
     limit: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--limit", "-n", min=0, help=f"Maximum number of rows (default: {_LIMIT}; JSON, CSV, FILE: all)."
         ),
+    ] = None
+
+
+@command(
+    "zeekpop3 sql tables 'select subject, size from emails order by size'",
+    "zeekpop3 sql tables --query conn --log conn=conn.log --csv",
+)
+def sql(
+    directory: Directory,
+    statement: Annotated[
+        str | None,
+        Argument(
+            metavar="[SQL]",
+            help="An SQL statement. Without one: statements from stdin, or a prompt on a terminal.",
+        ),
     ] = None,
+    *,
+    query: Annotated[
+        str | None, Option("--query", "-q", metavar="NAME", help="Run a ready query; --list shows them.")
+    ] = None,
+    about: Annotated[
+        str | None,
+        Option(
+            metavar="VALUE",
+            help="Everything about an address, user, site, IP address, hash, file name or message id.",
+        ),
+    ] = None,
+    log: Annotated[
+        list[str] | None, Option(metavar="NAME=PATH", help="Add a Zeek log as a view, such as conn=conn.log.")
+    ] = None,
+    list_queries: Annotated[bool, Option("--list", help="List the ready queries.")] = False,
+    shown: AnswerOptions,
 ) -> None:
     """Query the tables in SQL (DuckDB); each table is a view.
 
@@ -104,12 +93,11 @@ def sql(
     site_of(host), path_of(url), shape_of(text): the letters that a text looks like.
     """
     from zeekpop3.views.questions import about_sql, question_sql
-    from zeekpop3.views.sql import Database
+    from zeekpop3.views.sql import Database, version_note
 
-    output.check()
     exclusive("SQL", statement is not None, "--query or --about", query is not None or about is not None)
     exclusive("--query", query is not None, "--about", about is not None)
-    exclusive("--output", file is not None, "--json or --csv", output.json or output.csv)
+    exclusive("--output", shown.output, "--json or --csv", shown.json or shown.csv)
     if list_queries:
         write(_questions())
         return
@@ -118,41 +106,28 @@ def sql(
         statement = question_sql(query, logs)
     elif about is not None:
         statement = about_sql(about)
-    if limit is None and not (output.json or output.csv or file):
-        limit = _LIMIT
-    shown = _Display(output, vertical, limit, file)
-    if query is not None or about is not None:
-        _warn_of_old_tables(directory)
+    if shown.limit is None and not (shown.json or shown.csv or shown.output):
+        shown.limit = _LIMIT
+    if (query or about) and (note := version_note(directory)):
+        say(note)
     with Database(directory, logs) as database:
         if statement is not None:
             _answer(database, statement, shown)
-        elif sys.stdin.isatty() and file is None:
+        elif sys.stdin.isatty() and shown.output is None:
             _prompt(database, shown, logs)
         else:
             _run_stdin(database, shown)
 
 
-def _warn_of_old_tables(directory: Path) -> None:
-    from zeekpop3.views.sql import version_note
-
-    if note := version_note(directory):
-        say(note)
-
-
-def _answer(database: Database, statement: str, shown: _Display) -> None:
+def _answer(database: Database, statement: str, shown: AnswerOptions) -> None:
     """Run a statement and print or write its answer."""
-    from zeekpop3.views import format
     from zeekpop3.views.answer_file import write_answer
 
     if shown.output is not None:
         count = write_answer(database, statement, shown.output, shown.limit)
-        say(f"{format.plural(count, 'row')} -> {shown.output}")
-    elif shown.format.json or shown.format.csv:
-        columns, rows = database.rows(statement, shown.limit)
-        if shown.format.csv:
-            write(format.csv_lines(columns, rows))
-        else:
-            write(format.json_lines(dict(zip(columns, row, strict=True)) for row in rows))
+        say(f"{plural(count, 'row')} -> {shown.output}")
+    elif shown.json or shown.csv:
+        write(row_lines(*database.rows(statement, shown.limit), csv=shown.csv))
     else:
         result = database.ask(statement, shown.limit)
         if result.rows:
@@ -164,19 +139,19 @@ def _answer(database: Database, statement: str, shown: _Display) -> None:
             say(f"Showing the first {first}; use --limit for more.")
 
 
-def _run_stdin(database: Database, shown: _Display) -> None:
+def _run_stdin(database: Database, shown: AnswerOptions) -> None:
     statements = database.split(sys.stdin.read())
     if not statements:
-        raise typer.BadParameter("give an SQL statement, --query NAME, or statements on stdin")
+        raise BadParameter("give an SQL statement, --query NAME, or statements on stdin")
     if shown.output is not None and len(statements) > 1:
-        raise typer.BadParameter("--output takes one statement")
+        raise BadParameter("--output takes one statement")
     for statement in statements:
         _answer(database, statement, shown)
 
 
-def _prompt(database: Database, shown: _Display, logs: dict[str, str]) -> None:
+def _prompt(database: Database, shown: AnswerOptions, logs: dict[str, str]) -> None:
     """Read and run statements until the end of input; errors are printed and do not end it."""
-    _load_history(database.names())
+    _load_history(database.views())
     say("Enter SQL, ended by ;  (.help for help)")
     for text in _statements():
         try:
@@ -213,7 +188,7 @@ def _statements() -> Iterator[str]:
             lines = []
 
 
-def _dot_command(database: Database, text: str, shown: _Display, logs: dict[str, str]) -> None:
+def _dot_command(database: Database, text: str, shown: AnswerOptions, logs: dict[str, str]) -> None:
     from zeekpop3.views.questions import about_sql, question_sql
 
     name, _, argument = text.partition(" ")
@@ -231,7 +206,7 @@ def _dot_command(database: Database, text: str, shown: _Display, logs: dict[str,
         write(_HELP.splitlines())
 
 
-def _load_history(names: Iterable[str]) -> None:
+def _load_history(views: dict[str, list[str]]) -> None:
     """Line editing, completion of the views' and columns' names, and a history that lasts (0600)."""
     try:
         import readline
@@ -239,7 +214,7 @@ def _load_history(names: Iterable[str]) -> None:
         return  # a Python without it: the prompt works all the same
     import atexit
 
-    words = sorted(names)
+    words = sorted({*views, *chain(*views.values())})
 
     def complete(start: str, number: int) -> str | None:
         found = [word for word in words if word.startswith(start)]
@@ -275,6 +250,6 @@ def _named_logs(given: list[str]) -> dict[str, str]:
     for entry in given:
         name, equals, path = entry.partition("=")
         if not equals or not name or not path:
-            raise typer.BadParameter(f"--log {entry}: expected NAME=PATH")
+            raise BadParameter(f"--log {entry}: expected NAME=PATH")
         logs[name] = path
     return logs

@@ -14,7 +14,7 @@ _BASE_MEMORY = 776
 
 
 def unit(
-    logs: list[Path], out: Path | None, options: list[str], max_memory: int, metrics: Path | None = None
+    logs: list[Path], out: Path | None, options: list[str], max_memory: int, metrics: Path | None
 ) -> str:
     """The text of the unit. `options` are further command-line words, `max_memory` is in MiB.
 
@@ -29,8 +29,8 @@ def unit(
         "exec": " ".join(map(_quoted, words)),
         "mounts": " ".join(_quoted(str(path)) for path in [*logs, out.parent]),
         "read": " ".join(_quoted(str(path)) for path in logs),
-        "write": " ".join(_quoted(str(folder)) for folder in dict.fromkeys(writable)),
-        "state": _quoted(str(out.parent.relative_to(_STATE))) if _is_below(out.parent, _STATE) else "",
+        "write": " ".join(_quoted(str(path)) for path in dict.fromkeys(writable)),
+        "state": _quoted(str(out.parent.relative_to(_STATE))) if _STATE in out.parent.parents else "",
         "max_memory": str(max_memory),
         "memory_high": str(memory),
         "memory_max": str(memory * 8 // 7),
@@ -53,7 +53,3 @@ def _quoted(word: str) -> str:
     if re.fullmatch(r"[\w@%+=:,./$-]+", word, re.ASCII):
         return word
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    return folder in path.parents

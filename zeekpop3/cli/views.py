@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, BadParameter, Exit, Option
 
 from zeekpop3.cli.options import (
     Directory,
@@ -27,52 +27,28 @@ if TYPE_CHECKING:
 _LIST_LIMIT = 100
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    command(
-        app,
-        "zeekpop3 show tables --since 7d --from example.org",
-        "zeekpop3 show tables CHhAvVGS1DHFjwGM9/1",
-    )(show)
-    command(
-        app,
-        "zeekpop3 eml tables --out mails --attachments --user lisi",
-        "zeekpop3 eml tables CHhAvVGS1DHFjwGM9/1 --mbox mail.mbox",
-    )(eml)
-    command(
-        app,
-        "zeekpop3 report tables --output report.html",
-        "zeekpop3 report tables --user lisi --since 30d --no-body",
-    )(report)
-    command(
-        app,
-        "zeekpop3 prune tables --keep 90d --dry-run",
-        "zeekpop3 prune tables --keep 90d --yes",
-    )(prune)
-
-
+@command(
+    "zeekpop3 show tables --since 7d --from example.org",
+    "zeekpop3 show tables CHhAvVGS1DHFjwGM9/1",
+)
 def show(
     directory: Directory,
-    mail: Annotated[
-        str | None,
-        typer.Argument(metavar="[UID/DEPTH]", help="Show this mail in full.", show_default=False),
-    ] = None,
+    mail: Annotated[str | None, Argument(metavar="[UID/DEPTH]", help="Show this mail in full.")] = None,
     *,
     select: MailOptions,
     output: FormatOptions,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=0, help="Maximum number of mails (default: 100; JSON, CSV: all)."),
+        Option("--limit", "-n", min=0, help="Maximum number of mails (default: 100; JSON, CSV: all)."),
     ] = None,
 ) -> None:
     """List the mails, newest first, or show one mail in full.
 
     Characters that could control the terminal are printed as escapes, such as \\x1b.
     """
-    output.check()
     if mail is not None:
         if output.csv:
-            raise typer.BadParameter("--csv is for the list of mails")
+            raise BadParameter("--csv is for the list of mails")
         _show_one(directory, mail, json=output.json)
     else:
         _show_list(directory, select.mail_filters(directory), output, limit)
@@ -86,7 +62,7 @@ def _show_one(directory: Path, key: str, *, json: bool) -> None:
     found = show.find_mail(directory, key)
     if json:
         found.pop("raw")
-        write(format.json_lines([found]))
+        write([format.json_line(found)])
         return
     page = console()
     for line in show.mail_page(found, show.find_links(directory, found)):
@@ -98,12 +74,10 @@ def _show_one(directory: Path, key: str, *, json: bool) -> None:
 def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: int | None) -> None:
     from zeekpop3.views import format, show
 
-    if output.json:
-        write(format.json_lines(show.read_mails(directory, show.JSON_COLUMNS, filters, limit)))
-        return
-    if output.csv:
-        rows = show.read_mails(directory, show.CSV_COLUMNS, filters, limit)
-        write(format.csv_lines(show.CSV_COLUMNS, (row.values() for row in rows)))
+    if output.json or output.csv:
+        columns = show.CSV_COLUMNS if output.csv else show.JSON_COLUMNS
+        rows = show.read_mails(directory, columns, filters, limit)
+        write(format.row_lines(columns, (row.values() for row in rows), csv=output.csv))
         return
     limit = _LIST_LIMIT if limit is None else limit
     mails = show.read_mails(directory, show.LIST_COLUMNS, filters, limit + 1)
@@ -116,23 +90,23 @@ def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: 
         _explain_nothing(directory, filters)
 
 
+@command(
+    "zeekpop3 eml tables --out mails --attachments --user lisi",
+    "zeekpop3 eml tables CHhAvVGS1DHFjwGM9/1 --mbox mail.mbox",
+)
 def eml(
     directory: Directory,
-    mails: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[UID/DEPTH]...", help="Only these mails.", show_default=False),
-    ] = None,
+    mails: Annotated[list[str] | None, Argument(metavar="[UID/DEPTH]...", help="Only these mails.")] = None,
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the files.", callback=local_path)
+        Path | None, Option("--out", "-o", help="Folder for the files.", callback=local_path)
     ] = None,
     mbox: Annotated[
-        Path | None,
-        typer.Option("--mbox", metavar="FILE", help="Write one mbox file instead.", callback=local_path),
+        Path | None, Option(metavar="FILE", help="Write one mbox file instead.", callback=local_path)
     ] = None,
     select: MailOptions,
     attachments: Annotated[
-        bool, typer.Option("--attachments", help="Also write the attachments, named by their SHA-256.")
+        bool, Option("--attachments", help="Also write the attachments, named by their SHA-256.")
     ] = False,
 ) -> None:
     """Write mails as .eml files, UID-DEPTH.eml, with a manifest; or into one mbox file.
@@ -159,7 +133,7 @@ def eml(
         return
     say(f"{written} -> {mbox or out}")
     if written.without_raw:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _explain_nothing(directory: Path, filters: Filters) -> None:
@@ -174,27 +148,28 @@ def _explain_nothing(directory: Path, filters: Filters) -> None:
         say(f"{encrypted} switched to TLS (STLS); mails fetched there are encrypted.")
 
 
+@command(
+    "zeekpop3 report tables --output report.html",
+    "zeekpop3 report tables --user lisi --since 30d --no-body",
+)
 def report(
     directory: Directory,
     output: Annotated[
         Path,
-        typer.Option(
+        Option(
             "--output", "-o", metavar="FILE", help="The page; replaced if it exists.", callback=local_path
         ),
     ] = Path("report.html"),
     *,
     select: SpanOptions,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=0, help="Maximum number of mails to list, newest first.")
+        int, Option("--limit", "-n", min=0, help="Maximum number of mails to list, newest first.")
     ] = 10_000,
     no_body: Annotated[
-        bool, typer.Option("--no-body", help="Leave out the mails' texts, HTML sources and URLs.")
+        bool, Option("--no-body", help="Leave out the mails' texts, HTML sources and URLs.")
     ] = False,
     max_size: Annotated[
-        int,
-        typer.Option(
-            "--max-size", metavar="MIB", min=1, help="Maximum size of the mail data in the page, in MiB."
-        ),
+        int, Option(metavar="MIB", min=1, help="Maximum size of the mail data in the page, in MiB.")
     ] = 25,
 ) -> None:
     """Write one page for the browser: figures, charts and a searchable table of the mails.
@@ -223,16 +198,17 @@ def report(
     say(f"{', '.join(parts)} -> {output}")
 
 
+@command(
+    "zeekpop3 prune tables --keep 90d --dry-run",
+    "zeekpop3 prune tables --keep 90d --yes",
+)
 def prune(
     directory: Directory,
     keep: Annotated[
-        str,
-        typer.Option(
-            "--keep", metavar="TIME", help="How long to keep, counted from the newest day: 30d, 12w, 2y."
-        ),
+        str, Option(metavar="TIME", help="How long to keep, counted from the newest day: 30d, 12w, 2y.")
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only print what would be removed.")] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="Remove without asking.")] = False,
 ) -> None:
     """Remove old days from all tables. The newest day in the tables counts, not today's date.
 
@@ -252,7 +228,7 @@ def prune(
         say(f"{days} would be removed from {directory}; the newest day is {newest}")
         return
     if not yes and not _confirmed(f"Remove {days} from {directory}?"):
-        raise typer.Exit(2)
+        raise Exit(2)
     remove(directory, days_kept, now)
     say(f"{days} removed from {directory}")
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from zeekpop3.errors import QueryError
 from zeekpop3.views.files import new_file
-from zeekpop3.views.format import csv_lines, json_lines
+from zeekpop3.views.format import row_lines
 from zeekpop3.views.sql import Database
 
 
@@ -25,9 +24,12 @@ def write_answer(database: Database, statement: str, path: Path, limit: int | No
         if kind == ".parquet":
             return _write_parquet(database, statement, file, limit)
         columns, rows = database.rows(statement, limit)
-        if kind == ".csv":
-            return _write_lines(file, csv_lines(columns, rows)) - 1
-        return _write_lines(file, json_lines(dict(zip(columns, row, strict=True)) for row in rows))
+        lines = row_lines(columns, rows, csv=kind == ".csv")
+        number = -1 if kind == ".csv" else 0  # the header is not counted
+        for line in lines:
+            file.write(line.encode("utf-8", "backslashreplace") + b"\n")
+            number += 1
+    return number
 
 
 def _write_parquet(database: Database, statement: str, file: BinaryIO, limit: int | None) -> int:
@@ -44,11 +46,3 @@ def _write_parquet(database: Database, statement: str, file: BinaryIO, limit: in
             writer.write_batch(batch)
             rows += batch.num_rows
     return rows
-
-
-def _write_lines(file: BinaryIO, lines: Iterable[str]) -> int:
-    number = 0
-    for line in lines:
-        file.write(line.encode("utf-8", "backslashreplace") + b"\n")
-        number += 1
-    return number

@@ -8,7 +8,7 @@ import datetime as dt
 import io
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -75,9 +75,11 @@ def json_line(value: Any) -> str:
     return HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
-def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """A JSON object per row; unknown is null."""
-    return (json_line(row) for row in rows)
+def row_lines(columns: Sequence[str], rows: Iterable[Iterable[Any]], *, csv: bool) -> Iterator[str]:
+    """Rows as CSV with a header, or as a JSON object each; unknown is null."""
+    if csv:
+        return csv_lines(columns, rows)
+    return (json_line(dict(zip(columns, row, strict=True))) for row in rows)
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.duck import connect
-from zeekpop3.store.filters import instant
+from zeekpop3.store.filters import Filters, instant
 
-_CONDITIONS = {
+CONDITIONS = {
     "recipient": """
         len(list_filter(
             coalesce("to", []) || coalesce(cc, []) || coalesce(bcc, []) || coalesce(delivered_to, []),
@@ -49,17 +49,14 @@ _CONDITIONS = {
 """SQL over `emails e` by option; `$name` is the option's value."""
 
 
-def matching_mails(
-    path: str | Path, conditions: dict[str, Any], *, since: Any = None, until: Any = None
-) -> frozenset[tuple[str, int]]:
-    """The keys of the mails between `since` and `until` that meet all conditions. Raises QueryError."""
-    terms = [f"({_CONDITIONS[name]})" for name in conditions]
-    values = dict(conditions)
-    for name, value, operator in (("since", since, ">="), ("until", until, "<")):
+def matching_mails(path: str | Path, conditions: dict[str, str], span: Filters) -> frozenset[tuple[str, int]]:
+    """The keys of the mails that meet all conditions, in the time of `span`. Raises QueryError."""
+    terms = [f"({CONDITIONS[name]})" for name in conditions]
+    values: dict[str, Any] = dict(conditions)
+    for name, value, operator in (("since", span.since, ">="), ("until", span.until, "<")):
         if value is not None:
             terms.append(f"e.ts {operator} ${name}")
             values[name] = instant(value)
     statement = f"select uid, trans_depth from emails e where {' and '.join(terms)}"
     with connect(path) as connection:
-        found = connection.execute(statement, values).fetchall()
-    return frozenset((uid, int(depth)) for uid, depth in found)
+        return frozenset(connection.execute(statement, values).fetchall())

@@ -92,11 +92,6 @@ class Database:
             named.setdefault(view, []).append(column)
         return named
 
-    def names(self) -> set[str]:
-        """The names of all views and columns."""
-        views = self.views()
-        return {*views, *(column for columns in views.values() for column in columns)}
-
     def stream(self, statement: str, limit: int | None = None) -> tuple[list[str], Iterator[pa.RecordBatch]]:
         """The answer's column names, and its rows in batches as they are computed. Raises QueryError."""
         if not statement.strip():
