@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zeekpop3.store.dataset import table_folder
 from zeekpop3.store.locks import exclusive
@@ -31,12 +31,13 @@ def new_hits(path: str | Path, hits: pa.Table) -> Iterator[pa.Table]:
     folder = table_folder(path, "hits")
     make_folder(folder)
     with exclusive(folder):
-        known = set(
-            zip(*(column.to_pylist() for column in read_table(path, "hits", _KEY).columns), strict=True)
-        )
-        rows = zip(*(hits.column(name).to_pylist() for name in _KEY), strict=True)
-        unknown = hits.filter(pa.array([row not in known for row in rows], pa.bool_()))
+        known = set(_keys(read_table(path, "hits", _KEY)))
+        unknown = hits.filter(pa.array([key not in known for key in _keys(hits)], pa.bool_()))
         yield unknown
         if unknown.num_rows:
             with Sink(folder.parent, "append") as sink:
                 sink.write("hits", unknown.select(schema("hits").names).cast(schema("hits")))
+
+
+def _keys(hits: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(hits.column(name).to_pylist() for name in _KEY), strict=True)

@@ -40,8 +40,11 @@ _HEADER = {
     "source": ("meta.source", "source", "feed", "event_info"),
     "description": ("meta.desc", "description", "desc", "comment", "meta.url"),
 }
+_NOTHING = (
+    "no indicators found; expected a Zeek intel file, a CSV file with a header, or one indicator per line"
+)
 _MAX_LINE = 65_536
-_HASH_LENGTHS = {32, 40, 64}
+_HASH = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 _DEFANGED = (
     (re.compile(r"^h(?:xx|\*\*|tt)p(s?)(?=[\[(:])", re.IGNORECASE), r"http\1"),
     (re.compile(r"[\[({]://[\])}]|[\[({]:[\])}]//|:[\[({]//[\])}]"), "://"),
@@ -79,17 +82,11 @@ def read_indicators(paths: Iterable[str | Path], on_error: OnError | None = None
     """
     found: dict[tuple[str, str], Indicator] = {}
     for path in paths:
-        before = len(found)
-        known = False
-        for indicator in _read_file(Path(path), on_error):
-            known = True
+        listed = list(_read_file(Path(path), on_error))
+        if not listed:
+            raise IndicatorError(path, _NOTHING)
+        for indicator in listed:
             found.setdefault((indicator.type, indicator.key), indicator)
-        if not known and len(found) == before:
-            raise IndicatorError(
-                path,
-                "no indicators found; expected a Zeek intel file, a CSV file with a header, "
-                "or one indicator per line",
-            )
     return list(found.values())
 
 
@@ -97,24 +94,18 @@ def _read_file(path: Path, on_error: OnError | None) -> Iterator[Indicator]:
     try:
         if not path.is_file():
             raise IndicatorError(path, "not a file" if path.exists() else "no such file")
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            yield from _read_lines(path, enumerate(_bounded(lines), 1), on_error)
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            lines = (line[:_MAX_LINE].rstrip("\r\n") for line in file)
+            yield from _read_lines(path, lines, on_error)
     except OSError as error:
         raise IndicatorError(path, error.strerror or str(error)) from error
 
 
-def _bounded(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        yield line[:_MAX_LINE].rstrip("\r\n")
-
-
-def _read_lines(
-    path: Path, lines: Iterator[tuple[int, str]], on_error: OnError | None
-) -> Iterator[Indicator]:
+def _read_lines(path: Path, lines: Iterable[str], on_error: OnError | None) -> Iterator[Indicator]:
     columns: dict[str, int] | None = None
     split: Callable[[str], list[str]] = _zeek_fields
     first = True
-    for number, line in lines:
+    for number, line in enumerate(lines, 1):
         if line.startswith("#fields"):
             columns, split = _columns(line.split("\t")[1:]), _zeek_fields
             first = False
@@ -141,9 +132,9 @@ def _columns(names: list[str]) -> dict[str, int] | None:
     lowered = [name.strip().lower() for name in names]
     places = {}
     for field, known in _HEADER.items():
-        place = next((lowered.index(name) for name in known if name in lowered), None)
-        if place is not None:
-            places[field] = place
+        present = [name for name in known if name in lowered]
+        if present:
+            places[field] = lowered.index(present[0])
     return places if "value" in places else None
 
 
@@ -201,7 +192,7 @@ def kinds_of(value: str) -> list[str]:
 
     `report.zip` is a file name and a domain; it is matched as both.
     """
-    if re.fullmatch(r"[0-9a-fA-F]+", value) and len(value) in _HASH_LENGTHS:
+    if _HASH.fullmatch(value):
         return ["FILE_HASH"]
     if "://" in value:
         return ["URL"]
@@ -231,11 +222,12 @@ def key_of(kind: str, value: str) -> str:
     type.
     """
     if kind == "ADDR":
-        return str(_address(value.strip("[]")))
+        address = ipaddress.ip_address(value.strip("[]"))
+        return str(getattr(address, "ipv4_mapped", None) or address)
     if kind == "SUBNET":
         return str(ipaddress.ip_network(value, strict=False))
     if kind == "FILE_HASH":
-        if not re.fullmatch(r"[0-9a-fA-F]+", value) or len(value) not in _HASH_LENGTHS:
+        if not _HASH.fullmatch(value):
             raise ValueError(f"invalid hash {value[:80]!r}: expected MD5, SHA-1 or SHA-256 in hex; skipped")
         return value.lower()
     if kind == "URL":
@@ -261,9 +253,3 @@ def url_key(url: str) -> str:
     if port and host.endswith(port):
         host = host[: -len(port)]
     return normal_host(host) + path.rstrip("/")
-
-
-def _address(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    address = ipaddress.ip_address(value)
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address

@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from zeekpop3.errors import KeyFileError
@@ -18,6 +20,7 @@ from zeekpop3.zeek.logs import read_zeek_log
 
 _LABEL = "._domainkey."
 _MAX_RECORD = 16_384
+_STRING = re.compile(r"TXT (\d{1,7}) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +37,27 @@ class Keys:
     """Key records by name. A name may have several: keys change."""
 
     def __init__(self, keys: Iterable[DkimKey] = ()) -> None:
-        self._keys: dict[tuple[str, str], DkimKey] = {}
-        self._by_name: dict[str, list[str]] = {}
+        self._by_name: dict[str, dict[str, DkimKey]] = {}
         for key in keys:
             self.add(key)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return sum(map(len, self._by_name.values()))
 
     def __iter__(self) -> Iterator[DkimKey]:
-        return iter(sorted(self._keys.values(), key=lambda key: (key.name, key.first, key.txt)))
+        keys = chain.from_iterable(records.values() for records in self._by_name.values())
+        return iter(sorted(keys, key=lambda key: (key.name, key.first, key.txt)))
 
     def add(self, key: DkimKey) -> None:
         """Add a key record, or widen the time at which it was seen."""
-        known = self._keys.get((key.name, key.txt))
-        if known is None:
-            self._by_name.setdefault(key.name, []).append(key.txt)
-        else:
+        records = self._by_name.setdefault(key.name, {})
+        if known := records.get(key.txt):
             key = replace(known, first=min(known.first, key.first), last=max(known.last, key.last))
-        self._keys[key.name, key.txt] = key
+        records[key.txt] = key
 
     def records(self, name: str) -> list[DkimKey]:
         """The records seen for a name, the last seen first."""
-        name = name.lower().rstrip(".")
-        found = [self._keys[name, txt] for txt in self._by_name.get(name, [])]
+        found = self._by_name.get(name.lower().rstrip("."), {}).values()
         return sorted(found, key=lambda key: key.last, reverse=True)
 
 
@@ -88,16 +88,11 @@ def txt_of_answer(answer: str) -> str | None:
     """
     strings = []
     at = 0
-    while answer.startswith("TXT ", at):
-        number, blank, _ = answer[at + 4 : at + 12].partition(" ")
-        if not blank or not number.isdecimal():
-            return None
-        start = at + 4 + len(number) + 1
-        if start + int(number) > len(answer):
-            return None
-        strings.append(answer[start : start + int(number)])
-        at = start + int(number) + 1
-    return "".join(strings) if strings and at > len(answer) else None
+    while start := _STRING.match(answer, at):
+        end = start.end() + int(start[1])
+        strings.append(answer[start.end() : end])
+        at = end + 1
+    return "".join(strings) if at == len(answer) + 1 else None
 
 
 def read_keys(path: str | Path) -> Iterator[DkimKey]:
@@ -118,18 +113,13 @@ def _key(path: str | Path, number: int, line: str) -> DkimKey:
         first, last = (time if time.tzinfo else time.replace(tzinfo=dt.UTC) for time in times)
         return DkimKey(str(found["name"]).lower(), str(found["txt"]), first, last)
     except (ValueError, KeyError, TypeError) as error:
-        raise KeyFileError(
-            path, "expected a JSON object with name, txt, first and last", line=number
-        ) from error
+        problem = "expected a JSON object with name, txt, first and last"
+        raise KeyFileError(path, problem, line=number) from error
 
 
 def write_keys(path: str | Path, keys: Iterable[DkimKey]) -> None:
     """Write a key file, completely or not at all. Raises KeyFileError if it cannot be written."""
-    lines = [
-        json.dumps({"name": k.name, "txt": k.txt, "first": k.first.isoformat(), "last": k.last.isoformat()})
-        + "\n"
-        for k in keys
-    ]
+    lines = [json.dumps(asdict(key), default=dt.datetime.isoformat) + "\n" for key in keys]
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

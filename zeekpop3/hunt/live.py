@@ -6,19 +6,18 @@ The lists are read again when they change. If a changed list cannot be read, the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import IndicatorError
-from zeekpop3.hunt.indicators import Indicator, OnError, read_indicators
+from zeekpop3.hunt.indicators import OnError, read_indicators
 from zeekpop3.hunt.matching import find_hits
 from zeekpop3.store.duck import closed
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 class LiveMatcher:
@@ -31,7 +30,7 @@ class LiveMatcher:
         self._paths = [Path(path) for path in paths]
         self._on_error = on_error
         self._stamp = self._look()
-        self._indicators: list[Indicator] = read_indicators(self._paths, on_error)
+        self._indicators = read_indicators(self._paths, on_error)
 
     def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """The hits in the rows of `tables` (Arrow tables by name; missing ones are empty), as the table
@@ -52,12 +51,11 @@ class LiveMatcher:
             self._on_error(error)
         self._stamp = stamp
 
-    def _look(self) -> _Stamp:
+    def _look(self) -> list[tuple[Path, int, int, int]]:
+        """What changes when a list does."""
         found = []
         for path in self._paths:
-            try:
+            with suppress(OSError):
                 status = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
-        return tuple(found)
+                found.append((path, status.st_ino, status.st_size, status.st_mtime_ns))
+        return found

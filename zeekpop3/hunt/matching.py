@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import IndicatorError
@@ -86,34 +86,24 @@ def find_hits(connection: duckdb.DuckDBPyConnection, indicators: Iterable[Indica
     hashes = pa.array([one.key for one in listed if one.type == "FILE_HASH"], pa.string())
     connection.register("hashes", pa.table({"value": hashes}))
     distinct = connection.execute(_DISTINCT)
-    rows: list[tuple[str, str, Indicator]] = []
+    rows: list[dict[str, str | None]] = []
     while values := distinct.fetchmany(_VALUES):
-        rows += [(kind, value, found) for kind, value in values for found in index.find(kind, value)]
-    matched = pa.table(
-        {
-            "kind": pa.array([kind for kind, _, _ in rows], pa.string()),
-            "value": pa.array([value for _, value, _ in rows], pa.string()),
-            **_columns([found for _, _, found in rows]),
-        }
-    )
-    connection.register("matched", matched)
-    try:
-        hits = connection.sql(_HITS).to_arrow_table()
-    finally:
-        connection.unregister("matched")
-    return hits
-
-
-def _columns(found: list[Indicator]) -> dict[str, pa.Array]:
-    import pyarrow as pa
-
-    get: dict[str, Callable[[Indicator], str | None]] = {
-        "indicator": lambda one: one.value,
-        "type": lambda one: one.type,
-        "source": lambda one: one.source,
-        "description": lambda one: one.description,
-    }
-    return {name: pa.array([of(one) for one in found], pa.string()) for name, of in get.items()}
+        for kind, value in values:
+            rows += [
+                {
+                    "kind": kind,
+                    "value": value,
+                    "indicator": one.value,
+                    "type": one.type,
+                    "source": one.source,
+                    "description": one.description,
+                }
+                for one in index.find(kind, value)
+            ]
+    columns = ("kind", "value", "indicator", "type", "source", "description")
+    matched = pa.schema([(name, pa.string()) for name in columns])
+    connection.register("matched", pa.Table.from_pylist(rows, matched))
+    return connection.sql(_HITS).to_arrow_table()
 
 
 #: The tables have hashes in the form of keys; most of their distinct values are hashes.

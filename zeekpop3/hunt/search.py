@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from zeekpop3.hunt.indicators import Indicator, OnError, read_indicators
+from zeekpop3.hunt.indicators import OnError, read_indicators
 from zeekpop3.hunt.matching import find_hits
 from zeekpop3.hunt.undecided import Hits, judged
 from zeekpop3.hunt.yara import Scanner
 from zeekpop3.store.duck import connect, steadily
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import schema
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def search(
@@ -27,24 +23,22 @@ def search(
     on_error: OnError | None = None,
 ) -> Hits:
     """See `zeekpop3.hunt`; `filters` say which mails are searched."""
-    listed = read_indicators(indicators, on_error)
-    scanner = Scanner(rules) if (rules := list(rules)) else None
-    return steadily(path, lambda: _search(path, listed, scanner, filters))
-
-
-def _search(
-    path: str | Path, indicators: list[Indicator], scanner: Scanner | None, filters: Filters | None
-) -> Hits:
     import pyarrow as pa
 
-    found: list[pa.Table] = []
-    with connect(path, filters=filters) as connection:
-        if indicators:
-            found.append(find_hits(connection, indicators))
-        if scanner is not None:
-            found.append(pa.Table.from_pylist(list(scanner.hits(path, filters)), schema("hits")))
-        columns = schema("hits").names
-        hits = pa.concat_tables([table.select(columns).cast(schema("hits")) for table in found])
-        hits = hits.sort_by([("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")])
-        types = {one.type for one in indicators}
-        return judged(connection, hits, scanner.unscanned if scanner else {}, types)
+    listed = read_indicators(indicators, on_error)
+    scanner = Scanner(rules) if (rules := list(rules)) else None
+
+    def attempt() -> Hits:
+        found = []
+        with connect(path, filters=filters) as connection:
+            if listed:
+                found.append(find_hits(connection, listed))
+            if scanner is not None:
+                found.append(pa.Table.from_pylist(list(scanner.hits(path, filters)), schema("hits")))
+            columns = schema("hits").names
+            hits = pa.concat_tables([table.select(columns).cast(schema("hits")) for table in found])
+            hits = hits.sort_by([("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")])
+            types = {one.type for one in listed}
+            return judged(connection, hits, scanner.unscanned if scanner else {}, types)
+
+    return steadily(path, attempt)

@@ -27,22 +27,20 @@ class Hits(NamedTuple):
     undecided: pa.Table
 
     def __str__(self) -> str:
-        ruled_out = self.searched - self.with_hits - self.undecided.num_rows
+        hits = "1 hit" if self.table.num_rows == 1 else f"{self.table.num_rows} hits"
+        mails = "1 mail" if self.searched == 1 else f"{self.searched} mails"
+        undecided = self.undecided.num_rows
+        ruled_out = self.searched - self.with_hits - undecided
         return (
-            f"{_count(self.table.num_rows, 'hit')} in {self.with_hits} of {_count(self.searched, 'mail')}; "
-            f"{ruled_out} ruled out; {self.undecided.num_rows} cannot be ruled out"
+            f"{hits} in {self.with_hits} of {mails}; {ruled_out} ruled out; {undecided} cannot be ruled out"
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def judged(
     connection: duckdb.DuckDBPyConnection,
     hits: pa.Table,
     unscanned: Mapping[tuple[str, int], str],
-    types: Collection[str] = (),
+    types: Collection[str],
 ) -> Hits:
     """The three-valued answer that belongs to the hits of a search over all mails of `connection`.
 
@@ -60,13 +58,9 @@ def judged(
     )
     connection.register("found_hits", hits)
     connection.register("unscanned", reasons)
-    try:
-        ((searched, with_hits),) = connection.execute(_COUNTS).fetchall()
-        asked = {"links": bool(_IN_LINKS & set(types)), "addresses": bool(_IN_ADDRESSES & set(types))}
-        undecided = connection.sql(_UNDECIDED, params=asked).to_arrow_table()
-    finally:
-        connection.unregister("found_hits")
-        connection.unregister("unscanned")
+    ((searched, with_hits),) = connection.execute(_COUNTS).fetchall()
+    asked = {"links": not _IN_LINKS.isdisjoint(types), "addresses": not _IN_ADDRESSES.isdisjoint(types)}
+    undecided = connection.sql(_UNDECIDED, params=asked).to_arrow_table()
     return Hits(hits, searched, with_hits, undecided)
 
 

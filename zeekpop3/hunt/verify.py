@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zeekpop3.hunt.keys import DkimKey, Keys
+from zeekpop3.message.sites import normal_host, site_of
 from zeekpop3.store.duck import steadily
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import batches
@@ -28,17 +29,8 @@ MAX_KEY_RECORD = 2_048
 _CLOCK_SKEW_S = 36_000
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
 _COLUMNS = (
-    "ts",
-    "uid",
-    "trans_depth",
-    "from_address",
-    "from_site",
-    "subject",
-    "complete",
-    "fidelity",
-    "dkim",
-    "raw",
-)
+    "ts", "uid", "trans_depth", "from_address", "from_site", "subject", "complete", "fidelity", "dkim", "raw",
+)  # fmt: skip
 
 
 class Verdict(NamedTuple):
@@ -71,20 +63,20 @@ def verify(path: str | Path, keys: Keys, filters: Filters | None = None) -> list
     """
 
     def read() -> list[Verdict]:
-        found = batches(path, "emails", _COLUMNS, filters)
-        return [
-            verdict for batch in found for mail in batch.to_pylist() for verdict in verdicts_of(mail, keys)
-        ]
+        found: list[Verdict] = []
+        for batch in batches(path, "emails", _COLUMNS, filters):
+            for mail in batch.to_pylist():
+                found += verdicts_of(mail, keys)
+        return found
 
     return sorted(steadily(path, read), key=lambda verdict: verdict.ts, reverse=True)
 
 
 def verdicts_of(mail: dict[str, Any], keys: Keys) -> Iterator[Verdict]:
     """A verdict for each signature of a row of `emails` with the columns above."""
-    header = None
-    for position, signature in enumerate(mail["dkim"] or []):
-        if header is None:
-            header = _header(mail)
+    signatures = mail["dkim"] or []
+    header = _header(mail) if signatures else b""
+    for position, signature in enumerate(signatures):
         result, reason, key = _verify(header, position, signature, keys, mail)
         key_fields = (mail["ts"], mail["uid"], mail["trans_depth"], position)
         named = (signature["domain"], signature["selector"], signature["algorithm"])
@@ -145,7 +137,8 @@ def _with_key(header: bytes, position: int, key: DkimKey, fetched: dt.datetime) 
         del tags[b"bh"]  # verified already, from the whole body
         good = message.verify_sig(tags, signed, fields[position], lambda name, timeout=5: record)
     except Exception as error:  # dkimpy raises many kinds on hostile input; none may end the run
-        return _reason(error)
+        reason = str(error).partition("\n")[0][:120] or type(error).__name__
+        return f"cannot be verified: {reason}"
     return None if good else "the signature does not match header and key"
 
 
@@ -154,14 +147,7 @@ def _expired(tags: dict[bytes, bytes], fetched: dt.datetime) -> bool:
     return end.isdigit() and len(end) < 20 and int(end) + _CLOCK_SKEW_S < fetched.timestamp()
 
 
-def _reason(error: Exception) -> str:
-    text = str(error).splitlines()
-    return f"cannot be verified: {text[0][:120] if text and text[0] else type(error).__name__}"
-
-
 def _aligned(domain: str | None, from_site: str | None) -> bool | None:
-    from zeekpop3.message.sites import normal_host, site_of
-
     if domain is None or from_site is None:
         return None
     host = normal_host(domain)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HEX_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
-_NUMBERS = {"count", "int"}
-_SECONDS = {"double", "interval"}
+#: Zeek's types of numbers, and Arrow's.
+_NUMBERS = {"double": "float64", "interval": "float64", "count": "int64", "int": "int64", "port": "int32"}
 
 
 def read_zeek_log(path: str | Path, containing: bytes = b"") -> pa.Table:
@@ -134,12 +134,8 @@ def _typed(column: pa.ChunkedArray, kind: str, head: dict[str, str]) -> Any:
 
     if kind == "time":
         return _timestamps(column.cast(pa.float64()))
-    if kind in _SECONDS:
-        return column.cast(pa.float64())
     if kind in _NUMBERS:
-        return column.cast(pa.int64())
-    if kind == "port":
-        return column.cast(pa.int32())
+        return column.cast(_NUMBERS[kind])
     if kind == "bool":
         return pc.equal(column, "T")
     if kind.startswith(("set[", "vector[")):

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from zeekpop3.errors import ZeekError
 
-LOG_NAME = "pop3_events.log"
-
 
 def scripts_dir() -> Path:
     """The folder of the Zeek package, in an installed zeekpop3 or in its source tree. Raises ZeekError."""
@@ -50,7 +48,7 @@ def record(pcap: Path, folder: Path, *, plain: bool = False, zeek: str | None = 
         capture_output=True,
         check=False,
     )
-    log = folder / LOG_NAME
+    log = folder / "pop3_events.log"
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise ZeekError(f"{pcap}: zeek failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
