@@ -92,16 +92,17 @@ def collect(
     out: list[Address] = []
     people: dict[str, list[str]] = {}
     counts: dict[str, int] = {}
-    for low, value in zip(lowered, values, strict=True):
-        field = FIELDS.get(low)
-        if field is None:
-            continue
-        found = entries(value, defects)
+    for index in [index for index, low in enumerate(lowered) if low in FIELDS]:
+        field = FIELDS[lowered[index]]
+        value = values[index]
+        usual = _usual(value) if len(value) <= _MAX_CACHED else None
+        found = entries(value, defects) if usual is None else [value]
         if field in _LISTS:
-            people.setdefault(field, []).extend(shown(entry, defects) for entry in found)
+            people.setdefault(field, []).extend([shown(entry, defects) for entry in found])
         position = counts.get(field, 0)
         for entry in found[: MAX_ADDRESSES + 1 - len(out)]:
-            mailbox = (_usual(entry) if len(entry) <= _MAX_CACHED else None) or _unusual(entry, defects)
+            short = len(entry) <= _MAX_CACHED
+            mailbox = usual or (_usual(entry) if short else None) or _unusual(entry, defects)
             if mailbox is not None:
                 position += 1
                 out.append(Address(field, position, *mailbox))
@@ -114,9 +115,9 @@ def collect(
     return out, people
 
 
-def first(addresses: list[Address], field: str) -> Address:
-    """The first mailbox of a field; `NO_MAILBOX` if there is none."""
-    return next((address for address in addresses if address.field == field), NO_MAILBOX)
+def first(addresses: list[Address]) -> dict[str, Address]:
+    """The first mailbox of each field."""
+    return {address.field: address for address in reversed(addresses)}
 
 
 @lru_cache(1 << 12)

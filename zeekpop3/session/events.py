@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from zeekpop3.session.protocol import has_single_dots, unstuff
+
 
 class ConnId(NamedTuple):
     """The four-tuple of a connection, as in Zeek's `conn_id`: the client is the originator."""
@@ -63,6 +65,16 @@ class Exchange:
     lines: int | None = None
     challenged: bool = False
     defects: list[str] = field(default_factory=list)
+
+    def take_body(self, sent: bytes, dotted: bool = True) -> bytes:
+        """Take the lines of the response as sent, and return the body; `dotted`: one may start with
+        a dot.
+        """
+        self.wire_octets = len(sent)
+        if dotted and has_single_dots(sent):
+            self.defects.append("dot_not_doubled")
+        self.body = unstuff(sent) if dotted else sent
+        return self.body
 
 
 @dataclass(slots=True)

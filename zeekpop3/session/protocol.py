@@ -30,6 +30,7 @@ STAT_MESSAGE = re.compile(r"\s*(\d{1,18})[ \t]+(\d{1,18})")
 _STATUS = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
 _OCTETS = re.compile(r"(?<![^\s(])(\d{1,18})\s+(?:octets|bytes)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
+_SINGLE_DOT = re.compile(rb"(?:\A|\n)\.(?![.\r\n]|\Z)")
 
 
 def is_multiline(command: str | None, argument: str | None, status: str | None) -> bool:
@@ -86,11 +87,17 @@ def parse_listing(line: bytes) -> tuple[int, bytes] | None:
 def unstuff(body: bytes) -> bytes:
     """Undo the dot-stuffing of a multi-line response (RFC 1939, section 3).
 
-    Only a doubled dot is undone: a server that does not stuff sends single dots, and means them.
+    Only a doubled dot is undone. A single dot (see `has_single_dots`) stays: a server that does not stuff
+    means it.
     """
     if body.startswith(b".."):
         body = body[1:]
     return body.replace(b"\n..", b"\n.")
+
+
+def has_single_dots(body: bytes) -> bool:
+    """Whether a line starts with a dot that the server has not doubled: some clients remove it."""
+    return _SINGLE_DOT.search(body) is not None
 
 
 def count_lines(body: bytes | bytearray) -> int:

@@ -10,7 +10,7 @@ from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.spans import Span, find_end
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.exact.unmatched import LostRequests
-from zeekpop3.session.protocol import declared_octets, parse_status, unstuff
+from zeekpop3.session.protocol import declared_octets, parse_status
 
 
 def exchange_of(stream: ServerStream, sent: Sent, span: Span) -> Exchange:
@@ -18,10 +18,9 @@ def exchange_of(stream: ServerStream, sent: Sent, span: Span) -> Exchange:
     reply_ts = stream.time_at(span.start) if span.status else None
     exchange = Exchange(sent.command, sent.argument or None, sent.ts, span.status, span.message, reply_ts)
     if span.body_start is not None:
-        body = stream.known(span.body_start, span.body_stop)
-        exchange.body, exchange.wire_octets = unstuff(body), len(body)
+        exchange.take_body(stream.known(span.body_start, span.body_stop))
     exchange.ended, exchange.missing = span.ended, span.missing
-    exchange.defects = list(span.defects)
+    exchange.defects += span.defects
     return exchange
 
 
@@ -54,10 +53,10 @@ def unmatched_message(
     if octets is not None and body_stop - after > octets + (octets >> 6) + 64:
         # The end of this message lies in the hole, and with it the beginning of another.
         body_stop, ended = hole, False
-    body = stream.known(after, body_stop)
-    exchange.body, exchange.ended, exchange.wire_octets = unstuff(body), ended, len(body)
+    body = exchange.take_body(stream.known(after, body_stop))
+    exchange.ended = ended
     if octets is None:
         exchange.missing = stream.missing(after, body_stop) if ended else -1
     else:
-        exchange.missing = max(1, octets - len(exchange.body))
+        exchange.missing = max(1, octets - len(body))
     return exchange, end if end >= 0 else stop

@@ -13,7 +13,7 @@ from zeekpop3.session.exact.client import ClientLines
 from zeekpop3.session.exact.responses import has_other_end
 from zeekpop3.session.exact.spans import MAX_STATUS_LINE
 from zeekpop3.session.exact.stream import LinesSearch, ServerStream
-from zeekpop3.session.protocol import ALWAYS_MULTILINE, parse_status, starts_status, unstuff
+from zeekpop3.session.protocol import ALWAYS_MULTILINE, parse_status, starts_status
 
 _LISTINGS = frozenset({"LIST", "UIDL"})
 _COMMANDS = ALWAYS_MULTILINE | _LISTINGS | {"USER", "PASS", "APOP", "STAT", "DELE", "NOOP", "RSET", "QUIT"}
@@ -54,10 +54,9 @@ def read_ordinary(stream: ServerStream, client: ClientLines, dialogue: Dialogue)
             body = stream.bytes_at(newline + 1 + base, end - 3 + base)
             if following < end and has_other_end(body):
                 break
-            exchange.wire_octets = len(body)
-            exchange.body = unstuff(body) if search.stuffed else body
+            exchange.take_body(body, search.dotted)
             if sent.command == "RETR":
-                client.requests.is_asked_for(sent, exchange.body)
+                client.requests.is_asked_for(sent, exchange.body or b"")
         dialogue.add(exchange)
         if following < end:  # the client did not wait
             client.pipelined_from = min(client.pipelined_from, start + base)

@@ -339,7 +339,7 @@ class ExactReader:
             count = stream.skip(stream.position + self.max_message, kept)
             self._skipped += count
             response.search.newline = min(response.search.newline, stream.end - _KEPT_END)
-            response.search.stuffed = True  # there may be two dots where the parts meet
+            response.search.dotted = True  # there may be two dots where the parts meet
             self.client.move_back(stream.position, kept, count)
         elif self.client.first is None and self.answers.settled < stream.end:
             self.answers.settled = stream.end

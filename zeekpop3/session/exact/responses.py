@@ -9,7 +9,7 @@ from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.spans import MAX_STATUS_LINE
 from zeekpop3.session.exact.stream import LinesSearch, ServerStream
-from zeekpop3.session.protocol import parse_status, starts_status, to_text, unstuff
+from zeekpop3.session.protocol import parse_status, starts_status, to_text
 
 _UNUSUAL_END = re.compile(rb"\.\r?\n\Z")
 _MAX_CANDIDATES = 100
@@ -67,9 +67,7 @@ class Response:
             defects=self.defects,
         )
         if self.search is not None:
-            body = stream.bytes_at(self.body_start, self.body_stop)
-            exchange.wire_octets = len(body)
-            exchange.body = unstuff(body) if self.search.stuffed else body
+            exchange.take_body(stream.bytes_at(self.body_start, self.body_stop), self.search.dotted)
             exchange.ended = self.ended
         return exchange
 

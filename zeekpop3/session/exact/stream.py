@@ -28,13 +28,13 @@ class LinesSearch:
     """A search for the end of a multi-line response, which continues as bytes arrive.
 
     `newline` is the offset of an LF: what follows has not been searched. A server that ends its status line
-    with a bare LF is taken to end all its lines so (`bare`). `stuffed` is True once a line starts with two
-    dots.
+    with a bare LF is taken to end all its lines so (`bare`). `dotted` is True once one of them starts with a
+    dot.
     """
 
     newline: int
     bare: bool = False
-    stuffed: bool = False
+    dotted: bool = False
 
     def run(self, buffer: bytes | bytearray, at: int, stop: int) -> int:
         """Search a buffer from the LF at index `at` up to `stop`; return the index after the terminator (RFC
@@ -51,8 +51,7 @@ class LinesSearch:
                     return at + 4
                 if self.bare and after[:1] == b"\n":
                     return at + 3
-                if after[:1] == b".":
-                    self.stuffed = True
+                self.dotted = True
                 at += 2
             at = max(at, piece - 1)
         return -1

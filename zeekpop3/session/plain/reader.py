@@ -216,7 +216,9 @@ class PlainReader:
         if self.rows_lost:
             exchange.defects.append("rows_missing")
             exchange.missing = -1
-        if any(map(_is_stuffed, lines)):
+        if dotted := [line for line in lines if line.startswith(b".")]:
+            if not all(map(_is_stuffed, dotted)):
+                exchange.defects.append("dot_not_doubled")
             lines = [line[1:] if line.startswith(b"..") else line for line in lines]
         exchange.body, defects = refold(lines, marks)
         exchange.defects += defects
