@@ -7,7 +7,6 @@ The order is that of the first rows' `ts`, as names can be changed.
 
 from __future__ import annotations
 
-import calendar
 import glob
 import os
 import re
@@ -18,8 +17,6 @@ from zeekpop3.errors import LogError
 from zeekpop3.log.header import LOG_PATH, read_head
 
 _NAME = re.compile(rf"{LOG_PATH}.*\.log([.-]\d[\d.-]*)?(\.gz)?")
-_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
-_CLOCK = re.compile(r"(\d\d)[-:](\d\d)[-:](\d\d)")
 
 
 def find_logs(sources: Iterable[str | Path]) -> list[Path]:
@@ -78,24 +75,9 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _time_key(path: Path) -> tuple[float, str]:
-    """The time of the log's first row; that in its name if it has no rows; else the end of time."""
+    """The time of the log's first row; the end of time if it has no rows, so that nothing depends on it."""
     try:
         first = read_head(path).first_time()
     except LogError:
         first = None
-    if first is None:
-        first = _named_time(path)
     return (float("inf") if first is None else first), str(path)
-
-
-def _named_time(path: Path) -> float | None:
-    """The time in the file's name, or in those of the file and its folder, taken as UTC."""
-    day = _DAY.search(path.name) or _DAY.fullmatch(path.parent.name)
-    if day is None:
-        return None
-    clock = _CLOCK.search(path.name, day.end() if day.string == path.name else 0)
-    numbers = [*map(int, day.groups()), *(map(int, clock.groups()) if clock else (0, 0, 0))]
-    try:
-        return float(calendar.timegm((*numbers, 0, 0, 0)))
-    except ValueError:
-        return None

@@ -19,54 +19,27 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
 
     if not len(batch):
         return
-    order, codes, in_order = _order(batch)
+    order = np.lexsort((batch.seq, batch.uid_code))
+    codes = batch.uid_code.take(order)
     begins = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1))
     ends = np.append(begins[1:], len(codes)).tolist()
     ids = _conn_ids(batch, order, codes)
-    ts, seq = _numbers(batch.ts, order), _words(in_order)
+    ts, seq = _numbers(batch.ts, order), _numbers(batch.seq, order)
     offset, length = _numbers(batch.offset, order), _numbers(batch.length, order)
     kind, command = batch.kind.take(order), batch.command.take(order)
     data = list(map(batch.data.__getitem__, order.tolist()))
     for begin, end, code in zip(begins.tolist(), ends, codes[begins].tolist(), strict=True):
-        rows = slice(begin, end)
-        yield (
-            batch.uids[code],
-            Rows(
-                ts[rows],
-                seq[rows],
-                kind[rows].tolist(),
-                command[rows].tolist(),
-                offset[rows],
-                length[rows],
-                data[rows],
-                ids.get(code),
-            ),
-        )
+        at = slice(begin, end)
+        kinds, commands = kind[at].tolist(), command[at].tolist()
+        rows = Rows(ts[at], seq[at], kinds, commands, offset[at], length[at], data[at], ids.get(code))
+        yield batch.uids[code], rows
 
 
 def _numbers(column: Ints, order: Ints) -> array[int]:
-    return _words(column.take(order))
-
-
-def _words(column: Ints) -> array[int]:
-    """A column as machine words. Most of its numbers are never used, so no Python object is made of them."""
+    """A column in an order. Most of its numbers are never used, so no Python object is made of them."""
     numbers = array("q")
-    numbers.frombytes(column.data.cast("B"))
+    numbers.frombytes(column.take(order).data.cast("B"))
     return numbers
-
-
-def _order(batch: Batch) -> tuple[Ints, Ints, Ints]:
-    """The rows by uid, then by seq, and the uids (by their code) and seqs in that order. Zeek writes a
-    connection's rows in order, so they rarely have to be sorted by seq."""
-    import numpy as np
-
-    codes = batch.uid_code
-    order = np.argsort(codes, kind="stable")
-    by_uid, seq = codes.take(order), batch.seq.take(order)
-    if ((seq[1:] < seq[:-1]) & (by_uid[1:] == by_uid[:-1])).any():
-        order = np.lexsort((batch.seq, codes))
-        by_uid, seq = codes.take(order), batch.seq.take(order)
-    return order, by_uid, seq
 
 
 def _conn_ids(batch: Batch, order: Ints, codes: Ints) -> dict[int, ConnId]:
@@ -76,15 +49,6 @@ def _conn_ids(batch: Batch, order: Ints, codes: Ints) -> dict[int, ConnId]:
     having = np.flatnonzero(batch.orig_p.take(order) >= 0)
     uids, first = np.unique(codes[having], return_index=True)
     rows = order[having[first]]
-    return {
-        code: ConnId(orig_h, orig_p, resp_h, resp_p)
-        for code, orig_h, orig_p, resp_h, resp_p in zip(
-            uids.tolist(),
-            batch.orig_h[rows].tolist(),
-            batch.orig_p[rows].tolist(),
-            batch.resp_h[rows].tolist(),
-            batch.resp_p[rows].tolist(),
-            strict=True,
-        )
-        if orig_h is not None and resp_h is not None
-    }
+    columns = [column[rows].tolist() for column in (batch.orig_h, batch.orig_p, batch.resp_h, batch.resp_p)]
+    ids = map(ConnId, *columns)
+    return {code: each for code, each in zip(uids.tolist(), ids, strict=True) if None not in each}

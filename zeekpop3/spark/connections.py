@@ -16,17 +16,17 @@ from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.session import Connection
 from zeekpop3.session.events import Event
-from zeekpop3.tables import TABLES
+from zeekpop3.tables import TABLES, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    MapInArrow = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
 _OUT_BYTES = 16 << 20
 
 
-def one_table(
-    settings: Settings, name: str
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def one_table(settings: Settings, name: str) -> MapInArrow:
     """A function for `mapInArrow` that gives the rows of one table."""
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -37,7 +37,7 @@ def one_table(
     return run
 
 
-def all_tables(settings: Settings) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def all_tables(settings: Settings) -> MapInArrow:
     """A function for `mapInArrow` that gives the rows of all tables: a column with the table's name, and one
     struct column per table."""
 
@@ -45,31 +45,18 @@ def all_tables(settings: Settings) -> Callable[[Iterable[pa.RecordBatch]], Itera
         import pyarrow as pa
 
         for table_name, table in _tables(batches, settings):
-            count = table.num_rows
-            columns = {"table": pa.repeat(pa.scalar(table_name), count)}
+            columns = {"table": pa.repeat(table_name, table.num_rows)}
             for name in TABLES:
-                columns[name] = (
-                    table.cast(spark_schema(name)).to_struct_array()
-                    if name == table_name
-                    else pa.nulls(count, struct_type(name))
-                )
+                columns[name] = pa.nulls(table.num_rows, pa.struct(spark_schema(name)))
+            columns[table_name] = table.cast(spark_schema(table_name)).to_struct_array()
             yield from pa.table(columns).to_batches()
 
     return run
 
 
-def struct_type(name: str) -> pa.StructType:
-    """A table's row as a struct, in Spark's types."""
-    import pyarrow as pa
-
-    return pa.struct(list(spark_schema(name)))
-
-
 def spark_schema(name: str) -> pa.Schema:
     """A table's schema in Spark's types: Spark has no unsigned integers, so ports are int32."""
     import pyarrow as pa
-
-    from zeekpop3.tables import schema
 
     return pa.schema(
         [field.with_type(pa.int32()) if field.type == pa.uint16() else field for field in schema(name)]

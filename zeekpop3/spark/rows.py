@@ -6,12 +6,12 @@ them, and Spark reads the rows. Their types are zat's but for `time`, as a doubl
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,10 +19,8 @@ from pyspark.sql.types import DecimalType, LongType, StringType, StructType
 from zat.log_to_sparkdf import LogToSparkDF
 
 from zeekpop3.errors import LogError
-from zeekpop3.log import COLUMNS, LogHeader, is_log_name, parse_header
+from zeekpop3.log import COLUMNS, LogHeader, OnError, is_log_name, parse_header
 from zeekpop3.log.header import read_by_zat
-
-OnError = Callable[[LogError], None]
 
 # Hadoop's default local file system keeps checksum files beside the files, and fails at the colons in the
 # names of Zeek's archive; the raw one does not. (HDFS itself has no names with colons.)
@@ -64,8 +62,9 @@ def _files(spark: SparkSession, paths: str | Iterable[str]) -> list[str]:
         except AnalysisException:
             raise LogError(path, "no such file or folder") from None
         pattern = PurePosixPath(path).name
+        names = {file: unquote(file.rpartition("/")[2]) for file in below}
         meant = [
-            file for file in below if is_log_name(_name(file)) or PurePosixPath(_name(file)).match(pattern)
+            file for file, name in names.items() if is_log_name(name) or PurePosixPath(name).match(pattern)
         ]
         if not meant:
             raise LogError(path, "no event log in this folder (pop3_events*.log or .log.gz)")
@@ -80,12 +79,6 @@ def _expanded(spark: SparkSession, paths: Iterable[str]) -> Iterator[str]:
         here = local and "://" not in path and has_magic(path)
         matches = sorted(glob(path)) if here else []  # noqa: PTH207
         yield from matches or [path]
-
-
-def _name(uri: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(uri.rpartition("/")[2])
 
 
 def _headers(spark: SparkSession, files: list[str], on_error: OnError | None) -> list[tuple[LogHeader, str]]:
@@ -117,28 +110,21 @@ def _header(file: str, lines: list[str]) -> LogHeader:
     for name in ("#fields", "#types", "#path", "#separator", "#unset_field", "#empty_field"):
         if sum(line.startswith(name) for line in lines) > 1:
             raise LogError(file, f"contains logs with different {name}; use `zeekpop3 run`")
-    order = ["#separator", "#set_separator", "#empty_field", "#unset_field", "#path", "#fields", "#types"]
-    names = [re.split(r"\s", line)[0] for line in lines]
-    ordered = sorted(zip(names, lines, strict=True), key=lambda item: (order + names).index(item[0]))
+    # As Zeek writes them: #separator first, #fields and #types last.
+    ordered = sorted(lines, key=lambda line: not line.startswith("#separator"))
+    ordered.sort(key=lambda line: (line.startswith("#types"), line.startswith("#fields")))
     try:
-        text = "".join(line + "\n" for _, line in ordered)
+        text = "".join(line + "\n" for line in ordered)
         header = read_by_zat(parse_header(text.encode(), Path(file)), is_log_start=False)
     except LogError as error:
         raise LogError(file, error.reason) from None
-    usual = LogHeader(header.path, header.fields, header.types)
-    if (header.separator, header.unset_field, header.empty_field) != (
-        usual.separator,
-        usual.unset_field,
-        usual.empty_field,
-    ):
+    if (header.separator, header.unset_field, header.empty_field) != ("\t", "-", "(empty)"):
         raise LogError(file, "unusual separators; use `zeekpop3 run`")
     return header
 
 
 def _escaped(uri: str) -> str:
     """A URI that Spark gave, as a path that it accepts: without percent signs, and not a glob."""
-    from urllib.parse import unquote
-
     return "".join("\\" + char if char in "*?[]{}" else char for char in unquote(uri))
 
 
