@@ -10,6 +10,7 @@ import base64
 import random
 from collections.abc import Callable
 from encodings.aliases import aliases
+from functools import partial
 
 GENERATORS: dict[str, Callable[[int], bytes]] = {}
 PLAIN = b"From: a@b.example\r\nSubject: s\r\nContent-Type: text/plain\r\n\r\n"
@@ -56,11 +57,6 @@ def nested_multiparts(size: int) -> bytes:
 
 
 @hostile
-def nested_multiparts_same_boundary(size: int) -> bytes:
-    return filled(b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n', size)
-
-
-@hostile
 def nested_multiparts_in_prefixes(size: int) -> bytes:
     """Each boundary is a prefix of the next one."""
     out = []
@@ -86,11 +82,6 @@ def nested_multiparts_then_lines(size: int) -> bytes:
 
 
 @hostile
-def nested_messages(size: int) -> bytes:
-    return filled(b"Content-Type: message/rfc822\r\n\r\n", size)
-
-
-@hostile
 def nested_messages_base64(size: int) -> bytes:
     inner = filled(b"x" * 70 + b"\r\n", max(size // 12, 100), PLAIN)
     while len(inner) < size * 3 // 4:
@@ -102,134 +93,123 @@ def nested_messages_base64(size: int) -> bytes:
 
 
 @hostile
-def many_parts(size: int) -> bytes:
-    return filled(
-        b"--b\r\n\r\nx\r\n", size, b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n', b"--b--\r\n"
-    )
-
-
-@hostile
-def many_empty_parts(size: int) -> bytes:
-    return filled(b"--b\r\n", size, b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n')
-
-
-@hostile
-def many_attachments(size: int) -> bytes:
-    return filled(
-        b"--b\r\nContent-Type: a/b; name=c\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==\r\n",
-        size,
-        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n',
-    )
-
-
-@hostile
-def many_parts_of_messages(size: int) -> bytes:
-    return filled(
-        b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ny\r\n",
-        size,
-        b'Content-Type: multipart/digest; boundary="b"\r\n\r\n',
-    )
-
-
-@hostile
-def many_header_lines(size: int) -> bytes:
-    return filled(b"A: b\r\n", size, b"", b"\r\nbody\r\n")
-
-
-@hostile
-def many_malformed_header_lines(size: int) -> bytes:
-    return filled(b"a b\r\n", size, b"Subject: s\r\n", b"To: c@d\r\n\r\nbody\r\n")
-
-
-@hostile
 def many_header_lines_in_parts(size: int) -> bytes:
     part = b"--b\r\n" + b"A: b\r\n" * 4_000 + b"\r\nx\r\n"
     return filled(part, size, b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n')
 
 
 @hostile
-def one_long_header(size: int) -> bytes:
-    return filled(b"x", size, b"Subject: ", b"\r\n\r\nbody\r\n")
-
-
-@hostile
-def one_long_header_of_8_bit(size: int) -> bytes:
-    return filled(b"\xe4\xf6 ", size, b"Subject: ", b"\r\n\r\nbody\r\n")
-
-
-@hostile
-def many_continuation_lines(size: int) -> bytes:
-    return filled(b" x\r\n", size, b"Subject: s\r\n", b"\r\nbody\r\n")
-
-
-@hostile
-def header_without_end(size: int) -> bytes:
-    return filled(b"X-A: " + b"y" * 70 + b"\r\n", size)
-
-
-@hostile
-def no_line_end_at_all(size: int) -> bytes:
-    return filled(b"x", size)
-
-
-@hostile
-def only_carriage_returns(size: int) -> bytes:
-    return filled(b"x\r", size)
-
-
-@hostile
-def only_line_feeds(size: int) -> bytes:
-    return filled(b"\n", size)
-
-
-@hostile
-def only_nul(size: int) -> bytes:
-    return filled(b"\0", size, PLAIN)
-
-
-@hostile
-def one_long_line(size: int) -> bytes:
-    return filled(b"x", size, PLAIN)
-
-
-@hostile
-def long_line_of_8_bit(size: int) -> bytes:
-    return filled(b"\xe4\x80\xff", size, PLAIN)
-
-
-@hostile
-def broken_utf8(size: int) -> bytes:
-    return filled(b"\xc3\xa4\xc3", size, b"Content-Type: text/plain; charset=utf-8\r\n\r\n")
-
-
-@hostile
-def blanks_in_body(size: int) -> bytes:
-    return filled(b" ", size, PLAIN)
-
-
-@hostile
-def encoded_words(size: int) -> bytes:
-    return filled(b"=?utf-8?q?a?= ", size, b"Subject: ", b"\r\n\r\nbody\r\n")
-
-
-@hostile
-def encoded_words_in_many_fields(size: int) -> bytes:
-    return filled(b"Subject: " + b"=?utf-8?b?w6Q=?= " * 50 + b"\r\n", size, b"", b"\r\nbody\r\n")
-
-
-@hostile
-def encoded_words_never_closed(size: int) -> bytes:
-    return filled(b"=?utf-8?q?a", size, b"Subject: ", b"\r\n\r\nbody\r\n")
-
-
-@hostile
-def encoded_words_unclosed_then_closed(size: int) -> bytes:
-    return filled(b"=?a?x", size, b"Subject: ", b"?=\r\n\r\nbody\r\n")
-
-
-@hostile
 def encoded_words_of_many_charsets(size: int) -> bytes:
     return numbered("=?x%d?b?w6Q?= ", size, b"Subject: ", b"\r\n\r\nbody\r\n")
+
+
+def _filled_to(unit: bytes, around: tuple[bytes, ...], size: int) -> bytes:
+    return filled(unit, size, *around)
+
+
+_FILLED: dict[str, tuple[bytes, ...]] = {
+    "nested_multiparts_same_boundary": (b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n',),
+    "nested_messages": (b"Content-Type: message/rfc822\r\n\r\n",),
+    "many_parts": (b"--b\r\n\r\nx\r\n", b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n', b"--b--\r\n"),
+    "many_empty_parts": (b"--b\r\n", b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'),
+    "many_attachments": (
+        b"--b\r\nContent-Type: a/b; name=c\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==\r\n",
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n',
+    ),
+    "many_parts_of_messages": (
+        b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ny\r\n",
+        b'Content-Type: multipart/digest; boundary="b"\r\n\r\n',
+    ),
+    "many_header_lines": (b"A: b\r\n", b"", b"\r\nbody\r\n"),
+    "many_malformed_header_lines": (b"a b\r\n", b"Subject: s\r\n", b"To: c@d\r\n\r\nbody\r\n"),
+    "one_long_header": (b"x", b"Subject: ", b"\r\n\r\nbody\r\n"),
+    "one_long_header_of_8_bit": (b"\xe4\xf6 ", b"Subject: ", b"\r\n\r\nbody\r\n"),
+    "many_continuation_lines": (b" x\r\n", b"Subject: s\r\n", b"\r\nbody\r\n"),
+    "header_without_end": (b"X-A: " + b"y" * 70 + b"\r\n",),
+    "no_line_end_at_all": (b"x",),
+    "only_carriage_returns": (b"x\r",),
+    "only_line_feeds": (b"\n",),
+    "only_nul": (b"\0", PLAIN),
+    "one_long_line": (b"x", PLAIN),
+    "long_line_of_8_bit": (b"\xe4\x80\xff", PLAIN),
+    "broken_utf8": (b"\xc3\xa4\xc3", b"Content-Type: text/plain; charset=utf-8\r\n\r\n"),
+    "blanks_in_body": (b" ", PLAIN),
+    "encoded_words": (b"=?utf-8?q?a?= ", b"Subject: ", b"\r\n\r\nbody\r\n"),
+    "encoded_words_in_many_fields": (
+        b"Subject: " + b"=?utf-8?b?w6Q=?= " * 50 + b"\r\n",
+        b"",
+        b"\r\nbody\r\n",
+    ),
+    "encoded_words_never_closed": (b"=?utf-8?q?a", b"Subject: ", b"\r\n\r\nbody\r\n"),
+    "encoded_words_unclosed_then_closed": (b"=?a?x", b"Subject: ", b"?=\r\n\r\nbody\r\n"),
+    "many_received": (
+        b"Received: from a (b [1.2.3.4]) by c; Mon, 1 Jan 2024 10:00:00 +0000\r\n",
+        b"",
+        b"\r\nx\r\n",
+    ),
+    "parameter_percents": (
+        b"%41",
+        b"Content-Disposition: attachment; filename*=utf-8''",
+        b"\r\n\r\nbody\r\n",
+    ),
+    "boundary_is_prefix": (
+        b"--boundary-and-more\r\n",
+        b'Content-Type: multipart/mixed; boundary="boundary"\r\n\r\n',
+    ),
+    "boundary_empty": (b"--\r\n", b'Content-Type: multipart/mixed; boundary=""\r\n\r\n'),
+    "boundary_of_dashes": (b"-", b"Content-Type: multipart/mixed; boundary=" + b"-" * 70 + b"\r\n\r\n"),
+    "boundary_then_blanks": (
+        b"--b" + b" " * 1_000 + b"x\r\n",
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+    ),
+    "boundary_missing": (b"--a\r\n", b"Content-Type: multipart/mixed\r\n\r\n"),
+    "base64_junk": (b"QUJD!?\r\n", PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"),
+    "base64_pads": (b"QQ==\r\n", PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"),
+    "base64_only_pads": (b"=", PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"),
+    "base64_one_line": (b"QUJD", PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n", b"Q"),
+    "base64_short_lines": (b"Q\r\n", PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"),
+    "quoted_printable_equals": (
+        b"=",
+        PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
+    ),
+    "quoted_printable_blanks": (
+        b"=" + b" " * 100,
+        PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
+    ),
+    "quoted_printable_breaks_with_blanks": (
+        b"= \n",
+        PLAIN[:-2] + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+    ),
+    "quoted_printable_bare_carriage_returns": (
+        b"=\ra",
+        PLAIN[:-2] + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+    ),
+    "quoted_printable_soft_breaks": (
+        b"=\r\n",
+        PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
+    ),
+    "uuencode_junk": (
+        b"!!!!\r\n",
+        PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\r\n",
+    ),
+    "uuencode_begins": (b"begin 644 a\r\n#0V%T\r\n", PLAIN),
+    "uuencode_begins_without_lines": (b"begin 644 a\r\n", PLAIN),
+    "flowed": (b">a \r\n", b"Content-Type: text/plain; format=flowed\r\n\r\n"),
+    "flowed_quotes": (b">", b"Content-Type: text/plain; format=flowed\r\n\r\n \r\n "),
+    "flowed_depths": (b"> a \r\n>> b \r\n", b"Content-Type: text/plain; format=flowed\r\n\r\n"),
+    "urls_only_slashes": (b"://", PLAIN),
+    "urls_one_long": (b"a", PLAIN + b"http://"),
+    "urls_punctuation": (b"http://" + b")." * 2_000 + b"\r\n", PLAIN),
+    "html_open_links": (b'href="', b"Content-Type: text/html\r\n\r\n"),
+    "html_blanks": (b"href = ", b"Content-Type: text/html\r\n\r\n"),
+    "html_blanks_only": (b" ", b"Content-Type: text/html\r\n\r\nhref"),
+    "html_equals": (b"=", b"Content-Type: text/html\r\n\r\n"),
+    "html_references": (b"&amp;&#x41;", b'Content-Type: text/html\r\n\r\n<a href="http:'),
+    "html_meta": (b"<meta \xe4", b"Content-Type: text/html\r\n\r\n"),
+}
+"""What `filled` makes a mail of: the unit, what comes before, what comes after."""
+for _name, (_unit, *_around) in _FILLED.items():
+    GENERATORS[_name] = partial(_filled_to, _unit, tuple(_around))
 
 
 def _field(name: bytes, unit: bytes, head: bytes = b"") -> Callable[[int], bytes]:
@@ -308,13 +288,6 @@ def addresses_of_hex_digits(size: int) -> bytes:
 
 
 @hostile
-def many_received(size: int) -> bytes:
-    return filled(
-        b"Received: from a (b [1.2.3.4]) by c; Mon, 1 Jan 2024 10:00:00 +0000\r\n", size, b"", b"\r\nx\r\n"
-    )
-
-
-@hostile
 def parameters_numbered(size: int) -> bytes:
     return numbered("; a%d=b", size, b"Content-Type: text/plain", b"\r\n\r\nbody\r\n")
 
@@ -327,23 +300,6 @@ def parameter_pieces(size: int) -> bytes:
 @hostile
 def parameter_pieces_encoded(size: int) -> bytes:
     return numbered("; filename*%d*=%%41", size, b"Content-Disposition: attachment", b"\r\n\r\nbody\r\n")
-
-
-@hostile
-def parameter_percents(size: int) -> bytes:
-    return filled(b"%41", size, b"Content-Disposition: attachment; filename*=utf-8''", b"\r\n\r\nbody\r\n")
-
-
-@hostile
-def boundary_is_prefix(size: int) -> bytes:
-    return filled(
-        b"--boundary-and-more\r\n", size, b'Content-Type: multipart/mixed; boundary="boundary"\r\n\r\n'
-    )
-
-
-@hostile
-def boundary_empty(size: int) -> bytes:
-    return filled(b"--\r\n", size, b'Content-Type: multipart/mixed; boundary=""\r\n\r\n')
 
 
 @hostile
@@ -360,48 +316,6 @@ def boundary_of_200_kb_nearly(size: int) -> bytes:
 
 
 @hostile
-def boundary_of_dashes(size: int) -> bytes:
-    return filled(b"-", size, b"Content-Type: multipart/mixed; boundary=" + b"-" * 70 + b"\r\n\r\n")
-
-
-@hostile
-def boundary_then_blanks(size: int) -> bytes:
-    return filled(
-        b"--b" + b" " * 1_000 + b"x\r\n", size, b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
-    )
-
-
-@hostile
-def boundary_missing(size: int) -> bytes:
-    return filled(b"--a\r\n", size, b"Content-Type: multipart/mixed\r\n\r\n")
-
-
-@hostile
-def base64_junk(size: int) -> bytes:
-    return filled(b"QUJD!?\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-
-
-@hostile
-def base64_pads(size: int) -> bytes:
-    return filled(b"QQ==\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-
-
-@hostile
-def base64_only_pads(size: int) -> bytes:
-    return filled(b"=", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-
-
-@hostile
-def base64_one_line(size: int) -> bytes:
-    return filled(b"QUJD", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n", b"Q")
-
-
-@hostile
-def base64_short_lines(size: int) -> bytes:
-    return filled(b"Q\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
-
-
-@hostile
 def base64_attachment_junk(size: int) -> bytes:
     head = b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     return filled(b"QUJDRA\x00-\r\n", size, head)
@@ -414,82 +328,8 @@ def base64_text_after_text(size: int) -> bytes:
 
 
 @hostile
-def quoted_printable_equals(size: int) -> bytes:
-    return filled(b"=", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
-
-
-@hostile
-def quoted_printable_blanks(size: int) -> bytes:
-    return filled(
-        b"=" + b" " * 100, size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    )
-
-
-@hostile
-def quoted_printable_breaks_with_blanks(size: int) -> bytes:
-    return filled(b"= \n", size, PLAIN[:-2] + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n")
-
-
-@hostile
-def quoted_printable_bare_carriage_returns(size: int) -> bytes:
-    return filled(b"=\ra", size, PLAIN[:-2] + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n")
-
-
-@hostile
-def quoted_printable_soft_breaks(size: int) -> bytes:
-    return filled(b"=\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
-
-
-@hostile
-def uuencode_junk(size: int) -> bytes:
-    return filled(
-        b"!!!!\r\n", size, PLAIN[:-4] + b"\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\r\n"
-    )
-
-
-@hostile
-def uuencode_begins(size: int) -> bytes:
-    return filled(b"begin 644 a\r\n#0V%T\r\n", size, PLAIN)
-
-
-@hostile
-def uuencode_begins_without_lines(size: int) -> bytes:
-    return filled(b"begin 644 a\r\n", size, PLAIN)
-
-
-@hostile
-def flowed(size: int) -> bytes:
-    return filled(b">a \r\n", size, b"Content-Type: text/plain; format=flowed\r\n\r\n")
-
-
-@hostile
-def flowed_quotes(size: int) -> bytes:
-    return filled(b">", size, b"Content-Type: text/plain; format=flowed\r\n\r\n \r\n ")
-
-
-@hostile
-def flowed_depths(size: int) -> bytes:
-    return filled(b"> a \r\n>> b \r\n", size, b"Content-Type: text/plain; format=flowed\r\n\r\n")
-
-
-@hostile
 def urls(size: int) -> bytes:
     return numbered("http://a/%d ", size, PLAIN)
-
-
-@hostile
-def urls_only_slashes(size: int) -> bytes:
-    return filled(b"://", size, PLAIN)
-
-
-@hostile
-def urls_one_long(size: int) -> bytes:
-    return filled(b"a", size, PLAIN + b"http://")
-
-
-@hostile
-def urls_punctuation(size: int) -> bytes:
-    return filled(b"http://" + b")." * 2_000 + b"\r\n", size, PLAIN)
 
 
 @hostile
@@ -498,38 +338,8 @@ def html_links(size: int) -> bytes:
 
 
 @hostile
-def html_open_links(size: int) -> bytes:
-    return filled(b'href="', size, b"Content-Type: text/html\r\n\r\n")
-
-
-@hostile
-def html_blanks(size: int) -> bytes:
-    return filled(b"href = ", size, b"Content-Type: text/html\r\n\r\n")
-
-
-@hostile
-def html_blanks_only(size: int) -> bytes:
-    return filled(b" ", size, b"Content-Type: text/html\r\n\r\nhref")
-
-
-@hostile
-def html_equals(size: int) -> bytes:
-    return filled(b"=", size, b"Content-Type: text/html\r\n\r\n")
-
-
-@hostile
-def html_references(size: int) -> bytes:
-    return filled(b"&amp;&#x41;", size, b'Content-Type: text/html\r\n\r\n<a href="http:')
-
-
-@hostile
 def html_number(size: int) -> bytes:
     return b"Content-Type: text/html\r\n\r\n<a href='&#" + b"1" * (size // 2) + b"'>&#" + b"1" * (size // 2)
-
-
-@hostile
-def html_meta(size: int) -> bytes:
-    return filled(b"<meta \xe4", size, b"Content-Type: text/html\r\n\r\n")
 
 
 @hostile

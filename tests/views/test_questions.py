@@ -2,60 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from support.program import program
+from support.questions import CLIENT, OTHER, SERVER, answer, at, fetched, letter, mails
 from support.records import DAY, HOUR, NOON, command, session, transfer
 from support.report_boxes import write_box
 from support.tables_made import with_attachment
-from zeekpop3.errors import QueryError
-from zeekpop3.session.events import ConnId, Listed
-from zeekpop3.views.functions import host_of, shape_of, site_of
+from zeekpop3.session.events import Listed
 from zeekpop3.views.questions import QUESTIONS, about_sql, log_columns
-from zeekpop3.views.sql import Database, ask
-
-SECOND = 1_000_000
-CLIENT, OTHER, SERVER = "192.0.2.10", "192.0.2.11", "192.0.2.110"
-
-
-def letter(
-    sender: str, *fields: str, text: str = "hello there\r\n", to: str = "wangwu@corp.example"
-) -> bytes:
-    head = [f"From: {sender}", f"To: {to}", "Subject: s", *fields]
-    return ("\r\n".join(head) + "\r\n\r\n" + text).encode()
-
-
-def fetched(*mails: bytes | tuple[bytes, dict[str, Any]]) -> list[Any]:
-    """Mails fetched one after the other, a second between them, in connections C1, C2, …"""
-    made = []
-    for number, each in enumerate(mails, 1):
-        raw, changes = each if isinstance(each, tuple) else (each, {})
-        made.append(transfer(**{"uid": f"C{number}", "ts": NOON + number * SECOND, "raw": raw, **changes}))
-    return made
-
-
-def at(client: str, server: str = SERVER) -> ConnId:
-    return ConnId(client, 40000, server, 110)
-
-
-def answer(folder: Path, question: str, events: Iterable[Any], **logs: str) -> list[dict[str, Any]]:
-    """The rows of a ready query over tables of these events and logs (JSON lines)."""
-    paths = {name: folder / f"{name}.log" for name in logs}
-    for name, path in paths.items():
-        path.write_text(logs[name])
-    write_box(folder / "out", events)
-    return ask(folder / "out", question=question, logs=paths).dicts()
-
-
-def mails(rows: list[dict[str, Any]]) -> list[str]:
-    return sorted(row["mail"] for row in rows)
+from zeekpop3.views.sql import ask
 
 
 def test_reply_elsewhere(tmp_path: Path) -> None:
@@ -169,79 +128,6 @@ def test_senders_new(tmp_path: Path) -> None:
         ("n@unknown.example", False, 30),
         ("new@known.example", True, 30),
     ]
-
-
-HTTP = """\
-{{"ts":{before},"uid":"Ch0","id.orig_h":"192.0.2.10","host":"known.example","uri":"/x","resp_fuids":["F0"]}}
-{{"ts":{after},"uid":"Ch1","id.orig_h":"192.0.2.10","host":"bad.example","uri":"/in?id=1","resp_fuids":["F1"]}}
-{{"ts":{after},"uid":"Ch2","id.orig_h":"192.0.2.10","host":"BAD.example","uri":"http://bad.example/in?id=1"}}
-{{"ts":{after},"uid":"Ch3","id.orig_h":"192.0.2.99","host":"bad.example","uri":"/in?id=1","resp_fuids":["F3"]}}
-{{"ts":{after},"uid":"Ch4","id.orig_h":"192.0.2.10","host":"host.example","uri":"/other"}}
-{{"ts":{after},"uid":"Ch5","id.orig_h":"192.0.2.10","host":"www.known.example","uri":"/"}}
-{{"ts":{after},"uid":"Ch6","id.orig_h":"192.0.2.10","host":"known.example","uri":"/x"}}
-"""
-SSL = '{{"ts":{after},"uid":"Cs1","id.orig_h":"192.0.2.10","server_name":"xn--bcher-kva.example"}}\n'
-LINKS = (
-    "http://bad.example/in?id=1#top http://host.example/page https://bücher.example/a "
-    "http://unvisited.example/ http://known.example/x\r\n"
-)
-
-
-def logs_at(text: str) -> str:
-    return text.format(before=NOON / 1e6 - 60, after=NOON / 1e6 + 3600)
-
-
-def test_clicks(tmp_path: Path) -> None:
-    """The same client, later; the URL itself, its host, or its server name in TLS. Another client, an earlier
-    visit, another host of the site are not clicks."""
-    raw = letter("a@a.example", "Content-Type: text/plain; charset=utf-8", text=LINKS)
-    rows = answer(tmp_path, "clicks", fetched(raw), http=logs_at(HTTP), ssl=logs_at(SSL))
-    assert {row["url"]: (row["match"], row["times"], row["known_host"]) for row in rows} == {
-        "http://bad.example/in?id=1#top": ("URL", 2, False),
-        "http://host.example/page": ("host", 1, False),
-        "https://bücher.example/a": ("server name", 1, False),
-        "http://known.example/x": ("URL", 1, True),
-    }
-    assert {row["client"] for row in rows} == {CLIENT}
-
-
-def test_clicks_needs_one_of_two_logs(tmp_path: Path) -> None:
-    """http.log or ssl.log alone will do; without both the error names the options."""
-    raw = letter("a@a.example", text="https://bad.example/\r\n")
-    log = logs_at('{{"ts":{after},"id.orig_h":"192.0.2.10","server_name":"bad.example"}}\n')
-    (row,) = answer(tmp_path, "clicks", fetched(raw), ssl=log)
-    assert row["match"] == "server name"
-    with pytest.raises(QueryError, match=r"needs --log http=http\.log or --log ssl=ssl\.log"):
-        ask(tmp_path / "out", question="clicks")
-
-
-def test_downloads(tmp_path: Path) -> None:
-    """Attachments seen elsewhere by any hash, files from links; not the transfer of the mail itself."""
-    import hashlib
-
-    content = b"MZ planted"
-    md5, sha256 = hashlib.md5(content).hexdigest(), hashlib.sha256(content).hexdigest()
-    rows = (
-        ("F1", f'"md5":"{"0" * 32}","uid":"Ch1","id.orig_h":"192.0.2.10"'),
-        ("F7", f'"md5":"{md5}","conn_uids":["Cx"],"rx_hosts":["192.0.2.77"]'),
-        ("F8", f'"md5":"{md5}","uid":"C1","id.orig_h":"192.0.2.10"'),
-        ("F9", f'"md5":"{"1" * 32}","uid":"Cy","id.orig_h":"192.0.2.10"'),
-        ("FA", f'"sha256":"{sha256}","uid":"Cz","id.orig_h":"192.0.2.5"'),
-    )
-    files = "".join(f'{{"ts":1719234000.5,"fuid":"{fuid}",{more}}}\n' for fuid, more in rows)
-    events = [
-        *fetched(
-            with_attachment("x.exe", content), letter("a@a.example", text="http://bad.example/in?id=1\r\n")
-        ),
-        session(uid="C1"),
-    ]
-    found = answer(tmp_path, "downloads", events, files=files, http=logs_at(HTTP))
-    assert [(row["client"], row["origin"], row["mail"]) for row in found] == [
-        ("192.0.2.10", "link", "C2/1"),
-        ("192.0.2.77", "attachment", "C1/1"),
-        ("192.0.2.5", "attachment", "C1/1"),
-    ]
-    assert len(ask(tmp_path / "out", question="downloads", logs={"files": tmp_path / "files.log"}).rows) == 2
 
 
 def test_same_mail(tmp_path: Path) -> None:
@@ -418,36 +304,3 @@ def test_empty_tables_give_empty_answers(tmp_path: Path, name: str) -> None:
     uses = [*QUESTIONS[name].required, *QUESTIONS[name].either]
     assert answer(tmp_path, name, events, **dict.fromkeys(uses, '{"other":1}\n')) == []
     assert all(log_columns(log) for log in uses)
-
-
-def test_functions(tmp_path: Path) -> None:
-    """Functions of ours that any statement may call."""
-    write_box(tmp_path / "out", fetched(letter("a@a.example")))
-    with Database(tmp_path / "out") as database:
-        assert database.ask(
-            "select host_of('https://u@WWW.Example.co.uk:8/x'), site_of('www.example.co.uk'),"
-            " site_of('10.0.0.1'), path_of('http://a/b?c#d'), path_of('http://a'), shape_of('Сорp0rn'),"
-            " host_of(null)"
-        ).rows == [("www.example.co.uk", "example.co.uk", None, "/b?c", "/", "coppom", None)]
-
-
-@given(
-    st.text()
-    | st.text().map(lambda text: "http://" + text)
-    | st.text("xn--.[]:@%/0ａ。\u00ad\u0301", max_size=40)
-)
-def test_functions_take_any_text(text: str) -> None:
-    """No host in a mail or log can make a query fail."""
-    for function in (host_of, site_of, shape_of):
-        assert function(text) is None or isinstance(function(text), str)
-
-
-def test_functions_are_linear() -> None:
-    """Long hosts and URLs take no longer than their length."""
-    for piece in ("a.", "xn--", "http://", "rn", "\u0301", "1" * 99 + "."):
-        text = piece * (300_000 // len(piece))
-        started = time.process_time()
-        for function in (host_of, site_of, shape_of):
-            function(text)
-            function("http://" + text)
-        assert time.process_time() - started < 2
