@@ -48,8 +48,7 @@ def test_a_connection_can_be_handed_on_in_any_state(tmp_path: Path, exact: bool)
 
 
 @FORMS
-@pytest.mark.parametrize("packed", [False, True])
-def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool, packed: bool) -> None:
+def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool) -> None:
     """A log given twice: the rows that were read before are not read again, whichever copy is longer."""
     uid, rows = connections(tmp_path, exact)[0]
     pieces = cut(rows, len(rows.ts) // 3)
@@ -60,7 +59,7 @@ def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool, packed
         for count in (first, second):
             connection = Connection(uid)
             events[count] = [event for piece in pieces[:count] for event in connection.receive(piece)]
-            connections_.adopt(pack(connection) if packed else connection)
+            connections_.adopt(pack(connection))
         rest = [event for piece in pieces for event in connections_.feed(uid, piece)]
         assert events[max(first, second)] + rest == expected
         assert not len(connections_.open)

@@ -28,7 +28,7 @@ _packer: Packer[Connection] = Packer(typical())
 
 
 class PackedConnection(NamedTuple):
-    """A connection as a task returns it if there are very many of them."""
+    """A connection as a task returns it: there may be very many of them."""
 
     uid: str
     next_seq: int
@@ -58,19 +58,15 @@ class OpenConnections:
             self.open.discard(uid)
         return events
 
-    def adopt(self, connection: Connection | PackedConnection) -> None:
+    def adopt(self, connection: PackedConnection) -> None:
         """Continue a connection that a task started.
 
         If that uid is open already (overlapping logs, or a log given twice), the connection that has read
         more rows stays.
         """
         old = self.open.get(connection.uid)
-        if old is not None and old.next_seq >= connection.next_seq:
-            return
-        if isinstance(connection, PackedConnection):
+        if old is None or old.next_seq < connection.next_seq:
             self.open.add_packed(connection.uid, connection.data)
-        else:
-            self.open.add(connection.uid, connection)
 
     def finish(self) -> Iterator[list[Event]]:
         """End all connections that are still open, because the logs ended; the oldest first."""

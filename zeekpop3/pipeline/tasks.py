@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from zeekpop3.store.parts import PartWriter
 
-_UNPACKED = 2_000  # open connections that a task returns as they are; packing more of them saves memory
-
 
 @dataclass(slots=True)
 class Task:
@@ -53,7 +51,7 @@ class TaskResult:
     number: int
     counts: Counters
     small: list[tuple[str, pa.Table]]
-    open: list[Connection | PackedConnection]
+    open: list[PackedConnection]
     later: list[tuple[str, list[Rows]]]
     errors: list[LogError]
 
@@ -76,8 +74,7 @@ def perform(task: Task, shared: TaskSettings) -> TaskResult:
         for rows in parts:
             records.add(connection.receive(rows))
         if not connection.done:
-            few = len(result.open) < _UNPACKED
-            result.open.append(connection if few else pack(connection))
+            result.open.append(pack(connection))
     records.add(task.events)
     for name, table in records.take():
         if table.nbytes < shared.small_bytes:
