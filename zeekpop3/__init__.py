@@ -19,17 +19,19 @@ if TYPE_CHECKING:
     from zeekpop3.follow import Follower
     from zeekpop3.hunt import hunt
     from zeekpop3.message import parse
-    from zeekpop3.pipeline import Counters, Settings, run
+    from zeekpop3.pipeline.counters import Counters
+    from zeekpop3.pipeline.run import run
+    from zeekpop3.pipeline.settings import Settings
     from zeekpop3.session import Connection
     from zeekpop3.store.read import read, read_attachments, read_commands, read_emails, read_sessions
     from zeekpop3.tables import Privacy
 
 _EXPORTS = {
     "Connection": "zeekpop3.session",
-    "Counters": "zeekpop3.pipeline",
+    "Counters": "zeekpop3.pipeline.counters",
     "Follower": "zeekpop3.follow",
     "Privacy": "zeekpop3.tables",
-    "Settings": "zeekpop3.pipeline",
+    "Settings": "zeekpop3.pipeline.settings",
     "hunt": "zeekpop3.hunt",
     "parse": "zeekpop3.message",
     "read": "zeekpop3.store.read",
@@ -37,7 +39,7 @@ _EXPORTS = {
     "read_commands": "zeekpop3.store.read",
     "read_emails": "zeekpop3.store.read",
     "read_sessions": "zeekpop3.store.read",
-    "run": "zeekpop3.pipeline",
+    "run": "zeekpop3.pipeline.run",
 }
 
 __all__ = [

@@ -81,7 +81,7 @@ def mail(number: int) -> bytes:
 def make(out: Path, mails: int) -> None:
     """Write the tables (in a process of its own: a program that is started inherits our peak of memory)."""
     from support.records import transfer
-    from zeekpop3.pipeline import Records
+    from zeekpop3.pipeline.records import Records
     from zeekpop3.store.write import Sink
 
     with Sink(out) as sink:

@@ -16,7 +16,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from zeekpop3.message import parse
-from zeekpop3.pipeline import Records
+from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import ConnId, Transfer
 from zeekpop3.store.write import Sink
 

@@ -16,7 +16,7 @@ from support.growing import KEYS, Expected, GrowingLog, Note, assert_same, shred
 from support.traffic.eventlog import log_header
 from zeekpop3.follow import Follower, Options
 from zeekpop3.follow.catalogue import Catalogue
-from zeekpop3.log import find_logs
+from zeekpop3.log.find import find_logs
 
 QUICK = Options(flush_s=0.0, poll=True)
 

@@ -10,7 +10,7 @@ import pytest
 import zeekpop3
 from support.growing import assert_same, tables
 from zeekpop3.follow import Follower, Options
-from zeekpop3.pipeline import Settings
+from zeekpop3.pipeline.settings import Settings
 from zeekpop3.tables import Privacy
 
 SETTINGS = {

@@ -7,16 +7,17 @@ import json
 import os
 import threading
 import zlib
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from support.log_rows import CLOSE, FIELDS, TYPES, head, row, write
 from zeekpop3.errors import LogError
-from zeekpop3.log import LogFile, chunks, find_logs, read_chunk
-
-cutting = import_module("zeekpop3.log.chunks")  # the package has a function of that name
+from zeekpop3.log import chunks as cutting
+from zeekpop3.log.batch import read_chunk
+from zeekpop3.log.chunks import chunks
+from zeekpop3.log.file import LogFile
+from zeekpop3.log.find import find_logs
 
 
 def read(path: Path, size: int = 1 << 20) -> tuple[list[bytes], list[LogError]]:

@@ -9,7 +9,7 @@ import pytest
 from support.log_rows import head, row, write
 from zeekpop3.errors import LogError
 from zeekpop3.follow.catalogue import LogLister
-from zeekpop3.log import find_logs, is_log_name
+from zeekpop3.log.find import find_logs, is_log_name
 
 
 def log(path: Path, ts: int | None, *, gz: bool = False) -> Path:

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 
 from support.log_rows import CLOSE, FIELDS, IDS, TYPES, head, row, write
 from zeekpop3.errors import LogError
-from zeekpop3.log import COLUMNS, Batch, chunks, group, parse_header, read_chunk
+from zeekpop3.log.batch import Batch, read_chunk
+from zeekpop3.log.chunks import chunks
+from zeekpop3.log.group import group
+from zeekpop3.log.header import COLUMNS, parse_header
 from zeekpop3.session.events import ConnId
 
 

@@ -13,7 +13,9 @@ from zat.zeek_log_reader import ZeekLogReader
 
 from support.log_rows import CLOSE, IDS, head, row, write
 from zeekpop3.errors import LogError
-from zeekpop3.log import COLUMNS, Batch, chunks, read_chunk
+from zeekpop3.log.batch import Batch, read_chunk
+from zeekpop3.log.chunks import chunks
+from zeekpop3.log.header import COLUMNS
 
 
 def batch_of(path: Path) -> Batch:

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,12 +19,13 @@ from hypothesis import strategies as st
 
 from support.spool import sessions, write
 from zeekpop3.errors import LogError, OutputError
-from zeekpop3.pipeline import run, small_tables
+from zeekpop3.pipeline import run as module
+from zeekpop3.pipeline import small_tables
+from zeekpop3.pipeline.run import run
 from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.tables import TABLES
 
 KEYS = {name: [(column, "ascending") for column in table.key] for name, table in TABLES.items()}
-module = import_module("zeekpop3.pipeline.run")  # the package has the function under this name
 
 
 def parts(out: Path) -> dict[str, pa.Table]:
@@ -192,7 +192,7 @@ def test_a_run_does_not_load_pandas(lines: list[bytes], tmp_path: Path) -> None:
     log = write(tmp_path / "x.log", lines)
     program = (
         "import sys, zeekpop3\n"
-        "from zeekpop3.pipeline import run\n"
+        "from zeekpop3.pipeline.run import run\n"
         f"run([{str(log)!r}], {str(tmp_path / 'out')!r}, jobs=1)\n"
         "print('pandas' in sys.modules, 'pyarrow.compute' in sys.modules)\n"
         f"print(len(zeekpop3.read_emails({str(tmp_path / 'out')!r})))\n"
@@ -211,7 +211,7 @@ def test_a_run_that_is_killed_leaves_no_worker(lines: list[bytes], tmp_path: Pat
     program = tmp_path / "program.py"
     program.write_text(
         "import time\n"
-        "from zeekpop3.pipeline import run\n"
+        "from zeekpop3.pipeline.run import run\n"
         "if __name__ == '__main__':\n"
         f"    run([{str(log)!r}] * 2, {str(tmp_path / 'out')!r}, jobs=2,\n"
         "        progress=lambda *_: (print('running', flush=True), time.sleep(60)))\n"

@@ -16,7 +16,8 @@ import pytest
 from support.commands import read_by, takes_tables
 from support.spool import sessions, write
 from zeekpop3.errors import LogError
-from zeekpop3.pipeline import Settings, run
+from zeekpop3.pipeline.run import run
+from zeekpop3.pipeline.settings import Settings
 from zeekpop3.tables import TABLES, Privacy, schema
 
 pytestmark = pytest.mark.slow

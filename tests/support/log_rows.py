@@ -6,7 +6,7 @@ import base64
 import gzip
 from pathlib import Path
 
-from zeekpop3.log import COLUMNS
+from zeekpop3.log.header import COLUMNS
 
 FIELDS = [*COLUMNS]
 TYPES = [*COLUMNS.values()]

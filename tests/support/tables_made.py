@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from support.records import DAY, HOUR, NOON, command, session, transfer
-from zeekpop3.pipeline import Records
+from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import ConnId, Transfer
 from zeekpop3.store.write import Sink
 

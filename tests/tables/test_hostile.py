@@ -11,7 +11,7 @@ import pytest
 from support import hostile_records  # noqa: F401
 from support.hostile_mails import GENERATORS
 from support.records import transfer
-from zeekpop3.pipeline import Records
+from zeekpop3.pipeline.records import Records
 
 SIZE = 1_200_000
 TIMES_ITS_SIZE = 12

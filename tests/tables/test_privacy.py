@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from support.records import command, session, transfer
-from zeekpop3.pipeline import Records, Settings
+from zeekpop3.pipeline.records import Records
+from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session.events import Listed
 from zeekpop3.tables import Privacy
 

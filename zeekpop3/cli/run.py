@@ -106,7 +106,8 @@ def scripts() -> None:
 
 def _check_logs(logs: list[str]) -> None:
     """Raise the first error if no log can be read: then no output may be created."""
-    from zeekpop3.log import find_logs, read_head
+    from zeekpop3.log.find import find_logs
+    from zeekpop3.log.header import read_head
 
     errors = []
     for path in find_logs(logs):
@@ -129,7 +130,7 @@ def _process(
     mode, settings = output.mode, record.settings
     _check_logs(logs)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # we do not use BLAS; avoid its threads
-    from zeekpop3.pipeline import run as run_pipeline
+    from zeekpop3.pipeline.run import run as run_pipeline
 
     with progress() as update:
         summary = run_pipeline(

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zeekpop3.errors import LogError
-from zeekpop3.log import Head, LogFile, is_log_name, open_log, parse_head, read_start
-from zeekpop3.log.header import HEAD_BYTES
+from zeekpop3.log.file import LogFile, open_log
+from zeekpop3.log.find import is_log_name
+from zeekpop3.log.header import HEAD_BYTES, Head, parse_head, read_start
 
 _OLD_NS = 3_600_000_000_000
 _RELIST_S = 60.0

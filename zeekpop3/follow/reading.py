@@ -21,9 +21,12 @@ from zeekpop3.follow.catalogue import Catalogue, KnownLog, PendingLog, head_with
 from zeekpop3.follow.connections import ConnectionCheckpoint, Connections
 from zeekpop3.follow.options import Options
 from zeekpop3.follow.state import State
-from zeekpop3.log import Chunk, LogCutter, OnError, group, open_log, read_chunk
-from zeekpop3.pipeline import Records
+from zeekpop3.log.batch import read_chunk
+from zeekpop3.log.chunks import Chunk, LogCutter, OnError
+from zeekpop3.log.file import open_log
+from zeekpop3.log.group import group
 from zeekpop3.pipeline.counters import Counters
+from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import Event
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.log import is_log_name
+from zeekpop3.log.find import is_log_name
 
 
 class Waker:

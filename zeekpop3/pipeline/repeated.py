@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from zeekpop3.errors import LogError, OutputError, QueryError
-from zeekpop3.log import chunks, read_chunk
+from zeekpop3.log.batch import read_chunk
+from zeekpop3.log.chunks import chunks
 from zeekpop3.store.read import read_table
 
 _LOOKED_AT = 16 << 20  # bytes of each log, from its first row

@@ -18,7 +18,8 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 
 from zeekpop3.errors import LogError
-from zeekpop3.log import Chunk, OnError, chunks, find_logs
+from zeekpop3.log.chunks import Chunk, OnError, chunks
+from zeekpop3.log.find import find_logs
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.open_connections import OpenConnections
 from zeekpop3.pipeline.repeated import refuse_repeated

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import LogError
-from zeekpop3.log import Chunk, group, read_chunk
+from zeekpop3.log.batch import read_chunk
+from zeekpop3.log.chunks import Chunk
+from zeekpop3.log.group import group
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.open_connections import PackedConnection, pack
 from zeekpop3.pipeline.records import Records

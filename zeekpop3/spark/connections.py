@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeekpop3.log import Batch, batch_of, group
+from zeekpop3.log.batch import Batch, batch_of
+from zeekpop3.log.group import group
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.workers import no_collector

@@ -19,8 +19,9 @@ from pyspark.sql.types import DecimalType, LongType, StringType, StructType
 from zat.log_to_sparkdf import LogToSparkDF
 
 from zeekpop3.errors import LogError
-from zeekpop3.log import COLUMNS, LogHeader, OnError, is_log_name, parse_header
-from zeekpop3.log.header import read_by_zat
+from zeekpop3.log.chunks import OnError
+from zeekpop3.log.find import is_log_name
+from zeekpop3.log.header import COLUMNS, LogHeader, parse_header, read_by_zat
 
 # Hadoop's default local file system keeps checksum files beside the files, and fails at the colons in the
 # names of Zeek's archive; the raw one does not. (HDFS itself has no names with colons.)

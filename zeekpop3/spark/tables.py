@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StringType, StructField, StructType
 
-from zeekpop3.log import OnError
+from zeekpop3.log.chunks import OnError
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.spark.connections import all_tables, one_table, spark_schema
 from zeekpop3.spark.rows import read_rows
