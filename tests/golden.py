@@ -31,6 +31,7 @@ CAPTURES = (
         "curl-login",
         "curl-plain-ir",
         "cut-off",
+        "decrypted",
         "failed-login",
         "gap",
         "ipv6",

@@ -224,6 +224,17 @@ def torn() -> Made:
     return tcp.interleave(*packets), truths
 
 
+def decrypted() -> Made:
+    """What a device that decrypts TLS sends to a sensor: clear text on 995/tcp, and on 110/tcp after STLS."""
+    box = BOXES["lisi"]
+    lines = pop3.fetch_all(box)
+    made = [
+        session(70, box, lines, port=995),
+        session(71, box, ["CAPA", "STLS", *lines], start=tcp.START + 500),
+    ]
+    return tcp.interleave(*(m for m, _ in made)), [t for _, found in made for t in found]
+
+
 SECRETS = "# Made up for the captures here: passwords, and what went over the wire in their place.\n"
 
 
@@ -283,6 +294,7 @@ def made(folder: Path) -> dict[str, Callable[[], Made]]:
         "apop": apop,
         "odd-logins": odd_logins,
         "torn": torn,
+        "decrypted": decrypted,
         "rotated": rotated,
     }
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = {"plain": ROOT / "zeek-scripts", "exact": ROOT / "zeek-scripts" / "exact.zeek"}
+OPTIONS = {("decrypted", "exact"): ("Pop3Events::exact_ports+={995/tcp}",)}
 PACKED_FROM = 60_000
 ROTATED = "rotated"
 NOISE = re.compile(rb"^#(open|close)\t\d{4}(-\d\d){5}$", re.M)
@@ -41,7 +42,7 @@ def zeek(pcap: Path, form: str, folder: Path, *options: str) -> None:
 def event_log(pcap: Path, form: str) -> bytes:
     """The event log of a capture, with fixed times of opening and closing; empty if Zeek wrote none."""
     with tempfile.TemporaryDirectory() as folder:
-        zeek(pcap, form, Path(folder))
+        zeek(pcap, form, Path(folder), *OPTIONS.get((pcap.stem, form), ()))
         path = Path(folder) / "pop3_events.log"
         return NOISE.sub(rb"#\1\t2024-01-01-00-00-00", path.read_bytes()) if path.exists() else b""
 

@@ -315,7 +315,7 @@ def of_packets(
     packets: Iterable[Packet],
     *,
     exact: bool,
-    ports: Iterable[int] = (110,),
+    ports: Iterable[int] = (110, 995),
     row_bytes: int = 32768,
     flush_before_sent: bool = False,
     rng: random.Random | None = None,

@@ -73,7 +73,7 @@ _MULTI_BARE = (b"LIST", b"UIDL", b"AUTH")
 
 
 def of_streams(client: bytes, server: bytes) -> list[Turn]:
-    """The turns of a session without losses, read off the two streams; ends at STLS or where the bytes end.
+    """The turns of a session without losses, read off the two streams; ends where TLS begins or bytes end.
 
     Used on captures of real servers. Takes a client line after `+ ` for a SASL response.
     """
@@ -119,7 +119,7 @@ def of_streams(client: bytes, server: bytes) -> list[Turn]:
             )
         )  # fmt: skip
         at = end
-        if verb == b"STLS" and status.startswith(b"+OK"):
+        if verb == b"STLS" and status.startswith(b"+OK") and server[at : at + 1] not in (b"+", b"-"):
             break
     return turns
 
