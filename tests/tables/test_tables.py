@@ -252,7 +252,7 @@ def test_null_lists_keep_their_neighbours() -> None:
     """A list left out beside lists that are there (two writers' rows in one table) stays null."""
     from zeekpop3.tables.arrays import array_of
 
-    got = array_of([["a"], None, [], ["b", "c"], None], Column("x", "string", "", repeated=True))
+    got = array_of([["a"], None, [], ["b", "c"], None], Column("x", "", repeated=True))
     assert got.to_pylist() == [["a"], None, [], ["b", "c"], None]
 
 

@@ -21,13 +21,13 @@ class Column(NamedTuple):
     or the index in a tuple.
     `personal`: what `privacy.rule` does to it; empty: always kept.
     `repeats`: values occur many times, so a dictionary makes the file smaller. `searched`: filters and joins
-    use the column, so files keep its minimum and maximum. `looked_up`: also a bloom filter, because queries
-    ask for single values.
+    use the column, so files keep its minimum and maximum. `looked_up`: these and a bloom filter, because
+    queries ask for single values.
     """
 
     name: str
-    type: str
     meaning: str
+    type: str = "string"
     source: str | int | None = None
     repeated: bool = False
     fields: tuple[Column, ...] = ()
@@ -46,9 +46,21 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
 
 
-def looked_up(name: str, meaning: str, personal: str = "") -> Column:
+def table(name: str, meaning: str, key: str, *columns: Column) -> Table:
+    """A table; `key` has blanks between the names."""
+    return Table(name, meaning, tuple(key.split()), columns)
+
+
+def looked_up(name: str, meaning: str, personal: str) -> Column:
     """A text column in which people look up values that occur many times: domains, sites."""
-    return Column(name, "string", meaning, personal=personal, repeats=True, searched=True, looked_up=True)
+    return Column(name, meaning, personal=personal, repeats=True, looked_up=True)
+
+
+def structs(
+    name: str, meaning: str, *fields: Column, source: str | None = None, personal: str = ""
+) -> Column:
+    """A column with a list of structs."""
+    return Column(name, meaning, "struct", source, repeated=True, fields=fields, personal=personal)
 
 
 def of(owner: str, *columns: Column) -> tuple[Column, ...]:

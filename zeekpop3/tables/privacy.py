@@ -73,75 +73,67 @@ class Privacy:
         DKIM. free: other free text. body: from a body. raw: the message, or an attachment. argument: of a
         command.
         """
-        hashed = self.hash_key is not None
-        without_body = hashed or not self.keep_body
-        rules: dict[str, tuple[bool, Rule]] = {
-            "name": (hashed, lambda value, _: self.names(value)),
-            "addresses": (hashed, lambda value, _: self.people(value)),
-            "text": (hashed, lambda value, _: self.text(value)),
-            "argument": (hashed, lambda value, command: self.argument(command.command, value)),
-            "verdict": (hashed, lambda value, _: value if value in _VERDICTS else None),
-            "signatures": (hashed, lambda value, _: [self._signature(each) for each in value]),
-            "free": (hashed, _nothing),
-            "body": (without_body, _nothing),
-            "raw": (without_body or not self.keep_raw, _nothing),
-            "": (False, _nothing),
+        if (personal == "raw" and not self.keep_raw) or (personal in ("raw", "body") and not self.keep_body):
+            return _nothing
+        if self.hash_key is None:
+            return None
+        rules: dict[str, Rule | None] = {
+            "name": _for_each(self.name),
+            "addresses": _for_each(self._addresses),
+            "text": _for_each(lambda text: _ADDRESS.sub(lambda match: self.name(match[0]), text)),
+            "argument": lambda value, command: self._argument(command.command, value),
+            "verdict": lambda value, _: value if value in _VERDICTS else None,
+            "signatures": lambda value, _: [self._signature(each) for each in value],
+            "free": _nothing,
+            "body": _nothing,
+            "raw": _nothing,
+            "": None,
         }
-        applies, rule = rules[personal]
-        return rule if applies else None
+        return rules[personal]
 
-    def name(self, value: str | None) -> str | None:
-        """The HMAC of a user's name or an address; None stays None."""
-        if value is None or self.hash_key is None:
-            return value
+    def name(self, value: str) -> str:
+        """The HMAC of a user's name or an address. There must be a key."""
+        assert self.hash_key is not None
         plain = value.strip().lower().encode("utf-8", "surrogatepass")
         return hmac.digest(self.hash_key, plain, "sha256").hex()
 
-    def names(self, value: str | list[str] | None) -> str | list[str | None] | None:
-        """`name` of a value, or of each entry of a list."""
-        if isinstance(value, list):
-            return [self.name(entry) for entry in value]
-        return self.name(value)
-
-    def addresses(self, value: str | None) -> str | None:
+    def _addresses(self, value: str) -> str:
         """The HMACs of the addresses in a field, joined by ", "; of the whole value if there are none."""
-        if value is None or self.hash_key is None:
-            return value
         found = _ADDRESS.findall(value)
         if not found:
             return self.name(value) if value.strip() else value
-        return ", ".join(self.name(address) or "" for address in found)
-
-    def people(self, value: str | list[str] | None) -> str | list[str | None] | None:
-        """`addresses` of a field, or of each entry of a list."""
-        if isinstance(value, list):
-            return [self.addresses(entry) for entry in value]
-        return self.addresses(value)
+        return ", ".join(map(self.name, found))
 
     def _signature(self, signature: Signature) -> Signature:
+        domain = None if signature.domain is None else self.name(signature.domain)
         algorithm = signature.algorithm if signature.algorithm in _ALGORITHMS else None
-        return signature._replace(domain=self.name(signature.domain), selector=None, algorithm=algorithm)
+        return signature._replace(domain=domain, selector=None, algorithm=algorithm)
 
-    def text(self, value: str | None) -> str | None:
-        """A text with each address in it replaced by its HMAC."""
-        if value is None or self.hash_key is None:
-            return value
-        return _ADDRESS.sub(lambda match: self.name(match[0]) or "", value)
-
-    def argument(self, command: str | None, argument: str | None) -> str | None:
+    def _argument(self, command: str | None, argument: str | None) -> str | None:
         """The argument of a command, without names."""
-        if argument is None or self.hash_key is None:
-            return argument
+        if argument is None:
+            return None
         verb = (command or "").upper()
         if verb == "USER":
             return self.name(argument)
         if verb == "APOP":
-            user, _, _ = argument.strip().rpartition(" ") if " " in argument.strip() else (argument, "", "")
-            return self.name(user)
+            argument = argument.strip()
+            return self.name(argument.rpartition(" ")[0] or argument)
         if verb == "AUTH":
             mechanism, space, rest = argument.partition(" ")
             return f"{mechanism} {self.name(rest)}" if space and rest.strip() else mechanism
         return argument if _NUMBERS.fullmatch(argument) else None
+
+
+def _for_each(hashed: Callable[[str], str]) -> Rule:
+    """The rule for a string, or each string of a list; None stays None."""
+
+    def rule(value: str | list[str] | None, record: object) -> str | list[str] | None:
+        if isinstance(value, list):
+            return [hashed(entry) for entry in value]
+        return None if value is None else hashed(value)
+
+    return rule
 
 
 def _nothing(value: object, record: object) -> None:
