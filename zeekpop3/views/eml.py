@@ -12,11 +12,11 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import batches
@@ -28,7 +28,6 @@ from zeekpop3.views.show import find_mail
 MARK = b"X-Zeekpop3-Fidelity: trimmed\r\n"
 
 _SAFE_UID = re.compile(r"[A-Za-z0-9]{1,64}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FROM_LINE = re.compile(rb"^>*From ", re.MULTILINE)
 _MAIL_COLUMNS = (
     "uid", "trans_depth", "ts", "user", "command", "size", "fidelity", "complete", "missing_bytes", "sha256"
@@ -41,21 +40,14 @@ _PART_COLUMNS = (
 
 @dataclass(slots=True)
 class ExportSummary:
-    """Counts of an export. `previews` are answers to TOP. Mails `without_raw` could not be written: their
-    tables leave out raw bytes."""
+    """Counts of an export. `previews` are answers to TOP, `contents` the SHA-256s of all attachments. Mails
+    `without_raw` could not be written: their tables leave out raw bytes."""
 
     mails: int = 0
     previews: int = 0
     attachments: int = 0
-    contents: int = 0
+    contents: set[str] = field(default_factory=set)
     without_raw: int = 0
-
-    def count(self, mail: dict[str, Any]) -> None:
-        """Count a mail that was written."""
-        if mail["command"] == "TOP":
-            self.previews += 1
-        else:
-            self.mails += 1
 
     def __bool__(self) -> bool:
         """Whether any mail was found."""
@@ -66,7 +58,7 @@ class ExportSummary:
         if self.previews:
             text += f", {plural(self.previews, 'preview')} (TOP)"
         if self.attachments:
-            text += f", {plural(self.attachments, 'attachment')} ({self.contents} different)"
+            text += f", {plural(self.attachments, 'attachment')} ({len(self.contents)} different)"
         if self.without_raw:
             text += f"; not written: {plural(self.without_raw, 'mail')} without raw bytes in the tables"
         return text
@@ -91,21 +83,17 @@ def export(
     first = next(mails, None)
     if first is None:
         return done
-    with contextlib.ExitStack() as open_files, writing(to):
-        make_folder(to)
-        manifest = open_files.enter_context(_create_text(to / "manifest.jsonl"))
-        parts = _Attachments(to / "attachments", open_files, done) if attachments else None
-        for mail in chain([first], mails):
-            raw = mail.pop("raw")
-            if raw is None:
-                done.without_raw += 1
-                continue
+    with writing(to), contextlib.ExitStack() as open_files:
+        manifest = open_files.enter_context(_manifest(to))
+        parts = open_files.enter_context(_manifest(to / "attachments")) if attachments else None
+        for mail in _with_raw(chain([first], mails), done):
             name = file_name(mail["uid"], mail["trans_depth"])
-            _write(to / name, _message(mail, raw))
-            manifest.write(json_line({"file": name, **mail}) + "\n")
-            done.count(mail)
+            raw = mail.pop("raw")
+            with _created(to / name) as file:
+                file.write(_message(mail, raw))
+            manifest.write(json_line({"file": name, **mail}).encode() + b"\n")
             if parts is not None:
-                parts.write(mail, raw)
+                _write_parts(mail, raw, to / "attachments", parts, done)
     return done
 
 
@@ -122,20 +110,12 @@ def write_mbox(
     if first is None:
         return done
     with new_file(Path(file)) as out:
-        for mail in chain([first], mails):
-            if mail["raw"] is None:
-                done.without_raw += 1
-                continue
-            _append_to_mbox(out, mail)
-            done.count(mail)
+        for mail in _with_raw(chain([first], mails), done):
+            text = _message(mail, mail["raw"]).replace(b"\r\n", b"\n")
+            out.write(f"From MAILER-DAEMON {mail['ts']:%a %b %d %H:%M:%S %Y}\n".encode())
+            out.write(_FROM_LINE.sub(rb">\g<0>", text))
+            out.write(b"\n" if text.endswith(b"\n") else b"\n\n")
     return done
-
-
-def _append_to_mbox(out: BinaryIO, mail: dict[str, Any]) -> None:
-    text = _message(mail, mail["raw"]).replace(b"\r\n", b"\n")
-    out.write(f"From MAILER-DAEMON {mail['ts']:%a %b %d %H:%M:%S %Y}\n".encode())
-    out.write(_FROM_LINE.sub(rb">\g<0>", text))
-    out.write(b"\n" if text.endswith(b"\n") else b"\n\n")
 
 
 def _selected(path: str | Path, filters: Filters | None, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -148,50 +128,56 @@ def _selected(path: str | Path, filters: Filters | None, keys: Sequence[str]) ->
         yield from batch.to_pylist()
 
 
+def _with_raw(mails: Iterable[dict[str, Any]], done: ExportSummary) -> Iterator[dict[str, Any]]:
+    """The mails that can be written; all are counted."""
+    for mail in mails:
+        if mail["raw"] is None:
+            done.without_raw += 1
+            continue
+        if mail["command"] == "TOP":
+            done.previews += 1
+        else:
+            done.mails += 1
+        yield mail
+
+
 def _message(mail: dict[str, Any], raw: bytes) -> bytes:
     return raw if mail["fidelity"] == "exact" else MARK + raw
 
 
 def file_name(uid: str, trans_depth: int) -> str:
     """`UID-DEPTH.eml`; a uid that Zeek would not make is replaced by its hash."""
-    safe = (
-        uid if _SAFE_UID.fullmatch(uid) else "x" + hashlib.sha256(uid.encode("utf-8", "replace")).hexdigest()
-    )
-    return f"{safe}-{int(trans_depth)}.eml"
+    if not _SAFE_UID.fullmatch(uid):
+        uid = "x" + hashlib.sha256(uid.encode("utf-8", "replace")).hexdigest()
+    return f"{uid}-{int(trans_depth)}.eml"
 
 
-class _Attachments:
-    """Writes the attachments of mails: each content once, and a manifest of who got it."""
+def _write_parts(
+    mail: dict[str, Any], raw: bytes, folder: Path, manifest: BinaryIO, done: ExportSummary
+) -> None:
+    """Write the attachments of a mail, each content once, and who got it into the manifest."""
+    from zeekpop3.message import parse
 
-    def __init__(self, folder: Path, open_files: contextlib.ExitStack, done: ExportSummary) -> None:
-        make_folder(folder)
-        self._folder = folder
-        self._manifest = open_files.enter_context(_create_text(folder / "manifest.jsonl"))
-        self._written: set[str] = set()
-        self._done = done
-
-    def write(self, mail: dict[str, Any], raw: bytes) -> None:
-        from zeekpop3.message import parse
-
-        of_mail = {name: mail[name] for name in ("uid", "trans_depth", "ts", "user", "complete")}
-        for part in parse(raw, complete=mail["complete"], content=True).attachments:
-            if part.content is None or part.sha256 is None or not _SHA256.fullmatch(part.sha256):
-                continue
-            if part.sha256 not in self._written:
-                _write(self._folder / part.sha256, part.content)
-                self._written.add(part.sha256)
-            of_part = {name: getattr(part, name) for name in _PART_COLUMNS}
-            self._manifest.write(json_line({"file": part.sha256, **of_mail, **of_part}) + "\n")
-            self._done.attachments += 1
-        self._done.contents = len(self._written)
+    of_mail = {name: mail[name] for name in ("uid", "trans_depth", "ts", "user", "complete")}
+    for part in parse(raw, complete=mail["complete"], content=True).attachments:
+        if part.content is None:
+            continue
+        if part.sha256 not in done.contents:
+            with _created(folder / part.sha256) as file:
+                file.write(part.content)
+            done.contents.add(part.sha256)
+        of_part = {name: getattr(part, name) for name in _PART_COLUMNS}
+        manifest.write(json_line({"file": part.sha256, **of_mail, **of_part}).encode() + b"\n")
+        done.attachments += 1
 
 
-def _create_text(path: Path) -> TextIO:
-    path.unlink(missing_ok=True)  # never write through an existing link
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8")
+def _manifest(folder: Path) -> BinaryIO:
+    """The open manifest of a folder, which is made if it does not exist."""
+    make_folder(folder)
+    return _created(folder / "manifest.jsonl")
 
 
-def _write(path: Path, content: bytes) -> None:
+def _created(path: Path) -> BinaryIO:
+    """A new file (0600) that replaces an old one; never written through an existing link."""
     path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(content)
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")

@@ -10,6 +10,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from zeekpop3.views.text import HIDDEN, visible
@@ -86,7 +87,8 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator
     """A header line and a line per row (RFC 4180, LF): lists joined by "; ", unknown empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    for values in _with_header(columns, rows):
+    header = map(csv_cell, columns)
+    for values in chain([header], (map(_csv_value, row) for row in rows)):
         writer.writerow(values)
         yield out.getvalue().rstrip("\n")
         out.seek(0)
@@ -115,12 +117,6 @@ def cell(value: Any) -> str:
     if isinstance(value, (bytes, bytearray)):
         return f"({plural(len(value), 'byte')})"
     return visible(str(value))
-
-
-def _with_header(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[list[str]]:
-    yield [csv_cell(column) for column in columns]
-    for row in rows:
-        yield [_csv_value(value) for value in row]
 
 
 def _csv_value(value: Any) -> str:

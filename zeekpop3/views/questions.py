@@ -21,15 +21,9 @@ from zeekpop3.errors import QueryError
 from zeekpop3.hunt import observables
 
 EXPOSED = {
-    "USER": "password",
-    "PLAIN": "password",
-    "LOGIN": "password",
-    "XOAUTH2": "token",
-    "OAUTHBEARER": "token",
-    "APOP": "digest",
-    "CRAM-MD5": "digest",
-    "DIGEST-MD5": "digest",
-    "NTLM": "digest",
+    **dict.fromkeys(("USER", "PLAIN", "LOGIN"), "password"),
+    **dict.fromkeys(("XOAUTH2", "OAUTHBEARER"), "token"),
+    **dict.fromkeys(("APOP", "CRAM-MD5", "DIGEST-MD5", "NTLM"), "digest"),
 }
 """What a login mechanism shows to whoever reads the connection; other mechanisms show at most the name."""
 

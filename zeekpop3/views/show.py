@@ -5,7 +5,7 @@ Nothing here prints: tables and lines are returned. All text from a mail passes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import QueryError
@@ -45,7 +45,7 @@ _NARROW = 100
 
 
 def read_mails(
-    path: str | Path, columns: Sequence[str], filters: Filters, limit: int | None = None
+    path: str | Path, columns: Sequence[str] | None, filters: Filters, limit: int | None = None
 ) -> list[dict[str, Any]]:
     """The mails that match the filters, newest first, as dicts of `columns`. Raises QueryError."""
     table = read_table(path, "emails", columns, filters, limit=limit, newest_first=True)
@@ -76,10 +76,7 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
     if len(depths) > 1:
         listed = ", ".join(map(str, depths[:20]))
         raise QueryError(f"{key!r} has {plural(len(depths), 'mail')}: add the depth, {uid}/DEPTH ({listed})")
-    wanted = Filters(uid=uids[0], trans_depth=depths[0])
-    table = read_table(path, "emails", columns, wanted, newest_first=True, limit=1)
-    mail: dict[str, Any] = table.to_pylist()[0]
-    return mail
+    return read_mails(path, columns, Filters(uid=uids[0], trans_depth=depths[0]), 1)[0]
 
 
 def find_links(path: str | Path, mail: dict[str, Any]) -> list[dict[str, Any]]:
@@ -99,7 +96,7 @@ def encrypted_sessions(path: str | Path, filters: Filters) -> str:
     return plural(count, "session") if count else ""
 
 
-def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
+def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     """A table of mails, one line each, that fits `width` columns; keys are never cut.
 
     On a narrow terminal From is only the address, and a column that says nothing is left out: no attachments,
@@ -108,32 +105,31 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    rows = list(mails)
     narrow = width < _NARROW
-    keys = _keys(rows, shortened=narrow)
+    keys = _keys(mails, shortened=narrow)
     key_width = max(map(len, keys), default=9)
+    user_width = max((cells(visible(mail["user"] or "")) for mail in mails), default=4)
+    with_parts = not narrow or any(mail["attachments"] for mail in mails)
+    with_complete = not narrow or not all(mail["complete"] and mail["command"] == "RETR" for mail in mails)
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True, width=width)
-    table.add_column("time (UTC)", no_wrap=True, min_width=11 if narrow else 19)
-    table.add_column("uid/depth", no_wrap=True, min_width=min(key_width, max(9, width // 3)))
-    user = max((cells(visible(mail["user"] or "")) for mail in rows), default=4)
-    wide = user > 10
-    table.add_column(
-        "user",
-        no_wrap=True,
-        overflow="ellipsis",
-        min_width=None if wide else max(4, user),
-        ratio=2 if wide else None,
-    )
-    table.add_column("from", no_wrap=True, overflow="ellipsis", ratio=3)
-    table.add_column("subject", no_wrap=True, overflow="ellipsis", ratio=5)
-    table.add_column("size", no_wrap=True, justify="right", min_width=6)
-    with_parts = not narrow or any(mail["attachments"] for mail in rows)
-    with_complete = not narrow or not all(mail["complete"] and mail["command"] == "RETR" for mail in rows)
+
+    def column(heading: str, **options: Any) -> None:
+        table.add_column(heading, no_wrap=True, **options)
+
+    column("time (UTC)", min_width=11 if narrow else 19)
+    column("uid/depth", min_width=min(key_width, max(9, width // 3)))
+    if user_width > 10:
+        column("user", overflow="ellipsis", ratio=2)
+    else:
+        column("user", overflow="ellipsis", min_width=max(4, user_width))
+    column("from", overflow="ellipsis", ratio=3)
+    column("subject", overflow="ellipsis", ratio=5)
+    column("size", justify="right", min_width=6)
     if with_parts:
-        table.add_column("att", no_wrap=True, justify="right", min_width=3)
+        column("att", justify="right", min_width=3)
     if with_complete:
-        table.add_column("complete", no_wrap=True, min_width=8)
-    for mail, key in zip(rows, keys, strict=True):
+        column("complete", min_width=8)
+    for mail, key in zip(mails, keys, strict=True):
         time = stamp(mail["ts"])
         table.add_row(
             time[5:16] if narrow else time,
@@ -148,7 +144,7 @@ def listing(mails: Iterable[dict[str, Any]], width: int) -> RenderableType:
     return table
 
 
-def mail_page(mail: dict[str, Any], links: Iterable[dict[str, Any]] = ()) -> Iterator[Text]:
+def mail_page(mail: dict[str, Any], links: Sequence[dict[str, Any]] = ()) -> Iterator[Text]:
     """One mail in full, a line at a time: facts of the capture, header, text, links, attachments.
 
     Only our own words start in the first column; everything from the mail is indented.
@@ -169,26 +165,22 @@ def mail_page(mail: dict[str, Any], links: Iterable[dict[str, Any]] = ()) -> Ite
         for field in mail["headers"]:
             yield line(f"{visible(field['name'])}: {visible_field(field['value'])}")
     bodies = (("text", "Text"), ("html_text", "Text of the HTML"), ("html", "HTML source"))
-    body, title = next(
-        ((mail[name], title) for name, title in bodies if (mail[name] or "").strip()), ("", "No text")
-    )
+    found = ((mail[name], title) for name, title in bodies if (mail[name] or "").strip())
+    body, title = next(found, ("", "No text"))
     yield heading(title)
-    if body:
-        lines = visible_lines(body)
-        for text in lines[:_MAX_BODY_LINES]:
-            yield line(text)
-        if len(lines) > _MAX_BODY_LINES:
-            yield heading(f"… {len(lines) - _MAX_BODY_LINES} more lines (use `zeekpop3 eml`)")
-    links = list(links)
+    lines = visible_lines(body) if body else []
+    for text in lines[:_MAX_BODY_LINES]:
+        yield line(text)
+    if len(lines) > _MAX_BODY_LINES:
+        yield heading(f"… {len(lines) - _MAX_BODY_LINES} more lines (use `zeekpop3 eml`)")
     if links:
         yield heading("Links")
         for link in links[:_MAX_LINKS]:
             shown = f"  shown as: {shorten(visible_field(link['text']), 200)}" if link["text"] else ""
             yield line(visible(link["url"]) + shown)
         if len(links) > _MAX_LINKS:
-            yield heading(
-                f"… {plural(len(links) - _MAX_LINKS, 'more link')} (use `zeekpop3 sql`, table links)"
-            )
+            more = plural(len(links) - _MAX_LINKS, "more link")
+            yield heading(f"… {more} (use `zeekpop3 sql`, table links)")
     if mail["attachments"]:
         yield heading("Attachments")
         for part in mail["attachments"]:

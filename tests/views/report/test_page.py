@@ -184,7 +184,7 @@ def test_bounded(small: Path, tmp_path: Path) -> None:
     """Long texts are cut, mails past the limit only counted, details beyond the size left out; it says so."""
     page = tmp_path / "page.html"
     listing = write_report(small, page)
-    two = next(detail for detail in _details(page.read_text("utf-8")) if detail.get("cut"))
+    two = next(detail for detail in _details(page.read_text("utf-8")) if "more_text" in detail)
     assert (len(two["text"]), two["more_text"]) == (TEXT, 11)  # the line end counts
     assert listing.shortened == 1
     listing = write_report(small, page, limit=2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from zeekpop3.store.dataset import dataset
@@ -41,9 +40,7 @@ class MailReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def new_mails(self, state: ExportState, filters: Filters | None = None) -> Iterator[list[Row]]:
@@ -53,7 +50,7 @@ class MailReader:
         meanwhile repeat and lose nothing. Raises QueryError, OutputError.
         """
         done, names = state.parts(), set()
-        for day in self._days():
+        for day in sorted({Path(name).parent.name for name in self._files()}):
             read, found = self._steadily(self._new_keys, day, done, filters or Filters())
             names |= read
             keys = sorted(key for key in found if not state.holds(key[1:]))
@@ -81,26 +78,23 @@ class MailReader:
             self._connection.close()
         self._connection = self._emails = None
 
-    def _days(self) -> list[str]:
-        return sorted({Path(name).parent.name for name in self._files()})
-
     def _files(self) -> list[str]:
+        return getattr(self._dataset(), "files", [])
+
+    def _dataset(self) -> ds.Dataset:
         if self._emails is None:
             self._emails = dataset(self._path, "emails")
-        return getattr(self._emails, "files", [])
+        return self._emails
 
     def _new_keys(self, day: str, done: set[str], filters: Filters) -> tuple[set[str], set[TimedKey]]:
         """The names of the parts of a day, and the mails in those that are not `done`."""
         names = {name for name in self._files() if Path(name).parent.name == day}
+        new, emails = names - done, self._dataset()
         found: set[TimedKey] = set()
-        assert self._emails is not None
-        for fragment in self._emails.get_fragments() if names - done else ():
-            if fragment.path in names - done:
-                rows = fragment.to_table(
-                    schema=self._emails.schema,
-                    columns=["ts", "uid", "trans_depth"],
-                    filter=condition(filters),
-                )
+        for fragment in emails.get_fragments() if new else ():
+            if fragment.path in new:
+                columns = ["ts", "uid", "trans_depth"]
+                rows = fragment.to_table(schema=emails.schema, columns=columns, filter=condition(filters))
                 found.update(zip(*(column.to_pylist() for column in rows.columns), strict=True))
         return names, found
 

@@ -44,17 +44,12 @@ class Timeline:
 
     def add(self, ts: dt.datetime, *, complete: bool, size: int) -> None:
         """Count one mail of `size` bytes."""
-        start = int(ts.timestamp()) // _STEPS_S[self._step]
-        counts = self._counts.get(start)
-        if counts is None:
-            counts = self._counts[start] = [0, 0, 0]
-            if len(self._counts) > _MAX_COUNTED and self._step + 1 < len(_STEPS_S):
-                self._step += 1
-                self._counts = self._merged(_STEPS_S[self._step] // _STEPS_S[self._step - 1])
-                return self.add(ts, complete=complete, size=size)
+        counts = self._counts.setdefault(int(ts.timestamp()) // _STEPS_S[self._step], [0, 0, 0])
         counts[0 if complete else 1] += 1
         counts[2] += size
-        return None
+        if len(self._counts) > _MAX_COUNTED and self._step + 1 < len(_STEPS_S):
+            self._step += 1
+            self._counts = self._merged(_STEPS_S[self._step] // _STEPS_S[self._step - 1])
 
     def buckets(self) -> tuple[str, list[Bucket]]:
         """At most `MAX_BUCKETS` buckets of one length, empty ones included; and the name of the length."""
@@ -68,10 +63,11 @@ class Timeline:
             step *= 2
         sums = self._merged(step // base)
         form = "%Y-%m-%d" if step >= 86400 else "%m-%d %H:%M" if step >= 60 else "%m-%d %H:%M:%S"
-        return _step_name(step), [
-            Bucket(_moment(number * step).strftime(form), *sums.get(number, (0, 0, 0)))
-            for number in range(first // step, last // step + 1)
-        ]
+        buckets = []
+        for number in range(first // step, last // step + 1):
+            label = dt.datetime.fromtimestamp(number * step, dt.UTC).strftime(form)
+            buckets.append(Bucket(label, *sums.get(number, (0, 0, 0))))
+        return _step_name(step), buckets
 
     def _merged(self, factor: int) -> dict[int, list[int]]:
         merged: dict[int, list[int]] = {}
@@ -185,13 +181,7 @@ def _ceiling(value: int) -> int:
     return next(factor * power for factor in (1, 2, 4, 5, 10) if factor * power >= value)
 
 
-def _moment(seconds: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)
-
-
 def _step_name(step_s: int) -> str:
-    for length, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
-        if step_s % length == 0:
-            count = step_s // length
-            return name if count == 1 else f"{count} {name}s"
-    raise AssertionError(step_s)
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    length, name = next(unit for unit in units if step_s % unit[0] == 0)
+    return name if step_s == length else f"{step_s // length} {name}s"

@@ -52,8 +52,17 @@ class Tally:
 
     def seen(self, ts: dt.datetime) -> None:
         """Extend the time to one more moment."""
-        self.first = ts if self.first is None or ts < self.first else self.first
-        self.last = ts if self.last is None or ts > self.last else self.last
+        self.first = min(ts, self.first or ts)
+        self.last = max(ts, self.last or ts)
+
+    def involve(self, row: dict[str, Any], server: str) -> None:
+        """Add time, server, user and client of a mail or a session."""
+        self.seen(row["ts"])
+        self.servers.add(server)
+        if row["user"] is not None:
+            self.users.add(row["user"])
+        if row["id_orig_h"] is not None:
+            self.clients.add(row["id_orig_h"])
 
 
 @dataclass(slots=True)
@@ -64,7 +73,7 @@ class Login:
     mechanism: str | None
     server: str
     exposed: str
-    tally: Tally
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(slots=True)
@@ -89,9 +98,9 @@ class Figures:
     reasons: Counter[str] = field(default_factory=Counter)
     suspicious: dict[Key, dict[str, Any]] = field(default_factory=dict)
 
-    def reason(self, uid: str, trans_depth: int) -> str:
+    def reason(self, key: Key) -> str:
         """Why a mail is incomplete; unknown for one that a follower wrote while the page was made."""
-        return self.incomplete.get((uid, trans_depth), "unknown")
+        return self.incomplete.get(key, "unknown")
 
 
 def gather(path: str | Path, filters: Filters) -> Figures:
@@ -135,56 +144,37 @@ def _add_mail(figures: Figures, mail: dict[str, Any], owners: dict[Key, str]) ->
     if mail["attachments"]:
         owners[key] = mail["user"] or mail["id_orig_h"] or "unknown"
     if not mail["complete"]:
-        figures.reasons[figures.reason(*key)] += 1
+        figures.reasons[figures.reason(key)] += 1
     if mail["command"] == "TOP":
         figures.previews += 1
         return
-    ts: dt.datetime = mail["ts"]
     size = mail["size"] or 0
-    figures.timeline.add(ts, complete=mail["complete"], size=size)
+    figures.timeline.add(mail["ts"], complete=mail["complete"], size=size)
     server = host(mail["id_resp_h"], mail["id_resp_p"])
-    user, client = mail["user"], mail["id_orig_h"]
-    for tally in (
-        figures.mails,
-        figures.users[user],
-        figures.servers[server],
-        figures.senders[mail["from"]],
-    ):
+    counted = (figures.users[mail["user"]], figures.servers[server], figures.senders[mail["from"]])
+    for tally in (figures.mails, *counted):
         tally.mails += 1
         tally.incomplete += not mail["complete"]
         tally.size += size
-        tally.seen(ts)
-        tally.servers.add(server)
-        if user is not None:
-            tally.users.add(user)
-        if client is not None:
-            tally.clients.add(client)
+        tally.involve(mail, server)
 
 
 def _add_session(
     figures: Figures, session: dict[str, Any], logins: dict[tuple[str, str | None, str], Login]
 ) -> None:
     server = host(session["id_resp_h"], session["id_resp_p"])
-    user, client = session["user"], session["id_orig_h"]
+    user, mechanism = session["user"], session["auth_mechanism"]
     tallies = [figures.sessions, figures.servers[server]]
     if user is not None:
-        tallies.append(figures.users[user])
-        key = (user, session["auth_mechanism"], server)
-        if key not in logins:
-            logins[key] = Login(*key, EXPOSED.get(session["auth_mechanism"], "name"), Tally())
-        tally = logins[key].tally
+        login = Login(user, mechanism, server, EXPOSED.get(mechanism, "name"))
+        tally = logins.setdefault((user, mechanism, server), login).tally
         tally.mails += session["auth_result"] == "success"
-        tallies.append(tally)
+        tallies += [figures.users[user], tally]
     for tally in tallies:
         tally.sessions += 1
         tally.tls += bool(session["tls"])
         tally.failed += session["logins_failed"] or 0
-        tally.seen(session["ts"])
-        tally.servers.add(server)
-        if user is not None:
-            tally.users.add(user)
-        if client is not None:
-            tally.clients.add(client)
+        tally.involve(session, server)
     if session["missing_bytes"]:
         figures.lossy_sessions += 1
         figures.lost_bytes += session["missing_bytes"]

@@ -10,16 +10,17 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import batches, read_table
+from zeekpop3.store.read import batches
 from zeekpop3.views.format import stamp
 from zeekpop3.views.report.figures import Figures, Key, host
+from zeekpop3.views.show import read_mails
 from zeekpop3.views.text import shorten, visible, visible_lines
 
 _LIST_COLUMNS = (
@@ -36,7 +37,8 @@ _BODY_COLUMNS = ("headers", "text", "html_text", "html", "urls")
 FIELD, VALUE, TEXT, SOURCE = 160, 800, 6000, 2000
 _MAX_HEADERS, _MAX_URLS, _MAX_PARTS = 80, 40, 50
 _PARTS_IN_LINE, _REASONS = 8, 12
-_PACK = 40
+#: Mails in a pack.
+PACK = 40
 
 
 @dataclass(slots=True)
@@ -51,7 +53,6 @@ class Listing:
     packs: list[str]
     listed: int
     previews: int = 0
-    pack: int = _PACK
     unlisted: int = 0
     without_details: int = 0
     shortened: int = 0
@@ -59,13 +60,7 @@ class Listing:
 
 
 def mails(
-    path: str | Path,
-    filters: Filters,
-    figures: Figures,
-    *,
-    limit: int,
-    body: bool = True,
-    max_bytes: int,
+    path: str | Path, filters: Filters, figures: Figures, *, limit: int, body: bool, max_bytes: int
 ) -> Listing:
     """The newest `limit` mails and older suspicious ones, as far as lines and details fit into `max_bytes`.
 
@@ -76,20 +71,19 @@ def mails(
     # Tables that were filled twice hold each key twice: each line gets its details.
     keys: dict[Key, list[int]] = {}
     room, previews = max_bytes // 2, 0
-    newest = _rows(path, filters, limit)
+    newest = read_mails(path, _LIST_COLUMNS, filters, limit)
     listed = {(mail["uid"], mail["trans_depth"]) for mail in newest}
     more = frozenset(islice((key for key in figures.suspicious if key not in listed), limit))
-    older = _rows(path, replace(filters, keys=more), limit) if more else []
+    older = read_mails(path, _LIST_COLUMNS, replace(filters, keys=more), limit) if more else []
     for mail in chain(newest, older):
-        reason = ""
-        if not mail["complete"]:
-            reason = figures.reason(mail["uid"], mail["trans_depth"])
-        flagged = figures.suspicious.get((mail["uid"], mail["trans_depth"]))
-        row = in_script(_line(mail, reasons.setdefault(reason, len(reasons)), flagged))
+        key = (mail["uid"], mail["trans_depth"])
+        reason = "" if mail["complete"] else figures.reason(key)
+        number = reasons.setdefault(reason, len(reasons))
+        row = in_script(_line(mail, number, figures.suspicious.get(key)))
         room -= len(row.encode()) + 1
         if room < 0:
             break
-        keys.setdefault((mail["uid"], mail["trans_depth"]), []).append(len(rows))
+        keys.setdefault(key, []).append(len(rows))
         rows.append(row)
         previews += mail["command"] == "TOP"
     lines = "[" + ",\n".join(rows) + "]"
@@ -101,11 +95,6 @@ def mails(
         details = chain.from_iterable(_details(path, each, keys, body) for each in wanted)
         _pack(found, details, max_bytes - len(lines.encode()))
     return found
-
-
-def _rows(path: str | Path, filters: Filters, limit: int) -> list[dict[str, Any]]:
-    table = read_table(path, "emails", _LIST_COLUMNS, filters, limit=limit, newest_first=True)
-    return list(table.to_pylist())
 
 
 def in_script(value: Any) -> str:
@@ -159,12 +148,12 @@ def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: i
     """Pack the details in the order of the lines, newest first, as far as `room` (bytes) allows."""
     entries: list[bytes] = [b"null"] * found.listed
     for number, detail in details:
-        found.shortened += bool(detail.get("cut"))
+        found.shortened += "more_text" in detail or "more_html" in detail
         # Compressed one by one while they wait: all details of a page would need much memory.
         entries[number] = gzip.compress(json.dumps(detail, ensure_ascii=False).encode(), 1, mtime=0)
-    for start in range(0, found.listed, _PACK):
+    for start in range(0, found.listed, PACK):
         chosen = [
-            entry if entry == b"null" else gzip.decompress(entry) for entry in entries[start : start + _PACK]
+            entry if entry == b"null" else gzip.decompress(entry) for entry in entries[start : start + PACK]
         ]
         packed = base64.b64encode(gzip.compress(b"[" + b",".join(chosen) + b"]", 6, mtime=0)).decode()
         room -= len(packed)
@@ -177,46 +166,37 @@ def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: i
 def _detail(mail: dict[str, Any]) -> dict[str, Any]:
     """The details that exist; the page's script leaves out the others."""
     detail: dict[str, Any] = {"facts": [[name, value] for name, value in _facts(mail) if value]}
-    headers = mail["headers"] or []
-    detail["headers"] = [
-        [_cut(entry["name"], FIELD), _cut(entry["value"], VALUE)] for entry in headers[:_MAX_HEADERS]
-    ]
-    if len(headers) > _MAX_HEADERS:
-        detail["more_headers"] = len(headers) - _MAX_HEADERS
-    shortened = False
+    _add(detail, "headers", mail["headers"], _MAX_HEADERS, _field)
     text, html = mail.get("text"), mail.get("html")
     if not (text or "").strip():
         text = mail.get("html_text") or text
-    for name, body, most in (
-        ("text", text, TEXT),
-        ("html", html, TEXT if text is None else SOURCE),
-    ):
+    for name, body, most in (("text", text, TEXT), ("html", html, TEXT if text is None else SOURCE)):
         if body is not None:
             detail[name] = "\n".join(visible_lines(body[:most]))[: 4 * most]
-            left = len(body) - most
-            if left > 0:
-                detail[f"more_{name}"], shortened = left, True
-    if shortened:
-        detail["cut"] = True
-    urls = mail.get("urls") or []
-    if urls:
-        detail["urls"] = [_cut(url, VALUE) for url in urls[:_MAX_URLS]]
-        detail["more_urls"] = max(0, len(urls) - _MAX_URLS)
-    parts = mail["attachments"] or []
-    if parts:
-        detail["parts"] = [
-            [
-                _cut(part["filename"]) or "(no name)",
-                _cut(part["content_type"]),
-                part["size"],
-                part["md5"] or "",
-                part["sha1"] or "",
-                part["sha256"] or "",
-            ]
-            for part in parts[:_MAX_PARTS]
-        ]
-        detail["more_parts"] = max(0, len(parts) - _MAX_PARTS)
+            if len(body) > most:
+                detail[f"more_{name}"] = len(body) - most
+    _add(detail, "urls", mail.get("urls"), _MAX_URLS, lambda url: _cut(url, VALUE))
+    _add(detail, "parts", mail["attachments"], _MAX_PARTS, _part)
     return detail
+
+
+def _add(
+    detail: dict[str, Any], name: str, entries: list[Any] | None, most: int, form: Callable[[Any], Any]
+) -> None:
+    """The first entries, if there are any, and how many more there are."""
+    if entries:
+        detail[name] = [form(entry) for entry in entries[:most]]
+        if len(entries) > most:
+            detail[f"more_{name}"] = len(entries) - most
+
+
+def _field(entry: dict[str, Any]) -> list[str]:
+    return [_cut(entry["name"]), _cut(entry["value"], VALUE)]
+
+
+def _part(part: dict[str, Any]) -> list[Any]:
+    hashes = [part[name] or "" for name in ("md5", "sha1", "sha256")]
+    return [_cut(part["filename"]) or "(no name)", _cut(part["content_type"]), part["size"], *hashes]
 
 
 def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:

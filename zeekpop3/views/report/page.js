@@ -302,7 +302,7 @@
       if (detail.more_urls) made.push(note(`${detail.more_urls} more.`));
     }
     heading("Header");
-    if (detail.headers.length) made.push(grid(["Field", "Value"], detail.headers, "Header"));
+    if (detail.headers) made.push(grid(["Field", "Value"], detail.headers, "Header"));
     else made.push(note("No header."));
     if (detail.more_headers) made.push(note(`${detail.more_headers} more fields.`));
     return made;

@@ -21,14 +21,13 @@ from zeekpop3.views.files import new_file
 from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
-from zeekpop3.views.report.mails import FIELD, Listing, in_script, mails
+from zeekpop3.views.report.mails import FIELD, PACK, Listing, in_script, mails
 from zeekpop3.views.sql import version_note
 from zeekpop3.views.text import shorten, visible
 
 if TYPE_CHECKING:
     import jinja2
 
-MIB = 1 << 20
 #: Most rows of each table (except that of the mails), most bars of a ranking.
 _ROWS, _BARS = 200, 10
 
@@ -40,23 +39,22 @@ def write_report(
     filters: Filters | None = None,
     limit: int = 10_000,
     body: bool = True,
-    max_bytes: int = 25 * MIB,
+    max_bytes: int = 25 << 20,
     now: dt.datetime | None = None,
 ) -> Listing:
     """Write the page of an output folder's tables to the file `out` (0600; replaced if it exists).
 
     `filters` may name user, since and until. At most `limit` mails are listed; `body=False` leaves out texts,
     HTML sources and URLs; `max_bytes` bounds the part of the file that the mails take. `now` is the time of
-    writing (default: not mentioned). Raises QueryError for the tables,
-    OutputError if the file cannot be written.
+    writing (default: not mentioned). Raises QueryError for the tables, OutputError if the file cannot be
+    written.
     """
     given = filters or Filters()
     since, until = (None if time is None else instant(time) for time in (given.since, given.until))
     filters = Filters(given.user, since=since, until=until)
-    environment = page_environment()
     figures = gather(path, filters)
     listing = mails(path, filters, figures, limit=limit, body=body, max_bytes=max_bytes)
-    page = _render(environment, figures, listing, filters, version_note(path), body=body, now=now)
+    page = _render(figures, listing, filters=filters, note=version_note(path), body=body, now=now)
     with new_file(Path(out)) as file:
         file.write(page.encode("utf-8"))
     return listing
@@ -69,66 +67,49 @@ def count(number: float | None) -> str:
 
 def policy(style: str, script: str) -> str:
     """The Content-Security-Policy for a page with this style sheet and this script."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src '{_hash(style)}'",
-            f"script-src '{_hash(script)}'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 
-def _render(
-    environment: jinja2.Environment,
-    figures: Figures,
-    listing: Listing,
-    filters: Filters,
-    note: str,
-    *,
-    body: bool,
-    now: dt.datetime | None,
-) -> str:
+def _render(figures: Figures, listing: Listing, *, body: bool, **more: Any) -> str:
     from markupsafe import Markup
 
-    style, script = (
-        resources.files("zeekpop3.views.report").joinpath(name).read_text("utf-8")
-        for name in ("page.css", "page.js")
-    )
+    folder = resources.files("zeekpop3.views.report")
+    style, script = ((folder / name).read_text("utf-8") for name in ("page.css", "page.js"))
     step, bars = figures.timeline.buckets()
     contents = sorted(  # empty attachments have one hash and tell nothing: they come last
         figures.contents.items(),
         key=lambda entry: (entry[1].size == 0, -len(entry[1].users), -entry[1].mails, entry[0]),
     )
-    return environment.get_template("page.html").render(
-        policy=policy(style, script),
-        style=Markup(style),
-        script=Markup(script),
-        data=Markup(listing.lines),
-        packs=[Markup(pack) for pack in listing.packs],
-        settings=Markup(in_script({"reasons": listing.reasons, "pack": listing.pack, "body": body})),
-        charts=_charts(figures, bars),
-        figures=figures,
-        listing=listing,
-        filters=filters,
-        note=note,
-        body=body,
-        now=now,
-        version=__version__,
-        step=step,
-        bars=bars,
-        busiest=max(bars, key=lambda bar: bar.complete + bar.incomplete, default=None),
-        users=_by_mails(figures.users),
-        servers=_by_mails(figures.servers),
-        senders=_by_mails(figures.senders),
-        types=_by_mails(figures.types),
-        contents=contents,
-        passwords=len({login.user for login in figures.logins if login.exposed == "password"}),
-        rows=_ROWS,
+    return (
+        page_environment()
+        .get_template("page.html")
+        .render(
+            policy=policy(style, script),
+            style=Markup(style),
+            script=Markup(script),
+            data=Markup(listing.lines),
+            packs=map(Markup, listing.packs),
+            settings=Markup(in_script({"reasons": listing.reasons, "pack": PACK, "body": body})),
+            charts=_charts(figures, bars),
+            figures=figures,
+            listing=listing,
+            body=body,
+            version=__version__,
+            step=step,
+            bars=bars,
+            busiest=max(bars, key=lambda bar: bar.complete + bar.incomplete, default=None),
+            users=_by_mails(figures.users),
+            servers=_by_mails(figures.servers),
+            senders=_by_mails(figures.senders),
+            types=_by_mails(figures.types),
+            contents=contents,
+            passwords=len({login.user for login in figures.logins if login.exposed == "password"}),
+            rows=_ROWS,
+            **more,
+        )
     )
 
 
