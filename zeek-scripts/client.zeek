@@ -86,12 +86,11 @@ event zeek_init()
 function client_line(s: State, line: string, cut: bool)
 	{
 	local owed = count_line(s);
-	local number = s?$login ? s$login$lines + 1 : 1;
-	local response = sasl_response(s, line);
+	local response = s?$login ? sasl_response(s, line) : SASL_NONE;
 
 	if ( response == SASL_RESPONSE )
 		{
-		add_lines(s, "", cut ? "" : user_of_line(s, number, line), 1);
+		add_lines(s, "", cut ? "" : user_of_line(s, line), 1);
 		return;
 		}
 
@@ -123,7 +122,7 @@ function client_line(s: State, line: string, cut: bool)
 
 	if ( log_secrets )
 		data = strip(strip(line)[|words[0]|:]);
-	else if ( ! cut )
+	else if ( |words| > 1 && ! cut )
 		data = public_argument(verb, words);
 
 	add_lines(s, verb, data, 1);
@@ -267,22 +266,34 @@ function client_bytes(s: State, contents: string)
 	local n = |contents|;
 	s$credit += 60 + n / 16;
 
+	local end = find_str(contents, "\n");
+
 	# Most often a segment is a line.
-	if ( n < 64 && s$line == "" && ! s$skip && find_str(contents, "\n") == n - 1 )
+	if ( end == n - 1 && n < 64 && s$line == "" && ! s$skip )
 		{
-		client_line(s, contents[0:n - 1], F);
+		client_line(s, contents[0:end], F);
 		s$again = s?$run && ! s$run?$data ? contents : "";
 		return;
 		}
 
 	s$again = "";
 
-	if ( s$skip )
+	if ( end < 0 )
 		{
-		if ( "\n" !in contents )
+		if ( s$skip )
 			return;
 
-		contents = contents[find_str(contents, "\n") + 1:];
+		s$line += contents;
+
+		if ( |s$line| > max_client_line )
+			bound_line(s);
+
+		return;
+		}
+
+	if ( s$skip )
+		{
+		contents = contents[end + 1:];
 		s$skip = s$skip_lost = F;
 
 		if ( s$too_long )

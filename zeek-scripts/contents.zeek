@@ -40,8 +40,6 @@ redef record State += {
 	held_bytes: count &default=0;
 	## When the first of them came.
 	held_since: time &optional;
-	## T if a timer runs for what is held.
-	timed: bool &default=F;
 	## The bytes that are counted for this connection in what is kept for all
 	## unconfirmed ones.
 	kept: count &default=0;
@@ -96,9 +94,6 @@ function write_held(s: State)
 
 function hold(s: State)
 	{
-	if ( s$timed || ! s$confirmed )
-		return;
-
 	s$timed = T;
 	schedule max_hold { held_long_enough(s) };
 	}
@@ -143,9 +138,6 @@ function drop_unconfirmed(s: State)
 
 function bound_unconfirmed(s: State)
 	{
-	if ( s$dropped || s$confirmed )
-		return;
-
 	local n = s$held_bytes + |s$line| + 500 * |s$pending|;
 
 	# Counted in steps.

@@ -88,7 +88,7 @@ function jump(s: State, is_orig: bool, seq: count)
 
 	# Of a stream that has as many holes as pieces not each piece is logged: the
 	# hole becomes larger.
-	earn(s, 20);
+	s$credit += 20;
 	local affordable = spend(s, 200);
 
 	if ( affordable )
@@ -107,6 +107,7 @@ function jump(s: State, is_orig: bool, seq: count)
 	if ( is_orig )
 		{
 		s$client_next = seq;
+		s$quiet = F;
 		take_hello(s);
 		client_gap(s);
 
@@ -122,7 +123,6 @@ function jump(s: State, is_orig: bool, seq: count)
 	if ( affordable && ! s$dropped && ! ( is_orig && s?$client_lost ) )
 		note_gap(s, is_orig, from - 1, seq - from);
 
-	s$quiet = F;
 	}
 
 function exact_state(c: connection): State
@@ -168,7 +168,7 @@ function from_client(s: State, seq: count, contents: string)
 
 	local n = |contents|;
 
-	if ( s$skip && ! s$confirmed && "\n" !in contents )
+	if ( s$skip && ! s$confirmed && find_str(contents, "\n") < 0 )
 		{
 		s$client_next += n;
 		return;
@@ -222,7 +222,7 @@ function from_client(s: State, seq: count, contents: string)
 
 	if ( s$confirmed )
 		s$quiet = ! is_watched(s);
-	else
+	else if ( ! s$dropped )
 		bound_unconfirmed(s);
 	}
 
@@ -263,7 +263,9 @@ function from_server(s: State, seq: count, contents: string)
 			{
 			s$held_since = network_time();
 			share_held(T);
-			hold(s);
+
+			if ( s$confirmed && ! s$timed )
+				hold(s);
 			}
 
 		s$held += contents;
@@ -272,10 +274,10 @@ function from_server(s: State, seq: count, contents: string)
 
 	s$server_next += n;
 
-	if ( ! s$confirmed )
-		bound_unconfirmed(s);
-	else if ( s$held_bytes >= contents_limit )
+	if ( s$held_bytes >= contents_limit && s$confirmed )
 		write_held(s);
+	else if ( ! s$confirmed && ! s$dropped )
+		bound_unconfirmed(s);
 	}
 
 event tcp_contents(c: connection, is_orig: bool, seq: count, contents: string)

@@ -134,9 +134,6 @@ function is_sasl(s: State): bool
 
 function sasl_response(s: State, line: string): SaslLine
 	{
-	if ( ! s?$login )
-		return SASL_NONE;
-
 	local l = s$login;
 	++l$lines;
 
@@ -158,7 +155,7 @@ function sasl_response(s: State, line: string): SaslLine
 	return asked ? SASL_UNCLEAR : SASL_NONE;
 	}
 
-function user_of_line(s: State, number: count, line: string): string
+function user_of_line(s: State, line: string): string
 	{
 	local l = s$login;
 	line = rstrip(line, "\r");
@@ -166,7 +163,7 @@ function user_of_line(s: State, number: count, line: string): string
 	if ( log_secrets )
 		return line;
 
-	return number == ( l$mechanism == "NTLM" ? 2 : 1 ) && ! l$doubtful ?
+	return l$lines == ( l$mechanism == "NTLM" ? 2 : 1 ) && ! l$doubtful ?
 	    user_of_response(l$mechanism, line) : "";
 	}
 

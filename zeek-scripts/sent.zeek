@@ -34,6 +34,8 @@ redef record State += {
 	run: Info &optional;
 	## How many lines it stands for.
 	run_lines: count &default=0;
+	## T if a timer runs for what is held.
+	timed: bool &default=F;
 };
 
 function write_run(s: State)
@@ -92,5 +94,7 @@ function add_lines(s: State, verb: string, data: string, lines: count)
 	# be about to answer it.
 	s$run = row;
 	s$run_lines = lines;
-	hold(s);
+
+	if ( s$confirmed && ! s$timed )
+		hold(s);
 	}

@@ -13,12 +13,12 @@ const status_line = /(\+[oO][kK]|-[eE][rR][rR])([^A-Za-z0-9](.|\n)*)?/;
 # The start of the line that a text ends with.
 function last_line(before: string, text: string): string
 	{
+	# find_str() is fast where there is none, rfind_str() where it is near.
+	if ( find_str(text, "\n") < 0 )
+		return |before| >= 80 ? before : before + text[0:80];
+
 	local at = rfind_str(text, "\n");
-
-	if ( at >= 0 )
-		return text[at + 1 : at + 81];
-
-	return |before| >= 80 ? before : before + text[0:80];
+	return text[at + 1 : at + 81];
 	}
 
 # Keeps the server's last line, with the bytes that were held so far.
@@ -84,7 +84,7 @@ function watch_server(s: State, contents: string)
 	if ( s$skip_lost && s$logged_in )
 		s$skip = s$skip_lost = F;
 
-	if ( "\n" !in contents )
+	if ( find_str(contents, "\n") < 0 )
 		{
 		s$server_line = last_line(s$server_line, contents);
 		s$server_line_at = s$server_next + |contents|;
