@@ -9,7 +9,7 @@ import hashlib
 import pytest
 
 from support.invariants import check
-from zeekpop3.message import containers
+from zeekpop3.message import attachments
 
 
 def entity(kind: str, content: str, *fields: str) -> str:
@@ -263,7 +263,7 @@ def test_part_of_a_mail_is_offered() -> None:
 
 def test_unpacked_files_that_are_left_out_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound on what is unpacked is a defect, too, and only where it was met."""
-    monkeypatch.setattr(containers, "MAX_FILES", 2)
+    monkeypatch.setattr(attachments, "MAX_FILES", 2)
     block = b"begin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n"
     two = check(b"Subject: s\r\n\r\n" + block * 2)
     assert (len(two.attachments), two.defects) == (2, [])

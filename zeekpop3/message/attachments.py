@@ -1,5 +1,5 @@
 """Attachments: parts that are not text, parts with a name or marked as attachments, messages inside, and the
-files in containers.
+files in what only mail programs open: winmail.dat (TNEF) and uuencoded blocks in text.
 
 These are what a mail program would offer to save, and the images that HTML shows. Text without a name is
 shown only. A message inside is an attachment, and so are the attachments in it. Content is hashed in pieces
@@ -10,19 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from zeekpop3.message import containers, file_type, transfer_encoding
+from zeekpop3.message import tnef, transfer_encoding, uuencode
+from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.parts import Part
 
 MAX_ATTACHMENTS = 10_000
+MAX_FILES = 1_000  # in one container
 _MAX_NAME = 1_024
 _TYPE_BYTES = 8_192
 
 _EXTENSION = re.compile(r"[^.]\.([^\s./\\]{1,32})\Z")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
+
+_File = tuple[str | None, Iterable[bytes]]  # a file's name, and its content in pieces
 
 
 @dataclass(slots=True)
@@ -49,9 +56,7 @@ class Attachment:
 
     @property
     def extension(self) -> str | None:
-        """The extension of the file name, in lower case, without the dot; Windows ignores dots and blanks at
-        the end.
-        """
+        """Of the file name, in lower case, without the dot. Windows ignores dots and blanks at the end."""
         match = _EXTENSION.search((self.filename or "").rstrip(". "))
         return match[1].lower() if match is not None else None
 
@@ -65,7 +70,7 @@ def display_name(name: str) -> str:
 
 
 def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment]:
-    """All attachments, in the order of the parts."""
+    """All attachments, in the order of the parts; the files in a container follow it."""
     out: list[Attachment] = []
     stack = [root]
     while stack:
@@ -75,14 +80,21 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
             return out[:MAX_ATTACHMENTS]
         if part.children is not None:
             stack.extend(reversed(part.children))
+        files: Iterable[_File] = ()
         if _is_offered(part):
-            out.append(attachment := _attachment(part, defects, keep_content or containers.is_tnef(part)))
-            if containers.is_tnef(part):
-                out += _files(part, containers.tnef_files(attachment.content or b"", defects), keep_content)
+            is_tnef = part.kind in _TNEF_KINDS or (part.filename or "").lower() == "winmail.dat"
+            out.append(attachment := _attachment(part, defects, keep_content or is_tnef))
+            if is_tnef:
+                files = tnef.files(attachment.content or b"", defects)
                 if not keep_content:
                     attachment.content = None
-        elif part.kind == "text/plain":
-            out += _files(part, containers.uuencoded_files(part, defects), keep_content)
+        elif part.kind == "text/plain" and part.encoding in ("", "quoted-printable"):
+            files = _uuencoded_files(part, defects)
+        for number, (name, pieces) in enumerate(files, start=1):
+            if number > MAX_FILES:
+                defects["attachments_cut"] = None
+                break
+            out.append(_described(f"{part.section}#{number}", name, None, pieces, keep_content))
     return out
 
 
@@ -95,6 +107,13 @@ def _is_offered(part: Part) -> bool:
     return part.disposition == "attachment" or part.filename is not None or not kind.startswith("text/")
 
 
+def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:
+    if uuencode.BEGIN.search(part.src, part.start, part.end) is not None:
+        text = transfer_encoding.decoded(part.src, part.start, part.end, part.encoding, {})
+        for name, lines in uuencode.blocks(text):
+            yield eight_bit(name, defects), uuencode.decoded_lines(lines, 0, defects)
+
+
 def _attachment(part: Part, defects: Defects, keep_content: bool) -> Attachment:
     src, start, end, encoding = part.src, part.start, part.end, part.encoding
     if part.children is not None and part.children[0].src is not src:
@@ -105,11 +124,6 @@ def _attachment(part: Part, defects: Defects, keep_content: bool) -> Attachment:
     attachment.disposition = part.disposition
     attachment.content_id = part.content_id
     return attachment
-
-
-def _files(part: Part, files: Iterable[containers.File], keep_content: bool) -> Iterable[Attachment]:
-    for number, (name, pieces) in enumerate(files, start=1):
-        yield _described(f"{part.section}#{number}", name, None, pieces, keep_content)
 
 
 def _described(
@@ -137,7 +151,7 @@ def _described(
         filename=None if name is None else display_name(name),
         filename_raw=name,
         content_type=kind,
-        mime_type=file_type.mime_type(head, kind) if detect else None,
+        mime_type=_mime_type(head, kind) if detect else None,
         disposition=None,
         content_id=None,
         size=size,
@@ -146,3 +160,26 @@ def _described(
         sha256=sha256.hexdigest(),
         content=b"".join(kept) if keep_content else None,
     )
+
+
+def _mime_type(head: bytes, declared: str | None) -> str | None:
+    """The MIME type, or None if the bytes do not show it. The declared type is tried first."""
+    import filetype
+
+    try:
+        if declared is not None and len(declared) < 40:
+            matcher = _matcher(declared)
+            if matcher is not None and matcher.match(bytearray(head)):
+                return declared
+        found: str | None = filetype.guess_mime(head)
+    except Exception:  # a failure of the detector is not a failure of the mail
+        return None
+    return found
+
+
+@lru_cache(maxsize=256)
+def _matcher(declared: str) -> Any:
+    """The library's test for one type; none for zip, which is also the beginning of a .docx."""
+    import filetype
+
+    return None if "zip" in declared else filetype.get_type(mime=declared)

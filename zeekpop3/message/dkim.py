@@ -19,15 +19,14 @@ _MAX_HASHES = 8  # different ones; each takes time by the size of the body
 _MAX_LENGTH = 1 << 16  # characters of a field
 
 _SPACES = re.compile(r"\s++")
-_HASHES = {"rsa-sha1": "sha1", "rsa-sha256": "sha256", "ed25519-sha256": "sha256"}
-_CANONICAL = frozenset(("simple", "relaxed"))
+_ALGORITHMS = {"rsa-sha1": "sha1", "rsa-sha256": "sha256", "ed25519-sha256": "sha256"}
 _LENGTH = re.compile(r"[0-9]{1,76}")
+
+_Hashes = dict[tuple[str, str, int | None], bytes]  # by algorithm, canonical form and length
 
 
 class Signature(NamedTuple):
-    """One DKIM-Signature. `domain` is in the form of `sites`. `body`: `pass` or `fail`, None if it was not
-    checked.
-    """
+    """One DKIM-Signature; `domain` in the form of `sites`. `body`: `pass`, `fail`, or None if not checked."""
 
     domain: str | None
     selector: str | None
@@ -35,14 +34,17 @@ class Signature(NamedTuple):
     body: str | None
 
 
-def collect(fields: list[str], body: Body | None, defects: Defects) -> list[Signature]:
-    """The signatures in the unfolded DKIM-Signature fields of a mail. `body` None: they are not checked."""
+def collect(fields: list[str], body: bytes | None, defects: Defects) -> list[Signature]:
+    """The signatures in the unfolded DKIM-Signature fields of a mail. `body`: all that follows the empty line
+    behind the header; None: the signatures are not checked.
+    """
     if len(fields) > MAX_SIGNATURES:
         defects["dkim_cut"] = None
-    return [_signature(field, body, defects) for field in fields[:MAX_SIGNATURES]]
+    hashes: _Hashes = {}
+    return [_signature(field, body, hashes, defects) for field in fields[:MAX_SIGNATURES]]
 
 
-def _signature(field: str, body: Body | None, defects: Defects) -> Signature:
+def _signature(field: str, body: bytes | None, hashes: _Hashes, defects: Defects) -> Signature:
     tags: dict[str, str] = {}
     malformed = len(field) > _MAX_LENGTH
     for tag in field[:_MAX_LENGTH].split(";"):
@@ -52,69 +54,46 @@ def _signature(field: str, body: Body | None, defects: Defects) -> Signature:
             tags[name] = value.strip()
         elif tag.strip():
             malformed = True
+    domain, selector = tags.get("d") or None, tags.get("s") or None
     algorithm = tags.get("a", "").lower() or None
-    domain = tags.get("d")
     wanted = _digest(tags.get("bh", ""))
-    if malformed or wanted is None or not domain or not tags.get("s") or algorithm is None:
-        defects["dkim_malformed"] = None
-        malformed = True
     verdict = None
-    if body is not None and wanted is not None and not malformed:
-        verdict = body.verdict(
-            _HASHES.get(algorithm or ""), tags.get("c", "simple"), tags.get("l"), wanted, defects
-        )
-    return Signature(normal_host(domain) if domain else None, tags.get("s") or None, algorithm, verdict)
+    if malformed or wanted is None or domain is None or selector is None or algorithm is None:
+        defects["dkim_malformed"] = None
+    elif body is not None:
+        found = _body_hash(tags, body, hashes, defects)
+        verdict = None if found is None else "pass" if found == wanted else "fail"
+    return Signature(normal_host(domain) if domain else None, selector, algorithm, verdict)
 
 
 def _digest(value: str) -> bytes | None:
     try:
         return binascii.a2b_base64(_SPACES.sub("", value)) or None
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
 
 
-class Body:
-    """The body of a complete mail, from the byte after the empty line. Canonical forms and hashes are made
-    once.
-    """
-
-    __slots__ = ("_canonical", "_hashes", "_raw")
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._canonical: dict[str, bytes] = {}
-        self._hashes: dict[tuple[str, str, int | None], bytes] = {}
-
-    def verdict(
-        self,
-        algorithm: str | None,
-        canonicalization: str,
-        length: str | None,
-        wanted: bytes,
-        defects: Defects,
-    ) -> str | None:
-        """Whether the body has the hash `wanted`; None if that cannot be said."""
-        form = canonicalization.lower().partition("/")[2].strip() or "simple"
-        if (
-            algorithm is None
-            or form not in _CANONICAL
-            or (length is not None and not _LENGTH.fullmatch(length))
-        ):
-            defects["dkim_malformed"] = None
+def _body_hash(tags: dict[str, str], body: bytes, hashes: _Hashes, defects: Defects) -> bytes | None:
+    """The hash of a body as a signature wants it; None if it wants an unknown one. `hashes`: those made."""
+    algorithm = _ALGORITHMS.get(tags["a"].lower())
+    form = tags.get("c", "").lower().partition("/")[2].strip() or "simple"
+    length = tags.get("l")
+    if (
+        algorithm is None
+        or form not in ("simple", "relaxed")
+        or (length is not None and not _LENGTH.fullmatch(length))
+    ):
+        defects["dkim_malformed"] = None
+        return None
+    count = None if length is None else int(length)
+    key = (algorithm, form, count)
+    if key not in hashes:
+        if len(hashes) >= _MAX_HASHES:
+            defects["dkim_cut"] = None
             return None
-        data = self._canonical.get(form)
-        if data is None:
-            data = self._canonical[form] = relaxed(self._raw) if form == "relaxed" else simple(self._raw)
-        count = None if length is None else int(length)
-        key = (algorithm, form, count)
-        found = self._hashes.get(key)
-        if found is None:
-            if len(self._hashes) >= _MAX_HASHES:
-                defects["dkim_cut"] = None
-                return None
-            view = memoryview(data)[:count]
-            found = self._hashes[key] = hashlib.new(algorithm, view, usedforsecurity=False).digest()
-        return "pass" if found == wanted else "fail"
+        data = memoryview(relaxed(body) if form == "relaxed" else simple(body))
+        hashes[key] = hashlib.new(algorithm, data[:count], usedforsecurity=False).digest()
+    return hashes[key]
 
 
 def simple(body: bytes) -> bytes:
@@ -123,19 +102,11 @@ def simple(body: bytes) -> bytes:
 
 
 def relaxed(body: bytes) -> bytes:
-    """The canonical form `relaxed` (section 3.4.4): runs of blanks are one space, none stands at a line's
-    end.
-    """
-    body = _crlf(body)
-    if b"\t" in body:
-        body = body.replace(b"\t", b" ")
+    """The canonical form `relaxed` (section 3.4.4): runs of blanks are one space, lines end without any."""
+    body = _crlf(body).replace(b"\t", b" ")
     while b"  " in body:
         body = body.replace(b"  ", b" ")  # halves each run
-    if b" \r\n" in body:
-        body = body.replace(b" \r\n", b"\r\n")
-    if body.endswith(b" "):
-        body = body[:-1]
-    return _without_empty_lines(body)
+    return _without_empty_lines(body.replace(b" \r\n", b"\r\n").removesuffix(b" "))
 
 
 def _crlf(body: bytes) -> bytes:

@@ -56,26 +56,26 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         defects["header_cut"] = None
         stop = start + MAX_HEADER_BYTES
     block = raw[start:stop]
-    if _FIELD_AFTER_CR.search(block) is not None:
-        block = _FIELD_AFTER_CR.sub(lambda field: _on_new_line(field, defects), block)
-    is_utf8 = True
+    block = _FIELD_AFTER_CR.sub(lambda field: _on_new_line(field, defects), block)
+    encoding = "utf-8"
     try:
-        text = block.decode("utf-8")
+        text = block.decode(encoding)
     except UnicodeDecodeError:
-        text = block.decode("latin-1")
-        is_utf8 = False
-    names, values = _fields(text, defects)
+        encoding = "latin-1"
+        text = block.decode(encoding)
+    found = _FIELD.findall(text) if text.count("\n") < MAX_FIELDS else _first_fields(text, defects)
+    names = [name for name, _ in found]
+    values = [value for _, value in found]
     if "" in names:
-        text = text.replace("\r\n", "\n")
-        names, values, line = _without_other_lines(text, defects)
-        if line is not None:
-            body = start + _line_start(block, line)
+        names, values, length = _without_other_lines(text, defects)
+        if length is not None:
+            body = start + len(text[:length].encode(encoding))
     lowered = [name.lower() for name in names]
     values = [
         value.rstrip() if "\n" not in value else value.replace("\r\n", "").replace("\n", "").rstrip()
         for value in values
     ]
-    if not is_utf8:
+    if encoding == "latin-1":
         values = _decoded(values, defects)
     return Header(body, names, lowered, values, first_values(lowered, values), "=?" in text)
 
@@ -121,66 +121,45 @@ def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
     return end - raw.startswith(b"\n", end - 1, end), end
 
 
-def _fields(text: str, defects: Defects) -> tuple[list[str], list[str]]:
-    """Names and values with their folds; the name of a line that is not a field is empty."""
-    if len(text) <= MAX_FIELDS or text.count("\n") <= 4 * MAX_FIELDS:
-        found = _FIELD.findall(text)
-    else:
-        found = [(match[1] or "", match[2]) for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]
+def _first_fields(text: str, defects: Defects) -> list[tuple[str, str]]:
+    """The first fields of a header that may have too many."""
+    found = [(match[1] or "", match[2]) for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]
     if len(found) > MAX_FIELDS:
         defects["header_cut"] = None
-        del found[MAX_FIELDS:]
-    return [name for name, _ in found], [value for _, value in found]
+    return found[:MAX_FIELDS]
 
 
 def _without_other_lines(text: str, defects: Defects) -> tuple[list[str], list[str], int | None]:
-    """Names and values of the fields only, and the number of the line where the body starts, if before the
-    end of `text`.
-    """
-    names, values = _fields(text, defects)
-    kept: list[int] = []
-    line: int | None = None
-    for i, value in enumerate(values):
-        if names[i]:
-            kept.append(i)
+    """Names and values of the fields only, and where in `text` the body starts, if before its end."""
+    names: list[str] = []
+    values: list[str] = []
+    lines = list(islice(_FIELD.finditer(text), MAX_FIELDS))
+    for index, line in enumerate(lines):
+        name = line[1]
+        value = text[line.start(2) : line.end() + 1].replace("\r\n", "\n").removesuffix("\n")
+        if name:
+            names.append(name)
+            values.append(value)
         elif not value:
             # A blank line with another line end than the first line has: the header ends here.
-            line = _line_number(text, i) + 1
-            break
+            return names, values, line.end() + 1
         elif value.strip():
             defects["header_malformed"] = None
             if _SKIPPED.match(value) is None and (
-                value.startswith("--") or not _known_field_follows(names, values, i + 1)
+                value.startswith("--") or not _known_field_follows(lines[index + 1 : index + 5])
             ):
-                line = _line_number(text, i)
-                break
-    return [names[i] for i in kept], [values[i] for i in kept], line
+                return names, values, line.start()
+    return names, values, None
 
 
-def _known_field_follows(names: list[str], values: list[str], index: int) -> bool:
-    """Whether the next field, within four lines, has a name that mails have: then the header continues."""
-    for name, value in zip(names[index : index + 4], values[index : index + 4], strict=True):
-        if name:
-            return _is_known(name)
-        if not value or value.startswith("--"):
+def _known_field_follows(lines: list[re.Match[str]]) -> bool:
+    """Whether the next field has a name that mails have: then the header continues."""
+    for line in lines:
+        if line[1]:
+            return _is_known(line[1])
+        if line[2] in ("", "\r") or line[2].startswith("--"):
             return False
     return False
-
-
-def _line_number(text: str, index: int) -> int:
-    """Number of the line, from 0, where match `index` of `_FIELD` begins."""
-    match = next(islice(_FIELD.finditer(text), index, None), None)
-    return text.count("\n", 0, match.start() if match is not None else len(text))
-
-
-def _line_start(block: bytes, line: int) -> int:
-    """Offset of line number `line`, from 0; the end of the block if there are fewer."""
-    at = 0
-    for _ in range(line):
-        at = block.find(b"\n", at) + 1
-        if not at:
-            return len(block)
-    return at
 
 
 def _decoded(values: list[str], defects: Defects) -> list[str]:

@@ -135,7 +135,7 @@ def _record(section: str, fields: Header, root: parts.Part, defects: Defects, is
         said = verdicts.collect(fields.lowered, fields.values)
         mail.auth_server, mail.auth_spf, mail.auth_dkim, mail.auth_dmarc, mail.auth_arc = said
     if "dkim-signature" in fields.first:
-        body = dkim.Body(root.src[root.start : root.end]) if is_signed_body else None
+        body = root.src[root.start : root.end] if is_signed_body else None
         mail.dkim = dkim.collect(_all("dkim-signature", fields, fields.values), body, defects)
     _fill_body_columns(mail, root, defects)
     return mail

@@ -29,7 +29,6 @@ _LIKE_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _MIME_FIELDS = ("content-type", "content-transfer-encoding", "content-disposition")
 _MESSAGES = frozenset(("message/rfc822", "message/global", "message/news", "message/rfc2822"))
-_COMPOSITE = ("multipart/", "message/")
 _CR = 13
 
 
@@ -38,8 +37,7 @@ class Part:
     """One entity; its body is `src[start:end]`.
 
     `kind`: "type/subtype". `section`: its number as in IMAP (RFC 3501, section 6.4.5), "" for an outermost
-    multipart. `within`: the kind of the enclosing entity. `children`: the parts of a multipart, or the one
-    message inside, which has its `header`.
+    multipart. `children`: the parts of a multipart, or the one message inside, which has its `header`.
     """
 
     src: bytes
@@ -52,7 +50,6 @@ class Part:
     file_params: Params
     content_id: str | None
     section: str = "1"
-    within: str = ""
     children: list[Part] | None = None
     header: Header | None = None
 
@@ -62,21 +59,33 @@ class Part:
         return self.file_params.get("filename") or self.params.get("name") or None
 
 
-@dataclass(slots=True)
-class _Entity:
-    """A composite entity that is still to be divided, with its depth, and the depth in messages."""
-
-    part: Part
-    depth: int
-    messages: int
-    complete: bool
-
-
 def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool) -> Part:
     """The outermost entity, with everything in it that is within the limits. Its header is `fields`."""
     root = _part(src, end, fields, "text/plain", defects)
-    if root.kind.startswith(_COMPOSITE):
-        _Divider(defects).divide(root, complete)
+    if root.kind.startswith("multipart/"):
+        root.section = ""
+    count = 1
+    stack = [(root, 0, 0, complete)]  # the depth of each in parts and in messages, and if it is complete
+    while stack:
+        part, depth, messages, complete = stack.pop()
+        if part.kind.startswith("multipart/"):
+            if depth >= MAX_DEPTH:
+                defects["nesting_cut"] = None
+                continue
+            _divide_multipart(part, MAX_PARTS - count, defects, complete)
+        # Of a mail in pieces (RFC 2046, section 5.2.2.1) the first is read as far as it goes.
+        elif part.kind in _MESSAGES or (
+            part.kind == "message/partial" and part.params.get("number", "").strip() == "1"
+        ):
+            if messages >= MAX_MESSAGE_DEPTH or depth >= MAX_DEPTH or count >= MAX_PARTS:
+                defects["nesting_cut"] = None
+                continue
+            _open_message(part, defects)
+            messages += 1
+            complete = complete and part.kind != "message/partial"
+        if part.children is not None:
+            count += len(part.children)
+            stack += [(child, depth + 1, messages, complete) for child in part.children]
     return root
 
 
@@ -102,81 +111,32 @@ def _part(src: bytes, end: int, fields: Header, default: str, defects: Defects) 
     return Part(src, start, end, kind, parameters, encoding, disposition, file_params, head.get("content-id"))
 
 
-class _Divider:
-    """Divides composite entities, within the limits."""
-
-    def __init__(self, defects: Defects) -> None:
-        self._defects = defects
-        self._count = 1
-
-    def divide(self, root: Part, complete: bool) -> None:
-        """Gives `root`, and all in it, their children."""
-        if root.kind.startswith("multipart/"):
-            root.section = ""
-        stack = [_Entity(root, 0, 0, complete)]
-        while stack:
-            entity = stack.pop()
-            part = entity.part
-            if part.kind.startswith("multipart/"):
-                if entity.depth >= MAX_DEPTH:
-                    self._defects["nesting_cut"] = None
-                    continue
-                self._divide_multipart(part, entity.complete)
-            elif part.kind in _MESSAGES or _is_first_fragment(part):
-                if (
-                    entity.messages >= MAX_MESSAGE_DEPTH
-                    or entity.depth >= MAX_DEPTH
-                    or self._count >= MAX_PARTS
-                ):
-                    self._defects["nesting_cut"] = None
-                    continue
-                self._open_message(part)
-                entity.messages += 1
-                entity.complete = entity.complete and part.kind != "message/partial"
-            stack.extend(
-                _Entity(child, entity.depth + 1, entity.messages, entity.complete)
-                for child in part.children or ()
-                if child.kind.startswith(_COMPOSITE)
-            )
-
-    def _divide_multipart(self, part: Part, complete: bool) -> None:
-        ranges = _ranges(part, MAX_PARTS - self._count, self._defects, complete)
-        if ranges is None:
-            # Shown as text only if the mail has no other text: see bodies.
-            part.kind = "text/x-html" if _HTML.match(part.src, part.start, part.end) else "text/x-plain"
-            part.section = part.section or "1"
-            return
-        default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
-        prefix = f"{part.section}." if part.section else ""
-        part.children = []
-        for number, (start, end) in enumerate(ranges, start=1):
-            fields = header.split(part.src, start, end, self._defects)
-            child = _part(part.src, end, fields, default, self._defects)
-            child.section = f"{prefix}{number}"
-            child.within = part.kind
-            part.children.append(child)
-        self._count += len(part.children)
-
-    def _open_message(self, part: Part) -> None:
-        src, start, end = part.src, part.start, part.end
-        if part.encoding in ("base64", "quoted-printable"):
-            src = transfer_encoding.decoded(src, start, end, part.encoding, self._defects)
-            start, end = 0, len(src)
-        fields = header.split(src, start, end, self._defects)
-        child = _part(src, end, fields, "text/plain", self._defects)
-        child.section = part.section if child.kind.startswith("multipart/") else f"{part.section}.1"
-        child.within = part.kind
-        child.header = fields
-        part.children = [child]
-        self._count += 1
+def _divide_multipart(part: Part, limit: int, defects: Defects, complete: bool) -> None:
+    ranges = _ranges(part, limit, defects, complete)
+    if ranges is None:
+        # Shown as text only if the mail has no other text: see bodies.
+        part.kind = "text/x-html" if _HTML.match(part.src, part.start, part.end) else "text/x-plain"
+        part.section = part.section or "1"
+        return
+    default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
+    prefix = f"{part.section}." if part.section else ""
+    part.children = []
+    for number, (start, end) in enumerate(ranges, start=1):
+        child = _part(part.src, end, header.split(part.src, start, end, defects), default, defects)
+        child.section = f"{prefix}{number}"
+        part.children.append(child)
 
 
-def _is_first_fragment(part: Part) -> bool:
-    """Whether a part is the beginning of a mail that was sent in pieces (RFC 2046, section 5.2.2.1).
-
-    It is read like a message inside, as far as it goes; the other pieces have no header of their own.
-    """
-    return part.kind == "message/partial" and part.params.get("number", "").strip() == "1"
+def _open_message(part: Part, defects: Defects) -> None:
+    src, start, end = part.src, part.start, part.end
+    if part.encoding in ("base64", "quoted-printable"):
+        src = transfer_encoding.decoded(src, start, end, part.encoding, defects)
+        start, end = 0, len(src)
+    fields = header.split(src, start, end, defects)
+    child = _part(src, end, fields, "text/plain", defects)
+    child.section = part.section if child.kind.startswith("multipart/") else f"{part.section}.1"
+    child.header = fields
+    part.children = [child]
 
 
 def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tuple[int, int]] | None:

@@ -8,7 +8,7 @@ bounded number of times.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zeekpop3.message.charsets import decode
 from zeekpop3.message.defects import Defects
@@ -30,7 +30,7 @@ _DISPLAY_NAME = 0x3001
 _CONTENT_PROPERTY = 0x3701
 _FILE_NAME = 0x3704
 _LONG_FILE_NAME = 0x3707
-_NAMES = (_LONG_FILE_NAME, _FILE_NAME)
+_NAMES = (_LONG_FILE_NAME, _FILE_NAME, _TITLE, _DISPLAY_NAME)  # best first
 
 # Types of properties: size in bytes, with the padding to four
 _FIXED = {0: 0, 1: 0, 2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
@@ -41,20 +41,8 @@ _FIRST_NAMED = 0x8000
 _INTERFACE_BYTES = 16  # the identifier before the content of an object
 
 
-@dataclass(slots=True)
-class _File:
-    title: str = ""
-    long_name: str = ""
-    display_name: str = ""
-    content: bytes = b""
-
-    @property
-    def name(self) -> str | None:
-        return self.long_name or self.title or self.display_name or None
-
-
 class _Reader:
-    """Takes bytes from the front. Raises EOFError if fewer are left than asked for."""
+    """Takes bytes from the front. Raises ValueError if fewer are left than asked for."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -66,7 +54,7 @@ class _Reader:
     def take(self, size: int) -> bytes:
         at = self._at
         if size > len(self._data) - at:
-            raise EOFError
+            raise ValueError("cut off")
         self._at = at + size
         return self._data[at : at + size]
 
@@ -80,31 +68,40 @@ class _Reader:
         return value
 
 
-def files(data: bytes, defects: Defects) -> Iterator[tuple[str | None, bytes]]:
-    """(name, content) of the files in a container; the files of containers inside follow.
+def files(data: bytes, defects: Defects) -> Iterator[tuple[str | None, tuple[bytes]]]:
+    """Name and content (in one piece) of the files in a container; the files of containers inside follow.
 
     Reports `attachment_unpack_failed` for a broken container; the files before the broken place are returned.
     """
     containers = [(data, 1)]
     for container, depth in containers:  # the list grows
-        try:
-            for file in _files(container, defects):
-                yield file.name, file.content
-                if file.content.startswith(SIGNATURE) and depth < MAX_DEPTH:
-                    containers.append((file.content, depth + 1))
-        except (EOFError, ValueError):
-            defects["attachment_unpack_failed"] = None
+        for file in _files(container, defects):
+            yield file.name, (file.content,)
+            if file.content.startswith(SIGNATURE) and depth < MAX_DEPTH:
+                containers.append((file.content, depth + 1))
+
+
+@dataclass(slots=True)
+class _File:
+    """`names`: by the attribute or property that gives them."""
+
+    names: dict[int, str] = field(default_factory=dict)
+    content: bytes = b""
+
+    @property
+    def name(self) -> str | None:
+        return next((self.names[ident] for ident in _NAMES if self.names.get(ident)), None)
 
 
 def _files(data: bytes, defects: Defects) -> Iterator[_File]:
     reader = _Reader(data)
-    if reader.take(len(SIGNATURE)) != SIGNATURE:
-        raise ValueError("not a TNEF container")
-    reader.take(_KEY_BYTES)
     charset: str | None = None
     file: _File | None = None
-    while reader:
-        try:
+    try:
+        if reader.take(len(SIGNATURE)) != SIGNATURE:
+            raise ValueError("not a TNEF container")
+        reader.take(_KEY_BYTES)
+        while reader:
             reader.take(1)  # level: message or attachment
             ident = reader.number()
             value = reader.take(reader.number())
@@ -118,15 +115,15 @@ def _files(data: bytes, defects: Defects) -> Iterator[_File]:
             elif file is None:
                 continue
             elif ident == _TITLE:
-                file.title = _text(value, charset, defects)
+                file.names[ident] = _text(value, charset, defects)
             elif ident == _CONTENT:
                 file.content = value
             elif ident == _PROPERTIES:
                 _read_properties(file, value, charset, defects)
-        except (EOFError, ValueError):
-            if file is not None and file.content:
-                yield file
-            raise
+    except ValueError:
+        defects["attachment_unpack_failed"] = None
+        if file is not None and not file.content:
+            return
     if file is not None:
         yield file
 
@@ -135,15 +132,12 @@ def _read_properties(file: _File, data: bytes, charset: str | None, defects: Def
     for kind, ident, value in _properties(data):
         if ident == _CONTENT_PROPERTY and kind in (_BINARY, _OBJECT):
             file.content = value[_INTERFACE_BYTES:] if kind == _OBJECT else value
-        elif kind in (_STRING, _UNICODE):
-            if ident in _NAMES and (ident == _LONG_FILE_NAME or not file.long_name):
-                file.long_name = _text(value, "utf-16-le" if kind == _UNICODE else charset, defects)
-            elif ident == _DISPLAY_NAME:
-                file.display_name = _text(value, "utf-16-le" if kind == _UNICODE else charset, defects)
+        elif ident in _NAMES and kind in (_STRING, _UNICODE):
+            file.names[ident] = _text(value, "utf-16-le" if kind == _UNICODE else charset, defects)
 
 
 def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(type, identifier, value) of the properties with a variable size. Raises EOFError, ValueError."""
+    """(type, identifier, value) of the properties with a variable size. Raises ValueError."""
     reader = _Reader(data)
     for _ in range(reader.number()):
         kind, ident = reader.number(2), reader.number(2)
