@@ -1,7 +1,6 @@
-"""The program's commands are registered here, and the options that several of them share are declared.
+"""Registers the program's commands, and declares the options that several of them share.
 
-A group of options is a dataclass. A command takes a group as one parameter; its fields become options of the
-command.
+A command takes a group of options, a dataclass, as one parameter; its fields become options of the command.
 """
 
 from __future__ import annotations
@@ -178,21 +177,21 @@ class RecordOptions:
         )
 
 
-def _filter(option: str, text: str, metavar: str | None = "TEXT") -> Any:
-    """An option of the group "Filters"."""
-    return Option(option, metavar=metavar, rich_help_panel="Filters", help=text)
+def _filter(text: str, metavar: str | None = "TEXT", *, name: str | None = None) -> Any:
+    """An option of the group "Filters"; without a `name` it is named like its field."""
+    names = [name] if name else []
+    return Option(*names, metavar=metavar, rich_help_panel="Filters", help=text)
 
 
 @dataclass(slots=True)
 class SpanOptions:
     """A user and a span of time."""
 
-    user: Annotated[str | None, _filter("--user", "Mailbox user (exact, case-insensitive).")] = None
+    user: Annotated[str | None, _filter("Mailbox user (exact, case-insensitive).")] = None
     since: Annotated[
-        str | None,
-        _filter("--since", "At or after this time: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d.", "TIME"),
+        str | None, _filter("At or after this time: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d.", "TIME")
     ] = None
-    until: Annotated[str | None, _filter("--until", "Before this time.", "TIME")] = None
+    until: Annotated[str | None, _filter("Before this time.", "TIME")] = None
 
     def filters(self, now: dt.datetime | None = None, **others: Any) -> Filters:
         """The filters; `others` are further fields of them. Raises QueryError for an invalid time."""
@@ -207,32 +206,29 @@ class SpanOptions:
 class MailOptions(SpanOptions):
     """Which mails `show` and `eml` select."""
 
-    sender: Annotated[str | None, _filter("--from", "From contains this text.")] = None
-    recipient: Annotated[str | None, _filter("--to", "To, Cc or Bcc contains this text.")] = None
-    subject: Annotated[str | None, _filter("--subject", "Subject contains this text.")] = None
-    text: Annotated[str | None, _filter("--text", "The body contains this text.")] = None
-    url: Annotated[str | None, _filter("--url", "A URL in the body contains this text.")] = None
+    sender: Annotated[str | None, _filter("From contains this text.", name="--from")] = None
+    recipient: Annotated[str | None, _filter("To, Cc or Bcc contains this text.", name="--to")] = None
+    subject: Annotated[str | None, _filter("Subject contains this text.")] = None
+    text: Annotated[str | None, _filter("The body contains this text.")] = None
+    url: Annotated[str | None, _filter("A URL in the body contains this text.")] = None
     site: Annotated[
-        str | None, _filter("--site", "Site or host of an address or of a link (exact): example.org.", "SITE")
+        str | None, _filter("Site or host of an address or of a link (exact): example.org.", "SITE")
     ] = None
     thread: Annotated[
-        str | None,
-        _filter("--thread", "The conversation of the mail with this Message-ID or UID/DEPTH.", "ID"),
+        str | None, _filter("The conversation of the mail with this Message-ID or UID/DEPTH.", "ID")
     ] = None
     ip: Annotated[
-        str | None, _filter("--ip", "IP address of the client, the server or a relaying host.", "ADDRESS")
+        str | None, _filter("IP address of the client, the server or a relaying host.", "ADDRESS")
     ] = None
-    has_attachment: Annotated[bool, _filter("--has-attachment", "Has an attachment.", None)] = False
-    attachment_name: Annotated[
-        str | None, _filter("--attachment-name", "The name of an attachment contains this text.")
-    ] = None
+    has_attachment: Annotated[bool, _filter("Has an attachment.", None, name="--has-attachment")] = False
+    attachment_name: Annotated[str | None, _filter("The name of an attachment contains this text.")] = None
     extension: Annotated[
-        str | None, _filter("--extension", "The name of an attachment ends with this extension.", "EXT")
+        str | None, _filter("The name of an attachment ends with this extension.", "EXT")
     ] = None
     attachment: Annotated[
-        str | None, _filter("--attachment", "Has an attachment with this MD5, SHA-1 or SHA-256.", "HASH")
+        str | None, _filter("Has an attachment with this MD5, SHA-1 or SHA-256.", "HASH")
     ] = None
-    incomplete: Annotated[bool, _filter("--incomplete", "Only incomplete mails.", None)] = False
+    incomplete: Annotated[bool, _filter("Only incomplete mails.", None, name="--incomplete")] = False
 
     def mail_filters(self, directory: Path) -> Filters:
         """The filters for the tables in `directory`. Raises QueryError for an invalid time or hash."""

@@ -120,11 +120,7 @@ def _check_logs(logs: list[str]) -> None:
 
 
 def _process(
-    logs: list[str],
-    output: OutputOptions,
-    record: RecordOptions,
-    problems: Problems,
-    jobs: int | None = None,
+    logs: list[str], output: OutputOptions, record: RecordOptions, problems: Problems, jobs: int | None = None
 ) -> None:
     """Process event logs and print the counts."""
     mode, settings = output.mode, record.settings

@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 _LIST_LIMIT = 100
 
 
-@command(
-    "zeekpop3 show tables --since 7d --from example.org",
-    "zeekpop3 show tables CHhAvVGS1DHFjwGM9/1",
-)
+@command("zeekpop3 show tables --since 7d --from example.org", "zeekpop3 show tables CHhAvVGS1DHFjwGM9/1")
 def show(
     directory: Directory,
     mail: Annotated[str | None, Argument(metavar="[UID/DEPTH]", help="Show this mail in full.")] = None,
@@ -198,10 +195,7 @@ def report(
     say(f"{', '.join(parts)} -> {output}")
 
 
-@command(
-    "zeekpop3 prune tables --keep 90d --dry-run",
-    "zeekpop3 prune tables --keep 90d --yes",
-)
+@command("zeekpop3 prune tables --keep 90d --dry-run", "zeekpop3 prune tables --keep 90d --yes")
 def prune(
     directory: Directory,
     keep: Annotated[

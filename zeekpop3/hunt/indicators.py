@@ -218,9 +218,7 @@ def kinds_of(value: str) -> list[str]:
 
 
 def key_of(kind: str, value: str) -> str:
-    """The form of a value that is compared. Raises ValueError if the value does not have the form of its
-    type.
-    """
+    """The form of a value that is compared. Raises ValueError if it does not have the form of its type."""
     if kind == "ADDR":
         address = ipaddress.ip_address(value.strip("[]"))
         return str(getattr(address, "ipv4_mapped", None) or address)
@@ -241,9 +239,7 @@ def key_of(kind: str, value: str) -> str:
 
 
 def url_key(url: str) -> str:
-    """A URL without scheme, user, default port and fragment, the host in lower case, without a slash at the
-    end.
-    """
+    """A URL without scheme, user, default port, fragment and last slash, the host in lower case."""
     rest = url.partition("#")[0]
     scheme, there, after = rest.partition("://")
     rest = after if there else rest

@@ -81,8 +81,7 @@ def keys_of_dns_log(path: str | Path) -> Iterator[DkimKey]:
 
 
 def txt_of_answer(answer: str) -> str | None:
-    """The record in an answer as dns.log has it: `TXT 9 v=DKIM1;…`, several strings in a row; None if it is
-    not one.
+    """The record in an answer of dns.log, `TXT 9 v=DKIM1;…`, several strings in a row; else None.
 
     Source: the event dns_TXT_reply in Zeek's base/protocols/dns/main.zeek.
     """

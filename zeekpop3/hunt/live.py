@@ -33,9 +33,7 @@ class LiveMatcher:
         self._indicators = read_indicators(self._paths, on_error)
 
     def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """The hits in the rows of `tables` (Arrow tables by name; missing ones are empty), as the table
-        `hits`.
-        """
+        """The hits in `tables` (Arrow tables by name; missing ones are empty), as the table `hits`."""
         self._reload()
         with closed({name: tables.get(name, schema(name).empty_table()) for name in TABLES}) as connection:
             found = find_hits(connection, self._indicators)

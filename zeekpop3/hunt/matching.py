@@ -1,8 +1,6 @@
-"""Indicators against observables: DuckDB gives each distinct value once, and finds the rows of those that
-match.
+"""Indicators against observables: DuckDB gives each distinct value once, and finds the rows of matches.
 
-An indicator of a domain matches the domain and all names below it; one of a network matches the addresses in
-it.
+A domain matches itself and all names below it, a network the addresses in it.
 """
 
 from __future__ import annotations

@@ -11,15 +11,13 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """A place of indicators in the tables: `field` is a column; `value` and `where` are SQL over `table`."""
+    """A place of indicators: a column of a table; `value` (default: the column) and `where` are SQL."""
 
     kind: str
-    field: str
     table: str
-    value: str
-    part: str = "null"
+    column: str
+    value: str = ""
     where: str = "true"
-    depth: str = "trans_depth"
 
 
 _HOST_OF_TARGET = (
@@ -27,52 +25,45 @@ _HOST_OF_TARGET = (
 )
 
 
-def _of_message(table: str, part: str) -> list[Place]:
-    """Places that a mail and a message inside a mail share."""
-    prefix = "" if table == "emails" else "enclosed."
-    return [
-        Place("ADDR", prefix + "path", table, "unnest(path)", part),
-        Place("ADDR", prefix + "x_originating_ip", table, "x_originating_ip", part),
-        Place("FILE_HASH", prefix + "sha256", table, "sha256", part),
-        Place("SOFTWARE", prefix + "user_agent", table, "user_agent", part),
-    ]
-
-
-PLACES: tuple[Place, ...] = (
-    *_of_message("emails", "null"),
-    *_of_message("enclosed", "part"),
-    Place("ADDR", "id_orig_h", "emails", "id_orig_h"),
-    Place("ADDR", "id_resp_h", "emails", "id_resp_h"),
-    Place("USER_NAME", "user", "emails", "user"),
-    Place("USER_NAME", "users_refused", "sessions", "unnest(users_refused)", depth="null"),
-    Place("EMAIL", "", "addresses", "address", "part"),
-    Place("DOMAIN", "", "addresses", "domain", "part"),
-    Place("URL", "url", "links", "url", "part"),
-    Place("URL", "target", "links", "target", "part"),
-    Place("DOMAIN", "host", "links", "host", "part"),
-    Place("DOMAIN", "target", "links", _HOST_OF_TARGET, "part", "target is not null"),
-    Place("ADDR", "host", "links", "host", "part", r"regexp_matches(host, '^[0-9.]+$|:')"),
-    Place("FILE_HASH", "md5", "attachments", "md5", "part"),
-    Place("FILE_HASH", "sha1", "attachments", "sha1", "part"),
-    Place("FILE_HASH", "sha256", "attachments", "sha256", "part"),
-    Place("FILE_NAME", "filename", "attachments", "filename", "part"),
+PLACES = (
+    Place("ADDR", "emails", "path", "unnest(path)"),
+    Place("ADDR", "emails", "x_originating_ip"),
+    Place("FILE_HASH", "emails", "sha256"),
+    Place("SOFTWARE", "emails", "user_agent"),
+    Place("ADDR", "enclosed", "path", "unnest(path)"),
+    Place("ADDR", "enclosed", "x_originating_ip"),
+    Place("FILE_HASH", "enclosed", "sha256"),
+    Place("SOFTWARE", "enclosed", "user_agent"),
+    Place("ADDR", "emails", "id_orig_h"),
+    Place("ADDR", "emails", "id_resp_h"),
+    Place("USER_NAME", "emails", "user"),
+    Place("USER_NAME", "sessions", "users_refused", "unnest(users_refused)"),
+    Place("EMAIL", "addresses", "address"),
+    Place("DOMAIN", "addresses", "domain"),
+    Place("URL", "links", "url"),
+    Place("URL", "links", "target"),
+    Place("DOMAIN", "links", "host"),
+    Place("DOMAIN", "links", "target", _HOST_OF_TARGET, "target is not null"),
+    Place("ADDR", "links", "host", "host", r"regexp_matches(host, '^[0-9.]+$|:')"),
+    Place("FILE_HASH", "attachments", "md5"),
+    Place("FILE_HASH", "attachments", "sha1"),
+    Place("FILE_HASH", "attachments", "sha256"),
+    Place("FILE_NAME", "attachments", "filename"),
 )
 
 
 def query() -> str:
     """The SQL text of `observables`: ts, uid, trans_depth, part, kind, field, value."""
-    parts = [
-        f"""select ts, uid, {place.depth}::int as trans_depth, {place.part}::varchar as part,
-            '{place.kind}' as kind, {_field(place)} as field, value from
-            (select *, {place.value} as value from {place.table} where {place.where})
-            where value is not null and value <> ''"""
-        for place in PLACES
-    ]
-    return "\nunion all\n".join(parts)
+    return "\nunion all\n".join(map(_query, PLACES))
 
 
-def _field(place: Place) -> str:
-    """SQL for the name of the place: table and column, for addresses the header field."""
-    if place.table == "addresses":
-        return "'addresses.' || field"
-    return f"'{place.field}'" if "." in place.field else f"'{place.table}.{place.field}'"
+def _query(place: Place) -> str:
+    depth = "null" if place.table == "sessions" else "trans_depth"
+    part = "null" if place.table in ("emails", "sessions") else "part"
+    # Of an address, the field is that of the header.
+    field = "'addresses.' || field" if place.table == "addresses" else f"'{place.table}.{place.column}'"
+    value = place.value or f'"{place.column}"'
+    return f"""select ts, uid, {depth}::int as trans_depth, {part}::varchar as part,
+        '{place.kind}' as kind, {field} as field, value from
+        (select *, {value} as value from {place.table} where {place.where})
+        where value is not null and value <> ''"""

@@ -1,7 +1,7 @@
-"""What a search cannot know: mails that were searched, but of which bytes are missing.
+"""What a search cannot know: a mail without a hit is ruled out only if all of it was searched.
 
-A mail without a hit is ruled out only if all of it was searched. One that is incomplete, or a preview (TOP)
-of a mail that was never fetched, may hold the indicator in the part that is missing.
+One that is incomplete, or a preview (TOP) of a mail that was never fetched, may hold the indicator in the
+part that is missing.
 """
 
 from __future__ import annotations

@@ -57,10 +57,7 @@ class Verdict(NamedTuple):
 
 
 def verify(path: str | Path, keys: Keys, filters: Filters | None = None) -> list[Verdict]:
-    """A verdict for each DKIM-Signature of each mail in the tables of a folder, the newest mail first.
-
-    Raises QueryError.
-    """
+    """A verdict for each signature of each mail in tables, the newest mail first. Raises QueryError."""
 
     def read() -> list[Verdict]:
         found: list[Verdict] = []

@@ -14,10 +14,7 @@ from zeekpop3.errors import OutputError
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write; it gets its name, and replaces a file of that name, if the block succeeds.
-
-    Raises OutputError if it cannot be written.
-    """
+    """A file that gets its name, and replaces one of that name, if the block succeeds. Raises OutputError."""
     with writing(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
         temporary = Path(name)

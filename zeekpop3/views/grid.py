@@ -1,8 +1,6 @@
-"""Rows of an SQL answer as lines for a terminal: a table if it fits the width, else one record below the
-other.
+"""Rows of an SQL answer as lines for a terminal: a table if it fits the width, else one below the other.
 
-Long text is shortened. Uids, hashes, numbers and times are never shortened or broken: half of one is worth
-nothing.
+Long text is shortened; uids, hashes, numbers and times never are: half of one is worth nothing.
 """
 
 from __future__ import annotations

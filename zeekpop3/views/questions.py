@@ -39,10 +39,7 @@ _TYPES = {"": "varchar", "[]": "varchar[]", " time": "timestamptz"}
 
 
 class Question(NamedTuple):
-    """A ready query over the tables' views and the views of Zeek's logs.
-
-    `required`: logs that must be given; `either`: one of these must be given.
-    """
+    """A ready query. `required`: logs that must be given; `either`: one of these must be given."""
 
     description: str
     sql: str
@@ -63,8 +60,10 @@ def _text(name: str) -> str:
     """The SQL of a file, with what it includes."""
     if name == "exposed":
         return " ".join(f"when '{mechanism}' then '{what}'" for mechanism, what in EXPOSED.items())
+    if name == "observables":
+        return observables.query()
     text = resources.files(__package__).joinpath("queries", f"{name}.sql").read_text("utf-8")
-    return _INCLUDED.sub(lambda match: match[0] if match[1] == "observables" else _text(match[1]), text)
+    return _INCLUDED.sub(lambda match: _text(match[1]), text)
 
 
 def _question(name: str) -> Question:
@@ -91,9 +90,12 @@ def question_sql(name: str, logs: Collection[str] = ()) -> str:
     either = not question.either or any(log in logs for log in question.either)
     if not either or any(log not in logs for log in question.required):
         raise QueryError(f"query {name} needs {question.options}")
-    empty = [log for _, log, _ in _USES.findall(question.sql) if log not in logs]
-    views = "".join(f"{log} as (select {_nulls(log)} where false), " for log in empty)
-    return question.sql.replace("\nwith ", f"\nwith {views}", 1) if views else question.sql
+    views = ""
+    for _, log, _ in _USES.findall(question.sql):
+        if log not in logs:
+            nulls = ", ".join(f"null::{kind} as {column}" for column, kind in log_columns(log).items())
+            views += f"{log} as (select {nulls} where false), "
+    return question.sql.replace("\nwith ", f"\nwith {views}", 1)
 
 
 def about_sql(value: str) -> str:
@@ -102,19 +104,14 @@ def about_sql(value: str) -> str:
     if not value:
         raise QueryError("--about: empty value")
     literal = "'" + value.replace("'", "''") + "'"
-    return _text("about").replace("{observables}", observables.query()).replace("$value", literal)
+    return _text("about").replace("$value", literal)
 
 
 def log_columns(log: str) -> dict[str, str]:
     """The columns of a Zeek log that ready queries use, each with its SQL type."""
-    uses = [
-        listed
-        for question in QUESTIONS.values()
-        for _, name, listed in _USES.findall(question.sql)
-        if name == log
-    ]
-    return {name: _TYPES[kind] for listed in uses for name, kind in _COLUMN.findall(listed)}
-
-
-def _nulls(log: str) -> str:
-    return ", ".join(f"null::{kind} as {name}" for name, kind in log_columns(log).items())
+    columns: dict[str, str] = {}
+    for question in QUESTIONS.values():
+        for _, name, listed in _USES.findall(question.sql):
+            if name == log:
+                columns |= {column: _TYPES[kind] for column, kind in _COLUMN.findall(listed)}
+    return columns

@@ -1,4 +1,4 @@
-"""Conditions on mails that need more than one column or table: which mails have them, found by SQL.
+"""Conditions on mails that need more than one column or table, in SQL.
 
 Texts are compared without regard to case and may stand anywhere in a field; sites, addresses, extensions and
 message ids are compared as a whole.

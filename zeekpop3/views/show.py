@@ -53,8 +53,7 @@ def read_mails(
 
 
 def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
-    """The mail with the key `UID/DEPTH`; `UID` is enough if the connection has one mail, and so is the
-    beginning of a uid.
+    """The mail with the key `UID/DEPTH`; `UID` or its beginning is enough if one mail has it.
 
     Raises QueryError if no mail, or more than one mail, has the key.
     """
@@ -99,8 +98,7 @@ def encrypted_sessions(path: str | Path, filters: Filters) -> str:
 def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     """A table of mails, one line each, that fits `width` columns; keys are never cut.
 
-    On a narrow terminal From is only the address, and a column that says nothing is left out: no attachments,
-    all mails complete.
+    On a narrow terminal From is only the address, and a column that says nothing is left out.
     """
     from rich.table import Table
     from rich.text import Text

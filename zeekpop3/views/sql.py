@@ -29,6 +29,10 @@ _UNQUOTED = re.compile(
     r"(\bselect\s+(distinct\s+)?|,\s*)(from|to|references)\s*(,|\)|\bfrom\b|\bas\b)", re.IGNORECASE
 )
 _QUOTES = 'the columns "from", "to" and "references" must be written in double quotes'
+_OLD_TABLES = (
+    "Some tables were written by zeekpop3 0.1, without addresses, links and verdicts; "
+    "run it on the logs again (--overwrite) for complete answers."
+)
 _BATCH_ROWS = 1024
 
 
@@ -66,15 +70,14 @@ class Database:
 
     def ask(self, statement: str, limit: int | None = None) -> Result:
         """The answer to an SQL statement, at most `limit` rows of it. Raises QueryError."""
-        columns, batches = self.stream(statement, None if limit is None else limit + 1)
-        rows = [row for batch in batches for row in batch_rows(batch)]
-        more = limit is not None and len(rows) > limit
-        return Result(columns, rows[:limit] if more else rows, more)
+        columns, found = self.rows(statement, None if limit is None else limit + 1)
+        rows = list(found)
+        return Result(columns, rows[:limit], limit is not None and len(rows) > limit)
 
     def rows(self, statement: str, limit: int | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """The answer's column names, and its rows as they are computed. Raises QueryError."""
         columns, batches = self.stream(statement, limit)
-        return columns, (row for batch in batches for row in batch_rows(batch))
+        return columns, (row for batch in batches for row in _rows(batch))
 
     def split(self, text: str) -> list[str]:
         """The statements of a text. Raises QueryError if it cannot be parsed."""
@@ -110,13 +113,12 @@ def ask(
     *,
     question: str | None = None,
     logs: Mapping[str, str | Path] | None = None,
-    limit: int | None = None,
 ) -> Result:
     """The answer to an SQL statement, or to a ready `question` of `QUESTIONS`. Raises QueryError."""
     if question is not None:
         statement = question_sql(question, logs or ())
     with Database(path, logs) as database:
-        return database.ask(statement or "", limit)
+        return database.ask(statement or "")
 
 
 def _zeek_log(name: str, path: str | Path) -> pa.Table:
@@ -140,12 +142,7 @@ def version_note(path: str | Path) -> str:
     with reading(path):
         parts = dataset(path, "emails").get_fragments()
         old = any("from_site" not in part.physical_schema.names for part in parts)
-    return (
-        "Some tables were written by zeekpop3 0.1, without addresses, links and verdicts; "
-        "run it on the logs again (--overwrite) for complete answers."
-        if old
-        else ""
-    )
+    return _OLD_TABLES if old else ""
 
 
 def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:
@@ -162,17 +159,16 @@ def suspicious_mails(path: str | Path) -> dict[tuple[str, int], dict[str, Any]]:
     return found
 
 
-def batch_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     """The rows of a batch as Python values; a time that Python cannot hold becomes text ("infinity")."""
     return zip(*(_values(column) for column in batch.columns), strict=True)
 
 
 def _values(column: pa.Array) -> list[Any]:
     try:
-        values: list[Any] = column.to_pylist()
+        return list(column.to_pylist())
     except (OverflowError, ValueError):
-        values = [_value(scalar) for scalar in column]
-    return values
+        return [_value(scalar) for scalar in column]
 
 
 def _value(scalar: Any) -> Any:
@@ -209,9 +205,8 @@ def _sql_errors(statement: str) -> Iterator[None]:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         kept = [line for line in lines if not line.startswith("LINE ") and set(line) - {"^"}]
         text = " ".join(kept[:3])
-        if isinstance(error, duckdb.ParserException) and (
-            _KEYWORD_ERROR.search(text) or _UNQUOTED.search(statement)
-        ):
+        unquoted = _KEYWORD_ERROR.search(text) or _UNQUOTED.search(statement)
+        if unquoted and isinstance(error, duckdb.ParserException):
             text += f"; {_QUOTES}"
         raise QueryError(f"SQL: {text}") from error
 

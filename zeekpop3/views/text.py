@@ -32,8 +32,7 @@ def visible(text: str) -> str:
 
 
 def visible_field(text: str) -> str:
-    """A header field's value on one line, as `visible`; a tab and the blanks around it become one blank,
-    because that is what unfolding leaves between two lines."""
+    """A header field on one visible line; a tab and the blanks around it, left by unfolding, become one."""
     if "\t" in text:
         text = _BLANKS.sub(lambda run: " " if "\t" in run[0] else run[0], text)
     return visible(text)

@@ -1,5 +1,4 @@
-"""The dialogue of each connection as text: the rows of the log in the plain form, the bytes in the exact
-form.
+"""The dialogue of each connection as text: the log's rows in the plain form, the bytes in the exact form.
 
 reply: cmd: OK, msg: Dovecot ready.
 request: cmd: RETR, arg: 2

@@ -1,5 +1,4 @@
-"""Zeek's other logs (conn.log, smtp.log …) as Arrow tables, to be joined with ours: TSV or JSON lines,
-plain or gzip.
+"""Zeek's other logs (conn.log, smtp.log …) as Arrow tables: TSV or JSON lines, plain or gzip.
 
 Columns keep Zeek's names with `_` for `.`; times are timestamps, counts integers, sets and vectors lists,
 unset values null. Without a `#types` line (intel files) every column is text. A log is held in memory.
@@ -26,10 +25,7 @@ _NUMBERS = {"double": "float64", "interval": "float64", "count": "int64", "int":
 
 
 def read_zeek_log(path: str | Path, containing: bytes = b"") -> pa.Table:
-    """One log, or all logs of a folder or glob, as one table: the rows whose line contains these bytes.
-
-    Raises LogError if it cannot be read.
-    """
+    """The rows of a log, a folder or a glob of logs whose line contains these bytes. Raises LogError."""
     import pyarrow as pa
 
     tables = [_read(file, containing) for file in _files(Path(path))]
@@ -117,8 +113,7 @@ def _tsv(path: Path, content: bytes) -> pa.Table:
 
 
 def _directives(path: Path, lines: list[bytes]) -> dict[str, str]:
-    """The value of each `#name<tab>value` line. Several headers, as in joined logs, must have one
-    `fields`."""
+    """The value of each `#name<tab>value` line. All headers of joined logs must have one `fields`."""
     head = {"unset_field": "-", "empty_field": "(empty)", "set_separator": ","}
     for line in lines:
         name, _, value = line[1:].decode("utf-8", "replace").partition("\t")

@@ -37,8 +37,7 @@ _WRITERS = {
 def export_lines(
     path: str | Path, wanted: ExportFormat, state: ExportState, filters: Filters | None = None
 ) -> Iterator[list[str]]:
-    """The lines of the mails that `state` does not hold, some at a time; when the next ones are asked for, it
-    holds them.
+    """The lines of the mails that `state` does not hold, some at a time; the next call adds them to it.
 
     Raises QueryError, OutputError.
     """

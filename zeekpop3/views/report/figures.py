@@ -37,7 +37,6 @@ class Tally:
     """Counts of a user, server, sender, type or content, and the times of its first and last appearance."""
 
     mails: int = 0
-    incomplete: int = 0
     size: int = 0
     sessions: int = 0
     failed: int = 0
@@ -104,10 +103,7 @@ class Figures:
 
 
 def gather(path: str | Path, filters: Filters) -> Figures:
-    """Count an output folder's tables; of the filters, only user, since and until may be set.
-
-    Raises QueryError if there are no tables.
-    """
+    """Count the tables; of the filters, only user, since and until may be set. Raises QueryError."""
     figures = Figures(incomplete=incomplete_reasons(path))
     owners: dict[Key, str] = {}
     suspicious, chosen = suspicious_mails(path), set[Key]()
@@ -154,7 +150,6 @@ def _add_mail(figures: Figures, mail: dict[str, Any], owners: dict[Key, str]) ->
     counted = (figures.users[mail["user"]], figures.servers[server], figures.senders[mail["from"]])
     for tally in (figures.mails, *counted):
         tally.mails += 1
-        tally.incomplete += not mail["complete"]
         tally.size += size
         tally.involve(mail, server)
 

@@ -62,10 +62,7 @@ class Listing:
 def mails(
     path: str | Path, filters: Filters, figures: Figures, *, limit: int, body: bool, max_bytes: int
 ) -> Listing:
-    """The newest `limit` mails and older suspicious ones, as far as lines and details fit into `max_bytes`.
-
-    Raises QueryError.
-    """
+    """The newest `limit` mails, and older suspicious ones, that fit into `max_bytes`. Raises QueryError."""
     reasons: dict[str, int] = {"": 0}
     rows: list[str] = []
     # Tables that were filled twice hold each key twice: each line gets its details.
