@@ -64,7 +64,7 @@ redef record State += {
 	line: string &default="";
 	## T if the rest of that line is dropped because it is too long.
 	too_long: bool &default=F;
-	## The last line, if the next row could share one with it.
+	## The last line, if it has no data and begins neither a login nor TLS.
 	again: string &default="";
 	## T if the line is counted as a long one.
 	long: bool &default=F;
@@ -265,14 +265,13 @@ function client_bytes(s: State, contents: string)
 	{
 	local n = |contents|;
 	s$credit += 60 + n / 16;
-
 	local end = find_str(contents, "\n");
 
 	# Most often a segment is a line.
 	if ( end == n - 1 && n < 64 && s$line == "" && ! s$skip )
 		{
 		client_line(s, contents[0:end], F);
-		s$again = s?$run && ! s$run?$data ? contents : "";
+		s$again = s?$run && ! s$run?$data && ! s?$login && ! s$stls ? contents : "";
 		return;
 		}
 

@@ -125,11 +125,8 @@ function jump(s: State, is_orig: bool, seq: count)
 
 	}
 
-function exact_state(c: connection): State
+function begin_exact(c: connection): State
 	{
-	if ( c?$pop3_events )
-		return c$pop3_events;
-
 	local s = begin(c, T);
 	s$confirmed = F;
 	s$pending = vector();
@@ -141,7 +138,7 @@ event content_gap(c: connection, is_orig: bool, seq: count, length: count)
 	if ( ! c?$pop3_events && c$id$resp_p !in exact_ports )
 		return;
 
-	local s = exact_state(c);
+	local s = c?$pop3_events ? c$pop3_events : begin_exact(c);
 
 	if ( s$exact && ! s$tls )
 		jump(s, is_orig, seq + length);
@@ -174,11 +171,21 @@ function from_client(s: State, seq: count, contents: string)
 		return;
 		}
 
-	if ( s$quiet && contents == s$again && s?$run && s$run$offset + 1 == s$server_next )
+	if ( s$quiet && contents == s$again && s?$run )
 		{
 		# The same line once more.
-		++s$run_lines;
-		++s$burst;
+		if ( s$run$offset + 1 == s$server_next )
+			{
+			++s$run_lines;
+			++s$burst;
+			}
+		else
+			{
+			s$credit += 60 + n / 16;
+			count_line(s);
+			add_lines(s, s$run?$command ? s$run$command : "", "", 1);
+			}
+
 		s$client_next += n;
 		return;
 		}
@@ -285,7 +292,7 @@ event tcp_contents(c: connection, is_orig: bool, seq: count, contents: string)
 	if ( ! c?$pop3_events && c$id$resp_p !in exact_ports )
 		return;
 
-	local s = c?$pop3_events ? c$pop3_events : exact_state(c);
+	local s = c?$pop3_events ? c$pop3_events : begin_exact(c);
 
 	# Most packets are the server's, in the middle of a mail.
 	if ( ! is_orig && s$quiet && s$held_bytes > 0 && seq == s$server_next )
