@@ -114,8 +114,8 @@ class Connections:
             Packer(OpenConnection(each, _EXAMPLE) for each in typical()),
             max(16, min(20_000, self.max_bytes // (8 * _CONNECTION_BYTES))),
         )
-        self._checkpoints: dict[str, msgspec.Raw] = {}
-        self._last_ts: dict[str, int] = {}
+        #: Of each connection: the time of its last row, and its checkpoint as JSON.
+        self._noted: dict[str, tuple[int, msgspec.Raw]] = {}
         self._fed_bytes = 0
 
     # -- rows ------------------------------------------------------------------------------------------
@@ -194,23 +194,21 @@ class Connections:
 
     def _after(self, opened: OpenConnection) -> None:
         """A connection was changed: forget it if it is done, else note its checkpoint."""
-        uid = opened.saved.uid
         if opened.connection.done:
-            self._forget(uid)
+            self._forget(opened.saved.uid)
         else:
-            self._checkpoints[uid] = msgspec.Raw(msgspec.json.encode(opened.saved))
-            self._last_ts[uid] = opened.last_ts
+            checkpoint = msgspec.Raw(msgspec.json.encode(opened.saved))
+            self._noted[opened.saved.uid] = opened.last_ts, checkpoint
 
     def _forget(self, uid: str) -> None:
         self.open.discard(uid)
-        self._checkpoints.pop(uid, None)
-        self._last_ts.pop(uid, None)
+        self._noted.pop(uid, None)
 
     # -- idle connections, bounded memory --------------------------------------------------------------
 
     def expire(self, before: int) -> Iterator[list[Event]]:
         """Close the connections whose last row is older than `before` (microseconds since the epoch)."""
-        for uid in [uid for uid, ts in self._last_ts.items() if ts < before]:
+        for uid in [uid for uid, (ts, _) in self._noted.items() if ts < before]:
             yield self._abandon(uid)
 
     def _abandon(self, uid: str) -> list[Event]:
@@ -276,7 +274,7 @@ class Connections:
 
     def _close_oldest(self) -> list[Event]:
         events: list[Event] = []
-        by_age = sorted(self._last_ts, key=self._last_ts.__getitem__)
+        by_age = sorted(self._noted, key=lambda uid: self._noted[uid][0])
         # Looking at the sum costs something, so a twentieth of them is closed at a time.
         step = max(1, len(by_age) // 20)
         for start in range(0, len(by_age), step):
@@ -290,7 +288,7 @@ class Connections:
 
     def checkpoints(self) -> list[msgspec.Raw]:
         """Where the open connections stand; to be saved when all events given so far are written."""
-        return list(self._checkpoints.values())
+        return [checkpoint for _, checkpoint in self._noted.values()]
 
     def resume(self, checkpoints: Iterable[ConnectionCheckpoint], lost: set[int]) -> list[str]:
         """Begin again at checkpoints; the rows must then be fed again, from the logs that these name.

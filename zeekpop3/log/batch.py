@@ -174,10 +174,7 @@ def batch_of(
     import numpy as np
 
     def number(name: str) -> Ints:
-        column = arrow(name)
-        if column.null_count == len(column):
-            return np.full(len(column), -1, np.int64)
-        numbers: Ints = _numpy(column).astype(np.int64, copy=False)
+        numbers: Ints = _numpy(arrow(name)).astype(np.int64, copy=False)
         return numbers
 
     def objects(name: str) -> Objects:
@@ -220,6 +217,8 @@ def _numpy(numbers: Any) -> Any:
     import numpy as np
 
     size, offset = len(numbers), numbers.offset
+    if numbers.null_count == size:
+        return np.full(size, -1)
     valid, values = numbers.buffers()
     array = np.frombuffer(values, numbers.type.to_pandas_dtype(), size, offset * numbers.type.byte_width)
     if array.dtype.kind == "u":
