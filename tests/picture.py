@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--height", type=int, default=1260)
     args = parser.parse_args(argv)
     import zeekpop3
-    from zeekpop3.views.report import write_report
+    from zeekpop3.views.report.page import write_report
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

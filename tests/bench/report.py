@@ -49,7 +49,7 @@ look();
 
 def main(mails: int) -> None:
     from support.report_boxes import large_box, write_box
-    from zeekpop3.views.report import write_report
+    from zeekpop3.views.report.page import write_report
 
     with tempfile.TemporaryDirectory(prefix="zeekpop3-bench-") as scratch:
         folder = Path(scratch)

@@ -175,7 +175,7 @@ def report(
     only its owner can read it.
     """
     from zeekpop3.views.format import plural
-    from zeekpop3.views.report import write_report
+    from zeekpop3.views.report.page import write_report
 
     now = dt.datetime.now(dt.UTC)
     listing = write_report(

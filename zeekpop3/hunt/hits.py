@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from zeekpop3.store.dataset import table_folder
 from zeekpop3.store.locks import exclusive
@@ -13,9 +15,6 @@ from zeekpop3.store.parquet import make_folder
 from zeekpop3.store.read import read_table
 from zeekpop3.store.write import Sink
 from zeekpop3.tables.schema import schema
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _KEY = ("uid", "trans_depth", "part", "indicator", "type", "field", "value")
 
@@ -26,7 +25,6 @@ def new_hits(path: str | Path, hits: pa.Table) -> Iterator[pa.Table]:
 
     Other processes that add hits wait meanwhile. Raises QueryError, OutputError.
     """
-    import pyarrow as pa
 
     folder = table_folder(path, "hits")
     make_folder(folder)

@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from zeekpop3.errors import IndicatorError
 from zeekpop3.hunt.indicators import OnError, read_indicators
 from zeekpop3.hunt.matching import find_hits
 from zeekpop3.store.duck import closed
 from zeekpop3.tables.schema import TABLES, schema
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class LiveMatcher:

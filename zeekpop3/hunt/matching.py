@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
 
 from zeekpop3.errors import IndicatorError
 from zeekpop3.hunt import observables
 from zeekpop3.hunt.indicators import Indicator, key_of
-
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
-
 
 #: Characters of a domain name (RFC 1035, 3.1); the end of a longer one is matched.
 _LONGEST_NAME = 253
@@ -74,7 +71,6 @@ def find_hits(connection: duckdb.DuckDBPyConnection, indicators: Iterable[Indica
 
     `connection` has the tables as views. Raises IndicatorError without an indicator.
     """
-    import pyarrow as pa
 
     listed = list(indicators)
     if not listed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pyarrow as pa
+
 from zeekpop3.hunt.indicators import OnError, read_indicators
 from zeekpop3.hunt.matching import find_hits
 from zeekpop3.hunt.undecided import Hits, judged
@@ -23,7 +25,6 @@ def search(
     on_error: OnError | None = None,
 ) -> Hits:
     """See `zeekpop3.hunt`; `filters` say which mails are searched."""
-    import pyarrow as pa
 
     listed = read_indicators(indicators, on_error)
     scanner = Scanner(rules) if (rules := list(rules)) else None

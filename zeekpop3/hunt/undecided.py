@@ -7,11 +7,10 @@ part that is missing.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
+import duckdb
+import pyarrow as pa
 
 
 class Hits(NamedTuple):
@@ -47,7 +46,6 @@ def judged(
     `unscanned` has the reason for each mail that the search could not read completely. `types` are the types
     of indicators that were searched for: tables of an older version, or without bodies, cannot show them all.
     """
-    import pyarrow as pa
 
     reasons = pa.table(
         {

@@ -6,6 +6,9 @@ import itertools
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from zeekpop3.errors import QueryError
 from zeekpop3.views.files import new_file
 from zeekpop3.views.format import row_lines
@@ -33,8 +36,6 @@ def write_answer(database: Database, statement: str, path: Path, limit: int | No
 
 
 def _write_parquet(database: Database, statement: str, file: BinaryIO, limit: int | None) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     columns, batches = database.stream(statement, limit)
     first = next(batches, None)

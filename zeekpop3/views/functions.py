@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import duckdb
 
 from zeekpop3.message import urls
 from zeekpop3.message.sites import normal_host
 from zeekpop3.message.sites import site_of as site_of_host
-
-if TYPE_CHECKING:
-    import duckdb
 
 _PATH_OF = r"""
     create macro path_of(url) as

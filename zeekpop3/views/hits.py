@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from zeekpop3.store.duck import steadily
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
 from zeekpop3.views.format import stamp
 from zeekpop3.views.text import shorten, visible
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _SUBJECT = 50
 _COLUMNS = ("type", "field", "source")

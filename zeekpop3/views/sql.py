@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
+
+import duckdb
+import pyarrow as pa
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.dataset import dataset, reading
@@ -18,9 +21,6 @@ from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.functions import add_functions
 from zeekpop3.views.questions import INCOMPLETE, log_columns, question_sql
 from zeekpop3.zeek.logs import read_zeek_log
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 #: Where DuckDB's parser stops if a column whose name is an SQL keyword is not quoted.
@@ -123,7 +123,6 @@ def ask(
 
 def _zeek_log(name: str, path: str | Path) -> pa.Table:
     """A Zeek log; columns that it lacks and that ready queries use are null."""
-    import pyarrow as pa
 
     table = read_zeek_log(path)
     types = {
@@ -175,8 +174,6 @@ def _value(scalar: Any) -> Any:
     try:
         return scalar.as_py()
     except (OverflowError, ValueError):
-        import pyarrow as pa
-
         if isinstance(scalar, pa.ListScalar):
             return [_value(entry) for entry in scalar.values]
         if isinstance(scalar, pa.StructScalar):
@@ -196,8 +193,6 @@ def _batches(reader: Any, names: list[str], statement: str) -> Iterator[pa.Recor
 @contextmanager
 def _sql_errors(statement: str) -> Iterator[None]:
     """DuckDB's and Arrow's errors as QueryError: one line, with a hint where quotes are missing."""
-    import duckdb
-    import pyarrow as pa
 
     try:
         yield

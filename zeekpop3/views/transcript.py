@@ -19,8 +19,6 @@ from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.protocol import to_text
 
-_PLAIN = frozenset({"request", "reply"})
-
 
 class _Transcript:
     """Collects the lines of one connection from its rows."""
@@ -36,8 +34,8 @@ class _Transcript:
             if kind == "data":
                 # A row holds several lines. A line that starts with NUL is a mark of ours, not data.
                 lines = (line for line in data.split(b"\n") if not line.startswith(b"\0"))
-                self.plain += (_line(kind, None, to_text(line)) for line in lines)
-            elif kind in _PLAIN:
+                self.plain += ("data: " + to_text(line) for line in lines)
+            elif kind in ("request", "reply"):
                 self.plain.append(_line(kind, command, to_text(data)))
         self.connection.receive(rows)
 
@@ -64,8 +62,6 @@ class _Transcript:
 
 
 def _line(kind: str, command: str | None, text: str) -> str:
-    if kind == "data":
-        return f"data: {text}"
     label = "arg" if kind == "request" else "msg"
     return f"{kind}: cmd: {command or ''}, {label}: {text}"
 

@@ -12,12 +12,14 @@ import re
 import zlib
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as csv
+import pyarrow.json as json
 
 from zeekpop3.errors import LogError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _HEX_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 #: Zeek's types of numbers, and Arrow's.
@@ -26,7 +28,6 @@ _NUMBERS = {"double": "float64", "interval": "float64", "count": "int64", "int":
 
 def read_zeek_log(path: str | Path, containing: bytes = b"") -> pa.Table:
     """The rows of a log, a folder or a glob of logs whose line contains these bytes. Raises LogError."""
-    import pyarrow as pa
 
     tables = [_read(file, containing) for file in _files(Path(path))]
     tables = [table for table in tables if table.num_columns] or tables
@@ -49,7 +50,6 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(path: Path, containing: bytes) -> pa.Table:
-    import pyarrow as pa
 
     try:
         with path.open("rb") as file:
@@ -70,8 +70,6 @@ def _read(path: Path, containing: bytes) -> pa.Table:
 
 
 def _json(content: bytes) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.json as json
 
     options = json.ReadOptions(block_size=max(1 << 20, min(len(content) + 1, 1 << 30)))
     table = json.read_json(io.BytesIO(content), read_options=options)
@@ -86,8 +84,6 @@ def _json(content: bytes) -> pa.Table:
 
 
 def _tsv(path: Path, content: bytes) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.csv as csv
 
     lines = content.splitlines()
     head = _directives(path, [line for line in lines if line.startswith(b"#")])
@@ -124,8 +120,6 @@ def _directives(path: Path, lines: list[bytes]) -> dict[str, str]:
 
 
 def _typed(column: pa.ChunkedArray, kind: str, head: dict[str, str]) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
     if kind == "time":
         return _timestamps(column.cast(pa.float64()))
@@ -157,8 +151,6 @@ def _unescape(text: str) -> str:
 
 
 def _timestamps(seconds: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
     micros = pc.round(pc.multiply(seconds, 1_000_000.0)).cast(pa.int64())
     return micros.cast(pa.timestamp("us", tz="UTC"))

@@ -13,7 +13,7 @@ import pytest
 from support.browser import resize
 from support.records import transfer
 from support.report_boxes import large_box, write_box
-from zeekpop3.views.report import write_report
+from zeekpop3.views.report.page import write_report
 
 _ROWS = "return [...document.querySelectorAll('#rows tr')].map((row) => row.cells[arguments[0]].textContent)"
 _SORTS = "return [...document.querySelectorAll('#heads th')].map((head) => head.getAttribute('aria-sort'))"

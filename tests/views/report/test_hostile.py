@@ -9,7 +9,7 @@ import pytest
 
 from support.browser import Listener
 from support.report_boxes import CALL, payloads
-from zeekpop3.views.report import write_report
+from zeekpop3.views.report.page import write_report
 from zeekpop3.views.text import visible
 
 #: Opens every mail of the table, page by page, all that can be unfolded in it, and pokes every element.

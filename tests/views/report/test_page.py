@@ -22,11 +22,10 @@ from support.report_boxes import payloads, write_box
 from zeekpop3.cli.app import app
 from zeekpop3.errors import OutputError, QueryError
 from zeekpop3.store.filters import Filters
-from zeekpop3.views.report import write_report
 from zeekpop3.views.report.charts import MAX_BUCKETS, Bucket, Chart, Timeline, ranking, stacked_bars
 from zeekpop3.views.report.figures import gather
 from zeekpop3.views.report.mails import TEXT, in_script
-from zeekpop3.views.report.page import page_environment
+from zeekpop3.views.report.page import page_environment, write_report
 from zeekpop3.views.sql import ask
 
 _SHAPES = {

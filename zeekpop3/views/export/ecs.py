@@ -28,29 +28,12 @@ _OWN = (
 
 def document(mail: dict[str, Any]) -> dict[str, Any]:
     """The document; fields without a value are left out."""
-    ts = iso(mail["ts"])
     client, server = valid_ip(mail["id_orig_h"]), valid_ip(mail["id_resp_h"])
     key = f"{mail['uid']}/{mail['trans_depth']}"
-    addresses, attachments = mail["addresses"] or [], mail["attachments"] or []
-    by_field = {
-        field: _distinct(each["address"] for each in addresses if each["field"] == field)
-        for field in ("from", "sender", "reply_to", "to", "cc", "bcc")
-    }
-    email = {
-        **{field: {"address": found} for field, found in by_field.items() if field != "sender"},
-        "sender": {"address": next(iter(by_field["sender"]), None)},
-        "subject": mail["subject"],
-        "message_id": bare_id(mail["msg_id"]),
-        "local_id": key,
-        "origination_timestamp": iso(mail["date"]) if mail["date"] else None,
-        "delivery_timestamp": ts,
-        "content_type": mail["content_type"],
-        "x_mailer": mail["user_agent"],
-        "attachments": [{"file": _file(part)} for part in attachments],
-    }
+    attachments = mail["attachments"] or []
     found: dict[str, Any] = without_empty(
         {
-            "@timestamp": ts,
+            "@timestamp": iso(mail["ts"]),
             "ecs": {"version": VERSION},
             "event": {
                 "kind": "event",
@@ -65,21 +48,39 @@ def document(mail: dict[str, Any]) -> dict[str, Any]:
             "network": {
                 "protocol": "pop3",
                 "transport": "tcp",
-                "type": _network_type(client),
+                "type": client and ("ipv6" if ":" in client else "ipv4"),
                 "community_id": mail["community_id"],
             },
             "observer": {"name": mail["sensor"], "type": "sensor", "product": "Zeek"},
-            "email": email,
+            "email": _email(mail, key, attachments),
             "related": {
-                "ip": _distinct([client, server, *map(valid_ip, mail["path"] or [])]),
-                "user": _distinct([mail["user"]]),
-                "hosts": _distinct(link["host"] for link in mail["links"] or []),
-                "hash": _distinct([mail["sha256"], *(part["sha256"] for part in attachments)]),
+                "ip": distinct([client, server, *map(valid_ip, mail["path"] or [])]),
+                "user": distinct([mail["user"]]),
+                "hosts": distinct(link["host"] for link in mail["links"] or []),
+                "hash": distinct([mail["sha256"], *(part["sha256"] for part in attachments)]),
             },
             "zeekpop3": {name: mail[name] for name in _OWN},
         }
     )
     return found
+
+
+def _email(mail: dict[str, Any], key: str, attachments: list[dict[str, Any]]) -> dict[str, Any]:
+    def addresses(field: str) -> list[str]:
+        return distinct(each["address"] for each in mail["addresses"] or [] if each["field"] == field)
+
+    return {
+        **{field: {"address": addresses(field)} for field in ("from", "reply_to", "to", "cc", "bcc")},
+        "sender": {"address": next(iter(addresses("sender")), None)},
+        "subject": mail["subject"],
+        "message_id": bare_id(mail["msg_id"]),
+        "local_id": key,
+        "origination_timestamp": iso(mail["date"]) if mail["date"] else None,
+        "delivery_timestamp": iso(mail["ts"]),
+        "content_type": mail["content_type"],
+        "x_mailer": mail["user_agent"],
+        "attachments": [{"file": _file(part)} for part in attachments],
+    }
 
 
 def _file(part: dict[str, Any]) -> dict[str, Any]:
@@ -113,9 +114,6 @@ def bare_id(message_id: str | None) -> str | None:
     return (message_id or "").strip().removeprefix("<").removesuffix(">") or None
 
 
-def _network_type(address: str | None) -> str | None:
-    return None if address is None else "ipv6" if ":" in address else "ipv4"
-
-
-def _distinct(values: Iterable[str | None]) -> list[str]:
+def distinct(values: Iterable[str | None]) -> list[str]:
+    """Each value once, in this order, without empty ones."""
     return list(dict.fromkeys(value for value in values if value))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 from zeekpop3.store.dataset import dataset
 from zeekpop3.store.duck import connect, steadily
 from zeekpop3.store.filters import Filters, condition
 from zeekpop3.views.export.state import ExportState, Key
-
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow.dataset as ds
 
 #: Mails that are read at once.
 _ROWS = 1000
@@ -100,7 +100,6 @@ class MailReader:
 
     def _read(self, wanted: list[TimedKey]) -> list[Row]:
         """The mails with these times and keys, in their order."""
-        import pyarrow as pa
 
         if self._connection is None:
             self._connection = connect(self._path)

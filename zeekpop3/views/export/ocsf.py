@@ -12,7 +12,7 @@ from typing import Any
 
 from zeekpop3 import __version__
 from zeekpop3.views.export.ecs import COLUMNS as ECS_COLUMNS
-from zeekpop3.views.export.ecs import bare_id, valid_ip, without_empty
+from zeekpop3.views.export.ecs import bare_id, distinct, valid_ip, without_empty
 
 VERSION = "1.8.0"
 
@@ -93,9 +93,7 @@ def _email(mail: dict[str, Any]) -> dict[str, Any]:
         "message_uid": bare_id(mail["msg_id"]),
         "uid": bare_id(mail["thread_id"]),
         "size": mail["size"],
-        "x_originating_ip": [valid_ip(mail["x_originating_ip"])]
-        if valid_ip(mail["x_originating_ip"])
-        else [],
+        "x_originating_ip": distinct([valid_ip(mail["x_originating_ip"])]),
         "files": [_file(part) for part in mail["attachments"] or []],
         "urls": [
             {

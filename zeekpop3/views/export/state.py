@@ -17,10 +17,6 @@ _TABLES = (
     "without rowid",
     "create table if not exists parts (name text primary key) without rowid",
 )
-_INSERT = {
-    "mails": "insert or ignore into mails values (?, ?)",
-    "parts": "insert or ignore into parts values (?)",
-}
 
 Key = tuple[str, int]
 
@@ -63,13 +59,13 @@ class ExportState:
     def add(self, mails: Iterable[Key]) -> None:
         """Mails that were exported."""
         with self._errors(), self._database:
-            self._database.executemany(_INSERT["mails"], mails)
+            self._database.executemany("insert or ignore into mails values (?, ?)", mails)
 
     def keep_parts(self, names: Iterable[str]) -> None:
         """The parts that there are; all of their mails were exported."""
         with self._errors(), self._database:
             self._database.execute("delete from parts")
-            self._database.executemany(_INSERT["parts"], ((name,) for name in names))
+            self._database.executemany("insert into parts values (?)", ((name,) for name in names))
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -102,22 +102,23 @@ def in_script(value: Any) -> str:
     return text
 
 
-def _cut(text: str | None, length: int = FIELD) -> str:
+def cut(text: str | None, length: int = FIELD) -> str:
+    """Text as a page shows it: visible, and not longer than `length`."""
     return shorten(text, length)
 
 
 def _line(mail: dict[str, Any], reason: int, flagged: dict[str, Any] | None) -> list[Any]:
     """In the order in which the page's script expects it (see its first constants)."""
     parts = mail["attachments"] or []
-    shown = [[_cut(part["filename"], 80), part["sha256"] or ""] for part in parts[:_PARTS_IN_LINE]]
+    shown = [[cut(part["filename"], 80), part["sha256"] or ""] for part in parts[:_PARTS_IN_LINE]]
     return [
         int(mail["ts"].timestamp() * 1000),
         visible(mail["uid"])[:FIELD],
         mail["trans_depth"],
-        _cut(mail["user"]),
-        _cut(mail["from"]),
-        _cut(", ".join(mail["to"] or [])),
-        _cut(mail["subject"]),
+        cut(mail["user"]),
+        cut(mail["from"]),
+        cut(", ".join(mail["to"] or [])),
+        cut(mail["subject"]),
         mail["size"] or 0,
         len(parts),
         reason,
@@ -125,7 +126,7 @@ def _line(mail: dict[str, Any], reason: int, flagged: dict[str, Any] | None) -> 
         mail["id_orig_h"] or "",
         host(mail["id_resp_h"], mail["id_resp_p"]) if mail["id_resp_h"] else "",
         shown,
-        [_cut(each) for each in flagged["reasons"][:_REASONS]] if flagged else 0,
+        [cut(each) for each in flagged["reasons"][:_REASONS]] if flagged else 0,
     ]
 
 
@@ -172,7 +173,7 @@ def _detail(mail: dict[str, Any]) -> dict[str, Any]:
             detail[name] = "\n".join(visible_lines(body[:most]))[: 4 * most]
             if len(body) > most:
                 detail[f"more_{name}"] = len(body) - most
-    _add(detail, "urls", mail.get("urls"), _MAX_URLS, lambda url: _cut(url, VALUE))
+    _add(detail, "urls", mail.get("urls"), _MAX_URLS, lambda url: cut(url, VALUE))
     _add(detail, "parts", mail["attachments"], _MAX_PARTS, _part)
     return detail
 
@@ -188,23 +189,23 @@ def _add(
 
 
 def _field(entry: dict[str, Any]) -> list[str]:
-    return [_cut(entry["name"]), _cut(entry["value"], VALUE)]
+    return [cut(entry["name"]), cut(entry["value"], VALUE)]
 
 
 def _part(part: dict[str, Any]) -> list[Any]:
     hashes = [part[name] or "" for name in ("md5", "sha1", "sha256")]
-    return [_cut(part["filename"]) or "(no name)", _cut(part["content_type"]), part["size"], *hashes]
+    return [cut(part["filename"]) or "(no name)", cut(part["content_type"]), part["size"], *hashes]
 
 
 def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "Date in the mail", stamp(mail["date"]) + " UTC" if mail["date"] else _cut(mail["date_raw"])
-    yield "Message id", _cut(mail["msg_id"])
+    yield "Date in the mail", stamp(mail["date"]) + " UTC" if mail["date"] else cut(mail["date_raw"])
+    yield "Message id", cut(mail["msg_id"])
     number = "" if mail["msg_num"] is None else str(mail["msg_num"])
-    uidl = f", unique id {_cut(mail['uidl'])}" if mail["uidl"] else ""
+    uidl = f", unique id {cut(mail['uidl'])}" if mail["uidl"] else ""
     yield "In the mailbox", f"message {number}{uidl}" if number else uidl.removeprefix(", ")
     yield "Client port", "" if mail["id_orig_p"] is None else str(mail["id_orig_p"])
     declared = mail["octets_declared"]
     yield "Size declared", "" if declared is None else f"{declared} octets"
     yield "Form", "exact bytes" if mail["fidelity"] == "exact" else "rebuilt from trimmed lines"
     yield "SHA-256", mail["sha256"] or ""
-    yield "Defects", _cut(", ".join(mail["defects"] or []), VALUE)
+    yield "Defects", cut(", ".join(mail["defects"] or []), VALUE)

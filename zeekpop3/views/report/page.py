@@ -13,7 +13,10 @@ import hashlib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
 
 from zeekpop3 import __version__
 from zeekpop3.store.filters import Filters, instant
@@ -21,12 +24,9 @@ from zeekpop3.views.files import new_file
 from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
-from zeekpop3.views.report.mails import FIELD, PACK, Listing, in_script, mails
+from zeekpop3.views.report.mails import PACK, Listing, cut, in_script, mails
 from zeekpop3.views.sql import version_note
 from zeekpop3.views.text import shorten, visible
-
-if TYPE_CHECKING:
-    import jinja2
 
 #: Most rows of each table (except that of the mails), most bars of a ranking.
 _ROWS, _BARS = 200, 10
@@ -60,9 +60,9 @@ def write_report(
     return listing
 
 
-def count(number: float | None) -> str:
+def count(number: int) -> str:
     """A number with thin spaces between thousands."""
-    return "" if number is None else f"{round(number):,}".replace(",", "\u2009")
+    return f"{number:,}".replace(",", "\u2009")
 
 
 def policy(style: str, script: str) -> str:
@@ -74,8 +74,6 @@ def policy(style: str, script: str) -> str:
 
 
 def _render(figures: Figures, listing: Listing, *, body: bool, **more: Any) -> str:
-    from markupsafe import Markup
-
     folder = resources.files("zeekpop3.views.report")
     style, script = ((folder / name).read_text("utf-8") for name in ("page.css", "page.js"))
     step, bars = figures.timeline.buckets()
@@ -83,33 +81,30 @@ def _render(figures: Figures, listing: Listing, *, body: bool, **more: Any) -> s
         figures.contents.items(),
         key=lambda entry: (entry[1].size == 0, -len(entry[1].users), -entry[1].mails, entry[0]),
     )
-    return (
-        page_environment()
-        .get_template("page.html")
-        .render(
-            policy=policy(style, script),
-            style=Markup(style),
-            script=Markup(script),
-            data=Markup(listing.lines),
-            packs=map(Markup, listing.packs),
-            settings=Markup(in_script({"reasons": listing.reasons, "pack": PACK, "body": body})),
-            charts=_charts(figures, bars),
-            figures=figures,
-            listing=listing,
-            body=body,
-            version=__version__,
-            step=step,
-            bars=bars,
-            busiest=max(bars, key=lambda bar: bar.complete + bar.incomplete, default=None),
-            users=_by_mails(figures.users),
-            servers=_by_mails(figures.servers),
-            senders=_by_mails(figures.senders),
-            types=_by_mails(figures.types),
-            contents=contents,
-            passwords=len({login.user for login in figures.logins if login.exposed == "password"}),
-            rows=_ROWS,
-            **more,
-        )
+    template = page_environment().get_template("page.html")
+    return template.render(
+        policy=policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(listing.lines),
+        packs=map(Markup, listing.packs),
+        settings=Markup(in_script({"reasons": listing.reasons, "pack": PACK, "body": body})),
+        charts=_charts(figures, bars),
+        figures=figures,
+        listing=listing,
+        body=body,
+        version=__version__,
+        step=step,
+        bars=bars,
+        busiest=max(bars, key=lambda bar: bar.complete + bar.incomplete, default=None),
+        users=_by_mails(figures.users),
+        servers=_by_mails(figures.servers),
+        senders=_by_mails(figures.senders),
+        types=_by_mails(figures.types),
+        contents=contents,
+        passwords=len({login.user for login in figures.logins if login.exposed == "password"}),
+        rows=_ROWS,
+        **more,
     )
 
 
@@ -127,13 +122,12 @@ def _charts(figures: Figures, bars: list[Bucket]) -> dict[str, list[Chart]]:
         ("types", figures.types, ""),
     ):
         ranked = [(key, tally) for key, tally in _by_mails(tallies) if tally.mails]
-        entries = [(shorten(key or unknown, FIELD), tally.mails) for key, tally in ranked[:_BARS]]
+        entries = [(cut(key or unknown), tally.mails) for key, tally in ranked[:_BARS]]
         charts[name] = ranking(entries, count) if entries else []
     return charts
 
 
 def page_environment() -> jinja2.Environment:
-    import jinja2
 
     def finalize(value: Any) -> Any:
         # Markup is our own; any other text is made visible, wherever the template puts it.
@@ -150,7 +144,7 @@ def page_environment() -> jinja2.Environment:
     environment.filters |= {
         "human": human_size,
         "count": count,
-        "cut": _cut,
+        "cut": cut,
         "stamp": stamp,
         "names": _names,
         "plural": _plural,
@@ -162,15 +156,11 @@ def _by_mails(tallies: dict[Any, Tally]) -> list[tuple[Any, Tally]]:
     return sorted(tallies.items(), key=lambda entry: (-entry[1].mails, -entry[1].size, str(entry[0])))
 
 
-def _cut(text: str | None) -> str:
-    return shorten(text, FIELD)
-
-
 def _plural(number: int, noun: str) -> str:
     return f"{count(number)} {noun if number == 1 else noun + 's'}"
 
 
-def _names(names: Iterable[str], limit: int = 6) -> str:
+def _names(names: Iterable[str], limit: int) -> str:
     """The first names, and how many more there are."""
     every = list(names)
     more = f" and {len(every) - limit} more" if len(every) > limit else ""
