@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from support.invariants import check
-from zeekpop3.message import attachments, enclosed, mail, mailboxes, parse, parts, urls
+from zeekpop3.message import attachments, mail, mailboxes, parse, parts, urls
 from zeekpop3.session.defects import MAIL_DEFECTS
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
@@ -78,7 +78,7 @@ def test_defect_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bounds = {
         "addresses_cut": (mailboxes, "MAX_ADDRESSES"),
         "attachments_cut": (attachments, "MAX_ATTACHMENTS"),
-        "enclosed_cut": (enclosed, "MAX_ENCLOSED"),
+        "enclosed_cut": (mail, "MAX_ENCLOSED"),
         "parts_cut": (parts, "MAX_PARTS"),
         "references_cut": (mail, "MAX_REFERENCES"),
         "urls_cut": (urls, "MAX_URLS"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zeekpop3.message.verdicts import NONE, Verdicts, collect
+from zeekpop3.message.verdicts import Verdicts, collect
 
 MICROSOFT = (
     "spf=pass (sender IP is 192.0.2.7) smtp.mailfrom=a.example; dkim=fail (body hash did not verify) "
@@ -13,7 +13,7 @@ MICROSOFT = (
 GOOGLE = (
     'mx.google.com; dkim=pass header.i=@a.example header.s=s1 header.b="ab;cd"; '
     "spf=softfail (google.com: domain of x@a.example (not; really) designates) smtp.mailfrom=x; "
-    "dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=a.example; arc=pass (i=1 spf=pass)"
+    "dmarc=pass (p=REJECT sp=REJECT dis=Verdicts()) header.from=a.example; arc=pass (i=1 spf=pass)"
 )
 
 # Value of the topmost Authentication-Results: server, spf, dkim, dmarc, arc
@@ -29,8 +29,8 @@ FORMS: dict[str, Verdicts] = {
     "mx.a.example; x-dkim=pass; dkim-adsp=pass; auth=pass": Verdicts("mx.a.example"),
     "mx.a.example; spf=(why) pass": Verdicts("mx.a.example", "pass"),
     "mx.a.example; spf=pass (not closed; dkim=pass": Verdicts("mx.a.example", "pass"),
-    "": NONE,
-    ";;": NONE,
+    "": Verdicts(),
+    ";;": Verdicts(),
 }  # fmt: skip
 
 
@@ -91,4 +91,4 @@ def test_arc() -> None:
 
 def test_nothing_is_said() -> None:
     """A mail without such fields has no verdicts."""
-    assert verdicts(("from", "a@b.example")) == NONE
+    assert verdicts(("from", "a@b.example")) == Verdicts()

@@ -8,7 +8,7 @@ does not know (AM and PM, zones like GMT+1 and +01:00, ISO 8601) are rewritten. 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from datetime import date as day_of
 from functools import lru_cache
 
@@ -16,12 +16,8 @@ from zeekpop3.message.defects import Defects
 
 _MAX_LENGTH = 200
 _EPOCH = day_of(1970, 1, 1).toordinal()
-_MONTHS = {
-    name: i
-    for i, name in enumerate(
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
-    )
-}
+_MONTH_NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 USUAL_DATE = (
     r"[ \t]*+(?:[A-Z][a-z][a-z],?[ \t]++)?+([0-9][0-9]?)[ \t]++([A-Z][a-z][a-z])[ \t]++([0-9]{4})[ \t]++"
     r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)[ \t]++([-+][0-9]{4}|[A-Z]{2,4})"
@@ -36,27 +32,21 @@ _HALF_DAY = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\
 _NUMERIC_ZONE = re.compile(
     r"(?:(?<=[0-9 ])| ?\b(?:GMT|UTC?) ?)([-+])([0-9]{1,2})(?::?([0-9]{2}))?\Z", re.IGNORECASE
 )
-_NUMERIC_ZONE_LENGTH = len("+01:00")
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:[.,][0-9]{1,6})?)?"
     r" ?(Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2})?"
 )
 # Minutes east of UTC for names that mail programs write and that are unambiguous.
 _ZONES = {
-    "cet": 60, "mez": 60, "met": 60, "mewt": 60, "cest": 120, "mest": 120, "mesz": 120, "eet": 120,
-    "eest": 180,
-    "wet": 0, "west": 60, "msk": 180, "msd": 240, "jst": 540, "kst": 540, "aest": 600, "aedt": 660,
-    "nzst": 720,
-    "nzdt": 780, "akst": -540, "akdt": -480, "hst": -600, "sgt": 480, "hkt": 480,
+    "CET": 60, "MEZ": 60, "MET": 60, "MEWT": 60, "CEST": 120, "MEST": 120, "MESZ": 120, "EET": 120,
+    "EEST": 180, "WET": 0, "WEST": 60, "MSK": 180, "MSD": 240, "JST": 540, "KST": 540, "AEST": 600,
+    "AEDT": 660, "NZST": 720, "NZDT": 780, "AKST": -540, "AKDT": -480, "HST": -600, "SGT": 480, "HKT": 480,
 }  # fmt: skip
-# RFC 5322, section 4.3
+# Those that email.utils knows (RFC 5322, section 4.3)
 _AMERICAN = {
-    "UT": 0, "UTC": 0, "GMT": 0, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360,
-    "PST": -480, "PDT": -420,
+    "UT": 0, "UTC": 0, "GMT": 0, "AST": -240, "ADT": -180, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300,
+    "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
 }  # fmt: skip
-_KNOWN_TO_EMAIL_UTILS = frozenset(
-    ["ut", "utc", "gmt", "z", "ast", "adt", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt"]
-)
 
 
 @lru_cache(maxsize=4_096)
@@ -72,7 +62,7 @@ def _midnight(day: str, month: str, year: str) -> int | None:
 def _offset(zone: str) -> int | None:
     """Seconds east of UTC for a zone like "+0530" or "EST"; None if it is unknown."""
     if zone[0] not in "+-":
-        minutes = _AMERICAN.get(zone, _ZONES.get(zone.lower()))
+        minutes = _AMERICAN.get(zone, _ZONES.get(zone))
         return None if minutes is None else minutes * 60
     seconds = int(zone[1:3]) * 3600 + int(zone[3:]) * 60
     if seconds >= 86_400:
@@ -104,22 +94,14 @@ def instant(value: str, defects: Defects | None) -> int | None:
 def _unusual(value: str, defects: Defects | None) -> int | None:
     from email.utils import parsedate_tz  # loads the socket module, so only where it is needed
 
-    bare = value
-    while "(" in bare:
-        shorter = _COMMENT.sub(" ", bare)
-        if shorter == bare:
-            bare = bare.partition("(")[0]
-            break
-        bare = shorter
-    bare = " ".join(bare.split())
+    while (shorter := _COMMENT.sub(" ", value)) != value:
+        value = shorter
+    bare = " ".join(value.partition("(")[0].split())
     iso = _ISO.fullmatch(bare)
     if iso is not None:
         return _from_iso(*iso.groups(""))
-    if "M" in bare or "m" in bare:
-        bare = _HALF_DAY.sub(_whole_day, bare, count=1)
-    end = bare[-_NUMERIC_ZONE_LENGTH:]
-    if "+" in end or "-" in end:
-        bare = _NUMERIC_ZONE.sub(_zone_of_four_digits, bare)
+    bare = _HALF_DAY.sub(_whole_day, bare, count=1)
+    bare = _NUMERIC_ZONE.sub(_zone_of_four_digits, bare)
     try:
         parsed = parsedate_tz(bare)
         if parsed is None:
@@ -134,8 +116,8 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
         return None
     zone = _ZONE.search(bare)
-    if zone is not None and zone[1].lower() not in _KNOWN_TO_EMAIL_UTILS:
-        east = _ZONES.get(zone[1].lower())
+    if zone is not None and zone[1].upper() not in _AMERICAN:
+        east = _ZONES.get(zone[1].upper())
         if east is not None:
             offset = east * 60
         elif defects is not None:
@@ -161,12 +143,9 @@ def _zone_of_four_digits(zone: re.Match[str]) -> str:
 
 
 def _from_iso(day: str, minute: str, second: str, zone: str) -> int | None:
+    zone = zone if zone[:1] in ("+", "-") else "+00:00"
     try:
-        moment = datetime.fromisoformat(f"{day}T{minute}{second.replace(',', '.')}")
-        east = _offset(zone.replace(":", "")) if zone not in ("", "Z") else 0
+        moment = datetime.fromisoformat(f"{day}T{minute}{second}{zone}")
     except ValueError:
         return None
-    if east is None:
-        return None
-    since = moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds - east) * 1_000_000 + since.microseconds
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

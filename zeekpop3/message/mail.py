@@ -9,18 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from zeekpop3.message import (
-    attachments,
-    bodies,
-    dkim,
-    enclosed,
-    header,
-    links,
-    mailboxes,
-    parts,
-    received,
-    verdicts,
-)
+from zeekpop3.message import attachments, bodies, dkim, header, links, mailboxes, parts, received, verdicts
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.dates import instant
 from zeekpop3.message.defects import Defects
@@ -33,6 +22,8 @@ from zeekpop3.message.received import Received
 from zeekpop3.session.field_names import SINGLE
 
 MAX_REFERENCES = 10_000
+MAX_ENCLOSED = 1_000
+MAX_FOUND = 20_000  # addresses and links of a mail and of the messages in it
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
@@ -142,22 +133,31 @@ def _record(section: str, fields: Header, root: parts.Part, defects: Defects, is
 
 
 def _enclosed(mail: Mail, root: parts.Part, defects: Defects, is_signed_body: bool) -> list[Mail]:
-    """The records of the messages inside. Their size and hash are those of the attachments that they are."""
+    """The records of the messages inside, at any depth. Their size and hash are those of the attachments that
+    they are.
+    """
+    files = {attachment.part: attachment for attachment in mail.attachments}
     out: list[Mail] = []
     found = len(mail.addresses) + len(mail.links)
-    for section, fields, inner in enclosed.messages(root):
-        if len(out) >= enclosed.MAX_ENCLOSED or found > enclosed.MAX_FOUND:
+    stack = [root]
+    while stack:
+        part = stack.pop()
+        if not part.children:
+            continue
+        stack.extend(reversed(part.children))
+        inner = part.children[0]
+        if inner.header is None:
+            continue
+        if len(out) >= MAX_ENCLOSED or found > MAX_FOUND:
             defects["enclosed_cut"] = None
             break
         own: Defects = {}
-        out.append(message := _record(section, fields, inner, own, is_signed_body))
+        message = _record(part.section, inner.header, inner, own, is_signed_body)
         message.defects = list(own)
+        if (file := files.get(part.section)) is not None:
+            message.size, message.sha256 = file.size, file.sha256
         found += len(message.addresses) + len(message.links)
-    if out:
-        files = {attachment.part: attachment for attachment in mail.attachments}
-        for message in out:
-            if (file := files.get(message.part)) is not None:
-                message.size, message.sha256 = file.size, file.sha256
+        out.append(message)
     return out
 
 
@@ -172,7 +172,9 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
     mail.header_values = values
     hops = _all("received", fields, values)
     if len(fields.lowered) - len(shown) > max(len(hops) - 1, 0):
-        _report_duplicates(fields.lowered, defects)
+        single = [name for name in fields.lowered if name in SINGLE]
+        if len(single) > len(set(single)):
+            defects["duplicate_header"] = None
 
     mail.date_raw = date = shown.get("date")
     mail.date = None if date is None else instant(date, defects)
@@ -192,28 +194,25 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
     mail.msg_id = shown.get("message-id")
     mail.in_reply_to = shown.get("in-reply-to")
     mail.mime_version = shown.get("mime-version")
-    mail.references = _references(shown.get("references"), defects)
+    if "references" in shown:
+        mail.references = shown["references"].split()
+        if len(mail.references) > MAX_REFERENCES:
+            defects["references_cut"] = None
+            del mail.references[MAX_REFERENCES:]
     mail.thread_id = _thread_id(mail)
     if not _AGENTS.isdisjoint(shown):
-        mail.user_agent = next(
-            value
-            for name, value in zip(reversed(fields.lowered), reversed(values), strict=True)
-            if name in _AGENTS
-        )
+        agents = [value for name, value in zip(fields.lowered, values, strict=True) if name in _AGENTS]
+        mail.user_agent = agents[-1]
     for value in _all("x-originating-ip", fields, fields.values):
         mail.x_originating_ip = received.first_address(value) or mail.x_originating_ip
     if hops:
-        _fill_hops(mail, hops, defects)
-
-
-def _fill_hops(mail: Mail, values: list[str], defects: Defects) -> None:
-    # As in Zeek: the last field in the header is the first hop.
-    mail.first_received = values[-1]
-    mail.second_received = values[-2] if len(values) > 1 else None
-    if len(values) > received.MAX_RECEIVED:
-        defects["received_cut"] = None
-        del values[received.MAX_RECEIVED :]
-    mail.received, mail.path = received.route(values)
+        # As in Zeek: the last field in the header is the first hop.
+        mail.first_received = hops[-1]
+        mail.second_received = hops[-2] if len(hops) > 1 else None
+        if len(hops) > received.MAX_RECEIVED:
+            defects["received_cut"] = None
+            del hops[received.MAX_RECEIVED :]
+        mail.received, mail.path = received.route(hops)
 
 
 def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects) -> None:
@@ -230,22 +229,9 @@ def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects) -> None:
 
 def _all(name: str, fields: Header, values: list[str]) -> list[str]:
     """The values of all fields of one name."""
-    count = fields.lowered.count(name)
-    if count == 1:
-        return [values[fields.lowered.index(name)]]
-    if count == 0:
+    if name not in fields.first:
         return []
     return [value for other, value in zip(fields.lowered, values, strict=True) if other == name]
-
-
-def _references(value: str | None, defects: Defects) -> list[str] | None:
-    if value is None:
-        return None
-    references = value.split()
-    if len(references) > MAX_REFERENCES:
-        defects["references_cut"] = None
-        del references[MAX_REFERENCES:]
-    return references
 
 
 def _thread_id(mail: Mail) -> str | None:
@@ -255,9 +241,3 @@ def _thread_id(mail: Mail) -> str | None:
             match = _MESSAGE_ID.search(value)
             return match[0] if match is not None else value.split()[0]
     return None
-
-
-def _report_duplicates(lowered: list[str], defects: Defects) -> None:
-    single = [name for name in lowered if name in SINGLE]
-    if len(single) > len(set(single)):
-        defects["duplicate_header"] = None

@@ -17,7 +17,6 @@ from zeekpop3.message.encoded_words import decoded
 
 Params = dict[str, str]
 
-MAX_PARAMETERS = 1_000
 _MAX_LENGTH = 1 << 16
 _MAX_CACHED_LENGTH = 80
 
@@ -83,7 +82,6 @@ def parameters(value: str, defects: Defects) -> Params:
         return NONE
     found: Params = {}
     pieces: dict[str, list[_Piece]] = {}
-    count = 0
     for segment in _SEGMENT.findall(value, start):
         name, equals, text = segment.partition("=")
         name = name.strip().lower()
@@ -91,10 +89,6 @@ def parameters(value: str, defects: Defects) -> Params:
             if name and "@" not in name:
                 defects["parameter_malformed"] = None
             continue
-        count += 1
-        if count > MAX_PARAMETERS:
-            defects["parameter_malformed"] = None
-            break
         text = text.strip()
         if name == "charset" and (again := _NAMED_AGAIN.match(text)) is not None:
             defects["parameter_malformed"] = None

@@ -65,9 +65,7 @@ class Received(NamedTuple):
 
 
 def route(values: list[str]) -> tuple[list[Received], list[str]]:
-    """The hops of `Received` fields, in order (the last host first), and the addresses of the hosts on the
-    path.
-    """
+    """The hops of `Received` fields, the last host first, and the addresses of the hosts on the path."""
     hops: list[Received] = []
     path: list[str] = []
     last = ""
@@ -77,15 +75,13 @@ def route(values: list[str]) -> tuple[list[Received], list[str]]:
             hops.append(_unusual(raw))
             found = _wrapped(raw)
         else:
-            from_, by, with_, id_, for_, day, month, year, hour, minute, second, zone = match.groups()
-            date = None if day is None else from_usual(day, month, year, hour, minute, second, zone)
+            from_, by, with_, id_, for_, *when = match.groups()
+            date = None if when[0] is None else from_usual(*when)
             if date is None:
                 date = instant(raw.rpartition(";")[2], None)
-            if for_ is not None and for_[0] == "<":
-                for_ = _without_angles(for_)
-            hops.append(Received(raw, from_, by, with_, id_, for_, date))
+            hops.append(Received(raw, from_, by, with_, id_, _without_angles(for_), date))
             # If the only colons are those of the date, there is no IPv6 address.
-            plain = day is not None and raw.count(":") == _COLONS_OF_A_TIME
+            plain = when[0] is not None and raw.count(":") == _COLONS_OF_A_TIME
             found = _wrapped_ipv4(raw) if plain else _wrapped(raw)
         if found:
             address = found[1] if len(found) > 1 else found[0]

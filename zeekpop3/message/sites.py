@@ -33,19 +33,21 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList(accept_encoded_idn=False)
 
 
+def host_and_site(host: str) -> tuple[str, str | None]:
+    """`host` in the form of the columns, and its registered domain: None for IP addresses, public suffixes,
+    and what is not a host name. A label that is not valid Punycode stays as it is.
+    """
+    return _known(host) if len(host) <= MAX_HOST else (host.lower().rstrip("."), None)
+
+
 def normal_host(host: str) -> str:
-    """`host` in the form of the columns. A label that is not valid Punycode stays as it is."""
-    return _known(host)[0] if len(host) <= MAX_HOST else host.lower().rstrip(".")
+    """`host` in the form of the columns."""
+    return host_and_site(host)[0]
 
 
 def site_of(host: str) -> str | None:
-    """The registered domain; None for IP addresses, public suffixes, and what is not a host name."""
-    return _known(host)[1] if len(host) <= MAX_HOST else None
-
-
-def host_and_site(host: str) -> tuple[str, str | None]:
-    """Both at once."""
-    return _known(host) if len(host) <= MAX_HOST else (normal_host(host), None)
+    """The registered domain, or None."""
+    return host_and_site(host)[1]
 
 
 def listed_site(host: str) -> str | None:

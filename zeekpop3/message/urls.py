@@ -72,15 +72,7 @@ def _dotted(host: str) -> str:
 def in_text(text: str, defects: Defects) -> list[str]:
     """The URLs in a text, each once, in order."""
     found: dict[str, None] = {}
-    _from_text(text, found)
-    if len(found) > MAX_URLS or any(len(url) > _MAX_LENGTH for url in found):
-        defects["urls_cut"] = None
-    return list(found)[:MAX_URLS]
-
-
-def _from_text(text: str, found: dict[str, None]) -> None:
-    expression = _ASCII_URL if text.isascii() else _URL
-    for match in expression.finditer(text):
+    for match in (_ASCII_URL if text.isascii() else _URL).finditer(text):
         at, end = match.span()
         if text[at - 4 : at] == "http":
             start = at - 4
@@ -95,9 +87,13 @@ def _from_text(text: str, found: dict[str, None]) -> None:
         if url[-1] in _CLOSING:
             url = _trimmed(url)
         if len(url) > at + 3 - start:
+            if len(found) == MAX_URLS and url not in found:
+                defects["urls_cut"] = None
+                break
             found[url] = None
-            if len(found) > MAX_URLS:
-                return
+            if len(url) > _MAX_LENGTH:
+                defects["urls_cut"] = None
+    return list(found)
 
 
 def _trimmed(url: str) -> str:

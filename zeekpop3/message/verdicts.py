@@ -27,9 +27,7 @@ FIELDS = frozenset(("authentication-results", "received-spf", "arc-authenticatio
 
 
 class Verdicts(NamedTuple):
-    """Results in lower case (`pass`, `fail`, `softfail`, `none`, …), None if nothing is said. `server` made
-    them.
-    """
+    """Results in lower case (`pass`, `softfail`, …), None if nothing is said. `server` made them."""
 
     server: str | None = None
     spf: str | None = None
@@ -38,28 +36,23 @@ class Verdicts(NamedTuple):
     arc: str | None = None
 
 
-NONE = Verdicts()
-
-
 def collect(lowered: list[str], values: list[str]) -> Verdicts:
     """The verdicts in a header. `lowered`: field names in lower case; `values`: unfolded."""
     server, results = _authentication_results(lowered, values)
-    if server is None and not results and "arc-authentication-results" in lowered:
-        field = values[lowered.index("arc-authentication-results")]
-        server, results = _read(_INSTANCE.sub("", field[:_MAX_LENGTH], count=1))
-    if "spf" not in results and "received-spf" in lowered:
-        field = values[lowered.index("received-spf")][:_MAX_LENGTH]
-        word = _WORD.match(field)
-        receiver = _RECEIVER.search(_without_comments(field))
-        if word is not None:
-            results["spf"] = word[1].lower()
-            if server is None and receiver is not None and len(results) == 1:
-                server = receiver[1].lower()
-    if "arc" not in results and "arc-seal" in lowered:
-        chain = _CHAIN.search(values[lowered.index("arc-seal")][:_MAX_LENGTH])
-        if chain is not None:
-            results["arc"] = chain[1].lower()
-    return Verdicts(server, results.get("spf"), results.get("dkim"), results.get("dmarc"), results.get("arc"))
+    first: dict[str, str] = {}
+    for name, value in zip(lowered, values, strict=True):
+        if name in FIELDS:
+            first.setdefault(name, value[:_MAX_LENGTH])
+    if server is None and not results:
+        server, results = _read(_INSTANCE.sub("", first.get("arc-authentication-results", ""), count=1))
+    if "spf" not in results and (word := _WORD.match(first.get("received-spf", ""))) is not None:
+        if server is None and not results:
+            receiver = _RECEIVER.search(_without_comments(first["received-spf"]))
+            server = receiver[1].lower() if receiver is not None else None
+        results["spf"] = word[1].lower()
+    if "arc" not in results and (chain := _CHAIN.search(first.get("arc-seal", ""))) is not None:
+        results["arc"] = chain[1].lower()
+    return Verdicts(server, *map(results.get, ("spf", "dkim", "dmarc", "arc")))
 
 
 def _authentication_results(lowered: list[str], values: list[str]) -> tuple[str | None, dict[str, str]]:
@@ -99,11 +92,7 @@ def _read(field: str) -> tuple[str | None, dict[str, str]]:
 
 
 def _without_comments(text: str) -> str:
-    """Text without what stands in parentheses (RFC 5322, section 3.2.2); one that is not closed goes to the
-    end.
-    """
-    if "(" not in text:
-        return text
+    """Text without comments (RFC 5322, section 3.2.2); one that is not closed goes to the end."""
     out: list[str] = []
     depth = at = 0
     for match in _PARENTHESIS.finditer(text):
