@@ -43,8 +43,8 @@ def table_folder(path: str | Path, name: str) -> Path:
     Raises QueryError if there are no tables.
     """
     path = Path(path)
-    for root in (path, path.parent):
-        if (root == path or path.name in TABLES) and any((root / each).is_dir() for each in TABLES):
+    for root in (path, path.parent) if path.name in TABLES else (path,):
+        if any((root / each).is_dir() for each in TABLES):
             return root / name
     if not path.exists():
         raise QueryError(f"{path}: no such folder")

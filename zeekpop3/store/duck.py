@@ -43,11 +43,11 @@ def connect(
     """
     # `emails` is the first of TABLES: a follower publishes a mail there after its rows in the other tables.
     views = {name: dataset(path, name) for name in TABLES}
-    if filters is not None:
-        span = Filters(since=filters.since, until=filters.until)
-        for name, table in views.items():
-            wanted = condition(filters if name in ("emails", "sessions") else span)
-            views[name] = table if wanted is None else table.filter(wanted)
+    filters = filters or Filters()
+    span = Filters(since=filters.since, until=filters.until)
+    for name, table in views.items():
+        wanted = condition(filters if name in ("emails", "sessions") else span)
+        views[name] = table if wanted is None else table.filter(wanted)
     return closed({**views, **(more or {})})
 
 

@@ -84,17 +84,11 @@ def split_by_day(table: pa.Table) -> list[tuple[str, pa.Table]]:
         return []
     column = table.column("ts").combine_chunks().view(pa.int64())
     ts = np.from_dlpack(column.fill_null(0) if column.null_count else column)  # `to_numpy` imports pandas
-    days = np.clip(ts // _DAY_US, *_DAYS)
+    days = np.clip(ts // _DAY_US, *_DAYS).astype("datetime64[D]")
     if days.min() == days.max():
-        return [(_day(int(days[0])), table)]
+        return [(str(days[0]), table)]
     order = np.argsort(days, kind="stable")
-    table, days = table.take(pa.array(order)), days[order]
-    starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
+    table = table.take(pa.array(order))
+    names, starts = np.unique(days[order], return_index=True)
     ends = [*starts[1:], len(days)]
-    return [(_day(int(days[a])), table.slice(a, b - a)) for a, b in zip(starts, ends, strict=True)]
-
-
-def _day(number: int) -> str:
-    import numpy as np
-
-    return str(np.datetime64(number, "D"))
+    return [(str(day), table.slice(a, b - a)) for day, a, b in zip(names, starts, ends, strict=True)]

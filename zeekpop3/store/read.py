@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -95,26 +94,12 @@ def read_table(
 
     Raises QueryError.
     """
-    import pyarrow as pa
-
     if limit is not None and limit < 0:
         raise QueryError(f"the limit {limit} is negative")
     query = _Query(path, name, columns, filters or Filters())
-    found: list[pa.Table] = []
-    rows = 0
     with reading(path):
-        for wanted in query.by_day() if newest_first else [query.condition]:
-            if limit is not None and rows >= limit:
-                break
-            table = query.read(wanted, None if newest_first or limit is None else limit)
-            if newest_first:
-                order = [(key, "descending" if key == "ts" else "ascending") for key in query.sort_key]
-                table = table.sort_by(order)
-            found.append(table)
-            rows += table.num_rows
-        table = pa.concat_tables(found) if found else query.dataset.schema.empty_table()
-        table = table.select(query.columns)
-        return table if limit is None else table.slice(0, limit)
+        table = query.newest_first(limit) if newest_first else query.read(query.condition, limit)
+    return table.select(query.columns).slice(0, limit)
 
 
 def batches(
@@ -177,17 +162,22 @@ class _Query:
             self.mails = found if self.mails is None else self.mails & found
         self.condition = condition(filters, None if self.mails is None else {uid for uid, _ in self.mails})
 
-    def by_day(self) -> Iterator[ds.Expression]:
-        """The condition for each day that has parts, newest day first."""
+    def newest_first(self, limit: int | None) -> pa.Table:
+        """The rows that match, newest first, of as many days as `limit` needs."""
+        import pyarrow as pa
         import pyarrow.dataset as ds
 
-        days: set[dt.date] = set()
-        for fragment in self.dataset.get_fragments(filter=self.condition):
-            keys = ds.get_partition_keys(fragment.partition_expression)
-            days |= {keys["day"]} if "day" in keys else set()
-        for day in sorted(days, reverse=True):
+        order = [(key, "descending" if key == "ts" else "ascending") for key in self.sort_key]
+        fragments = self.dataset.get_fragments(filter=self.condition)
+        keys = [ds.get_partition_keys(fragment.partition_expression) for fragment in fragments]
+        found = [self.dataset.schema.empty_table().select(self.wanted)]
+        for day in sorted({key["day"] for key in keys if key}, reverse=True):
+            if limit is not None and sum(table.num_rows for table in found) >= limit:
+                break
             of_day = ds.field("day") == day
-            yield of_day if self.condition is None else of_day & self.condition
+            wanted = of_day if self.condition is None else of_day & self.condition
+            found.append(self.read(wanted, None).sort_by(order))
+        return pa.concat_tables(found)
 
     def read(self, wanted: ds.Expression | None, limit: int | None) -> pa.Table:
         """The rows that match a condition: the wanted columns and the key."""
@@ -201,8 +191,7 @@ class _Query:
 
         if self.mails is None:
             return rows
-        keys = zip(rows.column("uid").to_pylist(), rows.column("trans_depth").to_pylist(), strict=True)
-        return rows.filter(pa.array([key in self.mails for key in keys], pa.bool_()))
+        return rows.filter(pa.array([key in self.mails for key in _mail_keys(rows)], pa.bool_()))
 
 
 def _mails_with(path: str | Path, digest: str) -> frozenset[tuple[str, int]]:
@@ -214,4 +203,8 @@ def _mails_with(path: str | Path, digest: str) -> frozenset[tuple[str, int]]:
         table = dataset(path, "attachments").to_table(
             columns=["uid", "trans_depth"], filter=pc.field(column) == digest
         )
-    return frozenset(zip(table["uid"].to_pylist(), table["trans_depth"].to_pylist(), strict=True))
+    return frozenset(_mail_keys(table))
+
+
+def _mail_keys(rows: Any) -> Iterator[tuple[str, int]]:
+    return zip(rows.column("uid").to_pylist(), rows.column("trans_depth").to_pylist(), strict=True)
