@@ -21,9 +21,9 @@ class Waker:
         self._observer: Any = None
         self.watching = False
         if not poll:
-            self._watch(list(folders))
+            self._watch(folders)
 
-    def _watch(self, folders: list[Path]) -> None:
+    def _watch(self, folders: Iterable[Path]) -> None:
         from watchdog.events import FileSystemEventHandler
         from watchdog.observers import Observer
 
@@ -33,24 +33,23 @@ class Waker:
             def on_any_event(self, change: Any) -> None:
                 if change.event_type in ("opened", "closed_no_write"):
                     return  # by this process, most likely
-                for path in (change.src_path, getattr(change, "dest_path", "")):
-                    if path and is_log_name(Path(str(path)).name):
-                        event.set()
+                paths = (change.src_path, getattr(change, "dest_path", ""))
+                if any(is_log_name(Path(str(path)).name) for path in paths):
+                    event.set()
 
         observer = Observer()
         try:
             for folder in folders:
-                observer.schedule(
-                    Handler(), str(folder if folder.is_dir() else folder.parent), recursive=True
-                )
+                where = folder if folder.is_dir() else folder.parent
+                observer.schedule(Handler(), str(where), recursive=True)
             observer.start()
+            self._observer, self.watching = observer, True
         except (OSError, RuntimeError):  # no such folder yet, or no more watches: look at intervals
-            return
-        self._observer, self.watching = observer, True
+            pass
 
     def wait(self, seconds: float) -> bool:
         """Wait for a change, but no longer than this; True if there was one."""
-        changed = self._event.wait(max(seconds, 0.0))
+        changed = self._event.wait(seconds)
         self._event.clear()
         return changed
 
@@ -59,4 +58,3 @@ class Waker:
         if self._observer is not None:
             self._observer.stop()
             self._observer.join(2)
-            self._observer = None

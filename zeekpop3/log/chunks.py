@@ -101,7 +101,8 @@ class LogCutter:
         live: bool = False,
     ) -> None:
         self.path = path
-        self.offset, self.line = start or (head.rows_start, 1 + head.header.text.count(b"\n"))
+        first_row = head.start + head.header.size, 1 + head.header.text.count(b"\n")
+        self.offset, self.line = start or first_row
         # A live log may be truncated at this moment; zat would then search for #fields without end.
         at_start = not (live or file.is_gzip or head.start or not head.header.text)
         self._header: LogHeader | None = read_by_zat(head.header, is_log_start=at_start)

@@ -77,11 +77,6 @@ class Head:
     text: bytes
     start: int
 
-    @property
-    def rows_start(self) -> int:
-        """The offset of the first row."""
-        return self.start + self.header.size
-
     def first_time(self) -> float | None:
         """The `ts` (seconds since the epoch) of the first row that is not `contents`; None without rows.
 
@@ -124,7 +119,8 @@ def parse_head(text: bytes, start: int, path: Path) -> Head:
     if _is_headless(text):
         # Truncated in place: the header went with the rows. The columns are those of our package.
         return Head(LogHeader(path, tuple(COLUMNS), tuple(COLUMNS.values())), text, start)
-    return Head(parse_header(_whole_lines(text), path), text, start)
+    whole_lines = text[: text.rfind(b"\n") + 1] or text
+    return Head(parse_header(whole_lines, path), text, start)
 
 
 def parse_header(text: bytes, path: Path, line: int = 1) -> LogHeader:
@@ -230,11 +226,6 @@ def _is_headless(text: bytes) -> bool:
     """Whether `text` begins with a row of our columns, without a header before it."""
     row = text[: text.find(b"\n") + 1].split(b"\t")
     return len(row) == len(COLUMNS) and re.fullmatch(rb"\d+\.\d+", row[0]) is not None
-
-
-def _whole_lines(text: bytes) -> bytes:
-    """`text` without an incomplete last line, unless it is the only line."""
-    return text[: text.rfind(b"\n") + 1] or text
 
 
 def _what_else(head: bytes) -> str:

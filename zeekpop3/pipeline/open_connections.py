@@ -13,17 +13,15 @@ from zeekpop3.session.machine import MAX_MESSAGE
 
 def typical() -> list[Connection]:
     """A connection of each form, after its first rows: what others have in common with them is not packed."""
+    conn_id, data = ConnId("10.0.0.1", 1024, "10.0.0.2", 110), [b"+OK\r\n", b"u"]
     found = []
     for kinds in (("contents", "sent"), ("reply", "request")):
         connection = Connection("C")
-        connection.receive(
-            Rows([1, 2], [0, 1], kinds, ["OK", "USER"], [0, 5], [5, 1], [b"+OK\r\n", b"u"], _ID)
-        )
+        connection.receive(Rows([1, 2], [0, 1], kinds, ["OK", "USER"], [0, 5], [5, 1], data, conn_id))
         found.append(connection)
     return found
 
 
-_ID = ConnId("10.0.0.1", 1024, "10.0.0.2", 110)
 _packer: Packer[Connection] = Packer(typical())
 
 

@@ -13,6 +13,7 @@ from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DecimalType, LongType, StringType, StructType
@@ -54,8 +55,6 @@ def read_rows(spark: SparkSession, paths: str | Iterable[str], on_error: OnError
 
 def _files(spark: SparkSession, paths: str | Iterable[str]) -> list[str]:
     """All files meant, each once. In folders only the names of event logs count, as in `run`."""
-    from pyspark.errors import AnalysisException
-
     found: dict[str, None] = {}
     for path in _expanded(spark, [paths] if isinstance(paths, str) else paths):
         try:
@@ -82,26 +81,24 @@ def _expanded(spark: SparkSession, paths: Iterable[str]) -> Iterator[str]:
         yield from matches or [path]
 
 
-def _headers(spark: SparkSession, files: list[str], on_error: OnError | None) -> list[tuple[LogHeader, str]]:
+def _headers(
+    spark: SparkSession, files: list[str], on_error: OnError | None
+) -> Iterator[tuple[LogHeader, str]]:
     """The header of each file, from all header lines in it, as logs may be concatenated."""
     text = spark.read.options(**_LOCAL).text([_escaped(file) for file in files])
-    lines = text.where(
-        F.col("value").startswith("#")
-        & ~F.col("value").startswith("#open")
-        & ~F.col("value").startswith("#close")
-    ).select(F.input_file_name().alias("file"), "value")
+    lines = text.where(F.col("value").rlike("^#(?!open|close)")).select(F.input_file_name(), "value")
     found: dict[str, dict[str, None]] = {file: {} for file in files}
     for file, value in lines.collect():
         found[file].setdefault(value)
-    good = []
     for file, values in found.items():
         try:
-            good.append((_header(file, list(values)), file))
+            header = _header(file, list(values))
         except LogError as error:
             if on_error is None:
                 raise
             on_error(error)
-    return good
+        else:
+            yield header, file
 
 
 def _header(file: str, lines: list[str]) -> LogHeader:

@@ -25,7 +25,7 @@ _ROW_GROUP_BYTES = 8 << 20  # in memory; readers skip row groups by their statis
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 4 << 20
 _ATTEMPTS, _WAIT_S = 20, 0.05
-_YOUNG_S = 60.0  # between the end of writing and the rename no lock protects a temporary file
+_YOUNG_S = 60.0  # before its lock, and from the end of writing to the rename, only its age protects a file
 _TEMPORARY = ".tmp-"
 
 
@@ -118,18 +118,14 @@ def sweep(folder: Path) -> list[Path]:
 def _create(path: Path) -> tuple[Path, int]:
     temporary = path.with_name(f".{path.name}{_TEMPORARY}{uuid.uuid4().hex[:12]}")
     try:
-        while True:
-            descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            try:
-                lock(descriptor, wait=True)
-            except OSError:
-                pass  # The file system has no locks: then only the name protects it from a sweep.
-            # A sweep between open and lock removes the name; then it is created again.
-            if temporary.exists():
-                return temporary, descriptor
-            os.close(descriptor)
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
+    try:
+        lock(descriptor, wait=True)
+    except OSError:
+        pass  # The file system has no locks: then only its age protects it from a sweep.
+    return temporary, descriptor
 
 
 def _options(table: pa.Table) -> dict[str, Any]:
