@@ -39,30 +39,28 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
 
     Reports `charset_unknown`, `charset_wrong`, `charset_guessed` or `charset_broken`.
     """
-    if label:
-        codec = codec_of(label)
-        if codec is None:
-            if data.isascii():
-                return data.decode("ascii")
-            defects["charset_unknown"] = None
-            return eight_bit(data, defects)
-    else:
-        codec = "ascii"
+    codec = codec_of(label) if label else "ascii"
     if codec == "utf_8":
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            return _undecodable(data, "utf_8", defects)
-        return text.removeprefix("\ufeff")
+        text = _decoded(data, codec)
+        return _undecodable(data, codec, defects) if text is None else text.removeprefix("\ufeff")
     if codec not in SHIFTING and data.isascii():
         return data.decode("ascii")
+    if codec is None:
+        defects["charset_unknown"] = None
+        return eight_bit(data, defects)
     if codec == "ascii":
         if label:
             defects["charset_wrong"] = None
         return eight_bit(data, defects)
     if codec in _WINDOWS:
         return charmap_decode(data, "strict", _WINDOWS[codec])[0]
-    return _strict(data, codec, defects)
+    text = _decoded(data, codec)
+    if text is None:
+        return _undecodable(data, codec, defects)
+    if codec == "utf_7" and _SURROGATE.search(text):
+        defects["charset_broken"] = None
+        text = _SURROGATE.sub("\ufffd", text)
+    return text
 
 
 def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:
@@ -71,10 +69,9 @@ def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:
 
     `hint`: a likely codec, because something else in the mail names it. Seven-bit codecs are ignored.
     """
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        pass
+    text = _decoded(data, "utf_8")
+    if text is not None:
+        return text.removeprefix("\ufeff")
     if _mostly_utf8(data):
         defects["charset_broken"] = None
         return data.decode("utf-8", "replace")
@@ -82,43 +79,31 @@ def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:
     codec = hint if hint is not None and hint not in SHIFTING else guess(data)
     if codec == "cp1252":
         return charmap_decode(data, "strict", _WINDOWS[codec])[0]
+    text = _decoded(data, codec)
+    if text is None:
+        defects["charset_broken"] = None
+        text = data.decode(codec, "replace")
+    return text
+
+
+def _decoded(data: bytes, codec: str) -> str | None:
     try:
         return data.decode(codec)
-    except UnicodeDecodeError:
-        defects["charset_broken"] = None
-        return data.decode(codec, "replace")
-
-
-def _strict(data: bytes, codec: str, defects: Defects) -> str:
-    try:
-        text = data.decode(codec)
     except UnicodeError:
-        return _undecodable(data, codec, defects)
-    if codec == "utf_7" and _SURROGATE.search(text):
-        defects["charset_broken"] = None
-        text = _SURROGATE.sub("\ufffd", text)
-    return text
+        return None
 
 
 def _undecodable(data: bytes, codec: str, defects: Defects) -> str:
     for larger in LARGER.get(codec, ()):
-        try:
-            text = data.decode(larger)
-        except UnicodeError:
-            continue
-        return text
+        if (text := _decoded(data, larger)) is not None:
+            return text
     if codec == "utf_8":
         if not _mostly_utf8(data):
             defects["charset_wrong"] = None
             return eight_bit(data, defects)
-    elif not data.isascii():
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            pass
-        else:
-            defects["charset_wrong"] = None
-            return text
+    elif not data.isascii() and (text := _decoded(data, "utf_8")) is not None:
+        defects["charset_wrong"] = None
+        return text
     defects["charset_broken"] = None
     # The larger set has more characters, but resynchronises later after a lost or invalid byte.
     candidates = (*LARGER.get(codec, ()), codec)

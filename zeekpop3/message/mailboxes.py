@@ -141,68 +141,62 @@ def _unusual(entry: str, defects: Defects) -> _Mailbox | None:
     return mailbox if mailbox[0] is not None or mailbox[1] is not None else None
 
 
-class _Entry:
-    """One entry, cut into its name, the comments, and the address, all as written."""
-
-    __slots__ = ("address", "comment", "doubtful", "in_brackets", "name")
-
-    def __init__(self, entry: str) -> None:
-        self.name = self.comment = self.address = ""
-        self.in_brackets = self.doubtful = False
-        words: list[str] = []
-        written: list[str] = []
-        comments: list[str] = []
-        at = shown = 0
-        next_token = _TOKEN.match
-        while (token := next_token(entry, at)) is not None:
-            at = token.end()
-            if token[0] == "(":
-                end = comment_end(entry, at)
-                self.doubtful |= end < 0
-                end = end if end >= 0 else len(entry)
-                comments.append(entry[at : end - 1])
-                at = end
-            elif token[2] is not None:
-                # Of several addresses the last one counts; those before it are only shown.
-                if self.address.strip():
-                    words.append(f"<{self.address}>")
-                self.doubtful |= self.in_brackets or not token[3]
-                self.address = token[2]
-                self.in_brackets = True
-                shown = len(words)
-                written = []
-            else:
-                if token[0] == '"':
-                    self.doubtful = True
-                    next_token = _UNQUOTED_TOKEN.match
-                words.append(token[0] if token[1] is None else _ESCAPE.sub(r"\1", token[1]))
-                written.append(token[0])
-        self.name = "".join(words[:shown])
-        self.comment = " ".join(comments)
-        rest = "".join(written).strip()
-        if not self.in_brackets:
-            self.address = rest
-        elif rest:
-            self.doubtful = True
-
-
 def _name_and_address(entry: str, defects: Defects) -> tuple[str | None, str]:
     """The decoded name and the raw address of one entry."""
-    if len(entry) > _MAX_LENGTH:
+    words, comment, address, in_brackets, doubtful = _pieces(entry[:_MAX_LENGTH])
+    if doubtful or len(entry) > _MAX_LENGTH:
         defects["address_malformed"] = None
-    parts = _Entry(entry[:_MAX_LENGTH])
-    if parts.doubtful:
-        defects["address_malformed"] = None
-    name = _shown(parts.name, defects) or _shown(parts.comment, defects)
-    address = parts.address.strip()
+    name = _shown(words, defects) or _shown(comment, defects)
     if "=?" in address:
         # Not allowed (RFC 2047, section 5), but mail programs show the address that is in there.
         defects["address_malformed"] = None
         address = decoded(address, defects).strip()
-        if not parts.in_brackets and "<" in address:
+        if not in_brackets and "<" in address:
             before, _, after = address.rpartition("<")
             return _shown(before.strip(' "'), defects) or name, after.partition(">")[0].strip()
     return name, address
+
+
+def _pieces(entry: str) -> tuple[str, str, str, bool, bool]:
+    """The name, the comments and the address of an entry as written, whether the address is in brackets, and
+    whether anything is doubtful.
+    """
+    address = ""
+    in_brackets = doubtful = False
+    words: list[str] = []
+    written: list[str] = []
+    comments: list[str] = []
+    at = named = 0
+    next_token = _TOKEN.match
+    while (token := next_token(entry, at)) is not None:
+        at = token.end()
+        if token[0] == "(":
+            end = comment_end(entry, at)
+            doubtful |= end < 0
+            end = end if end >= 0 else len(entry)
+            comments.append(entry[at : end - 1])
+            at = end
+        elif token[2] is not None:
+            # Of several addresses the last one counts; those before it are only shown.
+            if address.strip():
+                words.append(f"<{address}>")
+            doubtful |= in_brackets or not token[3]
+            address = token[2]
+            in_brackets = True
+            named = len(words)
+            written = []
+        else:
+            if token[0] == '"':
+                doubtful = True
+                next_token = _UNQUOTED_TOKEN.match
+            words.append(token[0] if token[1] is None else _ESCAPE.sub(r"\1", token[1]))
+            written.append(token[0])
+    rest = "".join(written).strip()
+    if in_brackets:
+        doubtful |= bool(rest)
+    else:
+        address = rest
+    return "".join(words[:named]), " ".join(comments), address.strip(), in_brackets, doubtful
 
 
 def _shown(words: str, defects: Defects) -> str | None:

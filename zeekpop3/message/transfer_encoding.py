@@ -48,9 +48,7 @@ _SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 
 
 def name_of(value: str) -> str:
-    """The encoding's name in lower case: "" (none), "base64", "quoted-printable", "uuencode", or an unknown
-    one.
-    """
+    """In lower case: "" (none), "base64", "quoted-printable", "uuencode", or the name of an unknown one."""
     return _name_of(value[:_MAX_NAME])
 
 
@@ -83,20 +81,18 @@ def pieces(src: bytes, start: int, end: int, encoding: str, defects: Defects) ->
     if encoding == "base64":
         yield from _base64(src, start, end, defects)
     elif encoding == "quoted-printable":
-        while start < end:
-            stop = line_end(src, start, end, CHUNK_BYTES)
-            yield decoded(src, start, stop, encoding, defects)
-            start = stop
+        for at, stop in _ranges(src, start, end):
+            yield decoded(src, at, stop, encoding, defects)
     else:
         yield decoded(src, start, end, encoding, defects)
 
 
-def line_end(src: bytes, start: int, end: int, size: int) -> int:
-    """End of the last line that begins before `start + size`, at most `end`."""
-    if end - start <= size:
-        return end
-    stop = src.find(b"\n", start + size - 1, end)
-    return end if stop < 0 else stop + 1
+def _ranges(src: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where pieces of whole lines start and end."""
+    while start < end:
+        stop = src.find(b"\n", start + CHUNK_BYTES - 1, end) + 1 or end
+        yield start, stop
+        start = stop
 
 
 def _with_plain_soft_breaks(data: bytes) -> bytes:
@@ -108,33 +104,25 @@ def _with_plain_soft_breaks(data: bytes) -> bytes:
     if data.count(b"=\r") != data.count(b"=\r\n"):
         data = data.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=3D\r")
     # Some lines at a time: a substitution holds all its pieces, many times the size of the text.
-    out: list[bytes] = []
-    at = 0
-    while at < len(data):
-        stop = line_end(data, at, len(data), CHUNK_BYTES)
-        out.append(_SOFT_BREAK.sub(b"=", data[at:stop]))
-        at = stop
-    return b"".join(out)
+    return b"".join([_SOFT_BREAK.sub(b"=", data[at:stop]) for at, stop in _ranges(data, 0, len(data))])
 
 
 def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
     rest = b""  # the beginning of a quad that continues in the next piece
     begun = False
-    while start < end:
-        stop = line_end(src, start, end, CHUNK_BYTES)
-        text = rest + src[start:stop].translate(None, _WHITE_SPACE)
+    for at, stop in _ranges(src, start, end):
+        text = rest + src[at:stop].translate(None, _WHITE_SPACE)
         whole = len(text) if stop == end else len(text) // 4 * 4
         try:
             data = pybase64.b64decode(text[:whole], validate=True)
             if stop < end and len(data) % 3:
                 raise ValueError  # padding, and more behind it
-        except (binascii.Error, ValueError):
-            yield _repaired((rest + b"\n" if rest else b"") + src[start:end], defects, begun)
+        except ValueError:
+            yield _repaired((rest + b"\n" if rest else b"") + src[at:end], defects, begun)
             return
         yield data
         begun = begun or bool(data)
         rest = text[whole:]
-        start = stop
 
 
 def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
