@@ -12,13 +12,14 @@ from pathlib import Path
 from zeekpop3.errors import LogError, OutputError, QueryError
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import chunks
-from zeekpop3.store.read import read_table
 
 _LOOKED_AT = 16 << 20  # bytes of each log, from its first row
 
 
 def refuse_repeated(logs: Iterable[Path], out: Path) -> None:
     """Raise OutputError for the first log of which `out` contains a connection that begins in the log."""
+    from zeekpop3.store.read import read_table  # pyarrow.dataset, which a run does not need otherwise
+
     try:
         known = set(read_table(out, "sessions", ["uid"]).column("uid").to_pylist())
     except QueryError:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.versions import refuse_newer
 from zeekpop3.tables.schema import TABLES, schema
-
-if TYPE_CHECKING:
-    import pyarrow.dataset as ds
 
 
 def dataset(path: str | Path, name: str) -> ds.Dataset:
@@ -21,9 +20,6 @@ def dataset(path: str | Path, name: str) -> ds.Dataset:
     Columns that a file lacks are null, a table that the folder lacks is empty; `day` (a date) is the last
     column. Raises QueryError if there are no tables, or one was written by a newer version.
     """
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
     folder = table_folder(path, name)
     day = pa.schema([pa.field("day", pa.date32())])
     columns = schema(name).append(day.field("day"))
@@ -54,8 +50,6 @@ def table_folder(path: str | Path, name: str) -> Path:
 @contextmanager
 def reading(path: str | Path, *more: type[Exception]) -> Iterator[None]:
     """Errors of Arrow and of the system, and of the classes in `more`, become a QueryError of one line."""
-    import pyarrow as pa
-
     try:
         yield
     except (OSError, pa.ArrowException, *more) as error:

@@ -9,15 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+import duckdb
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.dataset import dataset, reading
 from zeekpop3.store.filters import Filters, condition
 from zeekpop3.tables.schema import TABLES
-
-if TYPE_CHECKING:
-    import duckdb
 
 _CLOSED = (
     "SET python_enable_replacements = false",
@@ -53,8 +52,6 @@ def connect(
 
 def closed(views: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
     """A closed DuckDB with these views, Arrow tables or datasets."""
-    import duckdb
-
     connection = duckdb.connect(":memory:")
     for name, view in views.items():
         connection.register(name, view)
@@ -69,8 +66,6 @@ def steadily(path: str | Path, work: Callable[[], _T]) -> _T:
 
     Raises QueryError.
     """
-    import duckdb
-
     for attempt in itertools.count(1):
         try:
             with reading(path, duckdb.Error):

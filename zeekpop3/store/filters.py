@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from zeekpop3.errors import QueryError
-
-if TYPE_CHECKING:
-    import pyarrow.dataset as ds
 
 Time = str | dt.date | dt.datetime | int | float
 
@@ -51,9 +52,6 @@ class Filters:
 
 def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression | None:
     """The filters as a condition on rows, and that the uid is one of `uids`; None if all rows match."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     terms: list[Any] = []
     if filters.user is not None:
         terms.append(pc.utf8_lower(pc.field("user")) == filters.user.lower())

@@ -6,6 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
 from zeekpop3.errors import QueryError
 from zeekpop3.store.dataset import dataset, reading
 from zeekpop3.store.filters import Filters, Time, condition, hash_column
@@ -13,8 +17,6 @@ from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
-    import pyarrow.dataset as ds
 
 _ORDER = ("ts", "uid", "trans_depth", "part", "position", "seq")
 #: Filters, and the columns that they need.
@@ -124,8 +126,7 @@ def batches(
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
     """Arrow to pandas: unknown stays unknown, and nested values are plain Python."""
-    import pandas as pd
-    import pyarrow as pa
+    import pandas as pd  # loads slowly, and most commands do not need it
 
     nullable = {
         pa.int32(): pd.Int32Dtype(),
@@ -164,9 +165,6 @@ class _Query:
 
     def newest_first(self, limit: int | None) -> pa.Table:
         """The rows that match, newest first, of as many days as `limit` needs."""
-        import pyarrow as pa
-        import pyarrow.dataset as ds
-
         order = [(key, "descending" if key == "ts" else "ascending") for key in self.sort_key]
         fragments = self.dataset.get_fragments(filter=self.condition)
         keys = [ds.get_partition_keys(fragment.partition_expression) for fragment in fragments]
@@ -187,8 +185,6 @@ class _Query:
 
     def keep(self, rows: Any) -> Any:
         """What the reader's filter cannot express: uid *and* trans_depth are those of one mail."""
-        import pyarrow as pa
-
         if self.mails is None:
             return rows
         return rows.filter(pa.array([key in self.mails for key in _mail_keys(rows)], pa.bool_()))
@@ -196,8 +192,6 @@ class _Query:
 
 def _mails_with(path: str | Path, digest: str) -> frozenset[tuple[str, int]]:
     """The keys of the mails that have an attachment with that hash."""
-    import pyarrow.compute as pc
-
     column, digest = hash_column(digest)
     with reading(path):
         table = dataset(path, "attachments").to_table(
