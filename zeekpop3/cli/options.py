@@ -115,14 +115,13 @@ def local_path(path: Path | None) -> Path | None:
 
 Directory = Annotated[Path, Argument(metavar="DIR", help="Folder with the tables.")]
 Logs = Annotated[list[str], Argument(metavar="LOG...", help="Event logs, folders with event logs, or globs.")]
-Out = Annotated[Path, Option("--out", "-o", help="Folder for the tables.", callback=local_path)]
 
 
 @dataclass(slots=True)
 class OutputOptions:
     """Where a run writes its tables, and what happens to tables that exist."""
 
-    out: Out
+    out: Annotated[Path, Option("--out", "-o", help="Folder for the tables.", callback=local_path)]
     append: Annotated[bool, Option("--append", help="Add to existing tables.")] = False
     overwrite: Annotated[bool, Option("--overwrite", help="Replace existing tables.")] = False
     force: Annotated[

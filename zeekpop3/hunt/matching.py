@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 import duckdb
 import pyarrow as pa
 
-from zeekpop3.errors import IndicatorError
 from zeekpop3.hunt import observables
 from zeekpop3.hunt.indicators import Indicator, key_of
 
@@ -66,40 +65,27 @@ class IndicatorIndex:
                     yield found
 
 
-def find_hits(connection: duckdb.DuckDBPyConnection, indicators: Iterable[Indicator]) -> pa.Table:
+def find_hits(connection: duckdb.DuckDBPyConnection, indicators: list[Indicator]) -> pa.Table:
     """The hits, a row each with the columns of the table `hits`, newest first.
 
-    `connection` has the tables as views. Raises IndicatorError without an indicator.
+    `connection` has the tables as views.
     """
-
-    listed = list(indicators)
-    if not listed:
-        raise IndicatorError("indicators", "no indicators to look for")
-    index = IndicatorIndex(listed)
+    index = IndicatorIndex(indicators)
     connection.execute("create or replace temp view observables as " + observables.query())
-    hashes = pa.array([one.key for one in listed if one.type == "FILE_HASH"], pa.string())
+    hashes = pa.array([one.key for one in indicators if one.type == "FILE_HASH"], pa.string())
     connection.register("hashes", pa.table({"value": hashes}))
     distinct = connection.execute(_DISTINCT)
-    rows: list[dict[str, str | None]] = []
+    rows: list[tuple[str | None, ...]] = []
     while values := distinct.fetchmany(_VALUES):
         for kind, value in values:
-            rows += [
-                {
-                    "kind": kind,
-                    "value": value,
-                    "indicator": one.value,
-                    "type": one.type,
-                    "source": one.source,
-                    "description": one.description,
-                }
-                for one in index.find(kind, value)
-            ]
-    columns = ("kind", "value", "indicator", "type", "source", "description")
-    matched = pa.schema([(name, pa.string()) for name in columns])
-    connection.register("matched", pa.Table.from_pylist(rows, matched))
+            for one in index.find(kind, value):
+                rows.append((kind, value, one.value, one.type, one.source, one.description))
+    columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(_MATCHED))]
+    connection.register("matched", pa.table(columns, names=_MATCHED))
     return connection.sql(_HITS).to_arrow_table()
 
 
+_MATCHED = ("kind", "value", "indicator", "type", "source", "description")
 #: The tables have hashes in the form of keys; most of their distinct values are hashes.
 _DISTINCT = """
     select distinct kind, value from observables

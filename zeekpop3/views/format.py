@@ -28,9 +28,9 @@ def human_size(size: float | None) -> str:
     return f"{amount:.0f} {units[-1]}" if units[-1] == "B" or amount >= 99.5 else f"{amount:.1f} {units[-1]}"
 
 
-def plural(number: int, noun: str, nouns: str | None = None) -> str:
+def plural(number: int, noun: str) -> str:
     """A number and its noun: 1 mail, 2 mails."""
-    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def stamp(moment: dt.datetime | None) -> str:

@@ -77,7 +77,7 @@ def _json(content: bytes) -> pa.Table:
     if "ts" in table.column_names:
         place, kind = table.column_names.index("ts"), table.schema.field("ts").type
         if pa.types.is_floating(kind) or pa.types.is_integer(kind):
-            table = table.set_column(place, "ts", _timestamps(table.column("ts").cast(pa.float64())))
+            table = table.set_column(place, "ts", _timestamps(table.column("ts")))
         elif pa.types.is_timestamp(kind):  # LogAscii::json_timestamps = JSON::TS_ISO8601
             table = table.set_column(place, "ts", table.column("ts").cast(pa.timestamp("us", tz="UTC")))
     return table
@@ -122,7 +122,7 @@ def _directives(path: Path, lines: list[bytes]) -> dict[str, str]:
 def _typed(column: pa.ChunkedArray, kind: str, head: dict[str, str]) -> Any:
 
     if kind == "time":
-        return _timestamps(column.cast(pa.float64()))
+        return _timestamps(column)
     if kind in _NUMBERS:
         return column.cast(_NUMBERS[kind])
     if kind == "bool":
@@ -144,15 +144,13 @@ def _entries(text: str, head: dict[str, str]) -> list[str]:
 
 
 def _unescape(text: str) -> str:
-    if "\\" not in text:
-        return text
     raw = text.replace("\\\\", "\\x5c").encode("utf-8", "surrogateescape")
     return _HEX_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), raw).decode("utf-8", "replace")
 
 
 def _timestamps(seconds: Any) -> Any:
 
-    micros = pc.round(pc.multiply(seconds, 1_000_000.0)).cast(pa.int64())
+    micros = pc.round(pc.multiply(seconds.cast(pa.float64()), 1_000_000.0)).cast(pa.int64())
     return micros.cast(pa.timestamp("us", tz="UTC"))
 
 

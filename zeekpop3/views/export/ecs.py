@@ -13,16 +13,14 @@ from zeekpop3.views.format import iso
 
 VERSION = "9.4.0"
 
-COLUMNS = (
-    "ts", "uid", "trans_depth", "id_orig_h", "id_orig_p", "id_resp_h", "id_resp_p", "community_id", "sensor",
-    "user", "command", "msg_num", "uidl", "size", "fidelity", "complete", "missing_bytes", "defects",
-    "sha256", "date", "from_site", "subject", "msg_id", "thread_id", "user_agent", "path", "content_type",
-    "auth_server", "auth_spf", "auth_dkim", "auth_dmarc", "auth_arc",
-)  # fmt: skip
 #: Columns that are kept under their own names below `zeekpop3`.
 _OWN = (
     "uid", "trans_depth", "command", "msg_num", "uidl", "size", "fidelity", "complete", "missing_bytes",
     "defects", "from_site", "thread_id", "auth_server", "auth_spf", "auth_dkim", "auth_dmarc", "auth_arc",
+)  # fmt: skip
+COLUMNS = (
+    *_OWN, "ts", "id_orig_h", "id_orig_p", "id_resp_h", "id_resp_p", "community_id", "sensor", "user",
+    "sha256", "date", "subject", "msg_id", "user_agent", "path", "content_type",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -34,8 +35,14 @@ class MailReader:
     def __init__(self, path: str | Path, columns: Sequence[str], *, parts: bool = False) -> None:
         self._path = path
         self._query = _query(columns, parts=parts)
-        self._emails: ds.Dataset | None = None
-        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    @cached_property
+    def _emails(self) -> ds.Dataset:
+        return dataset(self._path, "emails")
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return connect(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +69,6 @@ class MailReader:
             state.keep_parts(names)
 
     def _steadily(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """The result of `work`; after a failure, the tables are opened again."""
 
         def attempt() -> _T:
             try:
@@ -74,22 +80,18 @@ class MailReader:
         return steadily(self._path, attempt)
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._emails = None
+        """Forget the opened tables: they are opened again when they are needed."""
+        vars(self).pop("_emails", None)
+        if connection := vars(self).pop("_connection", None):
+            connection.close()
 
     def _files(self) -> list[str]:
-        return getattr(self._dataset(), "files", [])
-
-    def _dataset(self) -> ds.Dataset:
-        if self._emails is None:
-            self._emails = dataset(self._path, "emails")
-        return self._emails
+        return getattr(self._emails, "files", [])
 
     def _new_keys(self, day: str, done: set[str], filters: Filters) -> tuple[set[str], set[TimedKey]]:
         """The names of the parts of a day, and the mails in those that are not `done`."""
         names = {name for name in self._files() if Path(name).parent.name == day}
-        new, emails = names - done, self._dataset()
+        new, emails = names - done, self._emails
         found: set[TimedKey] = set()
         for fragment in emails.get_fragments() if new else ():
             if fragment.path in new:
@@ -101,8 +103,6 @@ class MailReader:
     def _read(self, wanted: list[TimedKey]) -> list[Row]:
         """The mails with these times and keys, in their order."""
 
-        if self._connection is None:
-            self._connection = connect(self._path)
         keys = {"uid": [uid for _, uid, _ in wanted], "trans_depth": [depth for *_, depth in wanted]}
         self._connection.register("wanted", pa.table(keys))
         span = {"first": wanted[0][0], "last": wanted[-1][0]}

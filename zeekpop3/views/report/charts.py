@@ -115,8 +115,7 @@ class Chart:
 
 def stacked_bars(labels: list[str], series: list[list[int]], text: Callable[[Any], str]) -> list[Chart]:
     """Stacked bars over time, a wide and a narrow chart; `text` formats values."""
-    top = _ceiling(max(map(sum, zip(*series, strict=True)), default=0))
-    return [_stacked(name, width, labels, series, top, text) for name, width in _WIDTHS.items()]
+    return [_stacked(name, labels, series, text) for name in _WIDTHS]
 
 
 def ranking(entries: list[tuple[str, int]], text: Callable[[Any], str]) -> list[Chart]:
@@ -138,9 +137,8 @@ def ranking(entries: list[tuple[str, int]], text: Callable[[Any], str]) -> list[
     return charts
 
 
-def _stacked(
-    name: str, width: int, labels: list[str], series: list[list[int]], top: int, text: Callable[[Any], str]
-) -> Chart:
+def _stacked(name: str, labels: list[str], series: list[list[int]], text: Callable[[Any], str]) -> Chart:
+    width, top = _WIDTHS[name], _ceiling(max(map(sum, zip(*series, strict=True))))
     ticks = sorted({0, top // 2, top}) if top > 1 else [0, top]
     left = round(_LETTER * max(len(text(tick)) for tick in ticks) + 8, 1)
     chart = Chart(name, width, _HEIGHT, left)
