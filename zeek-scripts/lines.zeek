@@ -33,6 +33,8 @@ export {
 		named: string &optional;
 		## The name under which the client tries to log in; empty if unknown.
 		user: string &default="";
+		## T if that name came in the initial response of PLAIN.
+		initial: bool &default=F;
 		## T if the next reply decides a login.
 		asked: bool &default=F;
 		## T if the server has accepted a login.

@@ -111,13 +111,19 @@ function request_argument(p: Plain, command: string, arg: string): string
 		}
 	else if ( command == "PASS" || command == "APOP" || ( command == "AUTH" && |words| > 1 ) )
 		{
-		p$done = F;
+		p$done = p$initial = F;
 		p$asked = T;
 
 		if ( command == "APOP" )
 			p$user = |words| == 3 ? clean_name(words[1]) : "";
 		else if ( command == "AUTH" )
-			p$user = |words| == 3 ? user_of_response(to_upper(words[1]), words[2]) : "";
+			{
+			local mechanism = to_upper(words[1]);
+			# Further responses are not seen here, and may have another name.
+			p$user = |words| == 3 && mechanism != "LOGIN" && mechanism != "CRAM-MD5"
+			    ? user_of_response(mechanism, words[2]) : "";
+			p$initial = mechanism == "PLAIN";
+			}
 		}
 
 	if ( log_secrets )
@@ -126,8 +132,16 @@ function request_argument(p: Plain, command: string, arg: string): string
 	return doubtful ? "" : public_argument(command, words);
 	}
 
-# A reply may decide about a login. Zeek's own login events are not used: what
-# they take for the name may be the password.
+# A server that does not take an initial response asks for another one, which only
+# Zeek's analyzer sees. What Zeek takes for a name may be the password: it is not
+# logged.
+event pop3_login_success(c: connection, is_orig: bool, user: string, password: string)
+	{
+	if ( c?$pop3_plain && c$pop3_plain$initial && c$pop3_plain$user != user )
+		c$pop3_plain$user = "";
+	}
+
+# A reply may decide about a login.
 function watch_reply(p: Plain, ok: bool)
 	{
 	if ( p?$named )

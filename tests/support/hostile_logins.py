@@ -24,6 +24,7 @@ from support.hostile_dialogues import (
 
 REFUSED = c("USER bob") + s("+OK") + c(f"PASS {SECRET}") + s("-ERR no")
 PROMPTS = ("+ VXNlcm5hbWU6", "+ UGFzc3dvcmQ6")
+JOE, BOB = b64(f"\0joe\0{SECRET}"), b64(f"\0bob\0{SECRET}")
 TOKEN = f"user=joe\1auth=Bearer {SECRET}\1\1"
 
 
@@ -90,6 +91,24 @@ LOGINS = [
           user="joe", mechanism="LOGIN"),
     login("LOGIN, initial", c(f"AUTH LOGIN {b64('joe')}"), s(PROMPTS[1]), c(b64(SECRET)), s("+OK"),
           user="joe", mechanism="LOGIN"),
+    login("LOGIN, initial, name asked again", c(f"AUTH LOGIN {b64('joe')}"), s(PROMPTS[0]), c(b64("bob")),
+          s(PROMPTS[1]), c(b64(SECRET)), s("+OK"), user=None, mechanism="LOGIN"),
+    login("PLAIN, asked again", c(f"AUTH PLAIN {JOE}"), s("+ "), c(BOB),
+          s("+OK"), user=None, mechanism="PLAIN"),
+    login("PLAIN, asked twice", c("AUTH PLAIN"), s("+ "), c(JOE), s("+ "),
+          c(BOB), s("+OK"), user=None, mechanism="PLAIN"),
+    login("XOAUTH2, asked again", c(f"AUTH XOAUTH2 {b64(TOKEN)}"), s("+ "), c(b64(TOKEN.replace("joe", "bob"))),
+          s("+OK"), user=None, mechanism="XOAUTH2"),
+    login("XOAUTH2, refused with a reason", c(f"AUTH XOAUTH2 {b64(TOKEN)}"), s("+ eyJ9"), c(""), s("-ERR"), LOGIN,
+          refused=["joe"]),
+    login("CRAM-MD5, name first", c(f"AUTH CRAM-MD5 {b64('joe ' + '0123456789abcdef' * 2)}"), s("+ PDE+"),
+          c(b64("bob " + "0123456789abcdef" * 2)), s("+OK"), user=None, mechanism="CRAM-MD5"),
+    login("SCRAM, three responses", c(f"AUTH SCRAM-SHA-1 {b64('n,,n=joe,r=abc')}"), s(f"+ {b64('r=abcd,s=x,i=4096')}"),
+          c(b64(f"c=biws,r=abcd,p={b64(SECRET)}")), s(f"+ {b64('v=x')}"), c(""), s("+OK"), user="joe",
+          mechanism="SCRAM-SHA-1"),
+    login("SCRAM, initial, name asked again", c(f"AUTH SCRAM-SHA-1 {b64('n,,n=joe,r=abc')}"), s("+ "),
+          c(b64("n,,n=bob,r=abc")), s(f"+ {b64('r=abcd,s=x,i=4096')}"), c(b64(f"c=biws,r=abcd,p={b64(SECRET)}")),
+          s(f"+ {b64('v=x')}"), c(""), s("+OK"), user=None, mechanism="SCRAM-SHA-1"),
     login("LOGIN, initial empty", c("AUTH LOGIN ="), s(PROMPTS[1]), c(b64(SECRET)), s("+OK"),
           user=None, mechanism="LOGIN"),
     login("LOGIN, empty name", REFUSED, c("AUTH LOGIN"), s(PROMPTS[0]), c(""), s(PROMPTS[1]), c(b64(SECRET)),

@@ -49,7 +49,8 @@ class Exchange:
     `body` holds the lines of a multi-line response: dots unstuffed, CRLF line ends, without terminator.
     `ended` is True if the end of the response was seen. `missing` counts the bytes that the body lacks; -1 if
     some are missing and their number is unknown. `lines` and `wire_octets` measure the body as sent.
-    `challenged`: the server answered AUTH with a challenge (RFC 5034).
+    `challenged`: the server answered AUTH with a challenge (RFC 5034); `responses`: how many the client sent,
+    the initial one included.
     """
 
     command: str | None
@@ -64,6 +65,7 @@ class Exchange:
     wire_octets: int | None = None
     lines: int | None = None
     challenged: bool = False
+    responses: int = 0
     defects: list[str] = field(default_factory=list)
 
     def take_body(self, sent: bytes, dotted: bool = True) -> bytes:

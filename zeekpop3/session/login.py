@@ -47,9 +47,12 @@ class Logins:
         elif exchange.body is None:  # else it asked for the list of mechanisms
             mechanism, _, user = argument.partition(" ")
             if argument or exchange.challenged or exchange.status == "OK":
-                self._decide(exchange, mechanism.upper() or None, _valid(user) or self._reported)
+                name = (_valid(user) or self._reported) if self._named else None
+                if exchange.status == "OK" and exchange.responses > _responses(mechanism.upper()):
+                    name = None  # the server asked for another name than the first
+                self._decide(exchange, mechanism.upper() or None, name)
                 self._unnamed = exchange.status == "OK" and self.session.user is None
-            self._reported = None
+            self._reported, self._named = None, True
 
     def unknown_request(self, exchange: Exchange) -> None:
         """Take a reply whose request was lost: after USER, an +OK is that to PASS, if there is only one."""
@@ -110,6 +113,11 @@ class Logins:
             self._reported = user
             if not self._decided:
                 session.auth_result, session.user = "success", user
+
+
+def _responses(mechanism: str) -> int:
+    """How many responses a login has, if they name the user: RFC 5034; RFC 5802 with its last, empty one."""
+    return 3 if mechanism.startswith("SCRAM-") else 2 if mechanism in ("LOGIN", "NTLM") else 1
 
 
 def _valid(name: str) -> str | None:

@@ -224,7 +224,7 @@ class PlainTap(Tap):
         self._gathered: list[bytes] = []
         self._memory, self._since = 0, 0
         self._user, self._named = b"", b""
-        self._naming = self._asked = self._done = False
+        self._naming = self._asked = self._done = self._initial = False
         self._client_lost = self._server_lost = self._cut = False
 
     def client_data(self, offset: int, data: bytes) -> None:
@@ -259,8 +259,10 @@ class PlainTap(Tap):
         if kind in ("data", "header"):
             self._gather(data if kind == "data" else b"\0" + (command or "").encode("latin-1"))
             return
-        if kind == "login":
-            return  # the script draws its own conclusions
+        if kind == "login":  # the script draws its own conclusions
+            if command == "success" and self._initial and data != self._user:
+                self._user = b""
+            return
         self._flush()
         if kind == "request":
             data = self._request(command or "", data)
@@ -279,12 +281,14 @@ class PlainTap(Tap):
             self._done, self._user, self._naming = False, b"", True
             self._named = clean_name(words[1]) if len(words) == 2 else b""
         elif command in ("PASS", "APOP") or (command == "AUTH" and argument):
-            self._done, self._asked = False, True
+            self._done, self._asked, self._initial = False, True, False
             if command == "APOP":
                 self._user = clean_name(words[1]) if len(words) == 3 else b""
             elif command == "AUTH":
                 mechanism = words[1].upper().decode("latin-1")
-                self._user = user_of_response(mechanism, words[2]) if len(words) == 3 else b""
+                seen = len(words) == 3 and mechanism not in ("LOGIN", "CRAM-MD5")
+                self._user = user_of_response(mechanism, words[2]) if seen else b""
+                self._initial = mechanism == "PLAIN"
         return b"" if doubtful else public_argument(command, words)
 
     def _reply(self, ok: bool) -> None:

@@ -27,8 +27,9 @@ class Answers:
     """Reads answers at the stream's position. `response` is the one that has begun, as far as it is there.
 
     `challenged`: the server has answered the present AUTH with a challenge (RFC 5034), first at
-    `challenge_ts`. `doubtful`: lines and answers may be out of step. Before `settled` the server sends
-    nothing but unsolicited responses, before `early_until` answers to lines that the client has not sent yet.
+    `challenge_ts`; the client has sent `responses`, the initial one included. `doubtful`: lines and answers
+    may be out of step. Before `settled` the server sends nothing but unsolicited responses, before
+    `early_until` answers to lines that the client has not sent yet.
     """
 
     dialogue: Dialogue
@@ -37,6 +38,7 @@ class Answers:
     response: Response | None = None
     challenged: bool = False
     challenge_ts: int | None = None
+    responses: int = 0
     doubtful: bool = False
     settled: int = 0
     early_until: int = 0
@@ -92,6 +94,7 @@ class Answers:
         """The answer has been handed on."""
         self.response = None
         self.challenged = self._sasl_expected = False
+        self.responses = 0
         self.challenge_ts = None
 
     def _begin(self, start: int, hole: int, final: bool) -> Response | None:
@@ -206,7 +209,9 @@ class Answers:
         one."""
         auth, line = self.client.first, self._sasl_line()
         if self._sasl_expected and auth is not None and line is not None:
-            if line.command is None and line.argument and auth.argument and " " not in auth.argument:
+            mechanism, named, _ = auth.argument.partition(" ")
+            self.responses += 1 if self.responses or not named else 2  # with the initial one
+            if not named and line.command is None and line.argument and mechanism:
                 auth.argument += " " + line.argument
             self.client.drop_second()
         self._sasl_expected = False

@@ -55,6 +55,10 @@ class ClientLines:
         second = self.second
         return second.offset if second is not None else None
 
+    def offsets(self, start: int, stop: int) -> set[int]:
+        """Where the server's stream stood at the next lines, between two offsets; of many lines the first."""
+        return {sent.offset for sent in islice(self.lines, 1, _FEW) if start < sent.offset < stop}
+
     def add(self, sent: Sent) -> None:
         """The client has sent a line, or `sent.count` equal ones."""
         if sent.offset == self._last_offset or sent.count > 1:  # it did not wait

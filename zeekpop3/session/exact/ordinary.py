@@ -10,7 +10,7 @@ from __future__ import annotations
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.client import ClientLines
-from zeekpop3.session.exact.responses import has_other_end
+from zeekpop3.session.exact.responses import may_hold_another
 from zeekpop3.session.exact.spans import MAX_STATUS_LINE
 from zeekpop3.session.exact.stream import LinesSearch, ServerStream
 from zeekpop3.session.protocol import ALWAYS_MULTILINE, parse_status, starts_status
@@ -52,7 +52,7 @@ def read_ordinary(stream: ServerStream, client: ClientLines, dialogue: Dialogue)
             if end < 0 or newline + 1 < following < end:
                 break
             body = stream.bytes_at(newline + 1 + base, end - 3 + base)
-            if following < end and has_other_end(body):
+            if may_hold_another(stream, client, body, newline + 1 + base, end + base):
                 break
             exchange.take_body(body, search.dotted)
             if sent.command == "RETR":

@@ -20,7 +20,7 @@ from zeekpop3.session.exact.client import ClientLines
 from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.losses import exchange_of, may_end_at
 from zeekpop3.session.exact.ordinary import read_ordinary
-from zeekpop3.session.exact.responses import Response, has_other_end
+from zeekpop3.session.exact.responses import Response, may_hold_another
 from zeekpop3.session.exact.spans import STATUS_LENGTH, Span, bounded_span
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.exact.unmatched import LostRequests
@@ -168,6 +168,7 @@ class ExactReader:
         exchange = response.exchange(self.stream, sent)
         if self.answers.challenged:
             exchange.challenged, exchange.reply_ts = True, self.answers.challenge_ts
+            exchange.responses = self.answers.responses
         if self._skipped:
             exchange.missing, self._skipped = self._skipped, 0
             exchange.defects.append("message_too_large")
@@ -179,8 +180,7 @@ class ExactReader:
                     return
             elif sent.command is None and self._take_for_unknown(sent, exchange, response):
                 return
-            following = self.client.next_offset
-            if following is not None and following < response.stop and has_other_end(exchange.body):
+            if may_hold_another(self.stream, self.client, exchange.body, response.body_start, response.stop):
                 exchange.defects.append("terminator_unusual")
                 self.answers.doubtful = True
         if sent.command in MESSAGE_COMMANDS:

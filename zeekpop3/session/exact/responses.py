@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from zeekpop3.session.events import Exchange
+from zeekpop3.session.exact.client import ClientLines
 from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.spans import MAX_STATUS_LINE
 from zeekpop3.session.exact.stream import LinesSearch, ServerStream
@@ -114,7 +115,21 @@ def may_continue_at(stream: ServerStream, start: int, offset: int, waited: bool,
     return _UNUSUAL_END.search(before) is not None or (waited and before.endswith(b"\n"))
 
 
-def has_other_end(body: bytes) -> bool:
+def may_hold_another(stream: ServerStream, client: ClientLines, body: bytes, start: int, stop: int) -> bool:
+    """True if the lines of a response, `body`, between two offsets may be those of two responses: there is a
+    status line where they begin, where the client continued, or behind something like an end.
+    """
+    if starts_status(body[:5], False):
+        return True
+    following = client.next_offset
+    if following is None or following >= stop:
+        return False
+    return _has_other_end(body) or any(
+        starts_status(stream.bytes_at(offset, offset + 5), False) for offset in client.offsets(start, stop)
+    )
+
+
+def _has_other_end(body: bytes) -> bool:
     """True if lines contain something like the end of a message and the status line of another."""
     for marker in (b"\n+OK", b"\n-ERR"):
         at = -1

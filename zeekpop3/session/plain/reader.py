@@ -28,6 +28,8 @@ from zeekpop3.session.protocol import (
 )
 
 _STATUS_LINE = re.compile(rb"\+OK\b", re.IGNORECASE)
+# A status line before what may be a header: the next message may begin there.
+_OTHER_MESSAGE = re.compile(rb"\n\+OK\b[^\n]*+\n[!-9;-~]{1,76}+[ \t]*+:", re.IGNORECASE)
 # Trimming removes little of a line; a message that has less of its octets than this lacks a part.
 _MIN_SIZE_RATIO = 0.75
 _MAX_LATE = 16
@@ -174,6 +176,9 @@ class PlainReader:
         exchange.body = b"".join(line + b"\r\n" for line in content.lines)
         exchange.lines, exchange.wire_octets = len(content.lines), len(exchange.body)
         exchange.missing = sum(length for _, length in content.gaps)
+        if any(map(_STATUS_LINE.match, content.lines)):
+            # Zeek took the next response for a part of this one, and will be late from now on.
+            self.damage_seen, self.in_step = True, False
 
     def _message(self, exchange: Exchange, last: bool) -> None:
         """A message; after a loss perhaps a part of one, and behind it the message of the next command."""
@@ -183,6 +188,9 @@ class PlainReader:
         if cut is None:
             self._fill(exchange, lines, marks or None, gaps)
             exchange.missing += over
+            body = exchange.body or b""
+            if not self.damage_seen and (_STATUS_LINE.match(body) or _OTHER_MESSAGE.search(body)):
+                exchange.defects.append("terminator_unusual")
             if over:
                 exchange.defects.append("message_too_large")
             exchange.ended = self._ended(exchange, last)
