@@ -122,6 +122,8 @@ NUMBERS = [
             answer(M1), retr(2, M2), mails=BOTH_MAILS),
     session("100 RETR at once", c(*[f"RETR {n}" for n in range(1, 101)]), *[answer(M1)] * 100,
             mails=[Mail(n, M1) for n in range(1, 101)]),
+    session("RETR 1 not answered, other sizes listed", c("LIST"), s("+OK", f"1 {len(M1)}", f"2 {len(M2)}", f"3 {len(M3)}", "."),
+            c("RETR 1", "RETR 2", "RETR 3"), answer(M2), answer(M3), mails=marked(TWO, Mail(3, M3))),
     session("RETR answered twice", c("RETR 1"), answer(M1), answer(M3), retr(2, M2), mails=(ONE, *marked(TWO))),
     session("a status line in a mail", retr(1, b"Subject: a\r\n\r\n+OK\r\n-ERR\r\n+OK 5 octets\r\n"), retr(2, M2),
             mails=(Mail(1, b"Subject: a\r\n\r\n+OK\r\n-ERR\r\n+OK 5 octets\r\n"), TWO)),

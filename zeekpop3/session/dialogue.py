@@ -121,6 +121,15 @@ class Dialogue:
             if octets is None:
                 octets = self.mailbox.sizes.get(msg_num)
         session.missing_bytes += max(exchange.missing, 0)
+        complete = exchange.ended and exchange.missing == 0 and exchange.status == "OK"
+        if (
+            complete
+            and command == "RETR"
+            and msg_num is not None
+            and "number_doubtful" not in exchange.defects
+            and self.mailbox.has_size_of_another(msg_num, len(exchange.body or b""))
+        ):
+            exchange.defects.append("number_doubtful")
         self.out.append(
             Transfer(
                 uid=session.uid,
@@ -133,7 +142,7 @@ class Dialogue:
                 uidl=unique_id,
                 octets_declared=octets,
                 fidelity=session.fidelity,
-                complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
+                complete=complete,
                 missing_bytes=exchange.missing if exchange.missing >= 0 else None,
                 raw=exchange.body or b"",
                 defects=exchange.defects,
