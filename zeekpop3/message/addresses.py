@@ -37,8 +37,7 @@ _MAX_FAILURES = 32
 _MAX_TOKENS = 1_000
 _MAX_COMMENT_DEPTH = 200
 _PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
-_PLAIN_COMMENTS = re.compile(r"\s*+(?:\([^()\\]*+\)\s*+)*+")
-_REST_OF_COMMENT = re.compile(r"[^()\\]*+\)")
+_BLANKS = re.compile(r"\s*+")
 _TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
 # Mailboxes without a comma between them: each ends at its angle bracket.
 _ANGLED = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
@@ -132,9 +131,6 @@ def _split(value: str, defects: Defects) -> list[str]:
 
 def comment_end(value: str, at: int) -> int:
     """Offset after the comment whose text begins at `at`, or -1 if it is not closed."""
-    plain = _REST_OF_COMMENT.match(value, at)
-    if plain is not None:
-        return plain.end()
     depth = 1
     for match in _PARENTHESIS.finditer(value, at):
         if match[0] == "(":
@@ -150,10 +146,10 @@ def comment_end(value: str, at: int) -> int:
 
 def _is_comment(entry: str) -> bool:
     """Whether an entry is nothing but comments."""
-    at = _PLAIN_COMMENTS.match(entry).end()  # type: ignore[union-attr]
+    at = 0
     while entry.startswith("(", at):
         end = comment_end(entry, at + 1)
         if end < 0:
             return False
-        at = _PLAIN_COMMENTS.match(entry, end).end()  # type: ignore[union-attr]
+        at = _BLANKS.match(entry, end).end()  # type: ignore[union-attr]
     return at == len(entry)

@@ -1,9 +1,8 @@
-"""Attachments: parts that are not text, parts with a name or marked as attachments, messages inside, and the
-files in what only mail programs open: winmail.dat (TNEF) and uuencoded blocks in text.
+"""Attachments: what a mail program would offer to save, and the images that HTML shows.
 
-These are what a mail program would offer to save, and the images that HTML shows. Text without a name is
-shown only. A message inside is an attachment, and so are the attachments in it. Content is hashed in pieces
-and kept only on request.
+These are parts that are not text, parts with a name or marked as attachments, messages inside and the
+attachments in them, and the files in winmail.dat (TNEF) and in uuencoded blocks of text. Content is hashed in
+pieces and kept only on request.
 """
 
 from __future__ import annotations

@@ -18,16 +18,14 @@ from zeekpop3.message.parts import Part
 _META_WITHIN = 4_096
 _META = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _BASE64_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-_QUOTES = re.compile(r">*")
 _STUFFED = re.compile(r"^ ", re.MULTILINE)
+# Quote marks, the space that a line was stuffed with, its text.
+_LINE = re.compile(r"(?!\Z)(>*+)( ?+)([^\n]*+)\n?+")
 _PROBE_BYTES = 400
-_FLOWED_CHARACTERS = 1 << 16
 
 
-def choose(root: Part, *, in_messages: bool = True) -> tuple[Part | None, Part | None]:
-    """The parts with a mail's text and its HTML. `in_messages`: if it has neither, take those of a message
-    inside.
-    """
+def choose(root: Part, *, in_messages: bool) -> tuple[Part | None, Part | None]:
+    """The parts with a mail's text and HTML; if `in_messages`, else those of a message inside."""
     text, html = _first(root, strict=True, in_messages=False)
     if text is None and html is None:
         text, html = _first(root, strict=False, in_messages=in_messages)
@@ -45,7 +43,9 @@ def _first(root: Part, *, strict: bool, in_messages: bool) -> tuple[Part | None,
                 if in_messages and part.disposition != "attachment":
                     stack.extend(part.children)
             elif strict and kind == "multipart/related":
-                stack.append(_related_root(part))
+                start = part.params.get("start")
+                named = [child for child in part.children if start and child.content_id == start]
+                stack.append((named or part.children)[0])
             else:
                 stack.extend(reversed(part.children))
         elif part.disposition != "attachment" and kind.startswith("text/"):
@@ -56,9 +56,7 @@ def _first(root: Part, *, strict: bool, in_messages: bool) -> tuple[Part | None,
             elif not strict and part.filename is None:
                 if kind == "text/x-html":
                     html = html or part
-                elif (
-                    other is None and not part.src[part.start : part.end].isspace() and part.start < part.end
-                ):
+                elif other is None and part.src[part.start : part.end].strip():
                     other = part
             if text is not None and html is not None:
                 break
@@ -68,19 +66,9 @@ def _first(root: Part, *, strict: bool, in_messages: bool) -> tuple[Part | None,
     return text, html
 
 
-def _related_root(part: Part) -> Part:
-    children = part.children or [part]
-    start = part.params.get("start")
-    if start:
-        for child in children:
-            if child.content_id == start:
-                return child
-    return children[0]
-
-
 def text_of(part: Part, defects: Defects) -> str:
     """The text of a part: lines end with LF, flowed paragraphs (RFC 3676) are joined."""
-    data = content_of(part, defects)
+    data = _content(part, defects)
     label = part.params.get("charset")
     if not label and part.kind == "text/html" and not data.isascii():
         meta = _META.search(data, 0, _META_WITHIN)
@@ -91,11 +79,11 @@ def text_of(part: Part, defects: Defects) -> str:
                 label = meta[1].decode("ascii")
     text = decode(data, label, defects).replace("\r\n", "\n")
     if part.params.get("format", "").lower() == "flowed":
-        text = unflowed(text, part.params.get("delsp", "").lower() == "yes")
+        return _unflowed(text, part.params.get("delsp", "").lower() == "yes")
     return text
 
 
-def content_of(part: Part, defects: Defects) -> bytes:
+def _content(part: Part, defects: Defects) -> bytes:
     """The decoded content of a part; as it is if it is obviously not in the declared transfer encoding."""
     encoding = part.encoding
     if encoding == "base64" and part.kind.startswith("text/"):
@@ -107,7 +95,7 @@ def content_of(part: Part, defects: Defects) -> bytes:
     return transfer_encoding.decoded(part.src, part.start, part.end, encoding, defects)
 
 
-def unflowed(text: str, delete_space: bool) -> str:
+def _unflowed(text: str, delete_space: bool) -> str:
     """Text in format=flowed (RFC 3676) with its paragraphs joined: a line that ends with a space continues.
 
     Quote marks stay as they are; the space that a line was stuffed with is removed.
@@ -118,35 +106,19 @@ def unflowed(text: str, delete_space: bool) -> str:
     write = out.write
     depth = 0
     open_paragraph = False
-    at = 0
-    size = len(text)
-    ended = text.endswith("\n")
-    while at < size:
-        # Some lines at a time: a list of all lines would take many times the size of a text of short lines.
-        stop = text.find("\n", at + _FLOWED_CHARACTERS)
-        if stop < 0:
-            stop = size - ended
-        for line in text[at:stop].split("\n"):
-            marks = ""
-            if line.startswith(">"):
-                marks = _QUOTES.match(line)[0]  # type: ignore[index]
-                line = line[len(marks) :]
-            stuffed = line.startswith(" ")
-            if stuffed:
-                line = line[1:]
-            flows = line.endswith(" ") and line != "-- "
-            if open_paragraph and (len(marks) != depth or line == "-- "):
-                write("\n")
-                open_paragraph = False
-            if marks and not open_paragraph:
-                write(marks + " " if stuffed else marks)
-            write(line[:-1] if flows and delete_space else line)
-            if not flows:
-                write("\n")
-            open_paragraph = flows
-            depth = len(marks)
-        at = stop + 1
+    for match in _LINE.finditer(text):
+        marks, stuffed, line = match.groups()
+        flows = line.endswith(" ") and line != "-- "
+        if open_paragraph and (len(marks) != depth or line == "-- "):
+            write("\n")
+            open_paragraph = False
+        if marks and not open_paragraph:
+            write(marks + stuffed)
+        write(line[:-1] if flows and delete_space else line)
+        if not flows:
+            write("\n")
+        open_paragraph = flows
+        depth = len(marks)
     if open_paragraph:
         write("\n")
-    result = out.getvalue()
-    return result if ended else result[:-1]
+    return out.getvalue() if text.endswith("\n") else out.getvalue()[:-1]

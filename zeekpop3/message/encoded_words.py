@@ -76,9 +76,7 @@ def _content(words: list[_Word], charset: str, defects: Defects) -> Iterator[byt
 
 
 def _bytes_of(text: str, charset: str) -> bytes:
-    """The bytes of a word's text. Raw 8-bit text in it (forbidden) was decoded with the header: encode it
-    again.
-    """
+    """The bytes of a word's text. Raw 8-bit text in it (forbidden) was decoded with the header."""
     if text.isascii():
         return text.encode("ascii")
     try:
@@ -90,7 +88,7 @@ def _bytes_of(text: str, charset: str) -> bytes:
 def _base64(text: str, defects: Defects) -> bytes:
     try:
         return binascii.a2b_base64(text)
-    except (binascii.Error, ValueError):
+    except ValueError:
         pass
     clean = _NOT_BASE64.sub("", text)
     rest = len(clean) % 4

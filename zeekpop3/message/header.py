@@ -163,9 +163,7 @@ def _known_field_follows(lines: list[re.Match[str]]) -> bool:
 
 
 def _decoded(values: list[str], defects: Defects) -> list[str]:
-    """Values that were decoded as Latin-1 in another charset: that of the mail's text if the header names it,
-    else one guess for all of them.
-    """
+    """Values that were decoded as Latin-1 in the charset of the mail's text, else in one guess for all."""
     hint = None
     for value in values:
         match = _CHARSET.search(value)

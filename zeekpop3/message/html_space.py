@@ -37,9 +37,7 @@ def tidy(text: str) -> str:
 
 
 def _chunks(text: str) -> Iterator[str]:
-    """The text in pieces that end with a line. A line longer than a piece is broken at a blank, if it has
-    any.
-    """
+    """The text in pieces that end with a line. A line longer than a piece is broken, at a blank if it can."""
     at = 0
     while len(text) - at > _CHUNK:
         stop = text.rfind("\n", at, at + _CHUNK)

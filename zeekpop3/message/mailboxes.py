@@ -158,9 +158,7 @@ def _name_and_address(entry: str, defects: Defects) -> tuple[str | None, str]:
 
 
 def _pieces(entry: str) -> tuple[str, str, str, bool, bool]:
-    """The name, the comments and the address of an entry as written, whether the address is in brackets, and
-    whether anything is doubtful.
-    """
+    """Name, comments and address as written; whether the address is in brackets, and anything doubtful."""
     address = ""
     in_brackets = doubtful = False
     words: list[str] = []

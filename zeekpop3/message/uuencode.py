@@ -66,9 +66,7 @@ def blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _long_line(line: bytes) -> bytes:
-    """The content of a line that is longer than its first character says, as some encoders write them; empty
-    if the line is broken.
-    """
+    """The content of a line that is longer than its first character says; empty if the line is broken."""
     try:
         return binascii.a2b_uu(line[: (((line[0] - 32) & 63) * 4 + 5) // 3])
     except ValueError:
@@ -85,9 +83,7 @@ def _is_plausible(line: bytes) -> bool:
 
 
 def _block_end(text: bytes, at: int) -> int:
-    """Where the block that begins at `at` ends: after its `end`, or before the first line that is not
-    uuencode.
-    """
+    """Where a block ends: after its `end`, or before the first line that is not uuencode."""
     while True:
         stop = text.find(b"\n", at)
         line = text[at : stop if stop >= 0 else len(text)].rstrip(b"\r")
