@@ -159,17 +159,16 @@ def test_dots_and_empty_lines(body: bytes) -> None:
     assert [(mail.raw, mail.complete) for mail in out.transfers] == [(message, True)]
 
 
-@pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("dots", [b"..x\r\n", b"...\r\n", b".x\r\n", b". \r\n"])
-def test_a_dot_that_is_not_doubled_is_a_doubt(dots: bytes, exact: bool) -> None:
-    """Clients differ in whether they remove a single dot: it stays, with a defect."""
+def test_a_dot_that_is_not_doubled_is_a_doubt(dots: bytes) -> None:
+    """Clients differ in whether they remove a single dot: it stays, with a defect. In the plain form a dot may
+    have had blanks before it."""
     message = b"Subject: x\r\n\r\na\r\n"
     answer = b"+OK\r\n" + message + dots + b".\r\n"
-    out = said(*LOGIN, ("RETR 1", answer), ("QUIT", b"+OK\r\n"), exact=exact)
+    out = said(*LOGIN, ("RETR 1", answer), ("QUIT", b"+OK\r\n"), exact=True)
     (mail,) = out.transfers
     is_doubled = dots.startswith(b"..")
-    assert mail.raw.rstrip() == (message + (dots[1:] if is_doubled else dots)).rstrip()
-    assert mail.complete
+    assert (mail.raw, mail.complete) == (message + (dots[1:] if is_doubled else dots), True)
     assert ("dot_not_doubled" in mail.defects) != is_doubled
 
 

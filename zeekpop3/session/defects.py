@@ -11,7 +11,7 @@ SESSION_DEFECTS: dict[str, str] = {
     "desynchronized": "Zeek's analyzer lost synchronisation after packet loss; message number unknown (plain "
     "form).",
     "dot_not_doubled": "A line of the message starts with a single dot, which RFC 1939 has the server "
-    "double; some clients remove it, others keep it, as here.",
+    "double; some clients remove it, others keep it, as here (exact form).",
     "header_fold_guessed": "Folded header lines were restored by heuristics, because the log does not tell "
     "where header fields end (plain form).",
     "idle": "The session was closed after a time without rows.",

@@ -125,6 +125,7 @@ class Dialogue:
         if (
             complete
             and command == "RETR"
+            and session.fidelity == "exact"  # trimmed lines have other sizes
             and msg_num is not None
             and "number_doubtful" not in exchange.defects
             and self.mailbox.has_size_of_another(msg_num, len(exchange.body or b""))

@@ -224,9 +224,7 @@ class PlainReader:
         if self.rows_lost:
             exchange.defects.append("rows_missing")
             exchange.missing = -1
-        if dotted := [line for line in lines if line.startswith(b".")]:
-            if not all(map(_is_stuffed, dotted)):
-                exchange.defects.append("dot_not_doubled")
+        if any(map(_is_stuffed, lines)):
             lines = [line[1:] if line.startswith(b"..") else line for line in lines]
         exchange.body, defects = refold(lines, marks)
         exchange.defects += defects
