@@ -161,8 +161,8 @@ def test_dots_and_empty_lines(body: bytes) -> None:
 
 @pytest.mark.parametrize("dots", [b"..x\r\n", b"...\r\n", b".x\r\n", b". \r\n"])
 def test_a_dot_that_is_not_doubled_is_a_doubt(dots: bytes) -> None:
-    """Clients differ in whether they remove a single dot: it stays, with a defect. In the plain form a dot may
-    have had blanks before it."""
+    """Clients differ in whether they remove a single dot: it stays, with a defect. (In the plain form a dot
+    may have had blanks before it.)"""
     message = b"Subject: x\r\n\r\na\r\n"
     answer = b"+OK\r\n" + message + dots + b".\r\n"
     out = said(*LOGIN, ("RETR 1", answer), ("QUIT", b"+OK\r\n"), exact=True)
