@@ -34,7 +34,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.message import SAMPLE, mails  # noqa: E402
 from zeekpop3.message import Mail, parse  # noqa: E402
-from zeekpop3.message.addresses import mailboxes  # noqa: E402
+from zeekpop3.message.addresses import entries, shown  # noqa: E402
 
 FIELDS = (
     "subject", "from", "from names", "reply-to", "to", "to names", "cc", "cc names", "bcc", "date",

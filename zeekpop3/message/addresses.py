@@ -15,13 +15,6 @@ from zeekpop3.message.encoded_words import decoded
 
 MAX_ADDRESSES = 10_000
 
-# One address, with or without a name: most fields. Blanks are spelled out, because \s in a class is many
-# times slower.
-_USUAL = re.compile(
-    r"(?:\"[^\"\\=]*+\"[ \t]*+|[^\0-\x20\x7f-\xa0\",;:()<>@=\\][^\",;:()<>@=\\]*+)?+"
-    r"<[^\0-\x20\x7f-\xa0\",;:()<>@]++@[^\0-\x20\x7f-\xa0\",;:()<>@]++>"
-    r"|[^\0-\x20\x7f-\xa0\",;:()<>@=]++@[^\0-\x20\x7f-\xa0\",;:()<>@]++"
-)
 _QUOTED = r"\"(?:[^\"\\]++|\\.)*+\""
 _ANGLE = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
 # An encoded word; a colon in it, as some programs write, does not begin a group.
@@ -47,8 +40,6 @@ _SEVERAL_ANGLED = re.compile(rf"(?:{_ANGLED}){{2,}}+")
 
 def entries(value: str, defects: Defects) -> list[str]:
     """The mailboxes of one field (unfolded), in order, as written: see `shown`."""
-    if _USUAL.fullmatch(value):
-        return [value]
     out: list[str] = []
     if '"' in value or "(" in value or ";" in value or ":" in value:
         pieces = _split(value, defects)

@@ -129,9 +129,7 @@ def _described(
     section: str, name: str | None, kind: str | None, pieces: Iterable[bytes], keep_content: bool
 ) -> Attachment:
     """An attachment with the size, the hashes and the detected type of its content."""
-    md5 = hashlib.md5(usedforsecurity=False)
-    sha1 = hashlib.sha1(usedforsecurity=False)
-    sha256 = hashlib.sha256()
+    hashes = (hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False), hashlib.sha256())
     size = 0
     kept: list[bytes] = []
     head = b""
@@ -139,11 +137,11 @@ def _described(
         if size == 0:
             head = piece[:_TYPE_BYTES]
         size += len(piece)
-        md5.update(piece)
-        sha1.update(piece)
-        sha256.update(piece)
+        for each in hashes:
+            each.update(piece)
         if keep_content:
             kept.append(piece)
+    md5, sha1, sha256 = (each.hexdigest() for each in hashes)
     detect = head and not (kind or "").startswith("message/")
     return Attachment(
         part=section,
@@ -154,9 +152,9 @@ def _described(
         disposition=None,
         content_id=None,
         size=size,
-        md5=md5.hexdigest(),
-        sha1=sha1.hexdigest(),
-        sha256=sha256.hexdigest(),
+        md5=md5,
+        sha1=sha1,
+        sha256=sha256,
         content=b"".join(kept) if keep_content else None,
     )
 

@@ -303,16 +303,12 @@ def _joined(base: str, url: str) -> str | None:
 
 
 def _is_hidden(values: dict[str, str]) -> bool:
-    style = values.get("style")
-    return "hidden" in values or (style is not None and _HIDDEN_STYLE.search(style) is not None)
+    return "hidden" in values or _HIDDEN_STYLE.search(values.get("style", "")) is not None
 
 
 def _is_pixel(values: dict[str, str]) -> bool:
     """Whether an image is too small to be seen, as tracking images are."""
-    width, height = values.get("width"), values.get("height")
-    if width is not None and height is not None:
-        return _ONE_PIXEL.fullmatch(width) is not None and _ONE_PIXEL.fullmatch(height) is not None
-    return False
+    return all(_ONE_PIXEL.fullmatch(values.get(side, "")) for side in ("width", "height"))
 
 
 def _refresh(values: dict[str, str]) -> str | None:

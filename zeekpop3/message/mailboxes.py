@@ -18,14 +18,8 @@ from zeekpop3.message.sites import host_and_site
 
 #: Header fields whose mailboxes are kept, with their name in the column `field`.
 FIELDS = {
-    "from": "from",
-    "sender": "sender",
-    "reply-to": "reply_to",
-    "to": "to",
-    "cc": "cc",
-    "bcc": "bcc",
-    "return-path": "return_path",
-    "delivered-to": "delivered_to",
+    name: name.replace("-", "_")
+    for name in ("from", "sender", "reply-to", "to", "cc", "bcc", "return-path", "delivered-to")
 }
 
 _LISTS = frozenset(("to", "cc", "bcc"))

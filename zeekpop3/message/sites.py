@@ -90,11 +90,7 @@ def _decoded(label: str) -> str:
         text = label[4:].encode("ascii").decode("punycode")
         if text.isascii() or text.encode("punycode") != label[4:].encode("ascii"):
             return label
-    except (UnicodeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return label
-    shown = (
-        text.isprintable()
-        and not _NOT_IN_LABEL.search(text)
-        and text == unicodedata.normalize("NFKC", text).lower()
-    )
-    return text if shown else label
+    is_normal = text == unicodedata.normalize("NFKC", text).lower()
+    return text if is_normal and text.isprintable() and not _NOT_IN_LABEL.search(text) else label
