@@ -28,12 +28,12 @@ def guess(data: bytes) -> str:
     runs = head.translate(_MARK_HIGH).split()
     high = sum(map(len, runs))
     in_runs = high - runs.count(b"x")
+    if high < 4:
+        return "cp1252"
     if in_runs * 2 <= high and not head.translate(None, _IN_1252):
         letters = len(head) - len(head.translate(None, _ASCII_LETTERS))
-        if high < 4 or high * 20 < letters:
+        if high * 20 < letters:
             return "cp1252"
-    elif high < 4:
-        return "cp1252"
     return detect(_dense(head))
 
 

@@ -86,17 +86,14 @@ def collect(
     out: list[Address] = []
     people: dict[str, list[str]] = {}
     counts: dict[str, int] = {}
-    for index in [index for index, low in enumerate(lowered) if low in FIELDS]:
-        field = FIELDS[lowered[index]]
-        value = values[index]
+    for field, value in [(FIELDS[low], values[i]) for i, low in enumerate(lowered) if low in FIELDS]:
         usual = _usual(value) if len(value) <= _MAX_CACHED else None
         found = entries(value, defects) if usual is None else [value]
         if field in _LISTS:
             people.setdefault(field, []).extend([shown(entry, defects) for entry in found])
         position = counts.get(field, 0)
         for entry in found[: MAX_ADDRESSES + 1 - len(out)]:
-            short = len(entry) <= _MAX_CACHED
-            mailbox = usual or (_usual(entry) if short else None) or _unusual(entry, defects)
+            mailbox = usual or (len(entry) <= _MAX_CACHED and _usual(entry)) or _unusual(entry, defects)
             if mailbox is not None:
                 position += 1
                 out.append(Address(field, position, *mailbox))

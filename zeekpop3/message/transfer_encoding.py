@@ -38,8 +38,8 @@ _WHITE_SPACE = b"\r\n \t\v\f"
 _EXPECTED = _ALPHABET + b"=" + _WHITE_SPACE
 _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
-_BASE64_LINE = re.compile(rb"[ \t]*+[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+\r?(?:\n|\Z)")
-_MIN_LINE = 40
+# A whole line of Base64, of 40 characters or more: then the text before it was junk and not a footer.
+_BASE64_LINE = re.compile(rb"\n[ \t]*+(?=[A-Za-z0-9+/=]{40})[A-Za-z0-9+/]++={0,2}[ \t]*+\r?(?:\n|\Z)")
 _DIGIT = re.compile(rb"[A-Za-z0-9+/]")
 _UP_TO_PADDING = re.compile(rb"([^=]++)(=[^A-Za-z0-9+/]*+)?+")
 _WORDS = re.compile(rb"\S[ \t]++\S")
@@ -134,7 +134,7 @@ def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
     if bad is not None:
         line = text.rfind(b"\n", 0, bad.start()) + 1
         begun = begun or (line > 0 and not text[:line].isspace())
-        if begun and not _base64_line_follows(text, bad.end()):
+        if begun and _BASE64_LINE.search(text, bad.end()) is None:
             defects["base64_trailing_text"] = None
             text = text[:line]
         else:
@@ -159,14 +159,3 @@ def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
             digits += b"=" * (4 - over)
         out += pybase64.b64decode(digits)
     return bytes(out)
-
-
-def _base64_line_follows(text: bytes, at: int) -> bool:
-    """Whether a whole line of Base64 follows: then the text before it was junk and not a footer."""
-    at = text.find(b"\n", at) + 1
-    while at:
-        match = _BASE64_LINE.match(text, at)
-        if match is not None and len(match[0].strip()) >= _MIN_LINE:
-            return True
-        at = text.find(b"\n", at) + 1
-    return False

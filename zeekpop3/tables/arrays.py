@@ -45,7 +45,7 @@ def _flat(values: Sequence[Any], column: Column) -> pa.Array:
     try:
         return pa.array(values, kind)
     except UnicodeEncodeError:
-        return pa.array([None if value is None else _encodable(value) for value in values], kind)
+        return pa.array([_encodable(value) for value in values], kind)
     except (OverflowError, pa.ArrowInvalid):
         if column.type not in _RANGES:
             raise
@@ -53,8 +53,8 @@ def _flat(values: Sequence[Any], column: Column) -> pa.Array:
         return pa.array([v if v is not None and low <= v <= high else None for v in values], kind)
 
 
-def _encodable(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _encodable(text: str | None) -> str | None:
+    return text and text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _structs(values: Sequence[Any], column: Column) -> pa.Array:
