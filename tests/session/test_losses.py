@@ -9,7 +9,13 @@ from collections import Counter
 import pytest
 
 from support.dialogues import dialogue, fed
+from support.hostile_dialogues import BYE, HELLO, LOGIN, M1, Case, answer, c, packets_of, s
 from support.traffic import damage, mails, pop3, rows, tcp, truth
+from zeekpop3.session import Session
+from zeekpop3.session.dialogue import Dialogue
+from zeekpop3.session.exact.commands import Sent, lost_commands
+from zeekpop3.session.exact.unmatched import LostRequests
+from zeekpop3.session.login import Logins
 
 SERVERS = ["dovecot", "bare", "follows", "curly"]
 
@@ -111,3 +117,25 @@ def test_a_huge_gap_is_not_held_in_memory() -> None:
     [transfer] = out.transfers
     assert not transfer.complete
     assert transfer.missing_bytes is not None and huge - 3 <= transfer.missing_bytes <= huge
+
+
+def test_a_lost_request_is_not_answered_twice() -> None:
+    """A response without a request has shown that RETR 1 was lost: of two lost requests, RETR 2 is left."""
+    session = Session("C1", 0, None)
+    requests = LostRequests(Dialogue(session, Logins(session)))
+    requests.answered.add("1")
+    lost = lost_commands(Sent("UIDL", "", 0, 0), Sent("RETR", "3", 0, 0), 16, 0)
+    assert [(sent.command, sent.argument) for sent in lost] == [("RETR", "1"), ("RETR", "2")]
+    requests.found(lost)
+    assert [(sent.command, sent.argument) for sent in lost] == [("RETR", "2")]
+
+
+def test_a_fetch_between_a_listing_and_quit() -> None:
+    """Eight lost bytes between UIDL and QUIT, and the response to UIDL lost, too: the mail is found."""
+    talk = [
+        *(*HELLO, *LOGIN, *c("LIST"), *s("+OK", f"1 {len(M1)}", ".")),
+        *(*c("UIDL"), *s("+OK", "1 a", "."), *c("RETR 1"), *answer(M1), *BYE),
+    ]
+    [made] = rows.of_packets(packets_of(Case("", talk, lost=(8, 9)), 0), exact=True).values()
+    [mail] = fed([made]).transfers
+    assert (mail.msg_num, mail.raw, mail.complete) == (1, M1, True)

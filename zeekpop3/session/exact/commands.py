@@ -13,6 +13,7 @@ from zeekpop3.session.events import Exchange
 from zeekpop3.session.protocol import NUMBERED_COMMANDS
 
 _FETCH_THEN_DELETE = ("RETR", "DELE")
+_LISTINGS = frozenset({"STAT", "LIST", "UIDL"})
 _MAX_INFERRED = 200
 _MIN_LINE = 8  # "RETR 1" and CRLF
 
@@ -66,14 +67,17 @@ def _walks(previous: Sent | None, following: Sent, most: int) -> Iterator[list[t
         yield [(_FETCH_THEN_DELETE[step % 2], str(step // 2)) for step in range(start, stop)]
     if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ <= 1 + most:
         yield [("RETR", str(number)) for number in range(1, next_)]
-    if before == "RETR" and (after is None or (after == "DELE" and next_ == 1)):  # fetches all, then deletes
-        yield from (
-            [("RETR", str(last + step)) for step in range(1, n + 1)] for n in range(1, min(most + 1, 20))
-        )
-    if before == "DELE" and after is None:
-        yield from (
-            [("DELE", str(last + step)) for step in range(1, n + 1)] for n in range(1, min(most + 1, 20))
-        )
+    # It fetches all, then deletes; or one command only, up to the end.
+    one, start = None, last + 1
+    if before == "RETR" and (after is None or (after == "DELE" and next_ == 1)):
+        one = "RETR"
+    elif before == "DELE" and after is None:
+        one = "DELE"
+    elif previous is not None and previous.command in _LISTINGS and after is None:
+        one, start = "RETR", 1
+    if one is not None:
+        for count in range(1, min(most + 1, 20)):
+            yield [(one, str(number)) for number in range(start, start + count)]
 
 
 def _numbered(sent: Sent | None) -> tuple[str | None, int, str]:

@@ -7,7 +7,7 @@ it answers; its size, the order of the mailbox and the number of lost client byt
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.exact.commands import Sent
@@ -27,6 +27,7 @@ class LostRequests:
     damage_seen: bool = False
     lost: int = 0  # client bytes missing since the last command
     unexplained: int = 0  # client bytes missing for which no request has been found
+    answered: set[str] = field(default_factory=set)  # messages whose lost RETR was guessed from the response
     _sizes_held: int = 0  # how many messages had the size that LIST gave; -1 once one had not
 
     def lose(self, length: int) -> None:
@@ -35,10 +36,12 @@ class LostRequests:
         self.unexplained += length
 
     def found(self, requests: list[Sent]) -> None:
-        """These requests were sent in the gaps since the last command."""
+        """These requests were sent in the gaps since the last command. Answered ones leave the list."""
         self.lost = 0
         for sent in requests:
             self.unexplained -= len(sent.command or "") + len(sent.argument) + 3
+        requests[:] = [s for s in requests if s.command != "RETR" or s.argument not in self.answered]
+        self.answered.clear()
 
     def is_asked_for(self, sent: Sent, body: bytes) -> bool:
         """False if a complete response cannot be the one to this RETR."""

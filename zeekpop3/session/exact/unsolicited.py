@@ -104,6 +104,8 @@ def _exchange(answers: Answers, sent: Sent, response: Response, certain: bool) -
         exchange.defects.append("response_unsolicited")
     else:
         requests.damage_seen = True
+        if exchange.argument is not None:
+            requests.answered.add(exchange.argument)
         exchange.defects.append("request_missing")
     return exchange
 
