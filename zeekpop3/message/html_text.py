@@ -104,8 +104,6 @@ def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None,
     _read_tokens(page, _flushed(page, html.replace("\n", "\r")))
     page.close_link()
     page.flush()
-    if page.cut:
-        defects["urls_cut"] = None
     return tidy(page.done.getvalue()) if text else None, list(page.elements)
 
 
@@ -166,7 +164,6 @@ class _Page:
     seen: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)
     base: str = ""
-    cut: bool = False
     pre: bool = False
     hidden: bool = False
     link: str | None = None
@@ -253,10 +250,10 @@ class _Page:
 
     def _add(self, url: str, text: str | None, tag: str, hidden: bool) -> None:
         if len(self.elements) >= MAX_LINKS:
-            self.cut = True
+            self.defects["urls_cut"] = None
             return
         if len(url) > MAX_URL:
-            self.cut = True
+            self.defects["urls_cut"] = None
             url = url[:MAX_URL]
         self.elements[Element(url, text or None, tag, hidden)] = None
 

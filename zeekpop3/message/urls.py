@@ -34,10 +34,7 @@ def split(url: str) -> tuple[str | None, str, str | None]:
     match = _USUAL.match(url)
     if match is not None:
         return (match[1], *host_and_site(match[2]))
-    match = _PARTS.match(url)
-    if match is None:
-        return None, "", None
-    scheme, slashes, rest = match.groups()
+    scheme, slashes, rest = _PARTS.match(url).groups()  # type: ignore[union-attr]
     scheme = scheme.lower() if scheme is not None else None
     if scheme not in _WITH_HOST and len(slashes) < 2:
         return scheme, "", None
