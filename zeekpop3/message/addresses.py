@@ -30,6 +30,7 @@ _MAX_FAILURES = 32
 _MAX_TOKENS = 1_000
 _MAX_COMMENT_DEPTH = 200
 _PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
+_REST_OF_COMMENT = re.compile(r"[^()\\]*+\)")
 _BLANKS = re.compile(r"\s*+")
 _TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
 # Mailboxes without a comma between them: each ends at its angle bracket.
@@ -122,6 +123,9 @@ def _split(value: str, defects: Defects) -> list[str]:
 
 def comment_end(value: str, at: int) -> int:
     """Offset after the comment whose text begins at `at`, or -1 if it is not closed."""
+    plain = _REST_OF_COMMENT.match(value, at)
+    if plain is not None:
+        return plain.end()
     depth = 1
     for match in _PARENTHESIS.finditer(value, at):
         if match[0] == "(":
