@@ -122,7 +122,6 @@ function jump(s: State, is_orig: bool, seq: count)
 
 	if ( affordable && ! s$dropped && ! ( is_orig && s?$client_lost ) )
 		note_gap(s, is_orig, from - 1, seq - from);
-
 	}
 
 function begin_exact(c: connection): State
