@@ -130,6 +130,16 @@ def test_a_lost_request_is_not_answered_twice() -> None:
     assert [(sent.command, sent.argument) for sent in lost] == [("RETR", "2")]
 
 
+def test_a_line_that_is_nearly_a_status_line() -> None:
+    """Plain form, out of step: `+OK-x` in a message is no status line, though a header field follows."""
+    talk = [
+        *(*HELLO, *LOGIN, *c("CAPA"), *s("+OK", "TOP"), *c("RETR 1"), *answer(M1)),
+        *(*c("RETR 2"), *s("+OK", "+OK-x", "Subject: y", "."), *BYE),
+    ]
+    [made] = rows.of_packets(packets_of(Case("", talk), 0), exact=False).values()
+    assert all(mail.defects for mail in fed([made]).transfers)
+
+
 def test_a_fetch_between_a_listing_and_quit() -> None:
     """Eight lost bytes between UIDL and QUIT, and the response to UIDL lost, too: the mail is found."""
     talk = [

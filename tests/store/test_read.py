@@ -16,7 +16,7 @@ import zeekpop3
 from support.tables_made import PDF, Made
 from zeekpop3.errors import QueryError
 from zeekpop3.store.filters import Filters, instant
-from zeekpop3.store.read import batches, read_table
+from zeekpop3.store.read import read_table, rows
 from zeekpop3.tables import schema
 
 
@@ -103,13 +103,13 @@ def test_other_tables(made: Made) -> None:
     assert len(zeekpop3.read_emails(str(made.path / "commands"))) == len(made.transfers)
 
 
-def test_batches_are_the_table(made: Made) -> None:
-    """Reading a few rows at a time gives the same rows in the same order."""
+def test_rows_are_the_table(made: Made) -> None:
+    """Reading row by row gives the same rows in the same order."""
     columns = ["uid", "trans_depth", "raw"]
     whole = read_table(made.path, "emails", columns).to_pylist()
-    assert [row for batch in batches(made.path, "emails", columns) for row in batch.to_pylist()] == whole
+    assert list(rows(made.path, "emails", columns)) == whole
     filters = Filters(attachment=hashlib.sha256(b"own").hexdigest())
-    assert [b.num_rows for b in batches(made.path, "emails", columns, filters)] == [1]
+    assert len(list(rows(made.path, "emails", columns, filters))) == 1
 
 
 def test_raw_is_read_only_if_named(made: Made) -> None:

@@ -18,7 +18,7 @@ from zeekpop3.hunt.keys import DkimKey, Keys
 from zeekpop3.message.sites import normal_host, site_of
 from zeekpop3.store.duck import steadily
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import batches
+from zeekpop3.store.read import rows
 
 MAX_HEADER = 262_144
 """Bytes of a header that dkimpy is given; it is not made for more."""
@@ -61,9 +61,8 @@ def verify(path: str | Path, keys: Keys, filters: Filters | None = None) -> list
 
     def read() -> list[Verdict]:
         found: list[Verdict] = []
-        for batch in batches(path, "emails", _COLUMNS, filters):
-            for mail in batch.to_pylist():
-                found += verdicts_of(mail, keys)
+        for mail in rows(path, "emails", _COLUMNS, filters):
+            found += verdicts_of(mail, keys)
         return found
 
     return sorted(steadily(path, read), key=lambda verdict: verdict.ts, reverse=True)

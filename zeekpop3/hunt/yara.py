@@ -12,7 +12,7 @@ from typing import Any
 from zeekpop3.errors import IndicatorError
 from zeekpop3.message import parse
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import batches
+from zeekpop3.store.read import rows
 
 _COLUMNS = ("ts", "uid", "trans_depth", "sha256", "raw")
 
@@ -42,9 +42,8 @@ class Scanner:
     def hits(self, path: str | Path, filters: Filters | None = None) -> Iterator[dict[str, Any]]:
         """A row of the table `hits` for each match of a rule. Raises QueryError."""
         self.unscanned.clear()
-        for batch in batches(path, "emails", _COLUMNS, filters):
-            for mail in batch.to_pylist():
-                yield from self._of_mail(mail)
+        for mail in rows(path, "emails", _COLUMNS, filters):
+            yield from self._of_mail(mail)
 
     def _of_mail(self, mail: dict[str, Any]) -> Iterator[dict[str, Any]]:
         raw, key = mail["raw"], (mail["uid"], mail["trans_depth"])

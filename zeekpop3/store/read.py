@@ -104,10 +104,10 @@ def read_table(
     return table.select(query.columns).slice(0, limit)
 
 
-def batches(
+def rows(
     path: str | Path, name: str, columns: Sequence[str] | None = None, filters: Filters | None = None
-) -> Iterator[pa.RecordBatch]:
-    """As `read_table`, but a few rows at a time, for what does not fit into memory."""
+) -> Iterator[dict[str, Any]]:
+    """As `read_table`, but row by row, for what does not fit into memory."""
     query = _Query(path, name, columns, filters or Filters())
     with reading(path):
         scanner = query.dataset.scanner(
@@ -119,9 +119,7 @@ def batches(
             use_threads=False,
         )
         for batch in scanner.to_batches():
-            kept = query.keep(batch)
-            if kept.num_rows:
-                yield kept.select(query.columns)
+            yield from query.keep(batch).select(query.columns).to_pylist()
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:

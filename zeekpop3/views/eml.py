@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import batches
+from zeekpop3.store.read import rows
 from zeekpop3.views.files import make_folder, new_file, writing
 from zeekpop3.views.format import json_line, plural
 from zeekpop3.views.show import find_mail
@@ -124,8 +124,7 @@ def _selected(path: str | Path, filters: Filters | None, keys: Sequence[str]) ->
         for key in keys:
             yield find_mail(path, key, columns)
         return
-    for batch in batches(path, "emails", columns, filters):
-        yield from batch.to_pylist()
+    yield from rows(path, "emails", columns, filters)
 
 
 def _with_raw(mails: Iterable[dict[str, Any]], done: ExportSummary) -> Iterator[dict[str, Any]]:

@@ -284,7 +284,7 @@ def _status_line(lines: list[bytes], gaps: list[tuple[int, int]]) -> int | None:
     start = max(gaps[0][0] - 1, 0) if gaps else 0
     stop = len(lines) if gaps else min(1, len(lines))
     for index in range(start, stop):
-        if _STATUS_LINE.match(lines[index]):
+        if _STATUS_LINE.match(lines[index]) and parse_status(lines[index]) is not None:
             declares = declared_octets(to_text(lines[index])) is not None
             if declares or any(map(FIELD_START.match, lines[index + 1 : index + 2])):
                 return index

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import batches
+from zeekpop3.store.read import rows
 from zeekpop3.views.questions import EXPOSED
 from zeekpop3.views.report.charts import Timeline
 from zeekpop3.views.sql import incomplete_reasons, suspicious_mails
@@ -107,24 +107,21 @@ def gather(path: str | Path, filters: Filters) -> Figures:
     figures = Figures(incomplete=incomplete_reasons(path))
     owners: dict[Key, str] = {}
     suspicious, chosen = suspicious_mails(path), set[Key]()
-    for batch in batches(path, "emails", _MAIL_COLUMNS, filters):
-        for mail in batch.to_pylist():
-            _add_mail(figures, mail, owners)
-            if (key := (mail["uid"], mail["trans_depth"])) in suspicious:
-                chosen.add(key)
+    for mail in rows(path, "emails", _MAIL_COLUMNS, filters):
+        _add_mail(figures, mail, owners)
+        if (key := (mail["uid"], mail["trans_depth"])) in suspicious:
+            chosen.add(key)
     figures.suspicious = {key: row for key, row in suspicious.items() if key in chosen}
     logins: dict[tuple[str, str | None, str], Login] = {}
-    for batch in batches(path, "sessions", _SESSION_COLUMNS, filters):
-        for session in batch.to_pylist():
-            _add_session(figures, session, logins)
+    for session in rows(path, "sessions", _SESSION_COLUMNS, filters):
+        _add_session(figures, session, logins)
     figures.logins = sorted(
         logins.values(), key=lambda login: (login.exposed != "password", login.user, login.mechanism or "")
     )
     # Attachments have no user of their own; those of mails that the filters leave out are not counted.
     span = Filters(since=filters.since, until=filters.until)
-    for batch in batches(path, "attachments", _PART_COLUMNS, span):
-        for part in batch.to_pylist():
-            _add_part(figures, part, owners)
+    for part in rows(path, "attachments", _PART_COLUMNS, span):
+        _add_part(figures, part, owners)
     return figures
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import batches
+from zeekpop3.store.read import rows
 from zeekpop3.views.format import stamp
 from zeekpop3.views.report.figures import Figures, Key, host
 from zeekpop3.views.show import read_mails
@@ -135,11 +135,10 @@ def _details(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     texts = _BODY_COLUMNS if body else ("headers",)
     columns = ("uid", "trans_depth", "attachments", *_FACT_COLUMNS, *texts)
-    for batch in batches(path, "emails", columns, filters):
-        for mail in batch.to_pylist():
-            numbers = keys.get((mail["uid"], mail["trans_depth"]))
-            if numbers:
-                yield numbers.pop(0), _detail(mail)
+    for mail in rows(path, "emails", columns, filters):
+        numbers = keys.get((mail["uid"], mail["trans_depth"]))
+        if numbers:
+            yield numbers.pop(0), _detail(mail)
 
 
 def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: int) -> None:
