@@ -127,7 +127,6 @@ class Dialogue:
             and command == "RETR"
             and session.fidelity == "exact"  # trimmed lines have other sizes
             and msg_num is not None
-            and "number_doubtful" not in exchange.defects
             and self.mailbox.has_size_of_another(msg_num, len(exchange.body or b""))
         ):
             exchange.defects.append("number_doubtful")
@@ -146,7 +145,7 @@ class Dialogue:
                 complete=complete,
                 missing_bytes=exchange.missing if exchange.missing >= 0 else None,
                 raw=exchange.body or b"",
-                defects=exchange.defects,
+                defects=list(dict.fromkeys(exchange.defects)),
             )
         )
 

@@ -65,7 +65,9 @@ def _user_of_ntlm(message: bytes) -> bytes:
         length, _, offset = struct.unpack_from("<HHI", message, place)
         value = message[offset : offset + length]
         whole = len(value) == length <= 640 and offset >= 52
-        found.append(value.decode("utf-16-le" if message[60] & 1 else "utf-8").encode() if whole else b"")
+        if message[60] & 1:
+            value = value.decode("utf-16-le", "replace").encode()
+        found.append(value if whole else b"")
     return b"\\".join(found) if all(found) else found[1]
 
 

@@ -184,7 +184,7 @@ class ExactReader:
                 exchange.defects.append("terminator_unusual")
                 self.answers.doubtful = True
         if sent.command in MESSAGE_COMMANDS:
-            if self.answers.doubtful and "number_doubtful" not in exchange.defects:
+            if self.answers.doubtful:
                 exchange.defects.append("number_doubtful")
             if response.start < self.answers.early_until:
                 exchange.defects.append("answered_early")
