@@ -121,15 +121,6 @@ class Dialogue:
             if octets is None:
                 octets = self.mailbox.sizes.get(msg_num)
         session.missing_bytes += max(exchange.missing, 0)
-        complete = exchange.ended and exchange.missing == 0 and exchange.status == "OK"
-        if (
-            complete
-            and command == "RETR"
-            and session.fidelity == "exact"  # trimmed lines have other sizes
-            and msg_num is not None
-            and self.mailbox.has_size_of_another(msg_num, len(exchange.body or b""))
-        ):
-            exchange.defects.append("number_doubtful")
         self.out.append(
             Transfer(
                 uid=session.uid,
@@ -142,7 +133,7 @@ class Dialogue:
                 uidl=unique_id,
                 octets_declared=octets,
                 fidelity=session.fidelity,
-                complete=complete,
+                complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
                 missing_bytes=exchange.missing if exchange.missing >= 0 else None,
                 raw=exchange.body or b"",
                 defects=list(dict.fromkeys(exchange.defects)),

@@ -18,7 +18,6 @@ class Mailbox:
     unique_ids: dict[int, str] = field(default_factory=dict)
     _by_size: dict[int, list[int]] | None = None
     _id_characters: int = 0
-    _is_estimate: bool = False  # the sizes are not those of messages as sent
 
     @property
     def held_bytes(self) -> int:
@@ -58,16 +57,6 @@ class Mailbox:
             for number, size in self.sizes.items():
                 self._index(number, size)
         return [number for number in self._by_size.get(octets, ()) if self.sizes.get(number) == octets]
-
-    def has_size_of_another(self, number: int, octets: int) -> bool:
-        """Whether a message has not the size that LIST gave for it, but that of another.
-
-        False from the first message on that has none of these sizes: the server does not count as sent.
-        """
-        if self._is_estimate or self.sizes.get(number, octets) == octets:
-            return False
-        self._is_estimate = not self.numbers_of_size(octets)
-        return not self._is_estimate
 
     def _index(self, number: int, octets: int) -> None:
         assert self._by_size is not None

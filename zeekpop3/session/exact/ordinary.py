@@ -55,8 +55,8 @@ def read_ordinary(stream: ServerStream, client: ClientLines, dialogue: Dialogue)
             if may_hold_another(stream, client, body, newline + 1 + base, end + base):
                 break
             exchange.take_body(body, search.dotted)
-            if sent.command == "RETR":
-                client.requests.is_asked_for(sent, exchange.body or b"")
+            if sent.command == "RETR" and client.requests.is_other(sent, exchange.body or b""):
+                exchange.defects.append("number_doubtful")
         dialogue.add(exchange)
         if following < end:  # the client did not wait
             client.pipelined_from = min(client.pipelined_from, start + base)

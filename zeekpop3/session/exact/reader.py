@@ -175,9 +175,11 @@ class ExactReader:
         if exchange.body is not None:
             if sent.command == "RETR":
                 self._status_length = response.body_start - response.start
-                if not self.requests.is_asked_for(sent, exchange.body):
-                    self._take_other(exchange, response.stop)
-                    return
+                if self.requests.is_other(sent, exchange.body):
+                    if self.requests.damage_seen:
+                        self._take_other(exchange, response.stop)
+                        return
+                    exchange.defects.append("number_doubtful")
             elif sent.command is None and self._take_for_unknown(sent, exchange, response):
                 return
             if may_hold_another(self.stream, self.client, exchange.body, response.body_start, response.stop):
@@ -237,7 +239,7 @@ class ExactReader:
         self.answers.taken()
         self.stream.position = end
 
-    # -- losses ----------------------------------------------------------------------------------------
+    # -- losses, and responses without a request ------------------------------------------------------
 
     def _read_damaged(self, final: bool) -> bool:
         """Read a response with a loss in it, as soon as its extent is certain."""
@@ -288,8 +290,6 @@ class ExactReader:
             self._emit(sent, exchange)
             self.client.pop()
             stream.position = max(stream.position, span.stop)
-
-    # -- responses without a request -------------------------------------------------------------------
 
     def _read_unsolicited(self, final: bool) -> bool:
         """Read the greeting, or a response that answers no line; False if that needs more rows."""

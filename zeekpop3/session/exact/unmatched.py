@@ -43,13 +43,6 @@ class LostRequests:
         requests[:] = [s for s in requests if s.command != "RETR" or s.argument not in self.answered]
         self.answered.clear()
 
-    def is_asked_for(self, sent: Sent, body: bytes) -> bool:
-        """False if a complete response cannot be the one to this RETR."""
-        if not self.damage_seen:
-            self._compare(sent, len(body))
-            return True
-        return not self.is_listing(body) and self._compare(sent, len(body))
-
     @property
     def mailbox(self) -> Mailbox:
         return self.dialogue.mailbox
@@ -58,17 +51,22 @@ class LostRequests:
         """True if lines are the answer to LIST or UIDL rather than a message."""
         return body is not None and _LISTING.fullmatch(body) is not None
 
-    def _compare(self, sent: Sent, size: int) -> bool:
+    def is_other(self, sent: Sent, body: bytes) -> bool:
+        """True if a complete response is not the one to this RETR, by its form and the sizes in LIST."""
+        is_listing = self.damage_seen and self.is_listing(body)
+        return is_listing or self._has_other_size(sent, len(body))
+
+    def _has_other_size(self, sent: Sent, size: int) -> bool:
         listed = self.listed_size(sent)
         if listed is None or self._sizes_held < 0:
-            return True
+            return False
         if size == listed:
             self._sizes_held += 1
-            return True
-        if self.damage_seen and (self._sizes_held or self.mailbox.numbers_of_size(size)):
             return False
+        if (self.damage_seen and self._sizes_held) or self.mailbox.numbers_of_size(size):
+            return True
         self._sizes_held = -1  # this server's sizes are not those of the messages
-        return True
+        return False
 
     def listed_size(self, sent: Sent) -> int | None:
         """The size that LIST gave for the message that a RETR names."""
