@@ -180,7 +180,10 @@ class Reader:
         try:
             with _cutter(log, path, (start, 0), _reported_before, stop=log.offset) as cutter:
                 for chunk in cutter.chunks():
-                    for uid, rows in group(read_chunk(chunk, _reported_before)):
+                    batch = read_chunk(chunk, _reported_before)
+                    if uids.isdisjoint(batch.uids):
+                        continue
+                    for uid, rows in group(batch):
                         if uid in uids:
                             self._keep(self.connections.feed(uid, rows, log.number, chunk.offset))
                 return cutter.offset
