@@ -135,9 +135,9 @@ def test_links_of_text_then_html() -> None:
         "see http://a.example/1, http://a.example/1", '<a href="http://b.example/">www.bank.com</a>', {}
     )
     assert [tuple(link) for link in found] == [
-        ("http://a.example/1", None, "http", "a.example", "a.example", None, "text", None, None, False),
-        ("http://b.example/", None, "http", "b.example", "b.example", "www.bank.com", "html", "bank.com", "a",
-         False),
+        (1, "http://a.example/1", None, "http", "a.example", "a.example", None, "text", None, None, False),
+        (2, "http://b.example/", None, "http", "b.example", "b.example", "www.bank.com", "html", "bank.com",
+         "a", False),
     ]  # fmt: skip
     assert visible is None
     assert collect(None, "<p>x</p>", {}) == ([], "x")

@@ -14,13 +14,13 @@ import pytest
 from support.records import attachment, mail, session, table_of, transfer
 from zeekpop3.message.mailboxes import Address
 from zeekpop3.store.parquet import publish, write_parquet
-from zeekpop3.tables import TABLES, ItemRecord, MailRecord, SessionRecord
+from zeekpop3.tables import TABLES, ItemsRecord, MailRecord, SessionRecord
 
 ONE = Address("from", 1, "A", "a@b.example", "a", "b.example", "b.example")
 RECORDS: dict[str, Any] = {
     "emails": MailRecord(transfer(), mail(msg_id="<a@b>")),
-    "attachments": ItemRecord(transfer(), attachment()),
-    "addresses": ItemRecord(transfer(), ONE),
+    "attachments": ItemsRecord(transfer(), [attachment()]),
+    "addresses": ItemsRecord(transfer(), [ONE]),
     "sessions": SessionRecord(session()),
 }
 

@@ -121,7 +121,7 @@ def command(**changes: Any) -> Command:
 
 
 def table_of(name: str, *records: Any, privacy: Privacy | None = None) -> pa.Table:
-    """The Arrow table `name` of these records (MailRecord, ItemRecord, SessionRecord, Command)."""
+    """The Arrow table `name` of these records (MailRecord, ItemsRecord, SessionRecord, Command)."""
     builder = TableBuilder(TABLES[name], privacy)
     for record in records:
         builder.add(record)

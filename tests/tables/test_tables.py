@@ -18,7 +18,7 @@ from support.records import attachment, command, mail, received, session, table_
 from zeekpop3.tables import (
     TABLES,
     Column,
-    ItemRecord,
+    ItemsRecord,
     MailRecord,
     Privacy,
     SessionRecord,
@@ -171,8 +171,7 @@ def test_sessions_and_commands() -> None:
 def test_attachment_rows() -> None:
     """Attachments have a table of their own, with content only where it was kept."""
     parts = [attachment(content=b"abc", mime_type="application/x"), attachment(part="1.3")]
-    made = [ItemRecord(transfer(trans_depth=3), part) for part in parts]
-    first, second = table_of("attachments", *made).to_pylist()
+    first, second = table_of("attachments", ItemsRecord(transfer(trans_depth=3), parts)).to_pylist()
     assert (first["trans_depth"], first["part"], first["content"]) == (3, "2", b"abc")
     assert (first["filename"], first["filename_raw"]) == ("a.pdf", "C:\\tmp\\a.pdf")
     assert (second["part"], second["content"], second["mime_type"]) == ("1.3", None, None)
@@ -272,7 +271,7 @@ def test_without_body_and_without_raw() -> None:
     raw = row(transfer(), parsed, Privacy(keep_raw=False))
     assert (raw["raw"], raw["text"], raw["urls"]) == (None, "t", ["u"])
     for privacy in (Privacy(keep_body=False), Privacy(keep_raw=False), KEY):
-        made = ItemRecord(transfer(), attachment(content=b"abc"))
+        made = ItemsRecord(transfer(), [attachment(content=b"abc")])
         assert table_of("attachments", made, privacy=privacy).to_pylist()[0]["content"] is None
 
 

@@ -10,7 +10,7 @@ from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session import Command, Transfer
 from zeekpop3.session.events import Event
-from zeekpop3.tables import TABLES, ItemRecord, MailRecord, SessionRecord, TableBuilder
+from zeekpop3.tables import TABLES, ItemsRecord, MailRecord, SessionRecord, TableBuilder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +52,7 @@ class Records:
             content=self.settings.attachment_content,
         )
         self._tables["emails"].add(MailRecord(transfer, mail, self.settings.sensor))
-        self._tables["attachments"].add(*[ItemRecord(transfer, each) for each in mail.attachments])
+        self._tables["attachments"].add(ItemsRecord(transfer, mail.attachments))
         self._add_items(transfer, mail)
         if self.settings.privacy.keep_body:
             for message in mail.enclosed:
@@ -68,11 +68,9 @@ class Records:
 
     def _add_items(self, transfer: Transfer, mail: Mail) -> None:
         """The addresses and links of a mail, or of a message inside it."""
-        part = mail.part
-        self._tables["addresses"].add(*[ItemRecord(transfer, each, part) for each in mail.addresses])
+        self._tables["addresses"].add(ItemsRecord(transfer, mail.addresses, mail.part))
         if self.settings.privacy.keeps_links:
-            found = [ItemRecord(transfer, each, part, number) for number, each in enumerate(mail.links, 1)]
-            self._tables["links"].add(*found)
+            self._tables["links"].add(ItemsRecord(transfer, mail.links, mail.part))
 
     def take(self) -> list[tuple[str, pa.Table]]:
         """Remove and return the collected rows as (table name, Arrow table), without empty tables."""

@@ -7,14 +7,14 @@ columns, `privacy` removes what must not be written. pyarrow is imported when a 
 from zeekpop3.tables.builder import TableBuilder
 from zeekpop3.tables.column import Column, Table
 from zeekpop3.tables.privacy import Privacy
-from zeekpop3.tables.records import ItemRecord, MailRecord, SessionRecord
+from zeekpop3.tables.records import ItemsRecord, MailRecord, SessionRecord
 from zeekpop3.tables.schema import SCHEMA_VERSION, TABLES, schema
 
 __all__ = [
     "SCHEMA_VERSION",
     "TABLES",
     "Column",
-    "ItemRecord",
+    "ItemsRecord",
     "MailRecord",
     "Privacy",
     "SessionRecord",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _VALUE_BYTES = 25  # of a row, for each column, without large texts
+_ITEM = "item."  # where the sources of columns of an item begin
 _LARGE = {"body", "raw", "free"}  # values that may be large, by what privacy does to them
 
 
@@ -24,7 +25,10 @@ class TableBuilder:
     def __init__(self, table: Table, privacy: Privacy | None = None) -> None:
         self.name = table.name
         self._columns = table.columns
-        self._values = attrgetter(*(str(column.source or column.name) for column in table.columns))
+        sources = [str(column.source or column.name) for column in table.columns]
+        self._values = attrgetter(*(source for source in sources if not source.startswith(_ITEM)))
+        of_items = [source.removeprefix(_ITEM) for source in sources if source.startswith(_ITEM)]
+        self._item_values = attrgetter(*of_items) if of_items else None
         rules = [(privacy or Privacy()).rule(column.personal) for column in table.columns]
         self._rules = [(index, rule) for index, rule in enumerate(rules) if rule is not None]
         self._large = [
@@ -42,16 +46,22 @@ class TableBuilder:
         self.nbytes = 0
         self._rows: list[Sequence[Any]] = []
 
-    def add(self, *records: Any) -> None:
-        """Add a row for each of the records (see `records`)."""
-        rows: list[Any] = list(map(self._values, records))
+    def add(self, record: Any) -> None:
+        """Add the row of a record, or the rows of an `ItemsRecord` (see `records`)."""
+        rows: list[Any] = [self._values(record)]
+        if self._item_values is not None:
+            # Columns of items follow those of the mail.
+            rows = [rows[0] + values for values in map(self._item_values, record.items)]
         if self._rules:
-            rows = [self._ruled(list(row), record) for row, record in zip(rows, records, strict=True)]
+            rows = [self._ruled(list(row), record) for row in rows]
         self._rows += rows
         self.nbytes += _VALUE_BYTES * len(self._columns) * len(rows)
         for index in self._large:
             for row in rows:
-                if (value := row[index]) is not None:
+                value = row[index]
+                if isinstance(value, tuple):
+                    value = value[0]  # parallel lists
+                if value is not None:
                     # A list is of header fields or the like, about 200 bytes each.
                     self.nbytes += 200 * len(value) if isinstance(value, list) else len(value)
 

@@ -17,8 +17,8 @@ class Column(NamedTuple):
 
     `type`: string, binary, bool, float64, int32, int64, port, time (microseconds, UTC) or struct (then
     `fields` are its fields). `repeated` makes it a list of these.
-    `source`: where the value comes from: an attribute path of the record ("transfer.ts"; default: the name),
-    or the index in a tuple.
+    `source`: where the value comes from: an attribute path of the record ("transfer.ts"; default: the name).
+    A column of structs may have parallel lists as its value; then the index of the field's list.
     `personal`: what `privacy.rule` does to it; empty: always kept.
     `repeats`: values occur many times, so a dictionary makes the file smaller. `searched`: filters and joins
     use the column, so files keep its minimum and maximum. `looked_up`: these and a bloom filter, because

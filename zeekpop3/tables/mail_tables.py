@@ -199,9 +199,9 @@ LINKS = table(
     "uid trans_depth part position",
     *_OF_MAIL,
     _PART,
-    Column("position", "Ordinal in the message, from 1.", "int32"),
     *of(
         "item",
+        Column("position", "Ordinal in the message, from 1.", "int32"),
         Column("url", "The URL as written.", personal="body", looked_up=True),
         Column(
             "target", "The original URL, if a mail gateway has rewritten it.", personal="body", looked_up=True

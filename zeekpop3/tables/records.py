@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ def _community_id(conn_id: ConnId) -> str | None:
         return None
     try:
         flow = FlowTuple.make_tcp(conn_id.orig_h, conn_id.resp_h, conn_id.orig_p, conn_id.resp_p)
-        found: str | None = CommunityID().calc(flow)
+        hasher = CommunityID()
+        found: str | None = hasher.render(hasher.hash(flow.in_nbo().in_order()))
     except (FlowTupleError, ValueError):  # not addresses
         return None
     return found
@@ -69,21 +71,21 @@ class MailRecord:
         return list(dict.fromkeys([*self.transfer.defects, *self.mail.defects]))
 
     @property
-    def headers(self) -> list[tuple[str, str]]:
-        return list(zip(self.mail.header_names, self.mail.header_values, strict=True))
+    def headers(self) -> tuple[list[str], list[str]]:
+        """Names and values, as parallel lists."""
+        return self.mail.header_names, self.mail.header_values
 
 
 @dataclass(slots=True)
-class ItemRecord:
-    """One of many things in a mail, such as a link or an attachment; a row of its table.
+class ItemsRecord:
+    """The links, addresses or attachments of a mail; each is a row of their table.
 
-    `part`: the message inside the mail that has it, "" for the mail itself. `position` counts from 1.
+    `part`: the message inside the mail that has them, "" for the mail itself.
     """
 
     transfer: Transfer
-    item: Any
+    items: Sequence[Any]
     part: str = ""
-    position: int = 0
 
 
 @dataclass(slots=True)
