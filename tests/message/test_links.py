@@ -135,9 +135,8 @@ def test_links_of_text_then_html() -> None:
         "see http://a.example/1, http://a.example/1", '<a href="http://b.example/">www.bank.com</a>', {}
     )
     assert [tuple(link) for link in found] == [
-        (1, "http://a.example/1", None, "http", "a.example", "a.example", None, "text", None, None, False),
-        (2, "http://b.example/", None, "http", "b.example", "b.example", "www.bank.com", "html", "bank.com",
-         "a", False),
+        (1, "http://a.example/1", None, "http", "a.example", "a.example", None, "text", None),
+        (2, "http://b.example/", None, "http", "b.example", "b.example", "www.bank.com", "html", "bank.com"),
     ]  # fmt: skip
     assert visible is None
     assert collect(None, "<p>x</p>", {}) == ([], "x")
@@ -150,6 +149,12 @@ def test_host_of_a_rewritten_link_is_the_target_s() -> None:
     (link,), _ = collect(url, None, {})
     assert (link.url, link.target) == (url, "http://www.evil.example/")
     assert (link.scheme, link.host, link.site) == ("http", "www.evil.example", "evil.example")
+
+
+@pytest.mark.parametrize("host", ["0x425c45de", "0x42.0x5c.0x45.0xde", "1113343454", "0102.92.17886"])
+def test_addresses_in_other_notations(host: str) -> None:
+    """Hosts that browsers take for an IPv4 address are that address; also where they end with a letter."""
+    assert urls.split(f"http://{host}/a") == ("http", "66.92.69.222", None)
 
 
 def test_many_links_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,10 +70,10 @@ def test_a_pyarrow_without_bloom_filters_writes_the_rest(
 
 
 def test_a_large_file_has_several_row_groups(tmp_path: Path) -> None:
-    """Each of about 8 MiB, so that readers skip those without a match."""
+    """Each of about 32 MiB, so that readers skip those without a match."""
     big = MailRecord(transfer(raw=bytes(range(256)) * 4096), mail())
     path = tmp_path / "x.parquet"
-    publish(write_parquet(table_of("emails", *[big] * 40), path), path)
+    publish(write_parquet(table_of("emails", *[big] * 160), path), path)
     found = pq.read_metadata(path)
-    assert found.num_rows == 40
+    assert found.num_rows == 160
     assert 4 <= found.num_row_groups <= 10

@@ -58,6 +58,7 @@ def attachment(**changes: Any) -> Attachment:
         "filename": "a.pdf",
         "filename_raw": "C:\\tmp\\a.pdf",
         "content_type": "application/pdf",
+        "extension": "pdf",
         "mime_type": None,
         "disposition": "attachment",
         "content_id": None,
@@ -67,7 +68,7 @@ def attachment(**changes: Any) -> Attachment:
         "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         "content": None,
     }
-    return _filled(Attachment("2", None, None, None, None, None, None, 0, "", "", ""), values, changes)
+    return Attachment(**{**values, **changes})
 
 
 def _filled(record: Any, values: dict[str, Any], changes: dict[str, Any]) -> Any:

@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.records import attachment, command, mail, received, session, table_of, transfer
+from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.links import Link
+from zeekpop3.message.mailboxes import Address
 from zeekpop3.tables import (
     TABLES,
     Column,
@@ -25,6 +28,7 @@ from zeekpop3.tables import (
     TableBuilder,
     schema,
 )
+from zeekpop3.tables.column import ITEM
 
 PARSED = """date date_raw from to cc bcc reply_to sender return_path delivered_to
 from_name from_address from_domain from_site reply_to_name reply_to_address reply_to_domain reply_to_site
@@ -166,6 +170,15 @@ def test_sessions_and_commands() -> None:
     assert (got["duration"], got["capabilities"], got["quit"]) == (1.5, ["TOP", "UIDL"], True)
     got = table_of("commands", command(command=None, argument=None, reply_ts=None)).to_pylist()[0]
     assert (got["command"], got["seq"], got["octets"], got["reply_ts"]) == (None, 4, 760, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "item"), [("addresses", Address), ("links", Link), ("attachments", Attachment)]
+)
+def test_columns_of_items_are_their_fields(name: str, item: Any) -> None:
+    """In the same order: rows are made of whole items."""
+    columns = [column.name for column in TABLES[name].columns if column.source == ITEM]
+    assert columns == list(item._fields)
 
 
 def test_attachment_rows() -> None:

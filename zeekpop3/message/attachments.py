@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from zeekpop3.message import tnef, transfer_encoding, uuencode
 from zeekpop3.message.charsets import eight_bit
@@ -31,18 +30,18 @@ _TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 _File = tuple[str | None, Iterable[bytes]]  # a file's name, and its content in pieces
 
 
-@dataclass(slots=True)
-class Attachment:
+class Attachment(NamedTuple):
     """One attachment. `size` in bytes and hashes (lower-case hex) of the decoded content.
 
     `part`: the section as in IMAP ("2", "1.3"); the files of a container add "#1", "#2" … to it.
     `filename_raw`: as written; `filename`: for display, without path, controls and bidirectional overrides.
-    `mime_type`: as detected.
+    `extension`: of `filename`, in lower case, without the dot. `mime_type`: as detected.
     """
 
     part: str
     filename: str | None
     filename_raw: str | None
+    extension: str | None
     content_type: str | None
     mime_type: str | None
     disposition: str | None
@@ -53,12 +52,6 @@ class Attachment:
     sha256: str
     content: bytes | None = None
 
-    @property
-    def extension(self) -> str | None:
-        """Of the file name, in lower case, without the dot. Windows ignores dots and blanks at the end."""
-        match = _EXTENSION.search((self.filename or "").rstrip(". "))
-        return match[1].lower() if match is not None else None
-
 
 def display_name(name: str) -> str:
     """A file name without path (of either kind of slash), controls and bidirectional overrides."""
@@ -66,6 +59,12 @@ def display_name(name: str) -> str:
     if name[1:2] == ":" and name[:1].isalpha():
         name = name[2:]
     return name.strip()[:_MAX_NAME]
+
+
+def extension(filename: str | None) -> str | None:
+    """The extension of a file name, in lower case. Windows ignores dots and blanks at the end."""
+    match = _EXTENSION.search(filename.rstrip(". ")) if filename else None
+    return match[1].lower() if match is not None else None
 
 
 def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment]:
@@ -82,11 +81,10 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
         files: Iterable[_File] = ()
         if _is_offered(part):
             is_tnef = part.kind in _TNEF_KINDS or (part.filename or "").lower() == "winmail.dat"
-            out.append(attachment := _attachment(part, defects, keep_content or is_tnef))
+            attachment = _attachment(part, defects, keep_content or is_tnef)
             if is_tnef:
                 files = tnef.files(attachment.content or b"", defects)
-                if not keep_content:
-                    attachment.content = None
+            out.append(attachment if keep_content else attachment._replace(content=None))
         elif part.kind == "text/plain" and part.encoding in ("", "quoted-printable"):
             files = _uuencoded_files(part, defects)
         for number, (name, pieces) in enumerate(files, start=1):
@@ -120,9 +118,7 @@ def _attachment(part: Part, defects: Defects, keep_content: bool) -> Attachment:
         start, end, encoding = 0, len(src), ""
     pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
     attachment = _described(part.section, part.filename, part.kind, pieces, keep_content)
-    attachment.disposition = part.disposition
-    attachment.content_id = part.content_id
-    return attachment
+    return attachment._replace(disposition=part.disposition, content_id=part.content_id)
 
 
 def _described(
@@ -143,10 +139,12 @@ def _described(
             kept.append(piece)
     md5, sha1, sha256 = (each.hexdigest() for each in hashes)
     detect = head and not (kind or "").startswith("message/")
+    filename = None if name is None else display_name(name)
     return Attachment(
         part=section,
-        filename=None if name is None else display_name(name),
+        filename=filename,
         filename_raw=name,
+        extension=extension(filename),
         content_type=kind,
         mime_type=_mime_type(head, kind) if detect else None,
         disposition=None,

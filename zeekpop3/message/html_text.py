@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import StringIO
-from typing import NamedTuple
+from itertools import chain
 from urllib.parse import urljoin
 
 from zeekpop3.message import urls
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.html_space import tidy, with_characters, without_references
-from zeekpop3.message.html_tokens import Token, attribute_values, tokens
+from zeekpop3.message.html_tokens import AT_ONCE, MAX_ATTRIBUTES, Token, attribute_values, tokens
 
 MAX_LINKS = 10_000
 MAX_URL = 8_192  # characters
@@ -32,10 +32,9 @@ _LINE = (
 # What stands for an element's begin and end in the text. Of lines without words only those with a form feed
 # become empty lines.
 _BREAKS = {
-    prefix + spelled: mark
+    prefix + name: mark
     for mark, names in (("\n\f\n", _PARAGRAPH), ("\n", _LINE), ("\n\f", "br"), (" ", "td th"))
     for name in names.split()
-    for spelled in (name, name.upper())
     for prefix in ("", "/")
 }
 # Elements that lead somewhere, and by which attribute.
@@ -47,7 +46,8 @@ _LEADS = {
     "button": "formaction", "object": "data", "meta": "content",
 }  # fmt: skip
 # Tags that change what follows, or lead somewhere.
-_SPECIAL = {spelled: name for name in (*_LEADS, "/a", "pre", "/pre") for spelled in (name, name.upper())}
+_SPECIAL = frozenset((*_LEADS, "/a", "pre", "/pre"))
+_MAX_SPELLINGS = 4_096
 _VOID = frozenset(
     ("area", "base", "body", "br", "col", "embed", "hr", "html", "img", "input", "link",
      "meta", "source", "track", "wbr")
@@ -55,24 +55,22 @@ _VOID = frozenset(
 # Elements whose end tag cannot be left out: an end tag too many ends the element around it.
 _PAIRED = frozenset(["div", "table", "center", "ul", "ol", "blockquote", "section", "form", "article"])
 
-# What may hide an element, in the spellings that are in use.
-_HIDING_WORDS = ("display", "DISPLAY", "visibility", "opacity", "hidden", "<template", "<TEMPLATE")
+# What may hide an element, in lower case.
+_HIDING_WORDS = ("display", "opacity", "hidden", "<template")
 _HIDING = re.compile(
-    r"display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d]*[1-9])"
-    r"|(?<=[\s\"'])hidden(?=[\s=/>])|<template(?=[\s/>])",
-    re.IGNORECASE,
+    r"display\s*+:\s*+none|opacity\s*+:\s*+0(?![.\d]*[1-9])"
+    r"|(?<=[\s\"':])hidden(?=[\s=/>;\"'])|<template(?=[\s/>])"
 )
-_TEMPLATE = ("template", "TEMPLATE")
 _HIDDEN_STYLE = re.compile(
     r"(?<![\w-])(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d]*[1-9]))",
     re.IGNORECASE,
 )
-_ONE_PIXEL = re.compile(r"\s*+0*+[01](?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE)
+_ONE_PIXEL = re.compile(r"\s*+(?:0*1|0++)(?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE)
 _REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?[\"']?(.*)", re.IGNORECASE | re.DOTALL)
 
 # URLs that need no cleaning, and the usual place of a link's URL: the first attribute.
 _CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")
-_FIRST_HREF = re.compile(r"\s++href=\"([^\"]++)\"")
+_FIRST_HREF = re.compile(r"\s++[hH][rR][eE][fF]=\"([^\"]++)\"")
 # A reference in an attribute counts without its semicolon only if no letter, digit or "=" follows.
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[a-zA-Z][a-zA-Z0-9]*(?:;|(?![=a-zA-Z0-9])))")
 _EDGES = "".join(map(chr, range(33)))
@@ -81,18 +79,10 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}:|[/\\]{2}")
 _NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
 
 
-class Element(NamedTuple):
-    """An element that leads somewhere.
-
-    `url` is absolute, with its character references decoded. `text` is what is shown inside of the element,
-    or instead of the image. `tag` is in lower case; "" for a URL in the text that no element leads to.
-    `hidden`: it is not shown, or it is an image of one pixel.
-    """
-
-    url: str
-    text: str | None
-    tag: str
-    hidden: bool
+Element = tuple[str, str | None, bool]
+"""An element that leads somewhere, or a URL in the text: the URL, absolute, with its character references
+decoded; what is shown for it; and whether that is the text of a link, which may show another site.
+"""
 
 
 def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None, list[Element]]:
@@ -101,42 +91,54 @@ def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None,
     Lines of the text end with LF; white space is collapsed; paragraphs are an empty line apart.
     """
     page = _Page(_hides(html), defects)
-    _read_tokens(page, _flushed(page, html.replace("\n", "\r")))
+    _read_tokens(page, chain.from_iterable(_flushed(page, html.replace("\n", "\r"))))
     page.close_link()
     page.flush()
     return tidy(page.done.getvalue()) if text else None, list(page.elements)
 
 
-def _flushed(page: _Page, html: str) -> Iterator[Token]:
-    """The tokens of a body; the text of each block is made final before the next one is read."""
+def _flushed(page: _Page, html: str) -> Iterator[list[Token]]:
+    """The tokens of a body in blocks; the text of each is made final before the next one is read."""
     for block in tokens(html):
-        yield from block
+        yield block
         page.flush()
+
+
+class _Tags(dict[str, tuple[str, str]]):
+    """For a tag as written: what stands for it in the text, and its name in lower case if it is special."""
+
+    def __missing__(self, tag: str) -> tuple[str, str]:
+        name = tag.lower()
+        meaning = (_BREAKS.get(name, ""), name if name in _SPECIAL else "")
+        if len(self) < _MAX_SPELLINGS:
+            self[tag] = meaning
+        return meaning
+
+
+_TAGS = _Tags()
 
 
 def _read_tokens(page: _Page, tokens: Iterator[Token]) -> None:
     append = page.out.append
-    mark_of = _BREAKS.get
+    tags = _TAGS
     hides = page.hides
-    for text, _, tag, attributes, others in tokens:
+    for text, _, tag, attributes in tokens:
         if text:
             append(text.replace("\r", "\n\f") if page.pre else text)
-        mark = mark_of(tag)
-        if mark is not None:
+        mark, special = tags[tag]
+        if mark:
             append(mark)
-        if tag in _SPECIAL:
-            page.element(_SPECIAL[tag], attributes or others)
-        if hides:
-            attributes = attributes or others
-            if "one" in attributes or "NONE" in attributes or "idden" in attributes or "pacity" in attributes:
-                if _is_hidden(attribute_values(attributes)):
-                    page.skip_hidden(tag.lower(), tokens)
-            elif tag in _TEMPLATE:
-                page.skip_hidden("template", tokens)
+        if special:
+            page.element(special, attributes)
+        if hides and page.is_hidden(tag, attributes):
+            page.skip_hidden(tag.lower(), tokens)
 
 
 def _hides(html: str) -> bool:
-    """Whether an element may be hidden by its attributes at all."""
+    """Whether an element may be hidden by its attributes at all; large bodies are not searched for that."""
+    if len(html) > AT_ONCE:
+        return True
+    html = html.lower()
     for word in _HIDING_WORDS:
         at = html.find(word)
         while at >= 0:
@@ -150,10 +152,10 @@ def _hides(html: str) -> bool:
 class _Page:
     """The state while a body is read.
 
-    `out`: text since the last `flush`, `done`: text before it. `hidden`: whether an element hides what is
-    being read. `link`: URL of the open link; its text is `link_text`, and what stands in `out` from `link_at`
-    on; `alt` is that of an image in it. `seen`: elements that were read already. `shown`: URLs that are the
-    text of links.
+    `out`: text since the last `flush`, `done`: text before it. `hides`: whether there may be hidden elements;
+    `hidden`: whether one hides what is being read. `link`: URL of the open link; its text is `link_text`, and
+    what stands in `out` from `link_at` on; `alt` is that of an image in it. `seen`: attributes that were read
+    already. `shown`: URLs that are the text of links.
     """
 
     hides: bool
@@ -169,7 +171,6 @@ class _Page:
     link: str | None = None
     link_text: str = ""
     link_at: int = 0
-    link_hidden: bool = False
     alt: str | None = None
 
     def flush(self) -> None:
@@ -184,7 +185,7 @@ class _Page:
             # Mail programs make links of URLs in the text, too.
             for url in urls.in_text(without_references(text), self.defects):
                 if url not in self.shown:
-                    self._add(url, None, "", False)
+                    self._add(url, None)
 
     def _keep_link_text(self) -> None:
         if len(self.link_text) < MAX_LINK_TEXT:
@@ -204,17 +205,10 @@ class _Page:
     def _open_link(self, attributes: str) -> None:
         self.close_link()
         href = _FIRST_HREF.match(attributes)
-        hidden = self.hidden
-        if href is not None and not self.hides:
-            value: str | None = href[1]
-        else:
-            values = attribute_values(attributes)
-            value = values.get("href")
-            hidden = hidden or _is_hidden(values)
+        value = href[1] if href is not None else attribute_values(attributes).get("href")
         self.link = self._url(value) if value else None
         self.link_text = ""
         self.link_at = len(self.out)
-        self.link_hidden = hidden
         self.alt = None
 
     def close_link(self) -> None:
@@ -224,38 +218,39 @@ class _Page:
             text = " ".join(without_references(self.link_text).split())
             if "://" in text:
                 self.shown.update(urls.in_text(text, self.defects))
-            self._add(self.link, text or self.alt, "a", self.link_hidden)
+            self._add(self.link, text or self.alt, is_link_text=True)
             self.link = None
 
     def _lead(self, tag: str, attributes: str) -> None:
         if self.link is None and attributes in self.seen:
             return  # the same image again
         values = attribute_values(attributes)
-        hidden = self.hidden or (self.hides and _is_hidden(values))
         alt = values.get("alt")
         if alt:
             alt = " ".join(without_references(alt[:MAX_LINK_TEXT]).split())
-        if tag == "img":
-            hidden = hidden or _is_pixel(values)
-            if alt and self.link is not None and not hidden:
+            if tag == "img" and self.link is not None and not self._is_unseen(values):
                 self.alt = alt
         value = _refresh(values) if tag == "meta" else values.get(_LEADS[tag])
         url = self._url(value) if value else None
         if url is not None:
             if tag == "base":
                 self.base = self.base or url
-            self._add(url, alt, tag, hidden)
+            self._add(url, alt)
             if len(self.seen) < MAX_LINKS:
                 self.seen.add(attributes)
 
-    def _add(self, url: str, text: str | None, tag: str, hidden: bool) -> None:
+    def _is_unseen(self, image: dict[str, str]) -> bool:
+        """Whether an image is not shown, or is too small to be seen, as tracking images are."""
+        return self.hidden or (self.hides and _is_hidden(image)) or _is_pixel(image)
+
+    def _add(self, url: str, text: str | None, *, is_link_text: bool = False) -> None:
         if len(self.elements) >= MAX_LINKS:
             self.defects["urls_cut"] = None
             return
         if len(url) > MAX_URL:
             self.defects["urls_cut"] = None
             url = url[:MAX_URL]
-        self.elements[Element(url, text or None, tag, hidden)] = None
+        self.elements[url, text or None, is_link_text and bool(text)] = None
 
     def _url(self, value: str) -> str | None:
         """The URL that an attribute's value leads to; None if it leads nowhere."""
@@ -270,16 +265,23 @@ class _Page:
             return _joined(self.base, value) if self.base and value and value[0] != "#" else None
         return None if value[:11].lower().startswith(_NOT_LINKS) else value
 
+    def is_hidden(self, tag: str, attributes: str) -> bool:
+        """Whether an element is hidden."""
+        words = attributes[:MAX_ATTRIBUTES].lower()
+        if "none" in words or "hidden" in words or "opacity" in words:
+            return _is_hidden(attribute_values(attributes))
+        return tag.lower() == "template"
+
     def skip_hidden(self, tag: str, tokens: Iterator[Token]) -> None:
         """Reads the hidden element `tag` to its end, for its links alone."""
         if tag in _VOID or tag[:1] == "/":
             return
         same = paired = 0
         self.hidden = True
-        for _, _, inner, attributes, others in tokens:
+        for _, _, inner, attributes in tokens:
             inner = inner.lower()
             if inner in _LEADS or inner == "/a":
-                self.element(inner, attributes or others)
+                self.element(inner, attributes)
             name = inner.removeprefix("/")
             step = 1 if name == inner else -1
             if name == tag:
@@ -304,7 +306,6 @@ def _is_hidden(values: dict[str, str]) -> bool:
 
 
 def _is_pixel(values: dict[str, str]) -> bool:
-    """Whether an image is too small to be seen, as tracking images are."""
     return all(_ONE_PIXEL.fullmatch(values.get(side, "")) for side in ("width", "height"))
 
 

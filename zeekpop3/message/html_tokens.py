@@ -13,7 +13,7 @@ from itertools import islice
 
 AT_ONCE = 1 << 16  # characters; the tokens of more are not held all at once
 BLOCK = 1 << 12  # tokens
-_MAX_ATTRIBUTES = 1 << 16  # characters; more attributes of one tag are not read
+MAX_ATTRIBUTES = 1 << 16  # characters; more attributes of one tag are not read
 
 # Attributes up to the ">": quotes count after "=" only, and a name may begin with "=".
 _VALUE = r"(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^\s>\"'][^\s>]*+)?+"
@@ -25,7 +25,7 @@ _RAW = "(?i:script|style|title|textarea|xmp|iframe|noembed|noframes)"
 _TOKEN = re.compile(
     r"([^<]*+(?:<(?![a-zA-Z/!?])[^<]*+)*+)"
     rf"(?:<(?:(?:(?=[sStTxXiInN])(?=({_RAW})(?=[\s/>])))?+(/?[a-zA-Z][^\s/>]*+)"
-    rf"(?:({_ATTRIBUTES})>|({_ANY_ATTRIBUTES})(?:>|\Z))"
+    rf"((?:{_ATTRIBUTES})(?=>)|{_ANY_ATTRIBUTES})(?:>|\Z)"
     r"(?(2)(?:[^<]++|<(?!/(?i:\2)(?![^\s/>])))*+)"
     r"|!--(?:-?>|(?:[^-]++|-(?!-!?>))*+(?:--!?>|\Z))"
     r"|[!?/][^>]*+(?:>|\Z))|\Z)"
@@ -35,9 +35,7 @@ _ATTRIBUTE = re.compile(
 )
 
 Token = tuple[str, ...]
-"""Text, element without markup in it, tag as written (`/` in front of an end tag), attributes of the usual
-form, other attributes.
-"""
+"""Text, element without markup in it, tag as written (`/` in front of an end tag), attributes."""
 
 
 def tokens(html: str) -> Iterator[list[Token]]:
@@ -52,7 +50,7 @@ def tokens(html: str) -> Iterator[list[Token]]:
 
 def attribute_values(attributes: str) -> dict[str, str]:
     """Raw values by lower-cased name; of two attributes of one name the first counts."""
-    if len(attributes) > _MAX_ATTRIBUTES:
+    if len(attributes) > MAX_ATTRIBUTES:
         return {}
     found = _ATTRIBUTE.findall(attributes)
     found.reverse()

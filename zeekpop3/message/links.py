@@ -27,10 +27,10 @@ _OF_FILES = (".zip", ".mov", ".md", ".sh", ".py", ".pl", ".rs", ".ps", ".ai", ".
 class Link(NamedTuple):
     """One link.
 
-    `position` counts in the message, from 1. `target`: the original of a URL that a gateway has rewritten, else None. `scheme`, `host`, `site`: those
-    of `target`, or of `url`; None if there are none. `text`: what is shown for it, None if nothing is.
-    `origin`: `text` or `html`. `text_site`: the site that `text` shows. `tag`: the HTML element, None for a
-    URL in text. `hidden`: it is not to be seen, as a tracking image.
+    `position` counts in the message, from 1. `target`: the original of a URL that a gateway has rewritten,
+    else None. `scheme`, `host`, `site`: those of `target`, or of `url`; None if there are none. `text`: what
+    is shown for it, None if nothing is. `origin`: `text` or `html`. `text_site`: the site that `text` shows,
+    if that is the text of a link.
     """
 
     position: int
@@ -42,8 +42,6 @@ class Link(NamedTuple):
     text: str | None
     origin: str
     text_site: str | None
-    tag: str | None
-    hidden: bool
 
 
 def collect(text: str | None, html: str | None, defects: Defects) -> tuple[list[Link], str | None]:
@@ -52,24 +50,26 @@ def collect(text: str | None, html: str | None, defects: Defects) -> tuple[list[
     visible: str | None = None
     if text is not None and "://" in text:
         found = urls.in_text(text, defects)
-        out = [_link(number, url, None, "text", None, False) for number, url in enumerate(found, 1)]
+        out = [_link(number, url, "text") for number, url in enumerate(found, 1)]
     if html is not None:
         visible, elements = html_text.read(html, defects, text=text is None or text.isspace() or not text)
-        for url, shown, tag, hidden in elements:
+        for url, shown, is_link_text in elements:
             if len(out) >= MAX_LINKS:
                 defects["urls_cut"] = None
                 break
-            out.append(_link(len(out) + 1, url, shown, "html", tag or None, hidden))
+            text_site = shown_site(shown) if shown and is_link_text and "." in shown else None
+            out.append(_link(len(out) + 1, url, "html", shown, text_site))
     return out, visible
 
 
-def _link(position: int, url: str, text: str | None, origin: str, tag: str | None, hidden: bool) -> Link:
+def _link(
+    position: int, url: str, origin: str, text: str | None = None, text_site: str | None = None
+) -> Link:
     scheme, host, site = urls.split(url)
     target = original(url, host, site)
     if target is not None:
         scheme, host, site = urls.split(target)
-    text_site = shown_site(text) if text is not None and tag == "a" and "." in text else None
-    return Link(position, url, target, scheme, host or None, site, text, origin, text_site, tag, hidden)
+    return Link(position, url, target, scheme, host or None, site, text, origin, text_site)
 
 
 def shown_site(text: str) -> str | None:

@@ -86,7 +86,10 @@ def collect(
     out: list[Address] = []
     people: dict[str, list[str]] = {}
     counts: dict[str, int] = {}
-    for field, value in [(FIELDS[low], values[i]) for i, low in enumerate(lowered) if low in FIELDS]:
+    for low, value in zip(lowered, values, strict=True):
+        if low not in FIELDS:
+            continue
+        field = FIELDS[low]
         usual = _usual(value) if len(value) <= _MAX_CACHED else None
         found = entries(value, defects) if usual is None else [value]
         if field in _LISTS:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.tables.arrays import array_of
-from zeekpop3.tables.column import Table
+from zeekpop3.tables.column import ITEM, Table
 from zeekpop3.tables.privacy import Privacy
 from zeekpop3.tables.schema import schema
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _VALUE_BYTES = 25  # of a row, for each column, without large texts
-_ITEM = "item."  # where the sources of columns of an item begin
 _LARGE = {"body", "raw", "free"}  # values that may be large, by what privacy does to them
 
 
@@ -26,9 +25,8 @@ class TableBuilder:
         self.name = table.name
         self._columns = table.columns
         sources = [str(column.source or column.name) for column in table.columns]
-        self._values = attrgetter(*(source for source in sources if not source.startswith(_ITEM)))
-        of_items = [source.removeprefix(_ITEM) for source in sources if source.startswith(_ITEM)]
-        self._item_values = attrgetter(*of_items) if of_items else None
+        self._values = attrgetter(*(source for source in sources if source != ITEM))
+        self._has_items = ITEM in sources
         rules = [(privacy or Privacy()).rule(column.personal) for column in table.columns]
         self._rules = [(index, rule) for index, rule in enumerate(rules) if rule is not None]
         self._large = [
@@ -49,9 +47,8 @@ class TableBuilder:
     def add(self, record: Any) -> None:
         """Add the row of a record, or the rows of an `ItemsRecord` (see `records`)."""
         rows: list[Any] = [self._values(record)]
-        if self._item_values is not None:
-            # Columns of items follow those of the mail.
-            rows = [rows[0] + values for values in map(self._item_values, record.items)]
+        if self._has_items:
+            rows = [rows[0] + item for item in record.items]
         if self._rules:
             rows = [self._ruled(list(row), record) for row in rows]
         self._rows += rows

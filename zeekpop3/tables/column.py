@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+ITEM = "item"
+
+
 class Column(NamedTuple):
     """A column of a table, or a field of a struct.
 
@@ -66,6 +69,11 @@ def structs(
 def of(owner: str, *columns: Column) -> tuple[Column, ...]:
     """Columns that are filled from attributes of the record's attribute `owner`."""
     return tuple(column._replace(source=f"{owner}.{column.source or column.name}") for column in columns)
+
+
+def of_item(*columns: Column) -> tuple[Column, ...]:
+    """Columns that are the fields of an item, in the same order (see `records.ItemsRecord`)."""
+    return tuple(column._replace(source=ITEM) for column in columns)
 
 
 def arrow_type(column: Column) -> pa.DataType:

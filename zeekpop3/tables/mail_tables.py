@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zeekpop3.tables.column import Column, looked_up, of, structs, table
+from zeekpop3.tables.column import Column, looked_up, of, of_item, structs, table
 from zeekpop3.tables.shared_columns import CONNECTION, DEFECTS, DEPTH, FIDELITY, TS, UID, USER
 
 _RECEIVED = (
@@ -176,8 +176,7 @@ ADDRESSES = table(
     "uid trans_depth part field position",
     *_OF_MAIL,
     _PART,
-    *of(
-        "item",
+    *of_item(
         Column(
             "field",
             "from, sender, reply_to, to, cc, bcc, return_path or delivered_to.",
@@ -199,8 +198,7 @@ LINKS = table(
     "uid trans_depth part position",
     *_OF_MAIL,
     _PART,
-    *of(
-        "item",
+    *of_item(
         Column("position", "Ordinal in the message, from 1.", "int32"),
         Column("url", "The URL as written.", personal="body", looked_up=True),
         Column(
@@ -226,8 +224,7 @@ ATTACHMENTS = table(
     "A part of a message that a mail program offers to save.",
     "uid trans_depth part",
     *_OF_MAIL,
-    *of(
-        "item",
+    *of_item(
         _PART._replace(meaning="Section of the part, numbered as in IMAP (RFC 3501, 6.4.5): 2 or 1.3."),
         _ATTACHMENT[0],
         Column("filename_raw", "File name as in the mail, decoded, with any path."),

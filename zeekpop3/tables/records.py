@@ -78,13 +78,14 @@ class MailRecord:
 
 @dataclass(slots=True)
 class ItemsRecord:
-    """The links, addresses or attachments of a mail; each is a row of their table.
+    """The links, addresses or attachments of a mail: tuples with the last columns of their table, each for a
+    row of it.
 
     `part`: the message inside the mail that has them, "" for the mail itself.
     """
 
     transfer: Transfer
-    items: Sequence[Any]
+    items: Sequence[tuple[Any, ...]]
     part: str = ""
 
 
