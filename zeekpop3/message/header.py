@@ -29,7 +29,22 @@ _BLANK_LINE_LF = re.compile(rb"\n\n")
 _SKIPPED = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
 _CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
 _FIELD_FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
+_MAX_NAMES = 4_096
+_MAX_NAME = 64  # characters
 _CR = 13
+
+
+class _Names(dict[str, tuple[str, str]]):
+    """A field name, and the same in lower case: most mails have the same names, so they share them."""
+
+    def __missing__(self, name: str) -> tuple[str, str]:
+        both = (name, name.lower())
+        if len(self) < _MAX_NAMES and len(name) <= _MAX_NAME:
+            self[name] = both
+        return both
+
+
+_NAMES = _Names()
 
 
 @dataclass(slots=True)
@@ -70,7 +85,9 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         names, values, length = _without_other_lines(text, defects)
         if length is not None:
             body = start + len(text[:length].encode(encoding))
-    lowered = [name.lower() for name in names]
+    both = [_NAMES[name] for name in names]
+    names = [name for name, _ in both]
+    lowered = [name for _, name in both]
     values = [
         value.rstrip() if "\n" not in value else value.replace("\r\n", "").replace("\n", "").rstrip()
         for value in values

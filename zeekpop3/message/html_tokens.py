@@ -25,7 +25,7 @@ _RAW = "(?i:script|style|title|textarea|xmp|iframe|noembed|noframes)"
 _TOKEN = re.compile(
     r"([^<]*+(?:<(?![a-zA-Z/!?])[^<]*+)*+)"
     rf"(?:<(?:(?:(?=[sStTxXiInN])(?=({_RAW})(?=[\s/>])))?+(/?[a-zA-Z][^\s/>]*+)"
-    rf"((?:{_ATTRIBUTES})(?=>)|{_ANY_ATTRIBUTES})(?:>|\Z)"
+    rf"(?:>|((?:{_ATTRIBUTES})(?=>)|{_ANY_ATTRIBUTES})(?:>|\Z))"
     r"(?(2)(?:[^<]++|<(?!/(?i:\2)(?![^\s/>])))*+)"
     r"|!--(?:-?>|(?:[^-]++|-(?!-!?>))*+(?:--!?>|\Z))"
     r"|[!?/][^>]*+(?:>|\Z))|\Z)"

@@ -134,6 +134,8 @@ def _record(section: str, fields: Header, root: parts.Part, defects: Defects, is
 
 def _enclosed(mail: Mail, root: parts.Part, defects: Defects, is_signed_body: bool) -> list[Mail]:
     """The records of the messages inside, at any depth; size and hash are those of their attachments."""
+    if not root.children:
+        return []
     files = {attachment.part: attachment for attachment in mail.attachments}
     out: list[Mail] = []
     found = len(mail.addresses) + len(mail.links)

@@ -14,7 +14,8 @@ from zeekpop3.tables.schema import schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_VALUE_BYTES = 25  # of a row, for each column, without large texts
+_VALUE_BYTES = 25  # of a row, for each column, without large texts and lists
+_LISTED_BYTES = 200  # of a header field or the like in a list
 _LARGE = {"body", "raw", "free"}  # values that may be large, by what privacy does to them
 
 
@@ -29,10 +30,11 @@ class TableBuilder:
         self._has_items = ITEM in sources
         rules = [(privacy or Privacy()).rule(column.personal) for column in table.columns]
         self._rules = [(index, rule) for index, rule in enumerate(rules) if rule is not None]
-        self._large = [
-            index
-            for index, column in enumerate(table.columns)
-            if (column.personal in _LARGE and not column.repeats) or (column.repeated and column.fields)
+        large = [column.personal in _LARGE and not column.repeats for column in table.columns]
+        columns = list(enumerate(table.columns))
+        self._texts = [index for index, column in columns if large[index] and not column.repeated]
+        self._lists = [
+            index for index, column in columns if column.repeated and (column.fields or large[index])
         ]
         self.reset()
 
@@ -52,15 +54,15 @@ class TableBuilder:
         if self._rules:
             rows = [self._ruled(list(row), record) for row in rows]
         self._rows += rows
-        self.nbytes += _VALUE_BYTES * len(self._columns) * len(rows)
-        for index in self._large:
-            for row in rows:
-                value = row[index]
-                if isinstance(value, tuple):
-                    value = value[0]  # parallel lists
-                if value is not None:
-                    # A list is of header fields or the like, about 200 bytes each.
-                    self.nbytes += 200 * len(value) if isinstance(value, list) else len(value)
+        size = _VALUE_BYTES * len(self._columns) * len(rows)
+        for row in rows:
+            for index in self._texts:
+                if text := row[index]:
+                    size += len(text)
+            for index in self._lists:
+                if items := row[index]:
+                    size += _LISTED_BYTES * len(items[0] if isinstance(items, tuple) else items)
+        self.nbytes += size
 
     def _ruled(self, row: list[Any], record: Any) -> list[Any]:
         for index, rule in self._rules:

@@ -28,7 +28,7 @@ def _community_id(conn_id: ConnId) -> str | None:
     try:
         flow = FlowTuple.make_tcp(conn_id.orig_h, conn_id.resp_h, conn_id.orig_p, conn_id.resp_p)
         hasher = CommunityID()
-        found: str | None = hasher.render(hasher.hash(flow.in_nbo().in_order()))
+        found: str | None = hasher.render(hasher.hash(flow.in_order().in_nbo()))
     except (FlowTupleError, ValueError):  # not addresses
         return None
     return found
