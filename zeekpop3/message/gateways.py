@@ -14,7 +14,6 @@ from urllib.parse import unquote
 from zeekpop3.message.urls import split
 
 _MAX_REWRITES = 5
-_GOOGLE = "google."
 _MAX_LENGTH = 1 << 16  # characters
 _ABSOLUTE = re.compile(r"(?:https?|ftp):/", re.IGNORECASE)
 _PARAMETER = re.compile(r"[?&;]([A-Za-z]{1,20})=([^&#]*)")
@@ -29,24 +28,22 @@ _CHECK_POINT = re.compile(r"/v\d+/(?:[^/]+/)?___(.+?)___(?:\.|$)", re.DOTALL)
 def original(url: str, host: str, site: str | None) -> str | None:
     """Where `url` leads, if a gateway that is known has rewritten it. `host`, `site`: those of `url`."""
     found: str | None = None
-    rewrites = 0
-    while site is not None and (site in _GATEWAYS or site.startswith(_GOOGLE)) and rewrites < _MAX_REWRITES:
-        target = _unwrapped(url, host, site)
+    for _ in range(_MAX_REWRITES):
+        target = _unwrapped(url, host, site) if site is not None else None
         if target is None or _ABSOLUTE.match(target) is None:
             break
         found = url = target
         _, host, site = split(url)
-        rewrites += 1
     return found
 
 
 def _unwrapped(url: str, host: str, site: str) -> str | None:
-    if site.startswith(_GOOGLE):
+    if site.startswith("google."):
         # www.google.TLD/url, and no other page of Google's.
         is_link = host.startswith("www.google.") and "/url?" in url and len(url) <= _MAX_LENGTH
         return _parameter(url, "q", "url") if is_link else None
-    suffix, read = _GATEWAYS[site]
-    if len(url) > _MAX_LENGTH or not (host == suffix or host.endswith("." + suffix)):
+    suffix, read = _GATEWAYS.get(site, ("", ""))
+    if not suffix or len(url) > _MAX_LENGTH or not (host == suffix or host.endswith("." + suffix)):
         return None
     return _parameter(url, read) if isinstance(read, str) else read(url)
 

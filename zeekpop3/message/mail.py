@@ -122,7 +122,7 @@ def _record(section: str, fields: Header, root: parts.Part, defects: Defects, is
     mail = Mail(part=section)
     _fill_header_columns(mail, fields, defects)
     mail.content_type = root.kind if "content-type" in fields.first else None
-    if not verdicts.FIELDS.isdisjoint(fields.first):
+    if not fields.first.keys().isdisjoint(verdicts.FIELDS):
         said = verdicts.collect(fields.lowered, fields.values)
         mail.auth_server, mail.auth_spf, mail.auth_dkim, mail.auth_dmarc, mail.auth_arc = said
     if "dkim-signature" in fields.first:
@@ -200,7 +200,7 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
             defects["references_cut"] = None
             del mail.references[MAX_REFERENCES:]
     mail.thread_id = _thread_id(mail)
-    if not _AGENTS.isdisjoint(shown):
+    if not shown.keys().isdisjoint(_AGENTS):
         agents = [value for name, value in zip(fields.lowered, values, strict=True) if name in _AGENTS]
         mail.user_agent = agents[-1]
     for value in _all("x-originating-ip", fields, fields.values):

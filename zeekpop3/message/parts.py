@@ -92,7 +92,7 @@ def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool)
 def _part(src: bytes, end: int, fields: Header, default: str, defects: Defects) -> Part:
     """The part with the header `fields`; `default`: its kind if it has no Content-Type."""
     head = fields.first
-    if len(fields.lowered) > len(head) and any(fields.lowered.count(name) > 1 for name in _MIME_FIELDS):
+    if len(fields.lowered) > len(head) and max(map(fields.lowered.count, _MIME_FIELDS)) > 1:
         defects["duplicate_header"] = None
     kind, parameters = default, params.NONE
     if value := head.get("content-type"):
