@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 from zeekpop3.message import urls
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.html_space import tidy, with_characters, without_references
-from zeekpop3.message.html_tokens import AT_ONCE, MAX_ATTRIBUTES, Token, attribute_values, tokens
+from zeekpop3.message.html_tokens import AT_ONCE, Token, attribute_values, tokens
 
 MAX_LINKS = 10_000
 MAX_URL = 8_192  # characters
@@ -46,7 +46,8 @@ _LEADS = {
     "button": "formaction", "object": "data", "meta": "content",
 }  # fmt: skip
 # Tags that change what follows, or lead somewhere.
-_SPECIAL = frozenset((*_LEADS, "/a", "pre", "/pre"))
+_TEMPLATE = "template"
+_SPECIAL = frozenset((*_LEADS, "/a", "pre", "/pre", _TEMPLATE))
 _MAX_SPELLINGS = 4_096
 _VOID = frozenset(
     ("area", "base", "body", "br", "col", "embed", "hr", "html", "img", "input", "link",
@@ -56,21 +57,18 @@ _VOID = frozenset(
 _PAIRED = frozenset(["div", "table", "center", "ul", "ol", "blockquote", "section", "form", "article"])
 
 # What may hide an element, in lower case.
-_HIDING_WORDS = ("display", "opacity", "hidden", "<template")
-_HIDING = re.compile(
-    r"display\s*+:\s*+none|opacity\s*+:\s*+0(?![.\d]*[1-9])"
-    r"|(?<=[\s\"':])hidden(?=[\s=/>;\"'])|<template(?=[\s/>])"
-)
-_HIDDEN_STYLE = re.compile(
-    r"(?<![\w-])(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d]*[1-9]))",
-    re.IGNORECASE,
-)
+_HIDING_WORDS = ("display", "visibility", "opacity", "hidden")
+_STYLES = r"display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d]*[1-9])"
+_HIDING = re.compile(rf"{_STYLES}|(?<=[\s/\"'])hidden(?![^\s/=])")
+_HIDDEN_STYLE = re.compile(rf"(?<![\w-])(?:{_STYLES})", re.IGNORECASE)
 _ONE_PIXEL = re.compile(r"\s*+(?:0*1|0++)(?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE)
 _REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?[\"']?(.*)", re.IGNORECASE | re.DOTALL)
 
-# URLs that need no cleaning, and the usual place of a link's URL: the first attribute.
+# URLs that need no cleaning, and a link's URL among attributes of the usual form.
 _CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")
-_FIRST_HREF = re.compile(r"\s++[hH][rR][eE][fF]=\"([^\"]++)\"")
+_HREF = re.compile(
+    r"(?:\s++(?![hH][rR][eE][fF][\s=])[a-zA-Z-]++=\"[^\"]*+\")*+\s++[hH][rR][eE][fF]=\"([^\"]++)\""
+)
 # A reference in an attribute counts without its semicolon only if no letter, digit or "=" follows.
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[a-zA-Z][a-zA-Z0-9]*(?:;|(?![=a-zA-Z0-9])))")
 _EDGES = "".join(map(chr, range(33)))
@@ -90,7 +88,7 @@ def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None,
 
     Lines of the text end with LF; white space is collapsed; paragraphs are an empty line apart.
     """
-    page = _Page(_hides(html), defects)
+    page = _Page(defects)
     _read_tokens(page, chain.from_iterable(_flushed(page, html.replace("\n", "\r"))))
     page.close_link()
     page.flush()
@@ -100,6 +98,7 @@ def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None,
 def _flushed(page: _Page, html: str) -> Iterator[list[Token]]:
     """The tokens of a body in blocks; the text of each is made final before the next one is read."""
     for block in tokens(html):
+        page.hides = _hides(block)
         yield block
         page.flush()
 
@@ -121,7 +120,6 @@ _TAGS = _Tags()
 def _read_tokens(page: _Page, tokens: Iterator[Token]) -> None:
     append = page.out.append
     tags = _TAGS
-    hides = page.hides
     for text, _, tag, attributes in tokens:
         if text:
             append(text.replace("\r", "\n\f") if page.pre else text)
@@ -130,21 +128,22 @@ def _read_tokens(page: _Page, tokens: Iterator[Token]) -> None:
             append(mark)
         if special:
             page.element(special, attributes)
-        if hides and page.is_hidden(tag, attributes):
+        if special == _TEMPLATE or (attributes and page.hides and _is_hidden(attribute_values(attributes))):
             page.skip_hidden(tag.lower(), tokens)
 
 
-def _hides(html: str) -> bool:
-    """Whether an element may be hidden by its attributes at all; large bodies are not searched for that."""
-    if len(html) > AT_ONCE:
+def _hides(block: list[Token]) -> bool:
+    """Whether attributes of some tokens may hide an element; many attributes are not searched for that."""
+    attributes = " ".join([attributes for _, _, _, attributes in block])
+    if len(attributes) > AT_ONCE:
         return True
-    html = html.lower()
+    attributes = attributes.lower()
     for word in _HIDING_WORDS:
-        at = html.find(word)
+        at = attributes.find(word)
         while at >= 0:
-            if _HIDING.match(html, at):
+            if _HIDING.match(attributes, at):
                 return True
-            at = html.find(word, at + 1)
+            at = attributes.find(word, at + 1)
     return False
 
 
@@ -158,8 +157,8 @@ class _Page:
     already. `shown`: URLs that are the text of links.
     """
 
-    hides: bool
     defects: Defects
+    hides: bool = False
     out: list[str] = field(default_factory=list)
     done: StringIO = field(default_factory=StringIO)
     elements: dict[Element, None] = field(default_factory=dict)
@@ -199,12 +198,12 @@ class _Page:
             self.close_link()
         elif tag == "pre" or tag == "/pre":
             self.pre = tag == "pre"
-        else:
+        elif tag != _TEMPLATE:
             self._lead(tag, attributes)
 
     def _open_link(self, attributes: str) -> None:
         self.close_link()
-        href = _FIRST_HREF.match(attributes)
+        href = _HREF.match(attributes)
         value = href[1] if href is not None else attribute_values(attributes).get("href")
         self.link = self._url(value) if value else None
         self.link_text = ""
@@ -264,13 +263,6 @@ class _Page:
         if _ABSOLUTE.match(value) is None:
             return _joined(self.base, value) if self.base and value and value[0] != "#" else None
         return None if value[:11].lower().startswith(_NOT_LINKS) else value
-
-    def is_hidden(self, tag: str, attributes: str) -> bool:
-        """Whether an element is hidden."""
-        words = attributes[:MAX_ATTRIBUTES].lower()
-        if "none" in words or "hidden" in words or "opacity" in words:
-            return _is_hidden(attribute_values(attributes))
-        return tag.lower() == "template"
 
     def skip_hidden(self, tag: str, tokens: Iterator[Token]) -> None:
         """Reads the hidden element `tag` to its end, for its links alone."""

@@ -13,7 +13,7 @@ from itertools import islice
 
 AT_ONCE = 1 << 16  # characters; the tokens of more are not held all at once
 BLOCK = 1 << 12  # tokens
-MAX_ATTRIBUTES = 1 << 16  # characters; more attributes of one tag are not read
+_MAX_ATTRIBUTES = 1 << 16  # characters; more attributes of one tag are not read
 
 # Attributes up to the ">": quotes count after "=" only, and a name may begin with "=".
 _VALUE = r"(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^\s>\"'][^\s>]*+)?+"
@@ -50,7 +50,7 @@ def tokens(html: str) -> Iterator[list[Token]]:
 
 def attribute_values(attributes: str) -> dict[str, str]:
     """Raw values by lower-cased name; of two attributes of one name the first counts."""
-    if len(attributes) > MAX_ATTRIBUTES:
+    if len(attributes) > _MAX_ATTRIBUTES:
         return {}
     found = _ATTRIBUTE.findall(attributes)
     found.reverse()
