@@ -338,6 +338,24 @@ def html_links(size: int) -> bytes:
 
 
 @hostile
+def html_base(size: int) -> bytes:
+    """Relative links with a base that is much longer than they are."""
+    head = (
+        b'Content-Type: text/html\r\n\r\n<base href="http://a.example/'
+        + b"b" * min(size // 4, 7_000)
+        + b'/">'
+    )
+    return numbered("<a href=%d>", size, head)
+
+
+@hostile
+def html_long_base(size: int) -> bytes:
+    """The same with a base of the size of the mail."""
+    head = b'Content-Type: text/html\r\n\r\n<base href="http://a.example/' + b"b/" * (size // 4) + b'">'
+    return numbered("<a href=%d>", size, head)
+
+
+@hostile
 def html_number(size: int) -> bytes:
     return b"Content-Type: text/html\r\n\r\n<a href='&#" + b"1" * (size // 2) + b"'>&#" + b"1" * (size // 2)
 

@@ -22,6 +22,7 @@ from zeekpop3.message.html_tokens import AT_ONCE, Token, attribute_values, token
 MAX_LINKS = 10_000
 MAX_URL = 8_192  # characters
 MAX_LINK_TEXT = 1_000  # characters
+_MAX_JOINED = 4  # characters of a body's relative URLs with their base, for each of the body
 
 _PARAGRAPH = "p h1 h2 h3 h4 h5 h6 hr blockquote ul ol dl table pre form"
 _LINE = (
@@ -64,10 +65,11 @@ _HIDDEN_STYLE = re.compile(rf"(?<![\w-])(?:{_STYLES})", re.IGNORECASE)
 _ONE_PIXEL = re.compile(r"\s*+(?:0*1|0++)(?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE)
 _REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?[\"']?(.*)", re.IGNORECASE | re.DOTALL)
 
-# URLs that need no cleaning, and a link's URL among attributes of the usual form.
+# A URL that needs no cleaning, and one as the link of an element whose attributes have the usual form.
 _CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")
 _HREF = re.compile(
-    r"(?:\s++(?![hH][rR][eE][fF][\s=])[a-zA-Z-]++=\"[^\"]*+\")*+\s++[hH][rR][eE][fF]=\"([^\"]++)\""
+    r"(?:\s++(?![hH][rR][eE][fF][\s=])[a-zA-Z-]++=\"[^\"]*+\")*+"
+    rf"\s++[hH][rR][eE][fF]=\"({_CLEAN_URL.pattern})\""
 )
 # A reference in an attribute counts without its semicolon only if no letter, digit or "=" follows.
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[a-zA-Z][a-zA-Z0-9]*(?:;|(?![=a-zA-Z0-9])))")
@@ -88,7 +90,7 @@ def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None,
 
     Lines of the text end with LF; white space is collapsed; paragraphs are an empty line apart.
     """
-    page = _Page(defects)
+    page = _Page(defects, _MAX_JOINED * len(html))
     _read_tokens(page, chain.from_iterable(_flushed(page, html.replace("\n", "\r"))))
     page.close_link()
     page.flush()
@@ -154,10 +156,11 @@ class _Page:
     `out`: text since the last `flush`, `done`: text before it. `hides`: whether there may be hidden elements;
     `hidden`: whether one hides what is being read. `link`: URL of the open link; its text is `link_text`, and
     what stands in `out` from `link_at` on; `alt` is that of an image in it. `seen`: attributes that were read
-    already. `shown`: URLs that are the text of links.
+    already. `shown`: URLs that are the text of links. `room`: characters that relative URLs may still get.
     """
 
     defects: Defects
+    room: int
     hides: bool = False
     out: list[str] = field(default_factory=list)
     done: StringIO = field(default_factory=StringIO)
@@ -204,8 +207,11 @@ class _Page:
     def _open_link(self, attributes: str) -> None:
         self.close_link()
         href = _HREF.match(attributes)
-        value = href[1] if href is not None else attribute_values(attributes).get("href")
-        self.link = self._url(value) if value else None
+        if href is not None:
+            self.link = href[1]
+        else:
+            value = attribute_values(attributes).get("href")
+            self.link = self._url(value) if value else None
         self.link_text = ""
         self.link_at = len(self.out)
         self.alt = None
@@ -232,8 +238,8 @@ class _Page:
         value = _refresh(values) if tag == "meta" else values.get(_LEADS[tag])
         url = self._url(value) if value else None
         if url is not None:
-            if tag == "base":
-                self.base = self.base or url
+            if tag == "base" and not self.base:
+                self.base = url[:MAX_URL]
             self._add(url, alt)
             if len(self.seen) < MAX_LINKS:
                 self.seen.add(attributes)
@@ -261,8 +267,19 @@ class _Page:
         if value.startswith(("http://", "https://")):
             return value
         if _ABSOLUTE.match(value) is None:
-            return _joined(self.base, value) if self.base and value and value[0] != "#" else None
+            return self._at_base(value) if self.base and value and value[0] != "#" else None
         return None if value[:11].lower().startswith(_NOT_LINKS) else value
+
+    def _at_base(self, value: str) -> str | None:
+        """The URL that a relative one stands for."""
+        url = None
+        if self.room > 0:
+            url = _joined(self.base, value)
+            self.room -= len(url or "")
+        if self.room < 0:
+            self.defects["urls_cut"] = None
+            return None
+        return url
 
     def skip_hidden(self, tag: str, tokens: Iterator[Token]) -> None:
         """Reads the hidden element `tag` to its end, for its links alone."""
