@@ -164,6 +164,40 @@ def test_hidden_links_are_links() -> None:
     ]  # fmt: skip
 
 
+LOADED = {
+    "<table background=http://a.example/1><tr><Td BackGround='http://a.example/2'>": ["1", "2"],
+    '<img src="http://a.example/1" srcset="http://a.example/2 2x,http://a.example/3, http://a.example/4 4x">':
+        ["1", "2", "3", "4"],
+    '<video poster="http://a.example/1">': ["1"],
+    '<svg><a xlink:href="http://a.example/1">x</a><use xlink:href="//a.example/2"/></svg>': ["1", "2"],
+    "<div style=\"background-image: URL( 'http://a.example/1' ), url(http://a.example/2)\">": ["1", "2"],
+    '<p style="background:url(&quot;http://a.example/1&quot;)" hidden>x<b style="background:url(http://a.example/2)">':
+        ["1", "2"],
+    '<div style="background:url(data:image/gif;base64,//)">': [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("html", LOADED)
+def test_urls_that_any_element_may_load(html: str) -> None:
+    """Backgrounds and the like can track a reader as images can."""
+    assert [url.rpartition("/")[2] for url in urls(html)] == LOADED[html]
+
+
+def test_links_in_comments_that_outlook_shows() -> None:
+    """Other programs skip them, so they have no text; the comment ends where it does for those."""
+    html = (
+        'a<!--[if gte mso 9]></td></table><a href="http://a.example/1">x</a>'
+        '<v:rect style="background:url(http://a.example/2)"><![endif]-->'
+        '<!--[If !mso]><!--><a href="http://a.example/3">y</a><!--<![endif]-->'
+        '<!-- <a href="http://no.example/">no</a> --><!--[if mso]> --> b<!--[if mso]><a href="http://a.example/4">'
+    )
+    text, found = read(html, {})
+    assert text == "ay b"
+    assert sorted((url[-1], shown) for url, shown, _ in found) == [
+        ("1", None), ("2", None), ("3", "y"), ("4", None),
+    ]  # fmt: skip
+
+
 def test_urls_in_the_text() -> None:
     """A URL that no element leads to is a link as well; one that is only the text of a link is not."""
     html = 'see http://a.example/1. <a href="http://b.example/">http://c.example/2</a>'

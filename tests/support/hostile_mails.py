@@ -205,6 +205,10 @@ _FILLED: dict[str, tuple[bytes, ...]] = {
     "html_blanks_only": (b" ", b"Content-Type: text/html\r\n\r\nhref"),
     "html_equals": (b"=", b"Content-Type: text/html\r\n\r\n"),
     "html_references": (b"&amp;&#x41;", b'Content-Type: text/html\r\n\r\n<a href="http:'),
+    "html_conditional": (b"<!--[if ", b"Content-Type: text/html\r\n\r\n"),
+    "html_conditional_links": (b"<!--[if x]><a href=//a>-->", b"Content-Type: text/html\r\n\r\n"),
+    "html_backgrounds": (b"<td background=//a style='background:url(", b"Content-Type: text/html\r\n\r\n"),
+    "html_srcset": (b"//a,", b"Content-Type: text/html\r\n\r\n<img srcset="),
     "html_meta": (b"<meta \xe4", b"Content-Type: text/html\r\n\r\n"),
 }
 """What `filled` makes a mail of: the unit, what comes before, what comes after."""

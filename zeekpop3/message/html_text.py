@@ -1,7 +1,8 @@
 """What a reader sees of an HTML body, and where its elements lead to.
 
 One pass over the tokens; no tree. Not shown: comments, script, style, title, template, and elements that
-their own attributes hide. Style sheets are not applied.
+their own attributes hide. Of what is not shown the links count all the same, also of comments that are shown
+by Outlook.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from urllib.parse import urljoin
 
 from zeekpop3.message import urls
 from zeekpop3.message.defects import Defects
+from zeekpop3.message.html_attributes import is_hidden, is_pixel, loaded, survey
 from zeekpop3.message.html_space import tidy, with_characters, without_references
-from zeekpop3.message.html_tokens import AT_ONCE, Token, attribute_values, tokens
+from zeekpop3.message.html_tokens import Token, attribute_values, tokens
 
 MAX_LINKS = 10_000
 MAX_URL = 8_192  # characters
@@ -57,13 +59,10 @@ _VOID = frozenset(
 # Elements whose end tag cannot be left out: an end tag too many ends the element around it.
 _PAIRED = frozenset(["div", "table", "center", "ul", "ol", "blockquote", "section", "form", "article"])
 
-# What may hide an element, in lower case.
-_HIDING_WORDS = ("display", "visibility", "opacity", "hidden")
-_STYLES = r"display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d]*[1-9])"
-_HIDING = re.compile(rf"{_STYLES}|(?<=[\s/\"'])hidden(?![^\s/=])")
-_HIDDEN_STYLE = re.compile(rf"(?<![\w-])(?:{_STYLES})", re.IGNORECASE)
-_ONE_PIXEL = re.compile(r"\s*+(?:0*1|0++)(?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE)
 _REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?[\"']?(.*)", re.IGNORECASE | re.DOTALL)
+
+# A comment that Outlook shows (conditional comments of Internet Explorer 5 and Word).
+_CONDITIONAL = re.compile(r"<!--\[if\b[^>]{0,200}+>((?:[^-]++|-(?!-!?>))*+)", re.IGNORECASE)
 
 # A URL that needs no cleaning, and one as the link of an element whose attributes have the usual form.
 _CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")
@@ -94,13 +93,16 @@ def read(html: str, defects: Defects, *, text: bool = True) -> tuple[str | None,
     _read_tokens(page, chain.from_iterable(_flushed(page, html.replace("\n", "\r"))))
     page.close_link()
     page.flush()
+    if "<!--[" in html:
+        for comment in _CONDITIONAL.findall(html):
+            page.read_comment(comment)
     return tidy(page.done.getvalue()) if text else None, list(page.elements)
 
 
 def _flushed(page: _Page, html: str) -> Iterator[list[Token]]:
     """The tokens of a body in blocks; the text of each is made final before the next one is read."""
     for block in tokens(html):
-        page.hides = _hides(block)
+        page.hides, page.loads = survey(block)
         yield block
         page.flush()
 
@@ -130,31 +132,20 @@ def _read_tokens(page: _Page, tokens: Iterator[Token]) -> None:
             append(mark)
         if special:
             page.element(special, attributes)
-        if special == _TEMPLATE or (attributes and page.hides and _is_hidden(attribute_values(attributes))):
+            if special == _TEMPLATE:
+                page.skip_hidden(special, tokens)
+        elif page.loads and "//" in attributes:
+            page.load(attribute_values(attributes))
+        if attributes and page.hides and is_hidden(attribute_values(attributes)):
             page.skip_hidden(tag.lower(), tokens)
-
-
-def _hides(block: list[Token]) -> bool:
-    """Whether attributes of some tokens may hide an element; many attributes are not searched for that."""
-    attributes = " ".join([attributes for _, _, _, attributes in block])
-    if len(attributes) > AT_ONCE:
-        return True
-    attributes = attributes.lower()
-    for word in _HIDING_WORDS:
-        at = attributes.find(word)
-        while at >= 0:
-            if _HIDING.match(attributes, at):
-                return True
-            at = attributes.find(word, at + 1)
-    return False
 
 
 @dataclass(slots=True)
 class _Page:
     """The state while a body is read.
 
-    `out`: text since the last `flush`, `done`: text before it. `hides`: whether there may be hidden elements;
-    `hidden`: whether one hides what is being read. `link`: URL of the open link; its text is `link_text`, and
+    `out`: text since the last `flush`, `done`: text before it. `hides`, `loads`: see `survey`. `hidden`:
+    whether an element hides what is being read. `link`: URL of the open link; its text is `link_text`, and
     what stands in `out` from `link_at` on; `alt` is that of an image in it. `seen`: attributes that were read
     already. `shown`: URLs that are the text of links. `room`: characters that relative URLs may still get.
     """
@@ -162,6 +153,7 @@ class _Page:
     defects: Defects
     room: int
     hides: bool = False
+    loads: bool = False
     out: list[str] = field(default_factory=list)
     done: StringIO = field(default_factory=StringIO)
     elements: dict[Element, None] = field(default_factory=dict)
@@ -210,7 +202,8 @@ class _Page:
         if href is not None:
             self.link = href[1]
         else:
-            value = attribute_values(attributes).get("href")
+            values = attribute_values(attributes)
+            value = values.get("href") or values.get("xlink:href")
             self.link = self._url(value) if value else None
         self.link_text = ""
         self.link_at = len(self.out)
@@ -243,10 +236,19 @@ class _Page:
             self._add(url, alt)
             if len(self.seen) < MAX_LINKS:
                 self.seen.add(attributes)
+        if self.loads:
+            self.load(values)
+
+    def load(self, values: dict[str, str]) -> None:
+        """The attributes of any element."""
+        for value in loaded(values):
+            url = self._url(value)
+            if url is not None:
+                self._add(url, None)
 
     def _is_unseen(self, image: dict[str, str]) -> bool:
         """Whether an image is not shown, or is too small to be seen, as tracking images are."""
-        return self.hidden or (self.hides and _is_hidden(image)) or _is_pixel(image)
+        return self.hidden or is_hidden(image) or is_pixel(image)
 
     def _add(self, url: str, text: str | None, *, is_link_text: bool = False) -> None:
         if len(self.elements) >= MAX_LINKS:
@@ -286,11 +288,9 @@ class _Page:
         if tag in _VOID or tag[:1] == "/":
             return
         same = paired = 0
-        self.hidden = True
         for _, _, inner, attributes in tokens:
             inner = inner.lower()
-            if inner in _LEADS or inner == "/a":
-                self.element(inner, attributes)
+            self._read_hidden(inner, attributes)
             name = inner.removeprefix("/")
             step = 1 if name == inner else -1
             if name == tag:
@@ -299,6 +299,21 @@ class _Page:
                 paired += step
             if same < 0 or paired < 0:
                 break
+
+    def read_comment(self, html: str) -> None:
+        """Reads a comment that some programs show, for its links alone."""
+        self.loads = True
+        for block in tokens(html):
+            for _, _, tag, attributes in block:
+                self._read_hidden(tag.lower(), attributes)
+        self.close_link()
+
+    def _read_hidden(self, tag: str, attributes: str) -> None:
+        self.hidden = True
+        if tag in _LEADS or tag == "/a":
+            self.element(tag, attributes)
+        elif self.loads and "//" in attributes:
+            self.load(attribute_values(attributes))
         self.hidden = False
 
 
@@ -308,14 +323,6 @@ def _joined(base: str, url: str) -> str | None:
         return urljoin(base, url)
     except ValueError:
         return None
-
-
-def _is_hidden(values: dict[str, str]) -> bool:
-    return "hidden" in values or _HIDDEN_STYLE.search(values.get("style", "")) is not None
-
-
-def _is_pixel(values: dict[str, str]) -> bool:
-    return all(_ONE_PIXEL.fullmatch(values.get(side, "")) for side in ("width", "height"))
 
 
 def _refresh(values: dict[str, str]) -> str | None:
