@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from zeekpop3.message import html_text
 from zeekpop3.message.defects import Defects
 from zeekpop3.message.html_text import MAX_LINK_TEXT, MAX_URL, Element, read
 
@@ -213,6 +214,14 @@ def test_each_different_link_once() -> None:
     assert len(elements(html)) == 2
     assert len(elements(html + '<iframe src="http://a.example/i"></iframe>')) == 2
     assert len(elements(html + '<a href="http://a.example/">y</a>')) == 3
+
+
+def test_spellings_of_tags_are_not_kept_for_ever() -> None:
+    """Whatever tags mails make up."""
+    for length in (5, 5_000):
+        read("".join(f"<{i:0>{length}}x><b{i:0>{length}}>" for i in range(9_999)), {})
+    assert len(html_text._TAGS) <= 4_096
+    assert max(map(len, html_text._TAGS)) <= 32
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:

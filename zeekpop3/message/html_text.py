@@ -52,6 +52,7 @@ _LEADS = {
 _TEMPLATE = "template"
 _SPECIAL = frozenset((*_LEADS, "/a", "pre", "/pre", _TEMPLATE))
 _MAX_SPELLINGS = 4_096
+_MAX_TAG = 32  # characters
 _VOID = frozenset(
     ("area", "base", "body", "br", "col", "embed", "hr", "html", "img", "input", "link",
      "meta", "source", "track", "wbr")
@@ -113,7 +114,7 @@ class _Tags(dict[str, tuple[str, str]]):
     def __missing__(self, tag: str) -> tuple[str, str]:
         name = tag.lower()
         meaning = (_BREAKS.get(name, ""), name if name in _SPECIAL else "")
-        if len(self) < _MAX_SPELLINGS:
+        if len(self) < _MAX_SPELLINGS and len(tag) <= _MAX_TAG:
             self[tag] = meaning
         return meaning
 
