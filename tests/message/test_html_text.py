@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from zeekpop3.message import html_text
@@ -83,6 +85,14 @@ TEXTS: dict[str, str] = {
 def test_visible_text(html: str) -> None:
     """Each construct gives the text that a reader sees."""
     assert text_of(html) == TEXTS[html]
+
+
+@pytest.mark.parametrize("html", TEXTS)
+def test_case_of_tags_and_attributes_does_not_matter(html: str) -> None:
+    """Text and links are the same with names in mixed case."""
+    mixed = re.sub(r"</?[a-z]+(?=[ />])|(?<= )[a-z]+(?==)", lambda match: match[0].title(), html)
+    assert text_of(mixed) == TEXTS[html]
+    assert elements(mixed) == elements(html)
 
 
 def test_links_of_elements() -> None:
