@@ -135,7 +135,7 @@ def _read_tokens(page: _Page, tokens: Iterator[Token]) -> None:
             page.element(special, attributes)
             if special == _TEMPLATE:
                 page.skip_hidden(special, tokens)
-        elif page.loads and "//" in attributes:
+        elif attributes and page.loads and "//" in attributes:
             page.load(attribute_values(attributes))
         if attributes and page.hides and is_hidden(attribute_values(attributes)):
             page.skip_hidden(tag.lower(), tokens)
