@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -29,18 +28,13 @@ class TableBuilder:
         sources = [str(column.source or column.name) for column in table.columns]
         self._values = attrgetter(*(source for source in sources if source != ITEM))
         self._has_items = ITEM in sources
-        self._first_of_item = sources.index(ITEM) if self._has_items else 0
         rules = [(privacy or Privacy()).rule(column.personal) for column in table.columns]
-        self._rules = [
-            (index - self._first_of_item, rule) for index, rule in enumerate(rules) if rule is not None
-        ]
+        self._rules = [(index, rule) for index, rule in enumerate(rules) if rule is not None]
         large = [column.personal in _LARGE and not column.repeats for column in table.columns]
-        columns = [
-            (index - self._first_of_item, large[index], column) for index, column in enumerate(table.columns)
-        ]
-        self._texts = [index for index, is_large, column in columns if is_large and not column.repeated]
+        columns = list(enumerate(table.columns))
+        self._texts = [index for index, column in columns if large[index] and not column.repeated]
         self._lists = [
-            index for index, is_large, column in columns if column.repeated and (column.fields or is_large)
+            index for index, column in columns if column.repeated and (column.fields or large[index])
         ]
         self.reset()
 
@@ -51,19 +45,14 @@ class TableBuilder:
         """Remove all rows."""
         self.nbytes = 0
         self._rows: list[Sequence[Any]] = []
-        self._shared: list[tuple[Any, ...]] = []
-        self._counts: list[int] = []
 
     def add(self, record: Any) -> None:
         """Add the row of a record, or the rows of an `ItemsRecord` (see `records`)."""
-        values = self._values(record)
-        rows = [values]
+        rows: list[Any] = [self._values(record)]
         if self._has_items:
-            rows = record.items
-            self._shared.append(values)
-            self._counts.append(len(rows))
+            rows = [rows[0] + item for item in record.items]
         if self._rules:
-            rows = [tuple(self._ruled(list(row), record)) for row in rows]
+            rows = [self._ruled(list(row), record) for row in rows]
         self._rows += rows
         size = _VALUE_BYTES * len(self._columns) * len(rows)
         for row in rows:
@@ -84,12 +73,6 @@ class TableBuilder:
         """The rows as an Arrow table of `schema(name)`; they stay until `reset`."""
         import pyarrow as pa
 
-        values: Any = [()] * len(self._columns)
-        if self._rows:
-            values = [
-                list(chain.from_iterable(map(repeat, column, self._counts)))
-                for column in zip(*self._shared, strict=True)
-            ]
-            values += zip(*self._rows, strict=True)
+        values: Any = zip(*self._rows, strict=True) if self._rows else [()] * len(self._columns)
         arrays = [array_of(each, column) for each, column in zip(values, self._columns, strict=True)]
         return pa.Table.from_arrays(arrays, schema=schema(self.name))
