@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import OutputError
 from zeekpop3.store.locks import lock, open_locked
+from zeekpop3.tables.column import Column
 from zeekpop3.tables.schema import TABLE_KEY, TABLES
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _options(table: pa.Table) -> dict[str, Any]:
         "compression_level": 1,
         "row_group_size": group_rows,
         # Dictionaries and statistics of all columns cost more than they save (measured on real mail).
-        "use_dictionary": [column.name for column in columns if column.repeats],
+        "use_dictionary": [path for column in columns for path in _repeating(column)],
         "write_statistics": [column.name for column in columns if column.searched or column.looked_up],
         # So many rows are encoded before Arrow checks whether a page is full: few if they are large. A page
         # of many times its size (1 MiB) saves nothing and takes three times its memory.
@@ -151,6 +152,13 @@ def _options(table: pa.Table) -> dict[str, Any]:
         size = {"ndv": group_rows, "fpp": 0.01}
         options["bloom_filter_options"] = {column.name: size for column in columns if column.looked_up}
     return options
+
+
+def _repeating(column: Column) -> list[str]:
+    """The paths of a column, or of the fields of its structs, whose values occur many times."""
+    if column.fields:
+        return [f"{column.name}.list.element.{field.name}" for field in column.fields if field.repeats]
+    return [column.name] if column.repeats else []
 
 
 def _rows_within(limit: int, rows: int, size: int) -> int:

@@ -8,8 +8,8 @@ from zeekpop3.tables.shared_columns import CONNECTION, DEFECTS, DEPTH, FIDELITY,
 _RECEIVED = (
     Column("raw", "The field as written, unfolded."),
     Column("from", "Host after `from`, with the text in parentheses.", source="from_"),
-    Column("by", "Host after `by`."),
-    Column("with", "Protocol after `with`.", source="with_"),
+    Column("by", "Host after `by`.", repeats=True),
+    Column("with", "Protocol after `with`.", source="with_", repeats=True),
     Column("id", "Identifier after `id`."),
     Column("for", "Recipient after `for`.", source="for_"),
     Column("date", "Time after the semicolon; null if it cannot be parsed.", "time"),
@@ -24,7 +24,7 @@ _DKIM = (
     ),
 )
 _HEADER = (
-    Column("name", "Field name as written.", source=0),
+    Column("name", "Field name as written.", source=0, repeats=True),
     Column("value", "Field value, unfolded and decoded (RFC 2047, raw 8-bit).", source=1),
 )
 # A mailbox taken apart.
