@@ -95,6 +95,23 @@ def test_case_of_tags_and_attributes_does_not_matter(html: str) -> None:
     assert elements(mixed) == elements(html)
 
 
+LOOKS_LIKE = (
+    "<tıtle>",
+    "<scrıpt>",
+    "<\u017ftyle>",
+    "<i\u0192rame>",
+    "<p hidden>a</p><p style='dı\u017fplay:none'>",
+)
+
+
+@pytest.mark.parametrize("tag", LOOKS_LIKE)
+def test_other_letters_are_not_those_of_a_tag(tag: str) -> None:
+    """What browsers show is shown: for them `ı` is no `i`, though regular expressions may take it for one."""
+    text, links = read(f'{tag}<a href="http://a.example/">x</a>', {})
+    assert (text or "").endswith("x")
+    assert links == [("http://a.example/", "x", True)]
+
+
 def test_links_of_elements() -> None:
     """Each element that leads somewhere gives a link, with its text, in any spelling of its tag."""
     html = (

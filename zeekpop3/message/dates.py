@@ -30,7 +30,7 @@ _COMMENT = re.compile(r"\([^()]*+\)")
 _ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
 _HALF_DAY = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\b\.?")
 _NUMERIC_ZONE = re.compile(
-    r"(?:(?<=[0-9 ])| ?\b(?:GMT|UTC?) ?)([-+])([0-9]{1,2})(?::?([0-9]{2}))?\Z", re.IGNORECASE
+    r"(?:(?<=[0-9 ])| ?\b(?:GMT|UTC?) ?)([-+])([0-9]{1,2})(?::?([0-9]{2}))?\Z", re.IGNORECASE | re.ASCII
 )
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:[.,][0-9]{1,6})?)?"

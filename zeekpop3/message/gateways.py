@@ -15,7 +15,7 @@ from zeekpop3.message.urls import split
 
 _MAX_REWRITES = 5
 _MAX_LENGTH = 1 << 16  # characters
-_ABSOLUTE = re.compile(r"(?:https?|ftp):/", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"(?:https?|ftp):/", re.IGNORECASE | re.ASCII)
 _PARAMETER = re.compile(r"[?&;]([A-Za-z]{1,20})=([^&#]*)")
 _ONE_SLASH = re.compile(r"(?<=:)/(?!/)")
 _PROOFPOINT_V3 = re.compile(r"/v3/__(.+?)__;([A-Za-z0-9_=-]*)!", re.DOTALL)

@@ -27,7 +27,7 @@ _BLANK_LINE_CRLF = re.compile(rb"\n\r\n")  # searching with an expression is fas
 _BLANK_LINE_LF = re.compile(rb"\n\n")
 # Not fields, but not a sign that the body has started either.
 _SKIPPED = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
-_CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
+_CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE | re.ASCII)
 _FIELD_FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
 _MAX_NAMES = 4_096
 _MAX_NAME = 64  # characters

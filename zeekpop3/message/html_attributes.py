@@ -11,11 +11,11 @@ from zeekpop3.message.html_space import with_characters
 from zeekpop3.message.html_tokens import AT_ONCE, Token
 
 _STYLES = r"display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d]*[1-9])"
-_HIDDEN_STYLE = re.compile(rf"(?<![\w-])(?:{_STYLES})", re.IGNORECASE)
-_ONE_PIXEL = re.compile(r"\s*+(?:0*1|0++)(?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE)
+_HIDDEN_STYLE = re.compile(rf"(?<![\w-])(?:{_STYLES})", re.IGNORECASE | re.ASCII)
+_ONE_PIXEL = re.compile(r"\s*+(?:0*1|0++)(?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE | re.ASCII)
 _LOADING = ("background", "poster", "xlink:href")
 _CANDIDATE = re.compile(r"(?:\A|[\s,])([^\s,/]*+//\S*+)")
-_STYLE_URL = re.compile(r"url\(\s*+[\"']?([^\"')\s]++)", re.IGNORECASE)
+_STYLE_URL = re.compile(r"url\(\s*+[\"']?([^\"')\s]++)", re.IGNORECASE | re.ASCII)
 
 # Words without which no attribute does such a thing, in lower case.
 _HIDING_WORDS = ("display", "visibility", "opacity", "hidden")

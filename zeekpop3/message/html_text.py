@@ -60,10 +60,12 @@ _VOID = frozenset(
 # Elements whose end tag cannot be left out: an end tag too many ends the element around it.
 _PAIRED = frozenset(["div", "table", "center", "ul", "ol", "blockquote", "section", "form", "article"])
 
-_REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?[\"']?(.*)", re.IGNORECASE | re.DOTALL)
+_REFRESH = re.compile(
+    r"\s*+[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?[\"']?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL
+)
 
 # A comment that Outlook shows (conditional comments of Internet Explorer 5 and Word).
-_CONDITIONAL = re.compile(r"<!--\[if\b[^>]{0,200}+>((?:[^-]++|-(?!-!?>))*+)", re.IGNORECASE)
+_CONDITIONAL = re.compile(r"<!--\[if\b[^>]{0,200}+>((?:[^-]++|-(?!-!?>))*+)", re.IGNORECASE | re.ASCII)
 
 # A URL that needs no cleaning, and one as the link of an element whose attributes have the usual form.
 _CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")

@@ -27,7 +27,7 @@ _SEGMENT = re.compile(
 _QUOTED = re.compile(r"\"((?:[^\"\\]++|\\.)*+)(\")?+", re.DOTALL)
 _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_NAMED_AGAIN = re.compile(r"[\"']?charset\s*=[\s\"']*([^\s\"';]+)", re.IGNORECASE)
+_NAMED_AGAIN = re.compile(r"[\"']?charset\s*=[\s\"']*([^\s\"';]+)", re.IGNORECASE | re.ASCII)
 _COMMENT = re.compile(r"\([^()]*+\)")
 _TYPE = re.compile(r"\s*+([^\s/;,\"()]++)\s*+/\s*+([^\s/;,\"()]++)")
 

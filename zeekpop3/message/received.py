@@ -45,7 +45,7 @@ _WRAPPED_IPV4 = re.compile(
     rf"({_OCTET}\.{_OCTET}\.{_OCTET})(?=([\])}} ]))"
 )
 _CLOSING = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
-_IPV6_TAG = re.compile(r"(?<=\[)IPv6:", re.IGNORECASE)  # RFC 5321, section 4.1.3
+_IPV6_TAG = re.compile(r"(?<=\[)IPv6:", re.IGNORECASE | re.ASCII)  # RFC 5321, section 4.1.3
 _HEX_RUN = re.compile(r"[0-9A-Fa-f:]++")
 _HEX_RUN_WITH_DOTS = re.compile(r"[0-9A-Fa-f:.]*+")
 _MAX_IPV6_LENGTH = 45

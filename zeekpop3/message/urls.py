@@ -15,7 +15,9 @@ from zeekpop3.message.sites import MAX_HOST, host_and_site
 MAX_URLS = 10_000
 _MAX_LENGTH = 8_192  # characters, as in the expressions below
 
-_SCHEME = re.compile(r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE)
+_SCHEME = re.compile(
+    r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE | re.ASCII
+)
 _URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
 # The same for ASCII text: a class of allowed characters is faster than one of forbidden characters.
 _ASCII_URL = re.compile(r"://[!#-;=?-~]{1,8192}")

@@ -14,14 +14,14 @@ _MAX_LENGTH = 1 << 14  # characters of a field
 
 _PIECE = re.compile(r"(?:[^\";]++|\"(?:[^\"\\]++|\\.)*+\"|\")*+(?:;|\Z)", re.DOTALL)
 _RESULT = re.compile(
-    r"\s*+(spf|dkim|dmarc|arc)(?:\s*+/\s*+\d++)?\s*+=\s*+([a-z]{1,20})(?![\w-])", re.IGNORECASE
+    r"\s*+(spf|dkim|dmarc|arc)(?:\s*+/\s*+\d++)?\s*+=\s*+([a-z]{1,20})(?![\w-])", re.IGNORECASE | re.ASCII
 )
 _ANY_RESULT = re.compile(r"\s*+[\w-]++(?:\s*+/\s*+\d++)?\s*+=")
 _PARENTHESIS = re.compile(r"[()]")
-_WORD = re.compile(r"\s*+([a-z]{1,20})(?![\w-])", re.IGNORECASE)
-_RECEIVER = re.compile(r"(?:^|[\s;])receiver\s*+=\s*+\"?([^\s;\"]++)", re.IGNORECASE)
+_WORD = re.compile(r"\s*+([a-z]{1,20})(?![\w-])", re.IGNORECASE | re.ASCII)
+_RECEIVER = re.compile(r"(?:^|[\s;])receiver\s*+=\s*+\"?([^\s;\"]++)", re.IGNORECASE | re.ASCII)
 _INSTANCE = re.compile(r"\s*+i\s*+=\s*+\d++\s*+;")
-_CHAIN = re.compile(r"(?:^|;)\s*+cv\s*+=\s*+(none|pass|fail)\s*+(?:;|\Z)", re.IGNORECASE)
+_CHAIN = re.compile(r"(?:^|;)\s*+cv\s*+=\s*+(none|pass|fail)\s*+(?:;|\Z)", re.IGNORECASE | re.ASCII)
 
 FIELDS = frozenset(("authentication-results", "received-spf", "arc-authentication-results", "arc-seal"))
 
