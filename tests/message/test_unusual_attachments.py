@@ -167,3 +167,13 @@ def test_image_without_a_name_in_a_related() -> None:
     image = b"Content-Type: image/gif\r\nContent-ID: <i@x>\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD"
     (file,) = check(mixed(html, image).replace(b"mixed", b"related")).attachments
     assert (file.part, file.filename, file.content_id, file.content) == ("2", None, "<i@x>", b"ABC")
+
+
+@pytest.mark.parametrize(
+    "kind", [b"(c) multipart/mixed", b"(c)multipart (d) / (e) mixed", b"multipart/(c)mixed (d)"]
+)
+def test_comments_in_the_content_type(kind: bytes) -> None:
+    """They may stand anywhere (RFC 2045, section 5.1)."""
+    raw = mixed(b"Content-Type: text/plain\r\n\r\nx", FILE + TEXT).replace(b"multipart/mixed", kind)
+    assert contents(raw) == [DATA]
+    assert check(raw).defects == []

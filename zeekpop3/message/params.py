@@ -51,6 +51,8 @@ def content_type(value: str, defects: Defects) -> tuple[str, Params]:
 def _read_type(value: str) -> tuple[str, Params, Defects]:
     defects: Defects = {}
     match = _TYPE.match(value)
+    if match is None and "(" in value:
+        match = _TYPE.match(_COMMENT.sub(" ", value[:_MAX_LENGTH]))
     if match is not None:
         kind = f"{match[1]}/{match[2]}".lower()
     else:
