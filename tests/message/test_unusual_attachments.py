@@ -177,3 +177,26 @@ def test_comments_in_the_content_type(kind: bytes) -> None:
     raw = mixed(b"Content-Type: text/plain\r\n\r\nx", FILE + TEXT).replace(b"multipart/mixed", kind)
     assert contents(raw) == [DATA]
     assert check(raw).defects == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [b"text/plain, multipart/mixed", b"multipart/mixed/x", b"multipart/mixed\0", b"<multipart/mixed>",
+     b"=?utf-8?q?multipart/mixed?=", b'"multipart/mixed"', b";multipart/mixed", b"multipart/mixed x"],
+)  # fmt: skip
+def test_doubtful_content_types_are_marked(kind: bytes) -> None:
+    """Programs differ in what they take for the type: the attachment is there, or the defect is."""
+    raw = mixed(b"Content-Type: text/plain\r\n\r\nx", FILE + TEXT).replace(b"multipart/mixed", kind, 1)
+    assert "content_type_malformed" in check(raw).defects
+
+
+def test_disposition_without_a_word() -> None:
+    """A file name alone makes an attachment."""
+    part = b"Content-Transfer-Encoding: base64\r\nContent-Disposition: filename=a.exe\r\n\r\n"
+    mail = check(mixed(part + TEXT))
+    assert [(file.filename, file.disposition, file.content) for file in mail.attachments] == [
+        ("a.exe", None, DATA)
+    ]
+    assert "parameter_malformed" in mail.defects
+    usual = mixed(part.replace(b"filename", b"inline (a=b); filename") + TEXT)
+    assert "parameter_malformed" not in check(usual).defects

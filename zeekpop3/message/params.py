@@ -29,6 +29,8 @@ _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NAMED_AGAIN = re.compile(r"[\"']?charset\s*=[\s\"']*([^\s\"';]+)", re.IGNORECASE | re.ASCII)
 _COMMENT = re.compile(r"\([^()]*+\)")
+_AFTER_TYPE = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+(?:;|\Z)")
+_USUAL_TYPE = re.compile(r"[a-z0-9!#-'*+.^_`{|}~-]++/[a-z0-9!#-'*+.^_`{|}~-]++")
 _TYPE = re.compile(r"\s*+([^\s/;,\"()]++)\s*+/\s*+([^\s/;,\"()]++)")
 
 _Piece = tuple[int, bool, str]  # number (-1: none), percent-encoded, text
@@ -55,6 +57,8 @@ def _read_type(value: str) -> tuple[str, Params, Defects]:
         match = _TYPE.match(_COMMENT.sub(" ", value[:_MAX_LENGTH]))
     if match is not None:
         kind = f"{match[1]}/{match[2]}".lower()
+        if _USUAL_TYPE.fullmatch(kind) is None or _AFTER_TYPE.match(match.string, match.end()) is None:
+            defects["content_type_malformed"] = None
     else:
         kind = "text/html" if value.partition(";")[0].strip().lower() == "html" else "text/plain"
         defects["content_type_malformed"] = None
@@ -65,9 +69,12 @@ _cached_type = lru_cache(maxsize=1_024)(_read_type)
 
 
 def disposition(value: str, defects: Defects) -> tuple[str, Params]:
-    """("attachment", "inline" or another word, in lower case; parameters)."""
-    head = value.partition(";")[0]
-    return _COMMENT.sub("", head).strip().lower(), parameters(value, defects)
+    """("attachment", "inline", another word or none, in lower case; parameters)."""
+    head = _COMMENT.sub("", value.partition(";")[0]).strip().lower()
+    if "=" in head:  # a parameter, and no word before it
+        defects["parameter_malformed"] = None
+        return "", parameters(f";{value}", defects)
+    return head, parameters(value, defects)
 
 
 def parameters(value: str, defects: Defects) -> Params:

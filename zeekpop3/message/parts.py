@@ -103,9 +103,11 @@ def _part(src: bytes, end: int, fields: Header, default: str, defects: Defects) 
             defects["encoding_malformed"] = None
             value = decoded(value, defects)
         encoding = transfer_encoding.name_of(value)
-    disposition, file_params = None, params.NONE
+    disposition: str | None = None
+    file_params = params.NONE
     if value := head.get("content-disposition"):
-        disposition, file_params = params.disposition(value, defects)
+        word, file_params = params.disposition(value, defects)
+        disposition = word or None
     # A header may be all there is; the blank line after it may then lie behind the end.
     start = min(fields.body, end)
     return Part(src, start, end, kind, parameters, encoding, disposition, file_params, head.get("content-id"))

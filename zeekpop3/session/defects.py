@@ -52,8 +52,8 @@ MAIL_DEFECTS: dict[str, str] = {
     "guessed.",
     "charset_unknown": "Unknown charset, or not a text charset.",
     "charset_wrong": "Text does not decode in the declared charset; another charset fits and was used.",
-    "content_type_malformed": "Content-Type cannot be parsed; text/plain was assumed (RFC 2045, "
-    "section 5.2).",
+    "content_type_malformed": "Content-Type has more or less than a type; without one, text/plain was "
+    "assumed (RFC 2045, section 5.2).",
     "date_malformed": "Date cannot be parsed.",
     "date_zone_unknown": "Unknown time zone in Date; UTC was assumed (RFC 5322, section 4.3).",
     "dkim_cut": "The mail has more DKIM signatures than the limit; not all were kept or checked.",
