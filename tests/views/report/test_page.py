@@ -11,6 +11,7 @@ import json
 import re
 import stat
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +334,17 @@ def test_html_only_mails_have_a_text(tmp_path: Path) -> None:
     (detail,) = _details((tmp_path / "page.html").read_text())
     assert detail["text"].strip() == "Dear you"
     assert "<script>" in detail["html"]
+
+
+@pytest.mark.parametrize("count", range(2, MAX_BUCKETS + 1))
+def test_times_below_the_bars_do_not_overlap(count: int) -> None:
+    """For any number of bars; the first and the last have a label."""
+    for chart in stacked_bars(["11-14 22:13:20"] * count, [[1] * count], str):
+        spans = []
+        for label in chart.labels:
+            if label.text.startswith("11-14"):
+                length = 6.3 * len(label.text)
+                start = label.x - length * {"start": 0, "middle": 0.5, "end": 1}[label.anchor]
+                spans.append((start, start + length))
+        assert len(spans) >= 2
+        assert all(end < start for (_, end), (start, _) in pairwise(spans))

@@ -162,14 +162,19 @@ def _stacked(name: str, labels: list[str], series: list[list[int]], text: Callab
 
 
 def _time_labels(labels: list[str], left: float, step: float, most: int) -> list[Label]:
-    """Some of the labels below the bars, evenly spaced; the outer ones stay inside the chart."""
+    """Some of the labels below the bars, evenly spaced, none over another; the outer ones stay inside."""
     count = min(most, len(labels))
     chosen = sorted({round(index * (len(labels) - 1) / max(1, count - 1)) for index in range(count)})
-    made = []
+    stop = left + step * (len(labels) - 0.1) - _LETTER * (len(labels[-1]) + 1)  # where the last one starts
+    made: list[Label] = []
+    free = 0.0
     for index in chosen:
         anchor = "start" if index == 0 else "end" if index == len(labels) - 1 else "middle"
         x = left + step * (index + {"start": 0.1, "middle": 0.5, "end": 0.9}[anchor])
-        made.append(Label(round(x, 1), _HEIGHT - 6, labels[index], anchor))
+        length = _LETTER * len(labels[index])
+        if anchor != "middle" or free <= x - length / 2 <= stop - length:
+            made.append(Label(round(x, 1), _HEIGHT - 6, labels[index], anchor))
+            free = x + (length if anchor == "start" else length / 2) + _LETTER
     return made
 
 

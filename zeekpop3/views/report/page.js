@@ -29,7 +29,7 @@
     }
     return size.toFixed(1) + " TB";
   };
-  const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+  const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
   // The searchable text of each mail, built once.
   let haystack = null;

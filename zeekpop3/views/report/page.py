@@ -61,8 +61,8 @@ def write_report(
 
 
 def count(number: int) -> str:
-    """A number with thin spaces between thousands."""
-    return f"{number:,}".replace(",", "\u2009")
+    """A number with narrow spaces between thousands, at which no line ends."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def policy(style: str, script: str) -> str:
