@@ -84,7 +84,9 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
             attachment = _attachment(part, defects, keep_content or is_tnef)
             if is_tnef:
                 files = tnef.files(attachment.content or b"", defects)
-            out.append(attachment if keep_content else attachment._replace(content=None))
+                if not keep_content:
+                    attachment = attachment._replace(content=None)
+            out.append(attachment)
         elif part.kind == "text/plain" and part.encoding in ("", "quoted-printable"):
             files = _uuencoded_files(part, defects)
         for number, (name, pieces) in enumerate(files, start=1):

@@ -15,6 +15,7 @@ from zeekpop3.message.charset_guess import guess
 from zeekpop3.message.charset_names import codec_of
 from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.defects import Defects
+from zeekpop3.message.memo import Memo
 from zeekpop3.session.field_names import KNOWN
 
 MAX_HEADER_BYTES = 1 << 20
@@ -29,22 +30,10 @@ _BLANK_LINE_LF = re.compile(rb"\n\n")
 _SKIPPED = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
 _CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE | re.ASCII)
 _FIELD_FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
-_MAX_NAMES = 4_096
-_MAX_NAME = 64  # characters
 _CR = 13
 
-
-class _Names(dict[str, tuple[str, str]]):
-    """A field name, and the same in lower case: most mails have the same names, so they share them."""
-
-    def __missing__(self, name: str) -> tuple[str, str]:
-        both = (name, name.lower())
-        if len(self) < _MAX_NAMES and len(name) <= _MAX_NAME:
-            self[name] = both
-        return both
-
-
-_NAMES = _Names()
+# A field name, and the same in lower case: mails share the strings.
+_NAMES = Memo(lambda name: (name, name.lower()), longest=64)
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from zeekpop3.message.defects import Defects
 from zeekpop3.message.html_attributes import is_hidden, is_pixel, loaded, survey
 from zeekpop3.message.html_space import tidy, with_characters, without_references
 from zeekpop3.message.html_tokens import Token, attribute_values, tokens
+from zeekpop3.message.memo import Memo
 
 MAX_LINKS = 10_000
 MAX_URL = 8_192  # characters
@@ -51,8 +52,6 @@ _LEADS = {
 # Tags that change what follows, or lead somewhere.
 _TEMPLATE = "template"
 _SPECIAL = frozenset((*_LEADS, "/a", "pre", "/pre", _TEMPLATE))
-_MAX_SPELLINGS = 4_096
-_MAX_TAG = 32  # characters
 _VOID = frozenset(
     ("area", "base", "body", "br", "col", "embed", "hr", "html", "img", "input", "link",
      "meta", "source", "track", "wbr")
@@ -110,18 +109,13 @@ def _flushed(page: _Page, html: str) -> Iterator[list[Token]]:
         page.flush()
 
 
-class _Tags(dict[str, tuple[str, str]]):
+def _meaning(tag: str) -> tuple[str, str]:
     """For a tag as written: what stands for it in the text, and its name in lower case if it is special."""
-
-    def __missing__(self, tag: str) -> tuple[str, str]:
-        name = tag.lower()
-        meaning = (_BREAKS.get(name, ""), name if name in _SPECIAL else "")
-        if len(self) < _MAX_SPELLINGS and len(tag) <= _MAX_TAG:
-            self[tag] = meaning
-        return meaning
+    name = tag.lower()
+    return _BREAKS.get(name, ""), name if name in _SPECIAL else ""
 
 
-_TAGS = _Tags()
+_TAGS = Memo(_meaning, longest=32)
 
 
 def _read_tokens(page: _Page, tokens: Iterator[Token]) -> None:
@@ -134,9 +128,10 @@ def _read_tokens(page: _Page, tokens: Iterator[Token]) -> None:
         if mark:
             append(mark)
         if special:
-            page.element(special, attributes)
             if special == _TEMPLATE:
                 page.skip_hidden(special, tokens)
+            else:
+                page.element(special, attributes)
         elif attributes and page.loads and "//" in attributes:
             page.load(attribute_values(attributes))
         if attributes and page.hides and is_hidden(attribute_values(attributes)):
@@ -189,14 +184,14 @@ class _Page:
             self.link_text += "".join(self.out[self.link_at :])[:MAX_LINK_TEXT]
 
     def element(self, tag: str, attributes: str) -> None:
-        """A tag of `_SPECIAL`."""
+        """A tag of `_SPECIAL`, but not a template."""
         if tag == "a":
             self._open_link(attributes)
         elif tag == "/a":
             self.close_link()
         elif tag == "pre" or tag == "/pre":
             self.pre = tag == "pre"
-        elif tag != _TEMPLATE:
+        else:
             self._lead(tag, attributes)
 
     def _open_link(self, attributes: str) -> None:
@@ -277,10 +272,8 @@ class _Page:
 
     def _at_base(self, value: str) -> str | None:
         """The URL that a relative one stands for."""
-        url = None
-        if self.room > 0:
-            url = _joined(self.base, value)
-            self.room -= len(url or "")
+        url = _joined(self.base, value) if self.room >= 0 else None
+        self.room -= len(url or "")
         if self.room < 0:
             self.defects["urls_cut"] = None
             return None

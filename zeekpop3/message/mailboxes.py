@@ -90,22 +90,17 @@ def collect(
         if low not in FIELDS:
             continue
         field = FIELDS[low]
-        position = counts.get(field, 0)
-        mailbox = _usual(value) if len(value) <= _MAX_CACHED else None
-        if mailbox is not None:  # the whole field
-            found = [value]
-            position += 1
-            out.append(Address(field, position, *mailbox))
-        else:
-            found = entries(value, defects)
-            for entry in found[: MAX_ADDRESSES + 1 - len(out)]:
-                mailbox = (len(entry) <= _MAX_CACHED and _usual(entry)) or _unusual(entry, defects)
-                if mailbox is not None:
-                    position += 1
-                    out.append(Address(field, position, *mailbox))
-        counts[field] = position
+        usual = _usual(value) if len(value) <= _MAX_CACHED else None
+        found = entries(value, defects) if usual is None else [value]
         if field in _LISTS:
             people.setdefault(field, []).extend([shown(entry, defects) for entry in found])
+        position = counts.get(field, 0)
+        for entry in found[: MAX_ADDRESSES + 1 - len(out)]:
+            mailbox = usual or (len(entry) <= _MAX_CACHED and _usual(entry)) or _unusual(entry, defects)
+            if mailbox is not None:
+                position += 1
+                out.append(Address(field, position, *mailbox))
+        counts[field] = position
     if max([len(out), *map(len, people.values())]) > MAX_ADDRESSES:
         defects["addresses_cut"] = None
         del out[MAX_ADDRESSES:]

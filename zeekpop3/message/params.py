@@ -68,13 +68,13 @@ def _read_type(value: str) -> tuple[str, Params, Defects]:
 _cached_type = lru_cache(maxsize=1_024)(_read_type)
 
 
-def disposition(value: str, defects: Defects) -> tuple[str, Params]:
-    """("attachment", "inline", another word or none, in lower case; parameters)."""
+def disposition(value: str, defects: Defects) -> tuple[str | None, Params]:
+    """("attachment", "inline" or another word, in lower case, None if there is none; parameters)."""
     head = _COMMENT.sub("", value.partition(";")[0]).strip().lower()
     if "=" in head:  # a parameter, and no word before it
         defects["parameter_malformed"] = None
-        return "", parameters(f";{value}", defects)
-    return head, parameters(value, defects)
+        return None, parameters(f";{value}", defects)
+    return head or None, parameters(value, defects)
 
 
 def parameters(value: str, defects: Defects) -> Params:

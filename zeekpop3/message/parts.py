@@ -103,11 +103,9 @@ def _part(src: bytes, end: int, fields: Header, default: str, defects: Defects) 
             defects["encoding_malformed"] = None
             value = decoded(value, defects)
         encoding = transfer_encoding.name_of(value)
-    disposition: str | None = None
-    file_params = params.NONE
+    disposition, file_params = None, params.NONE
     if value := head.get("content-disposition"):
-        word, file_params = params.disposition(value, defects)
-        disposition = word or None
+        disposition, file_params = params.disposition(value, defects)
     # A header may be all there is; the blank line after it may then lie behind the end.
     start = min(fields.body, end)
     return Part(src, start, end, kind, parameters, encoding, disposition, file_params, head.get("content-id"))

@@ -79,9 +79,7 @@ def route(values: list[str]) -> tuple[list[Received], list[str]]:
             date = None if when[0] is None else from_usual(*when)
             if date is None:
                 date = instant(raw.rpartition(";")[2], None)
-            if for_ is not None:
-                for_ = _without_angles(for_)
-            hops.append(Received(raw, from_, by, with_, id_, for_, date))
+            hops.append(Received(raw, from_, by, with_, id_, _without_angles(for_), date))
             # If the only colons are those of the date, there is no IPv6 address.
             plain = when[0] is not None and raw.count(":") == _COLONS_OF_A_TIME
             found = _wrapped_ipv4(raw) if plain else _wrapped(raw)

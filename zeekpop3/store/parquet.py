@@ -22,7 +22,7 @@ from zeekpop3.tables.schema import TABLE_KEY, TABLES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ROW_GROUP_BYTES = 32 << 20
+_ROW_GROUP_BYTES = 32 << 20  # in memory; readers skip row groups by their statistics
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 4 << 20
 _ATTEMPTS, _WAIT_S = 20, 0.05

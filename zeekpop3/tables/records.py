@@ -27,7 +27,7 @@ def _community_id(conn_id: ConnId) -> str | None:
         return None
     try:
         flow = FlowTuple.make_tcp(conn_id.orig_h, conn_id.resp_h, conn_id.orig_p, conn_id.resp_p)
-        hasher = CommunityID()
+        hasher = CommunityID()  # whose `calc` formats a log message first
         found: str | None = hasher.render(hasher.hash(flow.in_order().in_nbo()))
     except (FlowTupleError, ValueError):  # not addresses
         return None

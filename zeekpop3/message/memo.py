@@ -1,0 +1,26 @@
+"""What a function gives for short strings that many mails have, such as the names of header fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
+_MAX_ENTRIES = 4_096
+
+
+class Memo(dict[str, _T], Generic[_T]):
+    """The results of a function. Mails choose the strings, so only so many are kept, and none of more than
+    `longest` characters.
+    """
+
+    def __init__(self, function: Callable[[str], _T], longest: int) -> None:
+        super().__init__()
+        self._function = function
+        self._longest = longest
+
+    def __missing__(self, text: str) -> _T:
+        result = self._function(text)
+        if len(self) < _MAX_ENTRIES and len(text) <= self._longest:
+            self[text] = result
+        return result
