@@ -109,6 +109,7 @@ def _with_plain_soft_breaks(data: bytes) -> bytes:
 
 def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
     rest = b""  # the beginning of a quad that continues in the next piece
+    carried, undecoded = b"", start  # the same as text for `_repaired`, and where what follows it begins
     begun = False
     for at, stop in _ranges(src, start, end):
         text = rest + src[at:stop].translate(None, _WHITE_SPACE)
@@ -118,11 +119,13 @@ def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[byte
             if stop < end and len(data) % 3:
                 raise ValueError  # padding, and more behind it
         except ValueError:
-            yield _repaired((rest + b"\n" if rest else b"") + src[at:end], defects, begun)
+            yield _repaired(carried + src[undecoded:end], defects, begun)
             return
         yield data
         begun = begun or bool(data)
         rest = text[whole:]
+        if whole:
+            carried, undecoded = rest + b"\n" if rest else b"", stop
 
 
 def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
