@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from zeekpop3.session.defects import MAIL_DEFECTS, SESSION_DEFECTS
+from zeekpop3.defects import MAIL_DEFECTS, SESSION_DEFECTS
 from zeekpop3.tables import SCHEMA_VERSION, TABLES, Column, Table
 
 PAGE = Path(__file__).resolve().parent.parent / "zeekpop3" / "tables" / "COLUMNS.md"

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from zeekpop3.detect import hunt
     from zeekpop3.follow import Follower
-    from zeekpop3.hunt import hunt
     from zeekpop3.message import parse
     from zeekpop3.pipeline.counters import Counters
     from zeekpop3.pipeline.run import run
@@ -32,7 +32,7 @@ _EXPORTS = {
     "Follower": "zeekpop3.follow",
     "Privacy": "zeekpop3.tables",
     "Settings": "zeekpop3.pipeline.settings",
-    "hunt": "zeekpop3.hunt",
+    "hunt": "zeekpop3.detect",
     "parse": "zeekpop3.message",
     "read": "zeekpop3.store.read",
     "read_attachments": "zeekpop3.store.read",
@@ -64,3 +64,7 @@ def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
         raise AttributeError(f"module 'zeekpop3' has no attribute {name!r}")
     return getattr(import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

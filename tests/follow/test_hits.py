@@ -14,9 +14,9 @@ from typing import Any
 import zeekpop3
 from support.growing import GrowingLog, Note, lines_of, sessions, shreds
 from support.program import program
+from zeekpop3.detect.live import LiveMatcher
 from zeekpop3.errors import IndicatorError
 from zeekpop3.follow import Follower, Options
-from zeekpop3.hunt.live import LiveMatcher
 from zeekpop3.store.read import read_table
 
 #: Kills of the process; 50 take a minute and a half.

@@ -7,8 +7,8 @@ import base64
 import pytest
 
 from support.invariants import check
+from zeekpop3.defects import MAIL_DEFECTS
 from zeekpop3.message import attachments, mail, mailboxes, parse, parts, urls
-from zeekpop3.session.defects import MAIL_DEFECTS
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
 BASE64 = b"Content-Transfer-Encoding: base64\r\n"

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from zeekpop3.message.defects import Defects
+from zeekpop3.defects import Defects
 from zeekpop3.message.dkim import Signature, collect, relaxed, simple
 
 BODY = b"Hello  World \t\r\n\r\n\tsecond\tline\r\n\r\n\r\n"

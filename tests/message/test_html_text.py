@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from zeekpop3.defects import Defects
 from zeekpop3.message import html_text
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.html_text import MAX_LINK_TEXT, MAX_URL, Element, read
 
 

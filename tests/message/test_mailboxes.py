@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zeekpop3.message.defects import Defects
+from zeekpop3.defects import Defects
 from zeekpop3.message.mailboxes import Address, collect
 
 

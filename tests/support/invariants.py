@@ -7,13 +7,13 @@ import hashlib
 import re
 from typing import Any
 
+from zeekpop3.defects import MAIL_DEFECTS
 from zeekpop3.message import Mail, parse
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.dkim import Signature
 from zeekpop3.message.links import Link
 from zeekpop3.message.mailboxes import FIELDS, NO_MAILBOX, Address
 from zeekpop3.message.received import Received
-from zeekpop3.session.defects import MAIL_DEFECTS
 
 MAX_INSTANT = 2**63
 # An attribute's kind: a text, a text or null, a list of texts, such a list or null, a list of records …
@@ -103,7 +103,7 @@ def _attribute(name: str, value: Any) -> None:
 
 
 def _text(value: Any) -> None:
-    assert type(value) is str
+    assert isinstance(value, str)
     # Faster than encoding ASCII text; a lone surrogate raises.
     if not value.isascii():
         value.encode("utf-8")

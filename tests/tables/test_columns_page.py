@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import columns
-from zeekpop3.session.defects import MAIL_DEFECTS, SESSION_DEFECTS
+from zeekpop3.defects import MAIL_DEFECTS, SESSION_DEFECTS
 from zeekpop3.tables import TABLES
 
 

@@ -90,7 +90,7 @@ class FollowerOptions:
 
         matcher = None
         if self.indicators:
-            from zeekpop3.hunt.live import LiveMatcher
+            from zeekpop3.detect.live import LiveMatcher
 
             matcher = LiveMatcher(self.indicators, _LOGGER.error)
         return Options(

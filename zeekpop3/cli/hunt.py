@@ -61,8 +61,8 @@ def hunt(
     A mail without a hit is ruled out only if all of its bytes were captured. The summary, on stderr, counts
     the mails that cannot be ruled out.
     """
-    from zeekpop3.hunt.hits import new_hits
-    from zeekpop3.hunt.search import search
+    from zeekpop3.detect.hits import new_hits
+    from zeekpop3.detect.search import search
     from zeekpop3.views.hits import hit_lines
     from zeekpop3.views.show import encrypted_sessions
 
@@ -120,9 +120,9 @@ def verify(
     author only if the signing domain is that of From (aligned). The key is trusted as far as the DNS answer
     is: who can forge answers can forge a pass.
     """
-    from zeekpop3.hunt.keys import Keys, keys_of_dns_log, read_keys, write_keys
-    from zeekpop3.hunt.verify import Verdict
-    from zeekpop3.hunt.verify import verify as verdicts
+    from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys, write_keys
+    from zeekpop3.detect.verify import Verdict
+    from zeekpop3.detect.verify import verify as verdicts
 
     saved = keys is not None and keys.exists()
     if not dns and not saved:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from zeekpop3.defects import Defect
 from zeekpop3.pipeline.compact import OVERHEAD, CompactDict, Packer
 from zeekpop3.pipeline.open_connections import typical
 from zeekpop3.session import Command, Connection, Rows, Transfer
@@ -90,8 +91,8 @@ class OpenConnection:
                     if event.ts:
                         event.duration += event.ts - self.saved.ts
                     event.ts = self.saved.ts
-                    if "rows_missing" not in event.defects:
-                        event.defects.append("rows_missing")
+                    if Defect.ROWS_MISSING not in event.defects:
+                        event.defects.append(Defect.ROWS_MISSING)
                 written.session = True
             out.append(event)
         return out

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from zeekpop3.message.defects import Defects
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.encoded_words import decoded
 
 MAX_ADDRESSES = 10_000
@@ -51,16 +51,16 @@ def entries(value: str, defects: Defects) -> list[str]:
         if not entry or (entry[0] == "(" and _is_comment(entry)):
             continue
         if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
-            defects["address_malformed"] = None
+            defects[Defect.ADDRESS_MALFORMED] = None
             matches = islice(_ONE_ANGLED.finditer(entry), MAX_ADDRESSES + 1)
             out.extend(match[0].strip() for match in matches)
         elif entry.count("@") > 1 and "<" not in entry and "=?" not in entry and _TWO.fullmatch(entry):
-            defects["address_malformed"] = None
+            defects[Defect.ADDRESS_MALFORMED] = None
             out.extend(entry.split(maxsplit=MAX_ADDRESSES)[: MAX_ADDRESSES + 1])
         else:
             out.append(entry)
     if len(out) > MAX_ADDRESSES:
-        defects["addresses_cut"] = None
+        defects[Defect.ADDRESSES_CUT] = None
         del out[MAX_ADDRESSES:]
     return out
 
@@ -116,7 +116,7 @@ def _split(value: str, defects: Defects) -> list[str]:
         if len(current) > _MAX_TOKENS:
             current = ["".join(current)]
     if failures:
-        defects["address_malformed"] = None
+        defects[Defect.ADDRESS_MALFORMED] = None
     out.append("".join(current))
     return out
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import tnef, transfer_encoding, uuencode
 from zeekpop3.message.charsets import eight_bit
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.parts import Part
 
 MAX_ATTACHMENTS = 10_000
@@ -74,7 +74,7 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
     while stack:
         part = stack.pop()
         if len(out) >= MAX_ATTACHMENTS:
-            defects["attachments_cut"] = None
+            defects[Defect.ATTACHMENTS_CUT] = None
             return out[:MAX_ATTACHMENTS]
         if part.children is not None:
             stack.extend(reversed(part.children))
@@ -91,7 +91,7 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
             files = _uuencoded_files(part, defects)
         for number, (name, pieces) in enumerate(files, start=1):
             if number > MAX_FILES:
-                defects["attachments_cut"] = None
+                defects[Defect.ATTACHMENTS_CUT] = None
                 break
             out.append(_described(f"{part.section}#{number}", name, None, pieces, keep_content))
     return out

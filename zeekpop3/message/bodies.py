@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from io import StringIO
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import transfer_encoding
 from zeekpop3.message.charsets import decode
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.parts import Part
 
 _META_WITHIN = 4_096
@@ -90,7 +90,7 @@ def _content(part: Part, defects: Defects) -> bytes:
         probe = part.src[part.start : min(part.end, part.start + _PROBE_BYTES)].lstrip()
         first = probe.partition(b"\n")[0].strip()
         if b" " in first or len(first.translate(None, _BASE64_CHARACTERS)) * 4 > len(first):
-            defects["encoding_wrong"] = None
+            defects[Defect.ENCODING_WRONG] = None
             encoding = ""
     return transfer_encoding.decoded(part.src, part.start, part.end, encoding, defects)
 

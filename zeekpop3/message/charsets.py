@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from codecs import charmap_decode
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.charset_guess import guess
 from zeekpop3.message.charset_names import LARGER, SHIFTING, codec_of
-from zeekpop3.message.defects import Defects
 
 _SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")  # or a private one
@@ -46,11 +46,11 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
     if codec not in SHIFTING and data.isascii():
         return data.decode("ascii")
     if codec is None:
-        defects["charset_unknown"] = None
+        defects[Defect.CHARSET_UNKNOWN] = None
         return eight_bit(data, defects)
     if codec == "ascii":
         if label:
-            defects["charset_wrong"] = None
+            defects[Defect.CHARSET_WRONG] = None
         return eight_bit(data, defects)
     if codec in _WINDOWS:
         return charmap_decode(data, "strict", _WINDOWS[codec])[0]
@@ -58,7 +58,7 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
     if text is None:
         return _undecodable(data, codec, defects)
     if codec == "utf_7" and _SURROGATE.search(text):
-        defects["charset_broken"] = None
+        defects[Defect.CHARSET_BROKEN] = None
         text = _SURROGATE.sub("\ufffd", text)
     return text
 
@@ -73,15 +73,15 @@ def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:
     if text is not None:
         return text.removeprefix("\ufeff")
     if _mostly_utf8(data):
-        defects["charset_broken"] = None
+        defects[Defect.CHARSET_BROKEN] = None
         return data.decode("utf-8", "replace")
-    defects["charset_guessed"] = None
+    defects[Defect.CHARSET_GUESSED] = None
     codec = hint if hint is not None and hint not in SHIFTING else guess(data)
     if codec == "cp1252":
         return charmap_decode(data, "strict", _WINDOWS[codec])[0]
     text = _decoded(data, codec)
     if text is None:
-        defects["charset_broken"] = None
+        defects[Defect.CHARSET_BROKEN] = None
         text = data.decode(codec, "replace")
     return text
 
@@ -99,12 +99,12 @@ def _undecodable(data: bytes, codec: str, defects: Defects) -> str:
             return text
     if codec == "utf_8":
         if not _mostly_utf8(data):
-            defects["charset_wrong"] = None
+            defects[Defect.CHARSET_WRONG] = None
             return eight_bit(data, defects)
     elif not data.isascii() and (text := _decoded(data, "utf_8")) is not None:
-        defects["charset_wrong"] = None
+        defects[Defect.CHARSET_WRONG] = None
         return text
-    defects["charset_broken"] = None
+    defects[Defect.CHARSET_BROKEN] = None
     # The larger set has more characters, but resynchronises later after a lost or invalid byte.
     candidates = (*LARGER.get(codec, ()), codec)
     text = min((data.decode(candidate, "replace") for candidate in candidates), key=_damage)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from datetime import date as day_of
 from functools import lru_cache
 
-from zeekpop3.message.defects import Defects
+from zeekpop3.defects import Defect, Defects
 
 _MAX_LENGTH = 200
 _EPOCH = day_of(1970, 1, 1).toordinal()
@@ -87,7 +87,7 @@ def instant(value: str, defects: Defects | None) -> int | None:
     if result is None:
         result = _unusual(value[:_MAX_LENGTH], defects)
         if result is None and defects is not None:
-            defects["date_malformed"] = None
+            defects[Defect.DATE_MALFORMED] = None
     return result
 
 
@@ -121,7 +121,7 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
         if east is not None:
             offset = east * 60
         elif defects is not None:
-            defects["date_zone_unknown"] = None
+            defects[Defect.DATE_ZONE_UNKNOWN] = None
     if offset is not None and -86_400 < offset < 86_400:
         seconds -= offset
     return seconds * 1_000_000

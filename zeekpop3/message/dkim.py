@@ -11,7 +11,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from zeekpop3.message.defects import Defects
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.sites import normal_host
 
 MAX_SIGNATURES = 100
@@ -39,7 +39,7 @@ def collect(fields: list[str], body: bytes | None, defects: Defects) -> list[Sig
     behind the header; None: the signatures are not checked.
     """
     if len(fields) > MAX_SIGNATURES:
-        defects["dkim_cut"] = None
+        defects[Defect.DKIM_CUT] = None
     hashes: _Hashes = {}
     return [_signature(field, body, hashes, defects) for field in fields[:MAX_SIGNATURES]]
 
@@ -59,7 +59,7 @@ def _signature(field: str, body: bytes | None, hashes: _Hashes, defects: Defects
     wanted = _digest(tags.get("bh", ""))
     verdict = None
     if malformed or wanted is None or domain is None or selector is None or algorithm is None:
-        defects["dkim_malformed"] = None
+        defects[Defect.DKIM_MALFORMED] = None
     elif body is not None:
         found = _body_hash(tags, body, hashes, defects)
         verdict = None if found is None else "pass" if found == wanted else "fail"
@@ -83,13 +83,13 @@ def _body_hash(tags: dict[str, str], body: bytes, hashes: _Hashes, defects: Defe
         or form not in ("simple", "relaxed")
         or (length is not None and not _LENGTH.fullmatch(length))
     ):
-        defects["dkim_malformed"] = None
+        defects[Defect.DKIM_MALFORMED] = None
         return None
     count = None if length is None else int(length)
     key = (algorithm, form, count)
     if key not in hashes:
         if len(hashes) >= _MAX_HASHES:
-            defects["dkim_cut"] = None
+            defects[Defect.DKIM_CUT] = None
             return None
         data = memoryview(relaxed(body) if form == "relaxed" else simple(body))
         hashes[key] = hashlib.new(algorithm, data[:count], usedforsecurity=False).digest()

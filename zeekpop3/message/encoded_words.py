@@ -10,9 +10,9 @@ import binascii
 import re
 from collections.abc import Iterator
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.charset_names import codec_of
 from zeekpop3.message.charsets import decode
-from zeekpop3.message.defects import Defects
 
 # The text may contain spaces and question marks (forbidden, but in use); it ends at the first "?=".
 _WORD = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
@@ -51,7 +51,7 @@ def decoded(value: str, defects: Defects) -> str:
 
 def _text_of(words: list[_Word], charset: str, defects: Defects) -> str:
     if codec_of(charset) is None:
-        defects["encoded_word_broken"] = None
+        defects[Defect.ENCODED_WORD_BROKEN] = None
     return decode(b"".join(_content(words, charset, defects)), charset or None, defects)
 
 
@@ -94,7 +94,7 @@ def _base64(text: str, defects: Defects) -> bytes:
     rest = len(clean) % 4
     if rest == 1:
         clean = clean[:-1]
-        defects["encoded_word_broken"] = None
+        defects[Defect.ENCODED_WORD_BROKEN] = None
     elif rest:
         clean += "=" * (4 - rest)
     return binascii.a2b_base64(clean)

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass, field
 from itertools import islice
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.charset_guess import guess
 from zeekpop3.message.charset_names import codec_of
 from zeekpop3.message.charsets import eight_bit
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.memo import Memo
 from zeekpop3.session.field_names import KNOWN
 
@@ -57,7 +57,7 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     if stop <= start:
         return Header(body)
     if stop - start > MAX_HEADER_BYTES:
-        defects["header_cut"] = None
+        defects[Defect.HEADER_CUT] = None
         stop = start + MAX_HEADER_BYTES
     block = raw[start:stop]
     block = _FIELD_AFTER_CR.sub(lambda field: _on_new_line(field, defects), block)
@@ -90,7 +90,7 @@ def _on_new_line(field: re.Match[bytes], defects: Defects) -> bytes:
     """A field after a bare CR, with LF instead if it has a known name: mail programs see two fields."""
     if not _is_known(field[1].decode("ascii")):
         return field[0]
-    defects["header_bare_cr"] = None
+    defects[Defect.HEADER_BARE_CR] = None
     return b"\n" + field[0][1:]
 
 
@@ -131,7 +131,7 @@ def _first_fields(text: str, defects: Defects) -> list[tuple[str, str]]:
     """The first fields of a header that may have too many."""
     found = [(match[1] or "", match[2]) for match in islice(_FIELD.finditer(text), MAX_FIELDS + 1)]
     if len(found) > MAX_FIELDS:
-        defects["header_cut"] = None
+        defects[Defect.HEADER_CUT] = None
     return found[:MAX_FIELDS]
 
 
@@ -150,7 +150,7 @@ def _without_other_lines(text: str, defects: Defects) -> tuple[list[str], list[s
             # A blank line with another line end than the first line has: the header ends here.
             return names, values, line.end() + 1
         elif value.strip():
-            defects["header_malformed"] = None
+            defects[Defect.HEADER_MALFORMED] = None
             if _SKIPPED.match(value) is None and (
                 value.startswith("--") or not _known_field_follows(lines[index + 1 : index + 5])
             ):

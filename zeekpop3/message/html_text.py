@@ -15,8 +15,8 @@ from io import StringIO
 from itertools import chain
 from urllib.parse import urljoin
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import urls
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.html_attributes import is_hidden, is_pixel, loaded, survey
 from zeekpop3.message.html_space import tidy, with_characters, without_references
 from zeekpop3.message.html_tokens import Token, attribute_values, tokens
@@ -250,10 +250,10 @@ class _Page:
 
     def _add(self, url: str, text: str | None, *, is_link_text: bool = False) -> None:
         if len(self.elements) >= MAX_LINKS:
-            self.defects["urls_cut"] = None
+            self.defects[Defect.URLS_CUT] = None
             return
         if len(url) > MAX_URL:
-            self.defects["urls_cut"] = None
+            self.defects[Defect.URLS_CUT] = None
             url = url[:MAX_URL]
         self.elements[url, text or None, is_link_text and bool(text)] = None
 
@@ -275,7 +275,7 @@ class _Page:
         url = _joined(self.base, value) if self.room >= 0 else None
         self.room -= len(url or "")
         if self.room < 0:
-            self.defects["urls_cut"] = None
+            self.defects[Defect.URLS_CUT] = None
             return None
         return url
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import html_text, urls
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.gateways import original
 from zeekpop3.message.sites import listed_site, site_of
 
@@ -55,7 +55,7 @@ def collect(text: str | None, html: str | None, defects: Defects) -> tuple[list[
         visible, elements = html_text.read(html, defects, text=text is None or text.isspace() or not text)
         for url, shown, is_link_text in elements:
             if len(out) >= MAX_LINKS:
-                defects["urls_cut"] = None
+                defects[Defect.URLS_CUT] = None
                 break
             text_site = shown_site(shown) if shown and is_link_text and "." in shown else None
             out.append(_link(len(out) + 1, url, "html", shown, text_site))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import attachments, bodies, dkim, header, links, mailboxes, parts, received, verdicts
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.dates import instant
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.dkim import Signature
 from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
@@ -91,7 +91,7 @@ class Mail:
     size: int | None = None
     sha256: str | None = None
     enclosed: list[Mail] = field(default_factory=list)
-    defects: list[str] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
 
 
 def parse(raw: bytes, *, complete: bool = True, exact: bool = True, content: bool = False) -> Mail:
@@ -149,7 +149,7 @@ def _enclosed(mail: Mail, root: parts.Part, defects: Defects, is_signed_body: bo
         if inner.header is None:
             continue
         if len(out) >= MAX_ENCLOSED or found > MAX_FOUND:
-            defects["enclosed_cut"] = None
+            defects[Defect.ENCLOSED_CUT] = None
             break
         own: Defects = {}
         message = _record(part.section, inner.header, inner, own, is_signed_body)
@@ -164,7 +164,7 @@ def _enclosed(mail: Mail, root: parts.Part, defects: Defects, is_signed_body: bo
 def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
     values, shown = fields.values, fields.first
     if not fields.names:
-        defects["header_missing"] = None
+        defects[Defect.HEADER_MISSING] = None
     if fields.has_encoded_words:
         values = [decoded(value, defects) if "=?" in value else value for value in values]
         shown = header.first_values(fields.lowered, values)
@@ -174,7 +174,7 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
     if len(fields.lowered) - len(shown) > max(len(hops) - 1, 0):
         single = [name for name in fields.lowered if name in SINGLE]
         if len(single) > len(set(single)):
-            defects["duplicate_header"] = None
+            defects[Defect.DUPLICATE_HEADER] = None
 
     mail.date_raw = date = shown.get("date")
     mail.date = None if date is None else instant(date, defects)
@@ -197,7 +197,7 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
     if "references" in shown:
         mail.references = shown["references"].split()
         if len(mail.references) > MAX_REFERENCES:
-            defects["references_cut"] = None
+            defects[Defect.REFERENCES_CUT] = None
             del mail.references[MAX_REFERENCES:]
     mail.thread_id = _thread_id(mail)
     if not shown.keys().isdisjoint(_AGENTS):
@@ -210,7 +210,7 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
         mail.first_received = hops[-1]
         mail.second_received = hops[-2] if len(hops) > 1 else None
         if len(hops) > received.MAX_RECEIVED:
-            defects["received_cut"] = None
+            defects[Defect.RECEIVED_CUT] = None
             del hops[received.MAX_RECEIVED :]
         mail.received, mail.path = received.route(hops)
 

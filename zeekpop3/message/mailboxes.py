@@ -11,8 +11,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.addresses import MAX_ADDRESSES, comment_end, entries, shown
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.sites import host_and_site
 
@@ -102,7 +102,7 @@ def collect(
                 out.append(Address(field, position, *mailbox))
         counts[field] = position
     if max([len(out), *map(len, people.values())]) > MAX_ADDRESSES:
-        defects["addresses_cut"] = None
+        defects[Defect.ADDRESSES_CUT] = None
         del out[MAX_ADDRESSES:]
         for entered in people.values():
             del entered[MAX_ADDRESSES:]
@@ -139,11 +139,11 @@ def _name_and_address(entry: str, defects: Defects) -> tuple[str | None, str]:
     """The decoded name and the raw address of one entry."""
     words, comment, address, in_brackets, doubtful = _pieces(entry[:_MAX_LENGTH])
     if doubtful or len(entry) > _MAX_LENGTH:
-        defects["address_malformed"] = None
+        defects[Defect.ADDRESS_MALFORMED] = None
     name = _shown(words, defects) or _shown(comment, defects)
     if "=?" in address:
         # Not allowed (RFC 2047, section 5), but mail programs show the address that is in there.
-        defects["address_malformed"] = None
+        defects[Defect.ADDRESS_MALFORMED] = None
         address = decoded(address, defects).strip()
         if not in_brackets and "<" in address:
             before, _, after = address.rpartition("<")
@@ -205,7 +205,7 @@ def _of_written(name: str | None, written: str, defects: Defects) -> _Mailbox:
     if " " in written or "\t" in written:
         written = _AROUND_DOTS.sub(r"\1", written)
     if written[:7].lower() == "mailto:" or (written[:1] == "'" == written[-1:]):
-        defects["address_malformed"] = None
+        defects[Defect.ADDRESS_MALFORMED] = None
         written = written.removeprefix(written[:7]) if written[0] != "'" else written.strip("'")
     quoted = _QUOTED_LOCAL.fullmatch(written)
     if quoted is not None:
@@ -216,7 +216,7 @@ def _of_written(name: str | None, written: str, defects: Defects) -> _Mailbox:
     if match is None:
         if _NO_DOMAIN.fullmatch(written):
             return name, written.lower(), written, None, None
-        defects["address_malformed"] = None
+        defects[Defect.ADDRESS_MALFORMED] = None
         local, at, domain = written.rpartition("@")
         if at and _NO_DOMAIN.fullmatch(local.replace("@", "")) and _NO_DOMAIN.fullmatch(domain):
             return _mailbox(name, local, local, domain)

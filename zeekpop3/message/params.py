@@ -10,9 +10,9 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.charset_names import codec_of
 from zeekpop3.message.charsets import decode
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.encoded_words import decoded
 
 Params = dict[str, str]
@@ -58,10 +58,10 @@ def _read_type(value: str) -> tuple[str, Params, Defects]:
     if match is not None:
         kind = f"{match[1]}/{match[2]}".lower()
         if _USUAL_TYPE.fullmatch(kind) is None or _AFTER_TYPE.match(match.string, match.end()) is None:
-            defects["content_type_malformed"] = None
+            defects[Defect.CONTENT_TYPE_MALFORMED] = None
     else:
         kind = "text/html" if value.partition(";")[0].strip().lower() == "html" else "text/plain"
-        defects["content_type_malformed"] = None
+        defects[Defect.CONTENT_TYPE_MALFORMED] = None
     return kind, parameters(value, defects), defects
 
 
@@ -72,7 +72,7 @@ def disposition(value: str, defects: Defects) -> tuple[str | None, Params]:
     """("attachment", "inline" or another word, in lower case, None if there is none; parameters)."""
     head = _COMMENT.sub("", value.partition(";")[0]).strip().lower()
     if "=" in head:  # a parameter, and no word before it
-        defects["parameter_malformed"] = None
+        defects[Defect.PARAMETER_MALFORMED] = None
         return None, parameters(f";{value}", defects)
     return head or None, parameters(value, defects)
 
@@ -82,7 +82,7 @@ def parameters(value: str, defects: Defects) -> Params:
     if ";" not in value:
         return NONE
     if len(value) > _MAX_LENGTH:
-        defects["parameter_malformed"] = None
+        defects[Defect.PARAMETER_MALFORMED] = None
         value = value[:_MAX_LENGTH]
     if "(" in value and '"' not in value:
         value = _COMMENT.sub("", value)
@@ -96,22 +96,22 @@ def parameters(value: str, defects: Defects) -> Params:
         name = name.strip().lower()
         if not equals or not name or '"' in name:
             if name and "@" not in name:
-                defects["parameter_malformed"] = None
+                defects[Defect.PARAMETER_MALFORMED] = None
             continue
         text = text.strip()
         if name == "charset" and (again := _NAMED_AGAIN.match(text)) is not None:
-            defects["parameter_malformed"] = None
+            defects[Defect.PARAMETER_MALFORMED] = None
             text = again[1]
         text = _unquoted(text, defects)
         if "*" not in name:
             text = decoded(text, defects) if "=?" in text else text
             if found.setdefault(name, text) != text:
-                defects["parameter_malformed"] = None
+                defects[Defect.PARAMETER_MALFORMED] = None
         elif (piece := _PIECE.fullmatch(name)) is not None:
             base, number, starred = piece.groups()
             pieces.setdefault(base, []).append((int(number or -1), starred is not None, text))
         else:
-            defects["parameter_malformed"] = None
+            defects[Defect.PARAMETER_MALFORMED] = None
     for base, parts in pieces.items():
         found[base] = _joined(parts, defects)
     return found
@@ -125,7 +125,7 @@ def _unquoted(text: str, defects: Defects) -> str:
             if "\\" in text:
                 text = _ESCAPE.sub(r"\1", text)
             if quoted[2] is None:
-                defects["parameter_malformed"] = None
+                defects[Defect.PARAMETER_MALFORMED] = None
     elif text[:1] == "'" == text[-1:] and len(text) > 1:
         text = text[1:-1]
     return text
@@ -138,7 +138,7 @@ def _joined(parts: list[_Piece], defects: Defects) -> str:
     else:
         parts = sorted(parts, key=lambda part: part[0])
         if [number for number, _, _ in parts] != list(range(len(parts))):
-            defects["parameter_malformed"] = None
+            defects[Defect.PARAMETER_MALFORMED] = None
     charset: str | None = None
     data: list[bytes] = []
     for i, (_, starred, text) in enumerate(parts):
@@ -150,7 +150,7 @@ def _joined(parts: list[_Piece], defects: Defects) -> str:
             data.append(text.encode("utf-8", "replace"))
     joined = b"".join(data)
     if charset and codec_of(charset) is None:
-        defects["charset_unknown"] = None
+        defects[Defect.CHARSET_UNKNOWN] = None
         charset = None
     text = decode(joined, charset, defects)
     return decoded(text, defects) if "=?" in text else text

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import header, params, transfer_encoding
-from zeekpop3.message.defects import Defects
 from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
 from zeekpop3.message.params import Params
@@ -70,7 +70,7 @@ def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool)
         part, depth, messages, complete = stack.pop()
         if part.kind.startswith("multipart/"):
             if depth >= MAX_DEPTH:
-                defects["nesting_cut"] = None
+                defects[Defect.NESTING_CUT] = None
                 continue
             _divide_multipart(part, MAX_PARTS - count, defects, complete)
         # Of a mail in pieces (RFC 2046, section 5.2.2.1) the first is read as far as it goes.
@@ -78,7 +78,7 @@ def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool)
             part.kind == "message/partial" and part.params.get("number", "").strip() == "1"
         ):
             if messages >= MAX_MESSAGE_DEPTH or depth >= MAX_DEPTH or count >= MAX_PARTS:
-                defects["nesting_cut"] = None
+                defects[Defect.NESTING_CUT] = None
                 continue
             _open_message(part, defects)
             messages += 1
@@ -93,14 +93,14 @@ def _part(src: bytes, end: int, fields: Header, default: str, defects: Defects) 
     """The part with the header `fields`; `default`: its kind if it has no Content-Type."""
     head = fields.first
     if len(fields.lowered) > len(head) and max(map(fields.lowered.count, _MIME_FIELDS)) > 1:
-        defects["duplicate_header"] = None
+        defects[Defect.DUPLICATE_HEADER] = None
     kind, parameters = default, params.NONE
     if value := head.get("content-type"):
         kind, parameters = params.content_type(value, defects)
     encoding = ""
     if value := head.get("content-transfer-encoding"):
         if "=?" in value:
-            defects["encoding_malformed"] = None
+            defects[Defect.ENCODING_MALFORMED] = None
             value = decoded(value, defects)
         encoding = transfer_encoding.name_of(value)
     disposition, file_params = None, params.NONE
@@ -152,12 +152,12 @@ def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tu
         if guess is not None:
             found, closed = _between(part.src, part.start, part.end, guess[1].rstrip(), limit, defects)
             if found:
-                defects["boundary_guessed"] = None
+                defects[Defect.BOUNDARY_GUESSED] = None
     if not found and not closed:
-        defects["boundary_missing" if complete else "truncated"] = None
+        defects[Defect.BOUNDARY_MISSING if complete else Defect.TRUNCATED] = None
         return None
     if not closed:
-        defects["boundary_unclosed" if complete else "truncated"] = None
+        defects[Defect.BOUNDARY_UNCLOSED if complete else Defect.TRUNCATED] = None
     return found
 
 
@@ -177,14 +177,14 @@ def _between(
         if tail is None:
             continue
         if not usual:
-            defects["boundary_malformed"] = None
+            defects[Defect.BOUNDARY_MALFORMED] = None
         if begin >= 0:
             found.append((begin, max(begin, at - 2 if src[at - 2 : at] == b"\r\n" else at - 1)))
         begin = tail.end()
         if tail[1] is not None:
             return found, True
         if len(found) >= limit:
-            defects["parts_cut"] = None
+            defects[Defect.PARTS_CUT] = None
             return found, True
     if begin >= 0:
         found.append((begin, end))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.charsets import decode
-from zeekpop3.message.defects import Defects
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
 _KEY_BYTES = 2
@@ -121,7 +121,7 @@ def _files(data: bytes, defects: Defects) -> Iterator[_File]:
             elif ident == _PROPERTIES:
                 _read_properties(file, value, charset, defects)
     except ValueError:
-        defects["attachment_unpack_failed"] = None
+        defects[Defect.ATTACHMENT_UNPACK_FAILED] = None
         if file is not None and not file.content:
             return
     if file is not None:

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import pybase64
 
-from zeekpop3.message.defects import Defects
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.uuencode import uudecoded
 
 CHUNK_BYTES = 1 << 17
@@ -72,7 +72,7 @@ def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -
         return binascii.a2b_qp(_with_plain_soft_breaks(data))
     if encoding == "uuencode":
         return uudecoded(data, defects)
-    defects["encoding_unknown"] = None
+    defects[Defect.ENCODING_UNKNOWN] = None
     return data
 
 
@@ -138,24 +138,24 @@ def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
         line = text.rfind(b"\n", 0, bad.start()) + 1
         begun = begun or (line > 0 and not text[:line].isspace())
         if begun and _BASE64_LINE.search(text, bad.end()) is None:
-            defects["base64_trailing_text"] = None
+            defects[Defect.BASE64_TRAILING_TEXT] = None
             text = text[:line]
         else:
-            defects["base64_broken"] = None
+            defects[Defect.BASE64_BROKEN] = None
     padding = text.find(b"=")
     behind = _DIGIT.search(text, padding) if padding >= 0 else None
     if behind is not None:
         if _WORDS.search(text, behind.start()) is not None:
-            defects["base64_trailing_text"] = None
+            defects[Defect.BASE64_TRAILING_TEXT] = None
             text = text[: behind.start()]
         else:
-            defects["base64_padding"] = None
+            defects[Defect.BASE64_PADDING] = None
     out = bytearray()
     for quads in _UP_TO_PADDING.finditer(text):
         digits = quads[1].translate(None, _NOT_ALPHABET)
         over = len(digits) % 4
         if over == 1 or (over and (quads[2] or b"").count(b"=") < 4 - over):
-            defects["base64_broken"] = None
+            defects[Defect.BASE64_BROKEN] = None
         if over == 1:
             digits = digits[:-1]
         elif over:

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote
 
-from zeekpop3.message.defects import Defects
+from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.sites import MAX_HOST, host_and_site
 
 MAX_URLS = 10_000
@@ -96,11 +96,11 @@ def in_text(text: str, defects: Defects) -> list[str]:
             url = _trimmed(url)
         if len(url) > at + 3 - start:
             if len(found) == MAX_URLS and url not in found:
-                defects["urls_cut"] = None
+                defects[Defect.URLS_CUT] = None
                 break
             found[url] = None
             if len(url) > _MAX_LENGTH:
-                defects["urls_cut"] = None
+                defects[Defect.URLS_CUT] = None
     return list(found)
 
 

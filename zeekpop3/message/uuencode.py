@@ -6,7 +6,7 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from zeekpop3.message.defects import Defects
+from zeekpop3.defects import Defect, Defects
 
 PIECE_BYTES = 1 << 17
 _MAX_BROKEN_LINES = 1_000
@@ -20,7 +20,7 @@ def uudecoded(text: bytes, defects: Defects) -> bytes:
     begin = text.find(b"begin ")
     start = text.find(b"\n", begin) + 1
     if begin < 0 or not start:
-        defects["uuencode_broken"] = None
+        defects[Defect.UUENCODE_BROKEN] = None
         return b""
     return b"".join(decoded_lines(text, start, defects))
 
@@ -48,7 +48,7 @@ def decoded_lines(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
                     break
         yield b"".join(out)
         at = stop
-    defects["uuencode_broken"] = None
+    defects[Defect.UUENCODE_BROKEN] = None
 
 
 def blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:

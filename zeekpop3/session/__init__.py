@@ -10,7 +10,7 @@ It uses no file, clock or thread; batch, live and Spark feed the same machine.
 
 from __future__ import annotations
 
-from zeekpop3.session.defects import DEFECTS
+from zeekpop3.defects import DEFECTS
 from zeekpop3.session.events import Command, ConnId, Rows, Session, Transfer
 from zeekpop3.session.machine import Connection
 

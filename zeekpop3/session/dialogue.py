@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.events import Command, ConnId, Event, Exchange, Session, Transfer
 from zeekpop3.session.login import Logins
 from zeekpop3.session.mailbox import Mailbox
@@ -26,7 +27,7 @@ from zeekpop3.session.protocol import (
 
 _MAX_WAITING_ARGUMENTS = 1000
 _MAX_CAPABILITIES = 1 << 16  # bytes
-_OF_SESSION = frozenset({"request_missing", "response_unsolicited"})
+_OF_SESSION = frozenset({Defect.REQUEST_MISSING, Defect.RESPONSE_UNSOLICITED})
 """Defects of an exchange that are also defects of the session."""
 
 
@@ -98,7 +99,7 @@ class Dialogue:
             for defect in _OF_SESSION.intersection(exchange.defects):
                 session.add_defect(defect)
         if command is None:
-            if "request_missing" in exchange.defects:
+            if Defect.REQUEST_MISSING in exchange.defects:
                 self.logins.unknown_request(exchange)
             return
         if exchange.status == "OK" and command in TRANSACTION_COMMANDS:
@@ -163,7 +164,7 @@ class Dialogue:
                 session.listed = self.mailbox.learn(exchange.body.splitlines(), command == "UIDL")
         elif command == "CAPA" and exchange.body is not None:
             if len(exchange.body) > _MAX_CAPABILITIES:
-                session.add_defect("message_too_large")
+                session.add_defect(Defect.MESSAGE_TOO_LARGE)
             lines = exchange.body[:_MAX_CAPABILITIES].splitlines()
             session.capabilities = [to_text(line).strip() for line in lines if line.strip()]
             session.starttls_offered = any(line.upper() == "STLS" for line in session.capabilities)

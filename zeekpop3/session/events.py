@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.protocol import has_single_dots, unstuff
 
 
@@ -66,7 +67,7 @@ class Exchange:
     lines: int | None = None
     challenged: bool = False
     responses: int = 0
-    defects: list[str] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
 
     def take_body(self, sent: bytes, dotted: bool = True) -> bytes:
         """Take the lines of the response as sent, and return the body; `dotted`: one may start with
@@ -74,7 +75,7 @@ class Exchange:
         """
         self.wire_octets = len(sent)
         if dotted and has_single_dots(sent):
-            self.defects.append("dot_not_doubled")
+            self.defects.append(Defect.DOT_NOT_DOUBLED)
         self.body = unstuff(sent) if dotted else sent
         return self.body
 
@@ -124,7 +125,7 @@ class Transfer:
     complete: bool
     missing_bytes: int | None
     raw: bytes
-    defects: list[str] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
 
 
 class Listed(NamedTuple):
@@ -171,12 +172,12 @@ class Session:
     greeting: str | None = None
     fidelity: str = "trimmed"
     missing_bytes: int = 0
-    defects: list[str] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
 
-    def add_defect(self, name: str) -> None:
+    def add_defect(self, defect: Defect) -> None:
         """Note a defect of the session, once."""
-        if name not in self.defects:
-            self.defects.append(name)
+        if defect not in self.defects:
+            self.defects.append(defect)
 
 
 Event = Transfer | Command | Session

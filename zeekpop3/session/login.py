@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.events import Exchange, Session
 
 _MAX_REFUSED = 100
@@ -80,7 +81,7 @@ class Logins:
                 session.auth_mechanism = mechanism
         else:
             session.auth_mechanism = session.auth_mechanism or mechanism
-            self.undecided = (mechanism, user) if "status_missing" in exchange.defects else None
+            self.undecided = (mechanism, user) if Defect.STATUS_MISSING in exchange.defects else None
 
     def _accept(self, mechanism: str | None, user: str | None) -> None:
         session = self.session

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import ConnId, Event, Exchange, Rows, Session
 from zeekpop3.session.exact.reader import ExactReader
@@ -99,7 +100,7 @@ class Connection:
         if self.done:
             return []
         if reason == "idle":
-            self._dialogue.session.add_defect("idle")
+            self._dialogue.session.add_defect(Defect.IDLE)
         if self._exact is None and self._plain is None:
             self._begin_plain()
         self._end(reason)
@@ -156,7 +157,7 @@ class Connection:
         """How far the rows follow each other from `start` on; reports a hole in `seq` before them."""
         seq = rows.seq
         if seq[start] > self.next_seq:
-            self._dialogue.session.add_defect("rows_missing")
+            self._dialogue.session.add_defect(Defect.ROWS_MISSING)
             reader = self._exact or self._plain
             assert reader is not None
             reader.lose_rows()
@@ -209,7 +210,7 @@ class Connection:
             if self._exact is not None:
                 self._exact.start_tls()
         elif kind == "unexpected" and rows.command[index] == "limit":
-            self._dialogue.session.add_defect("limit_reached")
+            self._dialogue.session.add_defect(Defect.LIMIT_REACHED)
         elif kind == "close":
             self._end("closed", rows.ts[index])
 

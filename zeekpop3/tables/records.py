@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.events import ConnId
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class MailRecord:
         return hashlib.sha256(self.transfer.raw).hexdigest()
 
     @property
-    def defects(self) -> list[str]:
+    def defects(self) -> list[Defect]:
         """Defects of the transfer, then of the mail, each once."""
         if not self.mail.defects:
             return self.transfer.defects

@@ -17,8 +17,8 @@ from collections.abc import Collection
 from importlib import resources
 from typing import NamedTuple
 
+from zeekpop3.detect import observables
 from zeekpop3.errors import QueryError
-from zeekpop3.hunt import observables
 
 EXPOSED = {
     **dict.fromkeys(("USER", "PLAIN", "LOGIN"), "password"),

@@ -20,6 +20,7 @@ import heapq
 import itertools
 from dataclasses import dataclass
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.evidence import (
     EXPECTED,
@@ -178,7 +179,7 @@ class _Search:
             if hole >= self.stop or self.stream.line_end(at, hole) >= 0:
                 self._end(score + IMPOSSIBLE, index, at, path)  # no response starts like this
                 return
-            head = Span(at, self.stop, defects=["status_missing"])
+            head = Span(at, self.stop, defects=[Defect.STATUS_MISSING])
             self._push(_State(score, index, hole, path, head, *self.evidence.estimate(sent, at)))
             return
         word, message, after = status
@@ -259,7 +260,7 @@ class _Search:
         index, path = state.index + swallowed, state.path
         if swallowed:
             path = (path, _Crossing(head, state.index, swallowed - 1, hole, hole.start))
-            head = Span(hole.start, self.stop, body_start=hole.stop, defects=["status_missing"])
+            head = Span(hole.start, self.stop, body_start=hole.stop, defects=[Defect.STATUS_MISSING])
         score = state.score - 1.5 * swallowed
         if expected is not None:  # it must not be due to end before
             score += EXPECTED / 2 if expected + slack >= hole.next_hole else UNEXPECTED
@@ -286,8 +287,8 @@ class _Search:
             self._count(first, step.index, body_stop if visible else start, end, ended=visible)
             return [first]
         self._count(first, step.index, start, start, ended=False)
-        swallowed = [Span(start, start, defects=["status_missing"]) for _ in range(step.swallowed - 1)]
-        last = Span(start, end, defects=["status_missing"])
+        swallowed = [Span(start, start, defects=[Defect.STATUS_MISSING]) for _ in range(step.swallowed - 1)]
+        last = Span(start, end, defects=[Defect.STATUS_MISSING])
         sent = self.commands[step.index + step.swallowed]
         if tail and is_multiline(sent.command, sent.argument, "OK"):
             last.body_start = hole.stop

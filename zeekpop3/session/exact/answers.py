@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.exact.client import ClientLines
 from zeekpop3.session.exact.commands import Sent
@@ -116,12 +117,12 @@ class Answers:
             if line.startswith(b"+") and (sent.command == "AUTH" or self._may_be_challenge(line)):
                 self._challenge(start, end)
                 return None
-            self.dialogue.session.add_defect("reply_malformed")
-            response.defects.append("reply_malformed")
+            self.dialogue.session.add_defect(Defect.REPLY_MALFORMED)
+            response.defects.append(Defect.REPLY_MALFORMED)
             if status is None:
                 return self._begin_without_status(sent, response, line, hole, final)
         elif not line.endswith(b"\n"):
-            response.defects.append("reply_malformed")
+            response.defects.append(Defect.REPLY_MALFORMED)
         if status == "OK":
             multiline = self._has_lines(sent, end, following, more)
             if multiline is None:

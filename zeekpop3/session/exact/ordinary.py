@@ -7,6 +7,7 @@ small mails.
 
 from __future__ import annotations
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.client import ClientLines
@@ -56,7 +57,7 @@ def read_ordinary(stream: ServerStream, client: ClientLines, dialogue: Dialogue)
                 break
             exchange.take_body(body, search.dotted)
             if sent.command == "RETR" and client.requests.is_other(sent, exchange.body or b""):
-                exchange.defects.append("number_doubtful")
+                exchange.defects.append(Defect.NUMBER_DOUBTFUL)
         dialogue.add(exchange)
         if following < end:  # the client did not wait
             client.pipelined_from = min(client.pipelined_from, start + base)

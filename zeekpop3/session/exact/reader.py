@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.align import align
@@ -171,7 +172,7 @@ class ExactReader:
             exchange.responses = self.answers.responses
         if self._skipped:
             exchange.missing, self._skipped = self._skipped, 0
-            exchange.defects.append("message_too_large")
+            exchange.defects.append(Defect.MESSAGE_TOO_LARGE)
         if exchange.body is not None:
             if sent.command == "RETR":
                 self._status_length = response.body_start - response.start
@@ -179,17 +180,17 @@ class ExactReader:
                     if self.requests.damage_seen:
                         self._take_other(exchange, response.stop)
                         return
-                    exchange.defects.append("number_doubtful")
+                    exchange.defects.append(Defect.NUMBER_DOUBTFUL)
             elif sent.command is None and self._take_for_unknown(sent, exchange, response):
                 return
             if may_hold_another(self.stream, self.client, exchange.body, response.body_start, response.stop):
-                exchange.defects.append("terminator_unusual")
+                exchange.defects.append(Defect.TERMINATOR_UNUSUAL)
                 self.answers.doubtful = True
         if sent.command in MESSAGE_COMMANDS:
             if self.answers.doubtful:
-                exchange.defects.append("number_doubtful")
+                exchange.defects.append(Defect.NUMBER_DOUBTFUL)
             if response.start < self.answers.early_until:
-                exchange.defects.append("answered_early")
+                exchange.defects.append(Defect.ANSWERED_EARLY)
         self._take(sent, exchange, response.stop)
 
     def _take_for_unknown(self, sent: Sent, exchange: Exchange, response: Response) -> bool:
@@ -202,16 +203,16 @@ class ExactReader:
             # The server did not answer the line, it seems.
             self.dialogue.add(self.client.pop().exchange())
             exchange.command, exchange.argument, exchange.ts = "RETR", following.argument, following.ts
-            exchange.defects.append("number_doubtful")
+            exchange.defects.append(Defect.NUMBER_DOUBTFUL)
             self.answers.doubtful = True
             self._take(following, exchange, response.stop)
             return True
         exchange.command = command
         if self.requests.damage_seen:
             exchange.argument = number
-            exchange.defects.append("request_missing")
+            exchange.defects.append(Defect.REQUEST_MISSING)
         else:
-            exchange.defects.append("number_doubtful")
+            exchange.defects.append(Defect.NUMBER_DOUBTFUL)
         self._take(sent, exchange, response.stop)
         return True
 
@@ -231,10 +232,10 @@ class ExactReader:
         exchange.command, exchange.argument = self.requests.guess(exchange.message or "", body, following)
         if exchange.command == "RETR" and exchange.argument is None and not self.requests.unexplained:
             # No request is missing, so a response is: this is another message than the one requested.
-            exchange.defects.append("number_doubtful")
+            exchange.defects.append(Defect.NUMBER_DOUBTFUL)
             self._take(lines[0], exchange, end)
             return
-        exchange.defects.append("request_missing")
+        exchange.defects.append(Defect.REQUEST_MISSING)
         self._emit(None, exchange)
         self.answers.taken()
         self.stream.position = end
@@ -269,7 +270,7 @@ class ExactReader:
         spans, limited = align(stream, stream.position, lines, more, self.dialogue.mailbox.sizes)
         if limited:
             for span in spans:
-                span.defects.append("search_limited")
+                span.defects.append(Defect.SEARCH_LIMITED)
         self._take_spans(spans)
         return bool(spans)
 
@@ -284,7 +285,7 @@ class ExactReader:
             if sent.command == "RETR" and self.requests.is_listing(exchange.body):
                 # The best way to match commands and responses, but not a good one.
                 exchange.command, exchange.argument = self.requests.guess(span.message or "", exchange.body)
-                exchange.defects.append("request_missing")
+                exchange.defects.append(Defect.REQUEST_MISSING)
                 self._emit(None, exchange)
                 exchange = sent.exchange()
             self._emit(sent, exchange)
@@ -318,7 +319,7 @@ class ExactReader:
 
     def _emit(self, sent: Sent | None, exchange: Exchange) -> None:
         if sent is not None and sent.inferred:
-            exchange.defects.append("request_missing")
+            exchange.defects.append(Defect.REQUEST_MISSING)
         self.dialogue.add(exchange)
 
     def _bound_memory(self) -> None:
@@ -346,5 +347,5 @@ class ExactReader:
             self.advance()
         elif self.client.first is None or not self._align():
             self.dialogue.session.missing_bytes += held
-            self.dialogue.session.add_defect("message_too_large")
+            self.dialogue.session.add_defect(Defect.MESSAGE_TOO_LARGE)
             stream.position = stream.end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.client import ClientLines
 from zeekpop3.session.exact.commands import Sent
@@ -33,7 +34,7 @@ class Response:
     body_stop: int = -1
     ended: bool = True
     refuted: bool = False
-    defects: list[str] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
 
     def expect_lines(self, status_line: bytes) -> None:
         """Lines follow the status line, up to a terminator."""
@@ -54,7 +55,7 @@ class Response:
         self.stop = stop
         self.body_stop = stop - len(tail[0]) if tail else stop
         self.ended = tail is not None
-        self.defects.append("terminator_unusual")
+        self.defects.append(Defect.TERMINATOR_UNUSUAL)
 
     def exchange(self, stream: ServerStream, sent: Sent) -> Exchange:
         """The response as an exchange."""

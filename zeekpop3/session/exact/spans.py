@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.stream import LinesSearch, ServerStream
 from zeekpop3.session.protocol import (
@@ -36,7 +37,7 @@ class Span:
     body_stop: int = 0
     ended: bool = False
     missing: int = 0
-    defects: list[str] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
 
 
 def expected_octets(sent: Sent, message: str | None, sizes: dict[int, int]) -> int | None:
@@ -118,7 +119,7 @@ def _headless_span(
     stream: ServerStream, start: int, stop: int, sent: Sent, sizes: dict[int, int], bounded: bool
 ) -> Span:
     """A response whose status line is lost, wholly or in part."""
-    span = Span(start, stop, defects=["status_missing"])
+    span = Span(start, stop, defects=[Defect.STATUS_MISSING])
     if not is_multiline(sent.command, sent.argument, "OK"):
         span.ended = bounded
         return span

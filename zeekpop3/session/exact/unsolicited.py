@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.answers import Answers
 from zeekpop3.session.exact.commands import Sent
@@ -48,7 +49,7 @@ def read_unsolicited(answers: Answers, final: bool) -> Unsolicited | None:
         if hole < stop:
             return None if more else _read_damaged(answers, start, stop)
         if limit is not None and stream.end >= limit:
-            dialogue.session.add_defect("reply_malformed")
+            dialogue.session.add_defect(Defect.REPLY_MALFORMED)
             return Unsolicited(stop)
         return None
     line = stream.bytes_at(start, after)
@@ -58,7 +59,7 @@ def read_unsolicited(answers: Answers, final: bool) -> Unsolicited | None:
         return Unsolicited(after)
     if parsed is None:
         if not line.startswith(b"+"):  # else a challenge whose AUTH was lost
-            dialogue.session.add_defect("reply_malformed")
+            dialogue.session.add_defect(Defect.REPLY_MALFORMED)
         return Unsolicited(after)
     certain = client.every_line is not False and not client.requests.damage_seen
     if certain and start >= answers.settled:
@@ -101,12 +102,12 @@ def _exchange(answers: Answers, sent: Sent, response: Response, certain: bool) -
         exchange.command, exchange.argument = requests.guess(response.message, exchange.body)
     if certain:
         exchange.argument = None
-        exchange.defects.append("response_unsolicited")
+        exchange.defects.append(Defect.RESPONSE_UNSOLICITED)
     else:
         requests.damage_seen = True
         if exchange.argument is not None:
             requests.answered.add(exchange.argument)
-        exchange.defects.append("request_missing")
+        exchange.defects.append(Defect.REQUEST_MISSING)
     return exchange
 
 
@@ -120,7 +121,7 @@ def _read_damaged(answers: Answers, start: int, stop: int) -> Unsolicited:
     exchange, end = unmatched_message(stream, start, stop, answers.client.requests)
     if exchange is None:
         return Unsolicited(end, missing=stream.missing(start, end))
-    exchange.defects.append("request_missing")
+    exchange.defects.append(Defect.REQUEST_MISSING)
     return Unsolicited(end, exchange)
 
 

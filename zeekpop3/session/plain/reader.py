@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 from operator import methodcaller
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange, Rows
 from zeekpop3.session.plain.lines import Lines
@@ -142,7 +143,7 @@ class PlainReader:
     def _unexpected(self, command: str | None, ts: int) -> None:
         """A command that Zeek's analyzer did not expect takes the place of its `request` row."""
         if command == "limit":
-            self.dialogue.session.add_defect("limit_reached")
+            self.dialogue.session.add_defect(Defect.LIMIT_REACHED)
             return
         if command is None or not command.isalpha() or command in ("OK", "ERR", "AUTH"):
             return
@@ -155,7 +156,7 @@ class PlainReader:
         exchange, lines = self.exchange, self.lines
         if exchange is None and lines and (lines.marked or self.end_seen):
             exchange = Exchange("RETR", None, 0)
-            exchange.defects.append("request_missing")
+            exchange.defects.append(Defect.REQUEST_MISSING)
         if exchange is not None:
             if exchange.command in MESSAGE_COMMANDS and (lines or exchange.status == "OK"):
                 self._message(exchange, last)
@@ -163,7 +164,7 @@ class PlainReader:
                 if lines or is_multiline(exchange.command, exchange.argument, exchange.status):
                     self._listing(exchange)
                 elif exchange.status is None and self.lines.gaps:
-                    exchange.defects.append("status_missing")
+                    exchange.defects.append(Defect.STATUS_MISSING)
                 elif exchange.status is None and not last and exchange.command == "STLS":
                     exchange.status = "OK"
                 self.dialogue.add(exchange)
@@ -190,9 +191,9 @@ class PlainReader:
             exchange.missing += over
             body = exchange.body or b""
             if not self.damage_seen and (_STATUS_LINE.match(body) or _OTHER_MESSAGE.search(body)):
-                exchange.defects.append("terminator_unusual")
+                exchange.defects.append(Defect.TERMINATOR_UNUSUAL)
             if over:
-                exchange.defects.append("message_too_large")
+                exchange.defects.append(Defect.MESSAGE_TOO_LARGE)
             exchange.ended = self._ended(exchange, last)
             if not exchange.ended and exchange.missing == 0:
                 exchange.missing = -1  # trimmed lines do not show how much
@@ -222,7 +223,7 @@ class PlainReader:
         exchange.wire_octets = sum(map(len, lines)) + 2 * len(lines)
         exchange.missing = sum(length for _, length in gaps)
         if self.rows_lost:
-            exchange.defects.append("rows_missing")
+            exchange.defects.append(Defect.ROWS_MISSING)
             exchange.missing = -1
         if any(map(_is_stuffed, lines)):
             lines = [line[1:] if line.startswith(b"..") else line for line in lines]
@@ -252,12 +253,12 @@ class PlainReader:
             exchange.argument = str(asked + fits[0]) if known else None
             self.late = fits[0] if known else self.late
             if self.late or not known:
-                exchange.defects.append("desynchronized")
+                exchange.defects.append(Defect.DESYNCHRONIZED)
         elif exchange.argument is not None and self.in_step:
-            exchange.defects.append("number_doubtful")
+            exchange.defects.append(Defect.NUMBER_DOUBTFUL)
         else:
             exchange.argument = None
-            exchange.defects.append("desynchronized")
+            exchange.defects.append(Defect.DESYNCHRONIZED)
         octets = declared if declared is not None else listed
         present = exchange.wire_octets or 0
         if (

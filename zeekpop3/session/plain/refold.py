@@ -7,11 +7,12 @@ ended; without them the content of the lines decides, and a fold found so is a g
 
 from __future__ import annotations
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.plain.guess import guess_folds
 from zeekpop3.session.plain.header_marks import fold_by_marks
 
 
-def refold(lines: list[bytes], marks: list[tuple[int, bytes]] | None) -> tuple[bytes, list[str]]:
+def refold(lines: list[bytes], marks: list[tuple[int, bytes]] | None) -> tuple[bytes, list[Defect]]:
     """The message of which `lines` are the lines, and its defects (`header_fold_guessed`, if a fold was
     guessed).
 
@@ -23,4 +24,4 @@ def refold(lines: list[bytes], marks: list[tuple[int, bytes]] | None) -> tuple[b
     folded = list(lines)
     guessed = guess_folds(folded, 0) if marks is None else fold_by_marks(folded, marks)
     folded.append(b"")
-    return b"\r\n".join(folded), ["header_fold_guessed"] if guessed else []
+    return b"\r\n".join(folded), [Defect.HEADER_FOLD_GUESSED] if guessed else []

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from support.traffic import incident
+from zeekpop3.detect.keys import DkimKey, Keys, keys_of_dns_log, read_keys, txt_of_answer, write_keys
+from zeekpop3.detect.verify import MAX_KEY_RECORD, verdicts_of
 from zeekpop3.errors import KeyFileError, LogError
-from zeekpop3.hunt.keys import DkimKey, Keys, keys_of_dns_log, read_keys, txt_of_answer, write_keys
-from zeekpop3.hunt.verify import MAX_KEY_RECORD, verdicts_of
 
 NAME = "sel2026._domainkey.partner-bank.example"
 NOON = dt.datetime(2026, 10, 14, 12, tzinfo=dt.UTC)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 import duckdb
 import pyarrow as pa
 
-from zeekpop3.hunt import observables
-from zeekpop3.hunt.indicators import Indicator, key_of
+from zeekpop3.detect import observables
+from zeekpop3.detect.indicators import Indicator, key_of
 
 #: Characters of a domain name (RFC 1035, 3.1); the end of a longer one is matched.
 _LONGEST_NAME = 253

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from zeekpop3.detect.indicators import OnError, read_indicators
+from zeekpop3.detect.matching import find_hits
 from zeekpop3.errors import IndicatorError
-from zeekpop3.hunt.indicators import OnError, read_indicators
-from zeekpop3.hunt.matching import find_hits
 from zeekpop3.store.duck import closed
 from zeekpop3.tables.schema import TABLES, schema
 

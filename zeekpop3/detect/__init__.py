@@ -1,19 +1,14 @@
-"""Indicators, YARA rules and DKIM signatures, matched against tables.
-
-`zeekpop3.hunt` is the name of this package and of its main function; the package can be called.
-"""
+"""Indicators, YARA rules and DKIM signatures, matched against tables."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zeekpop3.hunt.indicators import OnError
-    from zeekpop3.hunt.undecided import Hits
+    from zeekpop3.detect.indicators import OnError
+    from zeekpop3.detect.undecided import Hits
     from zeekpop3.store.filters import Time
 
 
@@ -38,7 +33,7 @@ def hunt(
     cannot be used is reported to `on_error`; without it, it raises. Raises IndicatorError for a file that
     cannot be used, QueryError if the tables cannot be read.
     """
-    from zeekpop3.hunt.search import search
+    from zeekpop3.detect.search import search
     from zeekpop3.store.filters import Filters
 
     filters = Filters(user=user, since=since, until=until)
@@ -47,11 +42,3 @@ def hunt(
 
 def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
     return [given] if isinstance(given, (str, Path)) else list(given)
-
-
-class _Callable(ModuleType):
-    def __call__(self, *arguments: Any, **options: Any) -> Hits:
-        return hunt(*arguments, **options)
-
-
-sys.modules[__name__].__class__ = _Callable

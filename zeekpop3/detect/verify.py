@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zeekpop3.hunt.keys import DkimKey, Keys
+from zeekpop3.detect.keys import DkimKey, Keys
 from zeekpop3.message.sites import normal_host, site_of
 from zeekpop3.store.duck import steadily
 from zeekpop3.store.filters import Filters

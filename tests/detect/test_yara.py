@@ -10,8 +10,8 @@ import pytest
 import zeekpop3
 from support import tables_made
 from support.records import transfer
+from zeekpop3.detect.yara import Scanner
 from zeekpop3.errors import IndicatorError
-from zeekpop3.hunt.yara import Scanner
 
 yara_x = pytest.importorskip("yara_x")
 

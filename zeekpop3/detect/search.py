@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from zeekpop3.hunt.indicators import OnError, read_indicators
-from zeekpop3.hunt.matching import find_hits
-from zeekpop3.hunt.undecided import Hits, judged
-from zeekpop3.hunt.yara import Scanner
+from zeekpop3.detect.indicators import OnError, read_indicators
+from zeekpop3.detect.matching import find_hits
+from zeekpop3.detect.undecided import Hits, judged
+from zeekpop3.detect.yara import Scanner
 from zeekpop3.store.duck import connect, steadily
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import schema

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from zeekpop3.detect.indicators import Indicator, key_of, kinds_of, read_indicators, refang, url_key
 from zeekpop3.errors import IndicatorError
-from zeekpop3.hunt.indicators import Indicator, key_of, kinds_of, read_indicators, refang, url_key
 
 
 def read(tmp_path: Path, text: str) -> tuple[list[Indicator], list[str]]:
