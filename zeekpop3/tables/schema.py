@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Raised by one whenever columns or tables are added; every file has it in its metadata.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 VERSION_KEY = b"zeekpop3.schema_version"
 TABLE_KEY = b"zeekpop3.table"
