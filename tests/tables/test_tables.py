@@ -42,7 +42,7 @@ msg_num uidl octets_declared size fidelity complete missing_bytes defects sha256
     "addresses": "ts uid trans_depth part field position name address local_part domain site",
     "links": "ts uid trans_depth part position url target scheme host site text origin text_site",
     "attachments": """ts uid trans_depth part filename filename_raw extension content_type mime_type
-disposition content_id size md5 sha1 sha256 content""",
+disposition content_id size md5 sha1 sha256 content reading other_names inside""",
     "enclosed": f"ts uid trans_depth part size sha256 defects {PARSED}",
     "sessions": """ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor duration user
 auth_mechanism auth_result logins_failed users_refused capabilities starttls_offered stat_messages stat_octets

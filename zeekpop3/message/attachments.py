@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -36,6 +36,8 @@ class Attachment(NamedTuple):
     `part`: the section as in IMAP ("2", "1.3"); the files of a container add "#1", "#2" … to it.
     `filename_raw`: as written; `filename`: for display, without path, controls and bidirectional overrides.
     `extension`: of `filename`, in lower case, without the dot. `mime_type`: as detected.
+    `reading`: None, or by which other reading only some programs show this part. `other_names`: further file
+    names that other programs show. `inside`: whether its contents are in `members`, or why not.
     """
 
     part: str
@@ -51,6 +53,9 @@ class Attachment(NamedTuple):
     sha1: str
     sha256: str
     content: bytes | None = None
+    reading: str | None = None
+    other_names: Sequence[str] = ()
+    inside: str | None = None
 
 
 def display_name(name: str) -> str:

@@ -238,6 +238,21 @@ ATTACHMENTS = table(
         Column("mime_type", "Content type detected from the content; null if none was detected."),
         *_ATTACHMENT[2:],
         Column("content", "The decoded content; null unless asked for.", "binary", personal="raw"),
+        Column(
+            "reading",
+            "Null, or by which other reading only some programs show this part: preamble, epilogue, boundary, "
+            "transfer_encoding, content_type, header or filename.",
+            repeats=True,
+            searched=True,
+        ),
+        Column("other_names", "Further file names that other programs show.", repeated=True),
+        Column(
+            "inside",
+            "listed: its contents are in `members`; null: nothing can be inside; or why it was not looked "
+            "into: encrypted, too_large, broken or unsupported.",
+            repeats=True,
+            searched=True,
+        ),
     ),
 )
 
