@@ -1,10 +1,20 @@
 """The error classes. Each message is one line that names the input and the place in it.
 
 A problem of an input file is an error. A problem of a mail is never an error but a defect of its record (see
-`session.defects`).
+`defects`).
 """
 
 from __future__ import annotations
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, in one line; the name of its class if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def reason(error: BaseException) -> str:
+    """The same, without the number and the file name of an error of the system."""
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 class ZeekPop3Error(Exception):

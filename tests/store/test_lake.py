@@ -13,7 +13,8 @@ import pytest
 
 from support.records import attachment, mail, session, table_of, transfer
 from zeekpop3.message.mailboxes import Address
-from zeekpop3.store.parquet import publish, write_parquet
+from zeekpop3.store.files import publish
+from zeekpop3.store.parquet import write_parquet
 from zeekpop3.tables import TABLES, ItemsRecord, MailRecord, SessionRecord
 
 ONE = Address("from", 1, "A", "a@b.example", "a", "b.example", "b.example")

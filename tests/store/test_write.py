@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from support.records import DAY, NOON, attachment, mail, table_of, transfer
 from zeekpop3.errors import OutputError
-from zeekpop3.store import parquet, parts
+from zeekpop3.store import files, parts
 from zeekpop3.store.parts import PartWriter, split_by_day
 from zeekpop3.store.read import read
 from zeekpop3.store.write import Sink
@@ -295,18 +295,17 @@ def test_kill_leaves_whole_parts_only(tmp_path: Path, mode: str) -> None:
 
 def test_a_live_writer_is_left_alone(tmp_path: Path) -> None:
     """Opening a second sink does not sweep away the first one's unfinished file, nor its staging folder."""
-    from zeekpop3.store.parquet import _create, sweep
+    from zeekpop3.store.files import staged, sweep
 
     with Sink(tmp_path) as sink:
         sink.write("emails", emails((NOON, "x")))
-    temporary, descriptor = _create(tmp_path / "emails" / "day=2024-06-24" / "part-z.parquet")
-    live = Sink(tmp_path, "overwrite")
-    live.write("emails", emails((NOON, "y")))
-    Sink(tmp_path, "append")
-    assert temporary.exists()
-    live.close()
-    assert subjects(tmp_path) == ["y"]
-    os.close(descriptor)
+    with staged(tmp_path / "emails" / "day=2024-06-24" / "part-z.parquet") as (temporary, _):
+        live = Sink(tmp_path, "overwrite")
+        live.write("emails", emails((NOON, "y")))
+        Sink(tmp_path, "append")
+        assert temporary.exists()
+        live.close()
+        assert subjects(tmp_path) == ["y"]
     temporary = tmp_path / "emails" / ".part-q.parquet.tmp-1"
     temporary.write_bytes(b"half")
     assert sweep(tmp_path / "emails") == []  # it may be about to get its name

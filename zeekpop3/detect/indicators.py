@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zeekpop3.errors import IndicatorError
+from zeekpop3.errors import IndicatorError, reason
 from zeekpop3.message.sites import is_public_suffix, normal_host
 
 #: The types that can be matched, named as in Zeek's `Intel::Type` (base/frameworks/intel/main.zeek).
@@ -98,7 +98,7 @@ def _read_file(path: Path, on_error: OnError | None) -> Iterator[Indicator]:
             lines = (line[:_MAX_LINE].rstrip("\r\n") for line in file)
             yield from _read_lines(path, lines, on_error)
     except OSError as error:
-        raise IndicatorError(path, error.strerror or str(error)) from error
+        raise IndicatorError(path, reason(error)) from error
 
 
 def _read_lines(path: Path, lines: Iterable[str], on_error: OnError | None) -> Iterator[Indicator]:

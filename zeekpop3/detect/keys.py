@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from zeekpop3.errors import KeyFileError
+from zeekpop3.store.files import new_file
 from zeekpop3.zeek.logs import read_zeek_log
 
 _LABEL = "._domainkey."
@@ -117,13 +117,7 @@ def _key(path: str | Path, number: int, line: str) -> DkimKey:
 
 
 def write_keys(path: str | Path, keys: Iterable[DkimKey]) -> None:
-    """Write a key file, completely or not at all. Raises KeyFileError if it cannot be written."""
-    lines = [json.dumps(asdict(key), default=dt.datetime.isoformat) + "\n" for key in keys]
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text("".join(lines), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise KeyFileError(path, error.strerror or str(error)) from error
+    """Write a key file, completely or not at all. Raises OutputError if it cannot be written."""
+    with new_file(path) as file:
+        for key in keys:
+            file.write(json.dumps(asdict(key), default=dt.datetime.isoformat).encode() + b"\n")

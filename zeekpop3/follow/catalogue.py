@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from zeekpop3.errors import LogError
+from zeekpop3.errors import LogError, reason
 from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.find import is_log_name
 from zeekpop3.log.header import HEAD_BYTES, Head, parse_head, read_start
@@ -212,7 +212,7 @@ class LogLister:
         except FileNotFoundError:
             return
         except OSError as error:
-            problems[Path(folder)] = f"cannot be read: {error.strerror or error}"
+            problems[Path(folder)] = f"cannot be read: {reason(error)}"
             return
         yield from listing.logs
         for name in listing.subfolders:
@@ -239,6 +239,6 @@ class LogLister:
         except FileNotFoundError:
             return None
         except OSError as error:
-            problems[path] = f"cannot be read: {error.strerror or error}"
+            problems[path] = f"cannot be read: {reason(error)}"
             return None
         return FileKey(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

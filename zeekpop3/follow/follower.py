@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from zeekpop3.errors import LogError, OutputError, ZeekPop3Error
+from zeekpop3.errors import LogError, OutputError, ZeekPop3Error, reason
 from zeekpop3.follow import metrics, problems, rebuild
 from zeekpop3.follow.options import Options
 from zeekpop3.follow.output import Output
@@ -155,7 +155,7 @@ class Follower:
             if fresh:
                 save(state, self._output.state_path)
         except OSError as error:
-            raise OutputError(f"{self.out}: cannot be used: {error.strerror or error}") from error
+            raise OutputError(f"{self.out}: cannot be used: {reason(error)}") from error
         return state
 
     def _load(self) -> State | None:
@@ -218,7 +218,7 @@ class Follower:
             time.sleep(min(0.2, self.options.flush_s / 10))
 
     def _reason(self, error: OSError | OutputError) -> str:
-        return str(error) if isinstance(error, OutputError) else f"{self.out}: {error.strerror or error}"
+        return str(error) if isinstance(error, OutputError) else f"{self.out}: {reason(error)}"
 
     # -- a commit --------------------------------------------------------------------------------------
 
@@ -318,5 +318,5 @@ class Follower:
         }
         try:
             metrics.write(self.options.metrics, self.totals, gauges)
-        except OSError as error:
-            self.problems.once(str(self.options.metrics), f"cannot be written: {error.strerror or error}")
+        except OutputError as error:
+            self.problems.once(str(error))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from zeekpop3.pipeline.counters import Counters
+from zeekpop3.store.files import new_file
 
 _COUNTERS = {
     "rows": "Rows of the event log that were read.",
@@ -44,10 +44,6 @@ def text(totals: Counters, gauges: Mapping[str, float]) -> str:
 
 
 def write(path: Path, totals: Counters, gauges: Mapping[str, float]) -> None:
-    """Replace the textfile; it is readable by all, as it holds only numbers. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text(totals, gauges))
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    """Replace the textfile; it is readable by all, as it holds only numbers. Raises OutputError."""
+    with new_file(path, mode=0o644) as file:
+        file.write(text(totals, gauges).encode())

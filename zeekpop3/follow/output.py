@@ -12,12 +12,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeekpop3.errors import OutputError
+from zeekpop3.errors import OutputError, reason
 from zeekpop3.follow.rebuild import PUBLISHED
 from zeekpop3.follow.state import State
+from zeekpop3.store.files import make_folder, publish, sync_folder
 from zeekpop3.store.locks import FOLLOWER_FOLDER, FOLLOWER_LOCK, FOLLOWER_STATE, holder, lock
 from zeekpop3.store.merge import Swap
-from zeekpop3.store.parquet import make_folder, publish, sync_folder
 from zeekpop3.store.parts import PartWriter, parts_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Output:
             make_folder(self.home)
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         except OSError as error:
-            raise OutputError(f"{self.out}: cannot be used: {error.strerror or error}") from error
+            raise OutputError(f"{self.out}: cannot be used: {reason(error)}") from error
         try:
             if not lock(descriptor):
                 process = holder(descriptor)
@@ -51,7 +51,7 @@ class Output:
                 raise OutputError(f"{self.out}: in use by another follower (process {process})")
         except OSError as error:
             os.close(descriptor)
-            raise OutputError(f"{path}: cannot be locked: {error.strerror or error}") from error
+            raise OutputError(f"{path}: cannot be locked: {reason(error)}") from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
@@ -96,6 +96,8 @@ class Output:
 
     def sweep(self) -> None:
         """Remove what was staged and is not in the checkpoint; only after `settle`."""
+        for path in self.home.glob(".*.tmp-*"):  # of a follower that was killed; we have its lock
+            path.unlink()
         shutil.rmtree(self.staged, ignore_errors=True)
         shutil.rmtree(self.merged, ignore_errors=True)
 

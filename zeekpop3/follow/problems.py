@@ -34,7 +34,7 @@ class ProblemLog:
         self._files: dict[str, str] = {}
         self._output: str | None = None
         self._bad_rows: Counter[str] = Counter()
-        self._once: set[tuple[str, str]] = set()
+        self._once: set[str] = set()
 
     @property
     def healthy(self) -> bool:
@@ -69,8 +69,8 @@ class ProblemLog:
             info("output can be written again")
         self._output = reason
 
-    def once(self, path: str, reason: str) -> None:
+    def once(self, problem: str) -> None:
         """A minor problem."""
-        if (path, reason) not in self._once:
-            self._once.add((path, reason))
-            warning(f"{path}: {reason}")
+        if problem not in self._once:
+            self._once.add(problem)
+            warning(problem)

@@ -28,6 +28,7 @@ from zeekpop3.log.group import group
 from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import Event
+from zeekpop3.store.parts import DAY_US
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 _BLOCK = 4 << 20
 _SETTLED_S = 30  # a log that has a successor, or is packed, and was not touched for so long has ended
 _GONE_S = 30 * 86_400
-DAY_US = 86_400_000_000
 # A log that is being renamed, packed or moved may be seen nowhere for a moment.
 _PATIENT_LOOKS = 20
 _LOOK_AGAIN_S = 0.1

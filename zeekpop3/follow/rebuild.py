@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeekpop3.errors import OutputError
+from zeekpop3.errors import OutputError, first_line
 from zeekpop3.follow.connections import WrittenRows
 from zeekpop3.store.parts import parts_of
 from zeekpop3.tables.schema import TABLES, schema
@@ -88,4 +88,4 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
     try:
         return pq.ParquetFile(path).read(columns)
     except (OSError, pa.ArrowException) as error:
-        raise OutputError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+        raise OutputError(f"{path}: cannot be read as Parquet: {first_line(error)}") from None

@@ -8,7 +8,6 @@ does not name never was.
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -19,8 +18,8 @@ import msgspec
 from zeekpop3.errors import OutputError
 from zeekpop3.follow.catalogue import KnownLog
 from zeekpop3.pipeline.counters import Counters
+from zeekpop3.store.files import new_file
 from zeekpop3.store.merge import Swap
-from zeekpop3.store.parquet import sync_folder
 
 VERSION = 2
 
@@ -59,23 +58,13 @@ class _Frame(msgspec.Struct):
 
 
 def save(state: State, path: Path) -> None:
-    """Write the state file. Raises OSError; then the old one is still there."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            crc = 0
-            for line in _lines(state):
-                file.write(line)
-                crc = zlib.crc32(line, crc)
-            file.write(b' "crc": %d\n}\n' % crc)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    """Write the state file. Raises OutputError; then the old one is still there."""
+    with new_file(path) as file:
+        crc = 0
+        for line in _lines(state):
+            file.write(line)
+            crc = zlib.crc32(line, crc)
+        file.write(b' "crc": %d\n}\n' % crc)
 
 
 def _lines(state: State) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Self
 
-from zeekpop3.errors import LogError
+from zeekpop3.errors import LogError, reason
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 16
@@ -99,7 +99,7 @@ class LogFile:
             else:
                 self.problem = f"damaged gzip data ({error}); using the readable part"
         except OSError as error:
-            self.problem = f"cannot be read any further: {error.strerror or error}"
+            self.problem = f"cannot be read any further: {reason(error)}"
         size = min(len(self._inflated), len(view))
         view[:size] = self._inflated[:size]
         self._inflated = self._inflated[size:]
@@ -117,14 +117,14 @@ def open_log(path: Path) -> LogFile:
     except FileNotFoundError as error:
         raise LogError(path, "no such file") from error
     except OSError as error:
-        raise LogError(path, f"cannot be read: {error.strerror or error}") from error
+        raise LogError(path, f"cannot be read: {reason(error)}") from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise LogError(path, "not a regular file")
         return LogFile(FileIO(descriptor))
     except OSError as error:
         os.close(descriptor)
-        raise LogError(path, f"cannot be read: {error.strerror or error}") from error
+        raise LogError(path, f"cannot be read: {reason(error)}") from error
     except LogError:
         os.close(descriptor)
         raise

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from zeekpop3.errors import LogError
+from zeekpop3.errors import LogError, reason
 from zeekpop3.log.header import LOG_PATH, read_head
 
 _NAME = re.compile(rf"{LOG_PATH}.*\.log([.-]\d[\d.-]*)?(\.gz)?")
@@ -34,7 +34,7 @@ def find_logs(sources: Iterable[str | Path]) -> list[Path]:
             try:
                 status = path.stat()
             except OSError as error:
-                raise LogError(path, f"cannot be read: {error.strerror or error}") from None
+                raise LogError(path, f"cannot be read: {reason(error)}") from None
             found.setdefault((status.st_dev, status.st_ino), path)
     return sorted(found.values(), key=_time_key)
 

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Literal
 
-from zeekpop3.errors import LogError, UsageError, ZeekPop3Error
+from zeekpop3.errors import LogError, UsageError, ZeekPop3Error, first_line
 from zeekpop3.pipeline.settings import Settings, settings
 
 
@@ -82,7 +82,7 @@ def _write(args: argparse.Namespace, kept: Settings) -> int:
         print(f"zeekpop3: {error}", file=sys.stderr)
         return 1
     except AnalysisException as error:
-        print(f"zeekpop3: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"zeekpop3: {first_line(error)}", file=sys.stderr)
         return 2
     finally:
         spark.stop()

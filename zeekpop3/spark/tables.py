@@ -21,7 +21,8 @@ from zeekpop3.log.chunks import OnError
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.spark.connections import all_tables, one_table, spark_schema
 from zeekpop3.spark.rows import read_rows
-from zeekpop3.store.parquet import make_folder
+from zeekpop3.store.files import make_folder
+from zeekpop3.store.parts import DAY_US
 from zeekpop3.tables import TABLES, schema
 
 Paths = str | Iterable[str]
@@ -30,7 +31,6 @@ _SAVE_MODES = {"new": "errorifexists", "append": "append", "overwrite": "overwri
 _TIMESTAMPS = "spark.sql.parquet.outputTimestampType"
 _JOIN_SMALL = "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning"
 UMASK = "fs.permissions.umask-mode"
-_DAY_US = 86_400_000_000
 
 
 class SparkReadOptions(TypedDict, total=False):
@@ -152,7 +152,7 @@ def _described(frame: DataFrame, name: str) -> DataFrame:
 
 def _day(ts: Column) -> Column:
     """The UTC day of a time as text, whatever the session's time zone."""
-    return F.date_from_unix_date(F.floor(F.unix_micros(ts) / _DAY_US).cast("int")).cast("string")
+    return F.date_from_unix_date(F.floor(F.unix_micros(ts) / DAY_US).cast("int")).cast("string")
 
 
 @contextmanager

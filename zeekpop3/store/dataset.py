@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from zeekpop3.errors import QueryError
+from zeekpop3.errors import QueryError, first_line
 from zeekpop3.store.versions import refuse_newer
 from zeekpop3.tables.schema import TABLES, schema
 
@@ -53,5 +53,4 @@ def reading(path: str | Path, *more: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException, *more) as error:
-        text = str(error).strip().splitlines() or [type(error).__name__]
-        raise QueryError(f"{path}: cannot be read: {text[0]}") from error
+        raise QueryError(f"{path}: cannot be read: {first_line(error)}") from error

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from zeekpop3.errors import OutputError
+from zeekpop3.errors import OutputError, reason
 
 #: A follower's folder in an output, its checkpoint there, and the file that it keeps locked.
 FOLLOWER_FOLDER = ".zeekpop3-follow"
@@ -54,7 +54,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         descriptor = open_locked(folder, wait=True)
         yield
     except OSError as error:
-        raise OutputError(f"{folder}: {error.strerror or error}") from error
+        raise OutputError(f"{folder}: {reason(error)}") from error
     finally:
         if descriptor is not None:
             os.close(descriptor)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeekpop3.store.parquet import make_folder, publish, sync_folder, write_parquet
+from zeekpop3.store.files import make_folder, publish, sync_folder
+from zeekpop3.store.parquet import write_parquet
 from zeekpop3.store.versions import upgraded
 from zeekpop3.tables.schema import TABLES
 

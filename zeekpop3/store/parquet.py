@@ -1,21 +1,12 @@
-"""One Parquet file: written and flushed completely under a temporary name, then renamed; or not at all.
-
-The temporary name begins with a dot and does not end in `.parquet`, so no reader's glob matches it. Its
-writer holds a lock on it (which the kernel releases when the process ends), so `sweep` can tell the file of
-a dead writer from that of a running one.
-"""
+"""One Parquet file: how its columns are stored."""
 
 from __future__ import annotations
 
 import inspect
-import os
-import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeekpop3.errors import OutputError
-from zeekpop3.store.locks import lock, open_locked
+from zeekpop3.store.files import staged
 from zeekpop3.tables.column import Column
 from zeekpop3.tables.schema import TABLE_KEY, TABLES
 
@@ -25,9 +16,6 @@ if TYPE_CHECKING:
 _ROW_GROUP_BYTES = 32 << 20  # in memory; readers skip row groups by their statistics
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 4 << 20
-_ATTEMPTS, _WAIT_S = 20, 0.05
-_YOUNG_S = 60.0  # before its lock, and from the end of writing to the rename, only its age protects a file
-_TEMPORARY = ".tmp-"
 
 
 def write_parquet(table: pa.Table, path: Path) -> Path:
@@ -38,95 +26,9 @@ def write_parquet(table: pa.Table, path: Path) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    temporary, descriptor = _create(path)
-    try:
-        with pa.OSFile(str(temporary), "wb") as out:
-            pq.write_table(table, out, **_options(table))
-        os.fsync(descriptor)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
-        raise
-    finally:
-        os.close(descriptor)
+    with staged(path) as (temporary, _), pa.OSFile(str(temporary), "wb") as out:
+        pq.write_table(table, out, **_options(table))
     return temporary
-
-
-def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, for good. An existing file of that name is replaced in one step."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            temporary.replace(path)
-            break
-        except OSError as error:
-            # A follower that merges parts replaces the folder, and then moves other files back into it.
-            if not isinstance(error, FileNotFoundError) or attempt == _ATTEMPTS - 1:
-                raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
-            time.sleep(_WAIT_S)
-    sync_folder(path.parent)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, 0700, so that they outlast a power failure. Raises OutputError."""
-    try:
-        for path in reversed([path for path in (folder, *folder.parents) if not path.is_dir()]):
-            path.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(path.parent)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot create the folder: {_reason(error)}") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder outlast a power failure. Raises OutputError if it is gone."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {_reason(error)}") from error
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # Some file systems (FUSE, SMB) refuse fsync on folders; the rename itself still holds.
-    finally:
-        os.close(descriptor)
-
-
-def sweep(folder: Path) -> list[Path]:
-    """Remove the temporary files of dead writers anywhere below a folder; returns what was removed.
-
-    Files of the last minute stay: their writer may be about to publish them.
-    """
-    removed = []
-    for path in folder.rglob(f".*.parquet{_TEMPORARY}*"):
-        try:
-            if time.time() - path.stat().st_mtime < _YOUNG_S:
-                continue
-            descriptor = open_locked(path)
-        except OSError:
-            continue  # another process removed it
-        if descriptor is None:
-            continue  # its writer is running
-        try:
-            path.unlink()
-            removed.append(path)
-        except OSError:  # it has no name any more, or it is a folder
-            pass
-        finally:
-            os.close(descriptor)
-    return removed
-
-
-def _create(path: Path) -> tuple[Path, int]:
-    temporary = path.with_name(f".{path.name}{_TEMPORARY}{uuid.uuid4().hex[:12]}")
-    try:
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
-    try:
-        lock(descriptor, wait=True)
-    except OSError:
-        pass  # The file system has no locks: then only its age protects it from a sweep.
-    return temporary, descriptor
 
 
 def _options(table: pa.Table) -> dict[str, Any]:
@@ -164,7 +66,3 @@ def _repeating(column: Column) -> list[str]:
 def _rows_within(limit: int, rows: int, size: int) -> int:
     """How many of `rows` rows, which together have `size` bytes, have about `limit` bytes; at least one."""
     return max(1, min(rows, rows * limit // max(1, size)))
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error).splitlines()[0]

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeekpop3.store.parquet import make_folder, publish, write_parquet
+from zeekpop3.store.files import make_folder, publish
+from zeekpop3.store.parquet import write_parquet
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_DAY_US = 86_400_000_000
+#: Microseconds of a day.
+DAY_US = 86_400_000_000
 #: Years 1 to 9999: dates that Parquet readers support.
 _DAYS = (-719_162, 2_932_896)
 
@@ -84,7 +86,7 @@ def split_by_day(table: pa.Table) -> list[tuple[str, pa.Table]]:
         return []
     column = table.column("ts").combine_chunks().view(pa.int64())
     ts = np.from_dlpack(column.fill_null(0) if column.null_count else column)  # `to_numpy` imports pandas
-    days = np.clip(ts // _DAY_US, *_DAYS).astype("datetime64[D]")
+    days = np.clip(ts // DAY_US, *_DAYS).astype("datetime64[D]")
     if days.min() == days.max():
         return [(str(days[0]), table)]
     order = np.argsort(days, kind="stable")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeekpop3.errors import OutputError, ZeekPop3Error
+from zeekpop3.errors import OutputError, ZeekPop3Error, first_line
 from zeekpop3.tables.schema import SCHEMA_VERSION, VERSION_KEY, schema
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check_appendable(path: Path, name: str) -> None:
     except FileNotFoundError:
         return  # merged or pruned meanwhile
     except (OSError, pa.ArrowException) as error:
-        raise OutputError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
+        raise OutputError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
     refuse_newer(found.metadata, path, OutputError)
     if not {"ts", "uid"} <= set(found.names):
         raise OutputError(f"{path}: not a part of the table {name}: columns ts and uid are missing")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from zeekpop3.errors import OutputError
+from zeekpop3.store.files import make_folder, sweep, sync_folder
 from zeekpop3.store.locks import (
     FOLLOWER_FOLDER,
     FOLLOWER_STATE,
@@ -20,7 +21,6 @@ from zeekpop3.store.locks import (
     open_locked,
     refuse_live_follower,
 )
-from zeekpop3.store.parquet import make_folder, sweep, sync_folder
 from zeekpop3.store.parts import PartWriter, fill_empty, new_token, parts_of
 from zeekpop3.store.versions import check_appendable
 from zeekpop3.tables.schema import TABLES

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zeekpop3.errors import QueryError
-from zeekpop3.views.files import new_file
+from zeekpop3.store.files import new_file
 from zeekpop3.views.format import row_lines
 from zeekpop3.views.sql import Database
 

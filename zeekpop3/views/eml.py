@@ -18,9 +18,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from zeekpop3.store.files import make_folder, new_file, writing
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows
-from zeekpop3.views.files import make_folder, new_file, writing
 from zeekpop3.views.format import json_line, plural
 from zeekpop3.views.show import find_mail
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.json as json
 
-from zeekpop3.errors import LogError
+from zeekpop3.errors import LogError, first_line
 
 _HEX_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 #: Zeek's types of numbers, and Arrow's.
@@ -34,7 +34,7 @@ def read_zeek_log(path: str | Path, containing: bytes = b"") -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
-        raise LogError(path, f"the files have different columns: {_first_line(error)}") from error
+        raise LogError(path, f"the files have different columns: {first_line(error)}") from error
 
 
 def _files(path: Path) -> list[Path]:
@@ -60,13 +60,13 @@ def _read(path: Path, containing: bytes) -> pa.Table:
                 else:
                     content = lines.read()
     except (OSError, EOFError, zlib.error) as error:
-        raise LogError(path, f"cannot read: {_first_line(error)}") from error
+        raise LogError(path, f"cannot read: {first_line(error)}") from error
     if containing and not content:
         return pa.table({})
     try:
         return _json(content) if content[:1] == b"{" else _tsv(path, content)
     except (pa.ArrowException, ValueError) as error:
-        raise LogError(path, f"not a Zeek log: {_first_line(error)}") from error
+        raise LogError(path, f"not a Zeek log: {first_line(error)}") from error
 
 
 def _json(content: bytes) -> pa.Table:
@@ -152,7 +152,3 @@ def _timestamps(seconds: Any) -> Any:
 
     micros = pc.round(pc.multiply(seconds.cast(pa.float64()), 1_000_000.0)).cast(pa.int64())
     return micros.cast(pa.timestamp("us", tz="UTC"))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

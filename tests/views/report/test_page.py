@@ -294,7 +294,7 @@ def test_errors(small: Path, tmp_path: Path) -> None:
     """No tables, no place to write: an error of ours that says which."""
     with pytest.raises(QueryError, match="no such folder"):
         write_report(tmp_path / "none", tmp_path / "page.html")
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_report(small, tmp_path / "none" / "page.html")
 
 

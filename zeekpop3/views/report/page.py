@@ -19,8 +19,8 @@ import jinja2
 from markupsafe import Markup
 
 from zeekpop3 import __version__
+from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters, instant
-from zeekpop3.views.files import new_file
 from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather

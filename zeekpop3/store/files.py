@@ -1,0 +1,138 @@
+"""Files that are written completely or not at all, and their folders; for their owner only.
+
+A file is written under a temporary name in its own folder, flushed, and renamed. So a reader sees the old
+content or the new one, and what has its name outlasts a power failure. The temporary name begins with a dot
+and ends with a random number, so that no reader's glob matches it. Its writer holds a lock on it (which the
+kernel releases when the process ends), so `sweep` can tell the file of a dead writer from that of a running
+one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from zeekpop3.errors import OutputError, reason
+from zeekpop3.store.locks import lock, open_locked
+
+_ATTEMPTS, _WAIT_S = 20, 0.05
+_YOUNG_S = 60.0  # before its lock, and from the end of writing to the rename, only its age protects a file
+_TEMPORARY = ".tmp-"
+
+
+@contextmanager
+def new_file(path: str | Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A file that takes its name when the block ends, and then replaces a file of that name in one step.
+
+    If the block raises, nothing is left. Raises OutputError if the file cannot be written.
+    """
+    path = Path(path)
+    with staged(path, mode=mode) as (temporary, descriptor), os.fdopen(os.dup(descriptor), "wb") as file:
+        yield file
+    try:
+        publish(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def staged(path: Path, *, mode: int = 0o600) -> Iterator[tuple[Path, int]]:
+    """A new temporary file beside `path`, and its descriptor. When the block ends it is flushed, and waits
+    for `publish`.
+
+    If the block raises, it is removed. Raises OutputError if it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}{_TEMPORARY}{uuid.uuid4().hex[:12]}")
+    with writing(path):
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600)
+    try:
+        with writing(path):
+            try:
+                lock(descriptor, wait=True)
+            except OSError:
+                pass  # the file system has no locks: then only its age protects the file from a sweep
+            yield temporary, descriptor
+            if mode != 0o600:
+                os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, for good. An existing file of that name is replaced in one step."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            temporary.replace(path)
+            break
+        except OSError as error:
+            # A follower that merges parts replaces the folder, and then moves other files back into it.
+            if not isinstance(error, FileNotFoundError) or attempt == _ATTEMPTS - 1:
+                raise OutputError(f"{path}: cannot be written: {reason(error)}") from error
+            time.sleep(_WAIT_S)
+    sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, 0700, so that they outlast a power failure. Raises OutputError."""
+    try:
+        for path in reversed([path for path in (folder, *folder.parents) if not path.is_dir()]):
+            path.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(path.parent)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot create the folder: {reason(error)}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder outlast a power failure. Raises OutputError if it is gone."""
+    with writing(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # some file systems (FUSE, SMB) refuse fsync on folders; the rename itself still holds
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Errors of the system become an OutputError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{error.filename or path}: cannot be written: {reason(error)}") from error
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove the temporary files of dead writers anywhere below a folder; returns what was removed.
+
+    Files of the last minute stay: their writer may be about to publish them.
+    """
+    removed = []
+    for path in folder.rglob(f".*{_TEMPORARY}*"):
+        try:
+            if time.time() - path.stat().st_mtime < _YOUNG_S:
+                continue
+            descriptor = open_locked(path)
+        except OSError:
+            continue  # another process removed it
+        if descriptor is None:
+            continue  # its writer is running
+        try:
+            path.unlink()
+            removed.append(path)
+        except OSError:  # it has no name any more, or it is a folder
+            pass
+        finally:
+            os.close(descriptor)
+    return removed
