@@ -21,9 +21,17 @@ class Defect(StrEnum):
         return defect
 
     # Of a session, or of the transfer of a mail.
+    ANSWER_MISSING = (
+        "answer_missing",
+        "The capture lost the whole answer to the request; nothing of the message is known.",
+    )
     ANSWERED_EARLY = (
         "answered_early",
         "The server sent the message before the client requested it.",
+    )
+    BEGIN_UNSEEN = (
+        "begin_unseen",
+        "The capture does not have the beginning of the connection; a login before it is unknown.",
     )
     DESYNCHRONIZED = (
         "desynchronized",
@@ -33,6 +41,10 @@ class Defect(StrEnum):
         "dot_not_doubled",
         "A line of the message starts with a single dot, which RFC 1939 has the server double; some "
         "clients remove it, others keep it, as here (exact form).",
+    )
+    END_UNSEEN = (
+        "end_unseen",
+        "The capture has neither QUIT nor the end of the connection; what came later is unknown.",
     )
     HEADER_FOLD_GUESSED = (
         "header_fold_guessed",
@@ -51,10 +63,14 @@ class Defect(StrEnum):
         "message_too_large",
         "The response exceeds the size limit; the bytes above the limit were dropped and counted.",
     )
+    NOT_UNDERSTOOD = (
+        "not_understood",
+        "The connection carried bytes on a POP3 port, but nothing in them proved to be POP3.",
+    )
     NUMBER_DOUBTFUL = (
         "number_doubtful",
         "Message number uncertain: after a loss the size differs from the size in LIST, or responses "
-        "may be out of step with the commands.",
+        "may be out of step with the commands; then the user is unknown, too.",
     )
     REPLY_MALFORMED = (
         "reply_malformed",
@@ -81,10 +97,15 @@ class Defect(StrEnum):
         "status_missing",
         "The status line of the response was not captured.",
     )
+    STREAM_AMBIGUOUS = (
+        "stream_ambiguous",
+        "The capture has two versions of the same bytes of the stream; which of them the other end "
+        "received is unknown.",
+    )
     TERMINATOR_UNUSUAL = (
         "terminator_unusual",
-        "The end of the message is not CRLF, dot, CRLF; it follows from how the client continued, or is "
-        "uncertain.",
+        "The end of the message is not CRLF, dot, CRLF, or the message has another dot alone on a line; mail "
+        "programs differ in where it ends.",
     )
 
     # Of a mail.

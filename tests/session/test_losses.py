@@ -41,7 +41,8 @@ def lossy(
             return Counter()  # Zeek never took it for POP3
         for transfer in fed([made]).transfers:
             digest = hashlib.sha256(transfer.raw).hexdigest()
-            found.setdefault(transfer.msg_num, []).append((digest, transfer.complete, transfer.missing_bytes))
+            count = transfer.missing_bytes if transfer.raw else None  # else an estimate
+            found.setdefault(transfer.msg_num, []).append((digest, transfer.complete, count))
     figures: Counter[str] = Counter()
     for mail in told:
         group = found.get(mail.msg_num, [])

@@ -76,12 +76,14 @@ _UNDECIDED = """
         select e.uid, e.trans_depth,
             case when e.command = 'TOP' then 'preview only (TOP); the mail was not fetched'
                  when e.missing_bytes > 0 then 'bytes are missing'
+                 when e.complete then 'the capture has two versions of its bytes'
                  else 'the end was not captured' end as reason
         from emails e
-        where (not e.complete or e.command = 'TOP')
+        where (not e.complete or e.command = 'TOP' or list_contains(e.defects, 'stream_ambiguous'))
             and not exists (
                 select 1 from emails f
-                where f.command = 'RETR' and f.complete and (f.uid, f.trans_depth) <> (e.uid, e.trans_depth)
+                where f.command = 'RETR' and f.complete and not list_contains(f.defects, 'stream_ambiguous')
+                    and (f.uid, f.trans_depth) <> (e.uid, e.trans_depth)
                     and ((f.uid = e.uid and f.msg_num = e.msg_num)
                         or (f.uidl = e.uidl and f.user = e.user and f.id_resp_h = e.id_resp_h)))
     ),

@@ -27,6 +27,7 @@ from zeekpop3.session.protocol import (
 
 _MAX_WAITING_ARGUMENTS = 1000
 _MAX_CAPABILITIES = 1 << 16  # bytes
+_MAX_COUNT = 1 << 62  # a column has 64 bits
 _OF_SESSION = frozenset({Defect.REQUEST_MISSING, Defect.RESPONSE_UNSOLICITED})
 """Defects of an exchange that are also defects of the session."""
 
@@ -40,6 +41,8 @@ class Dialogue:
     on_exchange: Callable[[Exchange], None] | None = None
     mailbox: Mailbox = field(default_factory=Mailbox)
     out: list[Event] = field(default_factory=list)
+    standing: list[Defect] = field(default_factory=list)  # of the session, and of each mail from now on
+    lacking: int = 0  # bytes that the messages lack
     trans_depth: int = 0
     last_number: int | None = None
     arguments: dict[str, deque[str]] = field(default_factory=dict)
@@ -62,10 +65,25 @@ class Dialogue:
         """An argument that the event log gives apart from the command (exact form: `request` rows)."""
         self.arguments.setdefault(command, deque(maxlen=_MAX_WAITING_ARGUMENTS)).append(argument)
 
+    def stand(self, defect: Defect) -> None:
+        """Note a defect of the session that touches each mail from now on."""
+        self.session.add_defect(defect)
+        if defect not in self.standing:
+            self.standing.append(defect)
+
+    def lose(self, count: int) -> None:
+        """Bytes of either side are missing."""
+        self.session.missing_bytes = min(self.session.missing_bytes + max(count, 0), _MAX_COUNT)
+
     def finish(self) -> None:
         """The connection is over."""
-        if self.session.listed is not None:
-            self.session.listing = self.mailbox.listing()
+        # What a log that just ends lacks of the last message is no gap.
+        session = self.session
+        session.missing_bytes = min(max(session.missing_bytes, self.lacking), _MAX_COUNT)
+        if Defect.STREAM_AMBIGUOUS in self.standing:
+            session.user = session.authenticated_as = None
+        if session.listed is not None:
+            session.listing = self.mailbox.listing()
 
     def add(self, exchange: Exchange) -> None:
         """Take the next exchange: a command, perhaps a transfer, and what they say of the session."""
@@ -106,7 +124,7 @@ class Dialogue:
             self.logins.transaction()
         if command not in MESSAGE_COMMANDS:
             self._learn(command, exchange)
-        elif exchange.status == "OK" or (exchange.status is None and exchange.body):
+        elif exchange.status == "OK" or (exchange.status is None and (exchange.body or exchange.missing)):
             self._transfer(command, exchange)
 
     def _transfer(self, command: str, exchange: Exchange) -> None:
@@ -121,13 +139,18 @@ class Dialogue:
             unique_id = self.mailbox.unique_ids.get(msg_num)
             if octets is None:
                 octets = self.mailbox.sizes.get(msg_num)
-        session.missing_bytes += max(exchange.missing, 0)
+        self.lacking += max(exchange.missing, 0)
+        defects = dict.fromkeys(exchange.defects)
+        if exchange.doubtful:
+            defects[Defect.NUMBER_DOUBTFUL] = None
+        defects |= dict.fromkeys(self.standing)
+        known = not exchange.doubtful and Defect.STREAM_AMBIGUOUS not in self.standing
         self.out.append(
             Transfer(
                 uid=session.uid,
                 ts=exchange.ts,
                 conn_id=session.conn_id,
-                user=session.user,
+                user=session.user if known else None,
                 trans_depth=self.trans_depth,
                 command=command,
                 msg_num=msg_num,
@@ -137,7 +160,8 @@ class Dialogue:
                 complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
                 missing_bytes=exchange.missing if exchange.missing >= 0 else None,
                 raw=exchange.body or b"",
-                defects=list(dict.fromkeys(exchange.defects)),
+                defects=list(defects),
+                authenticated_as=session.authenticated_as if known else None,
             )
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect
-from zeekpop3.session.protocol import has_single_dots, unstuff
+from zeekpop3.session.protocol import has_lone_dot, has_single_dots, unstuff
 
 
 class ConnId(NamedTuple):
@@ -51,7 +51,8 @@ class Exchange:
     `ended` is True if the end of the response was seen. `missing` counts the bytes that the body lacks; -1 if
     some are missing and their number is unknown. `lines` and `wire_octets` measure the body as sent.
     `challenged`: the server answered AUTH with a challenge (RFC 5034); `responses`: how many the client sent,
-    the initial one included.
+    the initial one included. `doubtful`: request and response may not belong together, or the request may not
+    be what the server read.
     """
 
     command: str | None
@@ -67,6 +68,7 @@ class Exchange:
     lines: int | None = None
     challenged: bool = False
     responses: int = 0
+    doubtful: bool = False
     defects: list[Defect] = field(default_factory=list)
 
     def take_body(self, sent: bytes, dotted: bool = True) -> bytes:
@@ -76,6 +78,8 @@ class Exchange:
         self.wire_octets = len(sent)
         if dotted and has_single_dots(sent):
             self.defects.append(Defect.DOT_NOT_DOUBLED)
+        if dotted and has_lone_dot(sent):
+            self.defects.append(Defect.TERMINATOR_UNUSUAL)
         self.body = unstuff(sent) if dotted else sent
         return self.body
 
@@ -109,7 +113,8 @@ class Transfer:
     `raw` is the message as the mailbox holds it: CRLF lines, dots unstuffed, no terminator; where bytes are
     missing, the bytes that are left. `trans_depth` counts the connection's transfers from 1. `fidelity` is
     "exact" or "trimmed"; `complete` is True only if the end was seen and no byte is missing; `missing_bytes`
-    is None if some are missing and their number is unknown.
+    is None if some are missing and their number is unknown. `authenticated_as` is set where another user than
+    `user` logged in (SASL: RFC 4422, section 2).
     """
 
     uid: str
@@ -126,6 +131,7 @@ class Transfer:
     missing_bytes: int | None
     raw: bytes
     defects: list[Defect] = field(default_factory=list)
+    authenticated_as: str | None = None
 
 
 class Listed(NamedTuple):
@@ -141,7 +147,8 @@ class Session:
     """A connection, from its first row to its close; a row of `sessions`.
 
     `duration` is in microseconds. `closed` is how it ended: "closed" (Zeek removed the connection), "idle"
-    (given up) or "open" (the log ended first). `user` is the user of the last login that the server accepted.
+    (given up) or "open" (the log ended first). `user` is the user of the last login that the server accepted;
+    `authenticated_as` is whose password it was, if not that user's. `missing_bytes` counts both directions.
     `starttls_offered` is None if the server did not list its capabilities, `listing` if it did not list the
     whole mailbox.
     """
@@ -173,6 +180,7 @@ class Session:
     fidelity: str = "trimmed"
     missing_bytes: int = 0
     defects: list[Defect] = field(default_factory=list)
+    authenticated_as: str | None = None
 
     def add_defect(self, defect: Defect) -> None:
         """Note a defect of the session, once."""

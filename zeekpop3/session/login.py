@@ -1,7 +1,8 @@
 """Who logs in, and whether the server accepts it (RFC 1939, section 7; RFC 5034).
 
 Rule: a name becomes the session's user only when the server accepts a login with it. A refused name is listed
-as refused. A login whose name is unknown leaves the user unknown, whoever tried to log in before.
+as refused. A login whose name is unknown leaves the user unknown, whoever tried to log in before. In SASL the
+user is the one whose mailbox is opened (the authorization identity, RFC 4422), not the one who logged in.
 
 The exchanges decide. `login` rows (plain form, logs of the first edition) only add the name of a SASL login,
 and stand in for exchanges that the log does not have.
@@ -36,6 +37,9 @@ class Logins:
     def exchange(self, exchange: Exchange) -> None:
         """Take the exchange of a USER, PASS, APOP or AUTH."""
         command, argument = exchange.command, exchange.argument or ""
+        if exchange.doubtful:  # the name may not be what the server read
+            argument = argument.partition(" ")[0] if command == "AUTH" else ""
+            self._name = self._reported = None
         if command == "USER":
             if exchange.status == "ERR":
                 self._add_refused(_valid(argument))
@@ -48,7 +52,7 @@ class Logins:
         elif exchange.body is None:  # else it asked for the list of mechanisms
             mechanism, _, user = argument.partition(" ")
             if argument or exchange.challenged or exchange.status == "OK":
-                name = (_valid(user) or self._reported) if self._named else None
+                name = (_valid_sasl(user) or self._reported) if self._named else None
                 if exchange.status == "OK" and exchange.responses > _responses(mechanism.upper()):
                     name = None  # the server asked for another name than the first
                 self._decide(exchange, mechanism.upper() or None, name)
@@ -74,7 +78,8 @@ class Logins:
         elif exchange.status == "ERR":
             self._failures_seen += 1
             if not self._decided:
-                session.auth_result = session.user = None
+                session.auth_result = None
+                self._set_user(None)
             self._decided, self.undecided = True, None
             self._refuse(user)
             if session.auth_result != "success":
@@ -85,15 +90,22 @@ class Logins:
 
     def _accept(self, mechanism: str | None, user: str | None) -> None:
         session = self.session
-        session.auth_result, session.auth_mechanism, session.user = "success", mechanism, user
+        session.auth_result, session.auth_mechanism = "success", mechanism
+        self._set_user(user)
         self._name = self.undecided = None
         self._decided = True
+
+    def _set_user(self, name: str | None) -> None:
+        """The user is the one whose mailbox is opened; behind a NUL in a SASL name, the one who logged in."""
+        user, _, authenticated_as = (name or "").partition("\0")
+        self.session.user = user or None
+        self.session.authenticated_as = authenticated_as if authenticated_as not in ("", user) else None
 
     def _refuse(self, user: str | None) -> None:
         session = self.session
         session.logins_failed = max(self._failures_seen, self._failures_reported)
         session.auth_result = session.auth_result or "failure"
-        self._add_refused(user)
+        self._add_refused(user.partition("\0")[0] if user else None)
 
     def _add_refused(self, user: str | None) -> None:
         refused = self.session.users_refused
@@ -102,18 +114,20 @@ class Logins:
 
     def reported(self, result: str, user: str | None) -> None:
         """Take a `login` row."""
-        session, user = self.session, _valid(user or "")
+        session, user = self.session, _valid_sasl(user or "")
         self._named = user is not None
         if result != "success":
             # Zeek reports a failure only if it knows the user; the replies show the others.
             self._failures_reported += 1
             self._refuse(user)
         elif self._unnamed:
-            session.user, self._unnamed = user, False
+            self._set_user(user)
+            self._unnamed = False
         else:
             self._reported = user
             if not self._decided:
-                session.auth_result, session.user = "success", user
+                session.auth_result = "success"
+                self._set_user(user)
 
 
 def _responses(mechanism: str) -> int:
@@ -124,3 +138,8 @@ def _responses(mechanism: str) -> int:
 def _valid(name: str) -> str | None:
     """A user name; None if it is empty or contains a NUL, at which servers differ."""
     return name if name and "\0" not in name else None
+
+
+def _valid_sasl(name: str) -> str | None:
+    """The same for SASL, where the log has two names if they differ: the mailbox, NUL, who logged in."""
+    return name if name and all(name.split("\0", 2)) and name.count("\0") < 2 else None

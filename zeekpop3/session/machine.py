@@ -209,10 +209,36 @@ class Connection:
             self._dialogue.session.tls = True
             if self._exact is not None:
                 self._exact.start_tls()
-        elif kind == "unexpected" and rows.command[index] == "limit":
-            self._dialogue.session.add_defect(Defect.LIMIT_REACHED)
+        elif kind == "unexpected":
+            self._unexpected(rows, index)
         elif kind == "close":
-            self._end("closed", rows.ts[index])
+            self._close(rows.ts[index], rows.data[index])
+
+    def _unexpected(self, rows: Rows, index: int) -> None:
+        """What Zeek, or its script, says of the connection as a whole."""
+        command, dialogue = rows.command[index], self._dialogue
+        if command == "limit":
+            dialogue.stand(Defect.LIMIT_REACHED)
+        elif command == "not_understood":
+            dialogue.session.add_defect(Defect.NOT_UNDERSTOOD)
+        elif command == "rexmit_inconsistency":
+            if rows.data[index] == b"client":  # which name or number the server got is unknown from here on
+                dialogue.stand(Defect.STREAM_AMBIGUOUS)
+                return
+            dialogue.session.add_defect(Defect.STREAM_AMBIGUOUS)
+            reader = self._exact or self._plain
+            assert reader is not None
+            reader.ambiguous(rows.offset[index])
+
+    def _close(self, ts: int, history: bytes) -> None:
+        """Zeek has removed the connection. `history` is conn.log's: `^` if Zeek took the first packet for the
+        server's, S and h for the handshake, F and R (of the client, f and r of the server) for the end."""
+        session = self._dialogue.session
+        if history.startswith(b"^") or (history and not _has(history, b"Sh")):
+            session.add_defect(Defect.BEGIN_UNSEEN)
+        self._end("closed", ts)
+        if history and not session.quit and not _has(history, b"FfRr"):
+            session.add_defect(Defect.END_UNSEEN)
 
     def _end(self, reason: str, ts: int | None = None) -> None:
         reader = self._exact or self._plain
@@ -224,3 +250,7 @@ class Connection:
         session.duration = max(0, (self.last_ts if ts is None else ts) - session.ts)
         self._dialogue.out.append(session)
         self.done = True
+
+
+def _has(history: bytes, letters: bytes) -> bool:
+    return not set(letters).isdisjoint(history)

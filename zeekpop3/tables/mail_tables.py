@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from zeekpop3.tables.column import Column, looked_up, of, of_item, structs, table
-from zeekpop3.tables.shared_columns import CONNECTION, DEFECTS, DEPTH, FIDELITY, TS, UID, USER
+from zeekpop3.tables.shared_columns import (
+    AUTHENTICATED_AS,
+    CONNECTION,
+    DEFECTS,
+    DEPTH,
+    FIDELITY,
+    TS,
+    UID,
+    USER,
+)
 
 _RECEIVED = (
     Column("raw", "The field as written, unfolded."),
@@ -118,7 +127,7 @@ _ATTACHMENT = (
 
 EMAILS = table(
     "emails",
-    "A message that the server sent: one row per RETR or TOP with a positive response.",
+    "A message that the server sent: one row per RETR or TOP, unless it was refused.",
     "uid trans_depth",
     *of("transfer", TS, UID),
     *CONNECTION,
@@ -160,6 +169,7 @@ EMAILS = table(
     _HEADERS,
     structs("attachments", "The attachments, without content.", *_ATTACHMENT, source="mail.attachments"),
     Column("raw", "The message itself.", "binary", source="transfer.raw", personal="raw"),
+    *of("transfer", AUTHENTICATED_AS),
 )
 
 # What the tables of the things in a mail begin with.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zeekpop3.tables.column import Column, of, structs, table
-from zeekpop3.tables.shared_columns import CONNECTION, DEFECTS, FIDELITY, TS, UID, USER
+from zeekpop3.tables.shared_columns import AUTHENTICATED_AS, CONNECTION, DEFECTS, FIDELITY, TS, UID, USER
 
 SESSIONS = table(
     "sessions",
@@ -46,8 +46,14 @@ SESSIONS = table(
         Column("unknown", "Commands that are not POP3.", "int64"),
         Column("greeting", "First line of the server, without +OK."),
         FIDELITY,
-        Column("missing_bytes", "Bytes that the capture lost, both directions.", "int64", searched=True),
+        Column(
+            "missing_bytes",
+            "Bytes that the capture or the log lost, both directions.",
+            "int64",
+            searched=True,
+        ),
         DEFECTS,
+        AUTHENTICATED_AS,
     ),
 )
 

@@ -14,6 +14,12 @@ USER = Column(
     repeats=True,
     searched=True,
 )
+AUTHENTICATED_AS = Column(
+    "authenticated_as",
+    "Whose password opened the mailbox, if not `user`'s: a SASL login for another user.",
+    personal="name",
+    repeats=True,
+)
 CONNECTION = (
     Column(
         "id_orig_h", "Client address; null if the log does not tell.", source="conn_id.orig_h", repeats=True

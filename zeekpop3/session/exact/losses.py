@@ -5,22 +5,29 @@ The functions here read and return; the reader decides what to do with the resul
 
 from __future__ import annotations
 
+from zeekpop3.defects import Defect
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.commands import Sent
-from zeekpop3.session.exact.spans import Span, find_end
+from zeekpop3.session.exact.spans import Span, expected_octets, find_end
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.exact.unmatched import LostRequests
-from zeekpop3.session.protocol import declared_octets, parse_status
+from zeekpop3.session.protocol import MESSAGE_COMMANDS, declared_octets, parse_status
 
 
-def exchange_of(stream: ServerStream, sent: Sent, span: Span) -> Exchange:
-    """The exchange of a command whose response lies in `span`."""
+def exchange_of(stream: ServerStream, sent: Sent, span: Span, sizes: dict[int, int]) -> Exchange:
+    """The exchange of a command whose response lies in `span`. A message of which nothing is left is said,
+    too: no loss is silent."""
     reply_ts = stream.time_at(span.start) if span.status else None
     exchange = Exchange(sent.command, sent.argument or None, sent.ts, span.status, span.message, reply_ts)
     if span.body_start is not None:
         exchange.take_body(stream.known(span.body_start, span.body_stop))
     exchange.ended, exchange.missing = span.ended, span.missing
     exchange.defects += span.defects
+    nothing = span.status is None and span.body_start is None and sent.command in MESSAGE_COMMANDS
+    if nothing and stream.first_hole(span.start) < min(max(span.stop, span.start + 1), stream.end):
+        exchange.ended, exchange.defects = False, [Defect.ANSWER_MISSING]
+        octets = expected_octets(sent, None, sizes)
+        exchange.missing = octets if octets else span.missing or -1
     return exchange
 
 

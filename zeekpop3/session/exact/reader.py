@@ -28,6 +28,7 @@ from zeekpop3.session.exact.unmatched import LostRequests
 from zeekpop3.session.exact.unsolicited import read_unsolicited
 from zeekpop3.session.protocol import MESSAGE_COMMANDS, message_number, to_text
 
+UNCERTAIN = "?"  # the command of a line of which the server may have read another line, or none
 _TLS_RECORD = (b"\x15\x03", b"\x16\x03")  # alert, handshake
 _KEPT_END = 8  # bytes that may be the beginning of a terminator
 _MAX_AHEAD = 1000
@@ -50,6 +51,7 @@ class ExactReader:
     answers: Answers
     finished: bool = False
     _tls_agreed: bool = False  # the last answer was +OK to STLS
+    _ambiguous_until: int = -1  # messages that begin up to here may be others than the client received
     _skipped: int = 0  # bytes of the present response that were dropped
     _status_length: int = STATUS_LENGTH  # of the last reply to RETR
 
@@ -75,6 +77,8 @@ class ExactReader:
         count = length if length > 1 and not argument else 1
         if not self.client and here >= self.stream.position == self.stream.end:
             self.answers.doubtful = False  # all lines were answered: in step again
+        if command == UNCERTAIN:
+            command, self.answers.doubtful = None, True
         self.client.add(Sent(command, to_text(argument) if argument else "", here, ts, count))
         if len(self.client) > _MAX_WAITING:
             sent = self.client.pop()
@@ -95,13 +99,20 @@ class ExactReader:
         """A `gap` row: bytes of either side that the capture lacks."""
         if side == "client":
             self.requests.lose(length)
-        elif not self.finished:
+            self.dialogue.lose(length)
+        elif self.finished:
+            self.dialogue.lose(length)
+        else:
             self.stream.lose(offset, length)
         self.requests.damage_seen = True
 
     def lose_rows(self) -> None:
         """Rows of the log are missing here; the offsets show which bytes they held."""
         self.requests.damage_seen = True
+
+    def ambiguous(self, offset: int) -> None:
+        """There are two versions of bytes that the server sent before `offset`, or a little behind it."""
+        self._ambiguous_until = max(self.stream.place(offset), self.stream.end)
 
     def start_tls(self) -> None:
         """A `starttls` row: what follows on either side is TLS."""
@@ -115,7 +126,7 @@ class ExactReader:
             return
         more = True
         while more:
-            if self.answers.in_step and not (self._tls_agreed or self._skipped):
+            if self.answers.in_step and not (self._tls_agreed or self._skipped) and self._ambiguous_until < 0:
                 read_ordinary(stream, self.client, self.dialogue)
             more = self._step(final=False)
         self._bound_memory()
@@ -129,6 +140,7 @@ class ExactReader:
         for sent in self.client.pop_all():
             if not sent.inferred:
                 self._emit(sent, sent.exchange())
+        self.dialogue.lose(self.stream.lost)
 
     # -- one response ----------------------------------------------------------------------------------
 
@@ -186,11 +198,8 @@ class ExactReader:
             if may_hold_another(self.stream, self.client, exchange.body, response.body_start, response.stop):
                 exchange.defects.append(Defect.TERMINATOR_UNUSUAL)
                 self.answers.doubtful = True
-        if sent.command in MESSAGE_COMMANDS:
-            if self.answers.doubtful:
-                exchange.defects.append(Defect.NUMBER_DOUBTFUL)
-            if response.start < self.answers.early_until:
-                exchange.defects.append(Defect.ANSWERED_EARLY)
+        if sent.command in MESSAGE_COMMANDS and response.start < self.answers.early_until:
+            exchange.defects.append(Defect.ANSWERED_EARLY)
         self._take(sent, exchange, response.stop)
 
     def _take_for_unknown(self, sent: Sent, exchange: Exchange, response: Response) -> bool:
@@ -281,7 +290,7 @@ class ExactReader:
         for span in spans:
             sent = self.client.first
             assert sent is not None
-            exchange = exchange_of(stream, sent, span)
+            exchange = exchange_of(stream, sent, span, self.dialogue.mailbox.sizes)
             if sent.command == "RETR" and self.requests.is_listing(exchange.body):
                 # The best way to match commands and responses, but not a good one.
                 exchange.command, exchange.argument = self.requests.guess(span.message or "", exchange.body)
@@ -300,7 +309,6 @@ class ExactReader:
         if found.exchange is not None:
             self._emit(None, found.exchange)
         self.answers.response = None
-        self.dialogue.session.missing_bytes += found.missing
         self.stream.position = found.stop
         return True
 
@@ -320,6 +328,9 @@ class ExactReader:
     def _emit(self, sent: Sent | None, exchange: Exchange) -> None:
         if sent is not None and sent.inferred:
             exchange.defects.append(Defect.REQUEST_MISSING)
+        exchange.doubtful = exchange.doubtful or self.answers.doubtful
+        if self.stream.position <= self._ambiguous_until and exchange.body is not None:
+            exchange.defects.append(Defect.STREAM_AMBIGUOUS)
         self.dialogue.add(exchange)
 
     def _bound_memory(self) -> None:
@@ -339,6 +350,7 @@ class ExactReader:
             kept = stream.end - _KEPT_END
             count = stream.skip(stream.position + self.max_message, kept)
             self._skipped += count
+            self.dialogue.lose(count)
             response.search.newline = min(response.search.newline, stream.end - _KEPT_END)
             response.search.dotted = True  # there may be two dots where the parts meet
             self.client.move_back(stream.position, kept, count)
@@ -346,6 +358,6 @@ class ExactReader:
             self.answers.settled = stream.end
             self.advance()
         elif self.client.first is None or not self._align():
-            self.dialogue.session.missing_bytes += held
+            self.dialogue.lose(held)
             self.dialogue.session.add_defect(Defect.MESSAGE_TOO_LARGE)
             stream.position = stream.end

@@ -132,6 +132,8 @@ def _headless_span(
         if bounded and _may_end_with_terminator(stream, visible, stop):
             span.body_stop, span.ended = max(stop - 3, visible), True
     else:
+        if bounded:
+            span.missing = max(1, stop - start - STATUS_LENGTH - 3)
         return span
     span.body_start = _after_rest_of_status(stream, visible, span.body_stop, start, sent, sizes)
     count_missing(stream, span, start, sent, sizes)

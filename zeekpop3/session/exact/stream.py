@@ -62,13 +62,14 @@ class ServerStream:
     """A window on the server's stream. `position` is the offset of the first byte not read yet.
 
     `base` is the offset of the buffer's first byte. `skipped` counts the bytes that `skip` has removed:
-    offsets in the log are ahead of the offsets here by so much.
+    offsets in the log are ahead of the offsets here by so much. `lost` counts all that was ever missing.
     """
 
     buffer: bytes | bytearray = b""
     base: int = 0
     position: int = 0
     skipped: int = 0
+    lost: int = 0
     hole_starts: list[int] = field(default_factory=list)
     hole_stops: list[int] = field(default_factory=list)
     # For each hole: the index of its zero byte, were nothing removed from the buffer's front, and by how much
@@ -123,6 +124,7 @@ class ServerStream:
             self._add_hole(end, stop - end)
 
     def _add_hole(self, start: int, length: int) -> None:
+        self.lost += length
         if self.hole_stops and self.hole_stops[-1] == start:
             self.hole_stops[-1] += length
             self._shifts[-1] += length

@@ -25,11 +25,10 @@ _MAX_EARLY = 1000
 
 @dataclass(slots=True)
 class Unsolicited:
-    """What was read up to `stop`, and the bytes missing in it."""
+    """What was read up to `stop`."""
 
     stop: int
     exchange: Exchange | None = None
-    missing: int = 0
 
 
 def read_unsolicited(answers: Answers, final: bool) -> Unsolicited | None:
@@ -117,10 +116,10 @@ def _read_damaged(answers: Answers, start: int, stop: int) -> Unsolicited:
     if dialogue.expects_greeting:
         dialogue.expects_greeting = False
         end = min(stream.hole_stop(start), stop)
-        return Unsolicited(end, missing=stream.missing(start, end))
+        return Unsolicited(end)
     exchange, end = unmatched_message(stream, start, stop, answers.client.requests)
     if exchange is None:
-        return Unsolicited(end, missing=stream.missing(start, end))
+        return Unsolicited(end)
     exchange.defects.append(Defect.REQUEST_MISSING)
     return Unsolicited(end, exchange)
 

@@ -37,7 +37,8 @@ _MAX_LATE = 16
 _is_stuffed = methodcaller("startswith", b"..")
 
 _OTHER = frozenset({"login", "starttls", "close"})
-"""The kinds of rows about the whole connection, which the machine reads."""
+_OTHER_UNEXPECTED = frozenset({"limit", "not_understood", "rexmit_inconsistency"})
+"""Rows about the whole connection, which the machine reads."""
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class PlainReader:
     rows_lost: bool = False
     damage_seen: bool = False
     in_step: bool = True  # whether requests and responses surely still belong together
+    _ambiguous: bool = False  # the message under way, or else the next one, has two versions
     late: int = 0  # by how many responses Zeek's analyzer is behind the server
 
     @property
@@ -78,13 +80,14 @@ class PlainReader:
                     lines.drop(piece)
                 if len(piece) < lengths[index]:  # the log was cut here
                     lines.gaps.append((len(pieces), lengths[index] - len(piece)))
+                    self.dialogue.lose(lengths[index] - len(piece))
                 continue
             if kind == "header":
                 name = rows.command[index] or ""
                 lines.marks.append((len(pieces), name.encode("utf-8", "surrogateescape")))
                 continue
             lines.held = held
-            if kind in _OTHER:
+            if kind in _OTHER or (kind == "unexpected" and rows.command[index] in _OTHER_UNEXPECTED):
                 return index
             self._control(kind, rows, index)
             lines = self.lines
@@ -106,12 +109,17 @@ class PlainReader:
             self._reply(command, rows.data[index], rows.ts[index])
         elif kind == "gap":
             self.damage_seen = True
+            self.dialogue.lose(rows.length[index])
             if command != "client":
                 if not self.lines:
                     self.in_step = False  # between responses: any number of them may be missing
                 self.lines.gaps.append((len(self.lines.pieces), rows.length[index]))
         elif kind == "unexpected":
             self._unexpected(command, rows.ts[index])
+
+    def ambiguous(self, offset: int) -> None:
+        """There are two versions of bytes that the server sent; `offset` means nothing here."""
+        self._ambiguous = True
 
     def lose_rows(self) -> None:
         """Rows of the log are missing here (a hole in `seq`)."""
@@ -142,9 +150,6 @@ class PlainReader:
 
     def _unexpected(self, command: str | None, ts: int) -> None:
         """A command that Zeek's analyzer did not expect takes the place of its `request` row."""
-        if command == "limit":
-            self.dialogue.session.add_defect(Defect.LIMIT_REACHED)
-            return
         if command is None or not command.isalpha() or command in ("OK", "ERR", "AUTH"):
             return
         self._close()
@@ -154,6 +159,7 @@ class PlainReader:
     def _close(self, last: bool = False) -> None:
         """The present exchange has ended: hand it on."""
         exchange, lines = self.exchange, self.lines
+        self.dialogue.lose(lines.over)
         if exchange is None and lines and (lines.marked or self.end_seen):
             exchange = Exchange("RETR", None, 0)
             exchange.defects.append(Defect.REQUEST_MISSING)
@@ -163,6 +169,8 @@ class PlainReader:
             else:
                 if lines or is_multiline(exchange.command, exchange.argument, exchange.status):
                     self._listing(exchange)
+                elif exchange.status is None and exchange.command in MESSAGE_COMMANDS:
+                    self._answer_missing(exchange, last)
                 elif exchange.status is None and self.lines.gaps:
                     exchange.defects.append(Defect.STATUS_MISSING)
                 elif exchange.status is None and not last and exchange.command == "STLS":
@@ -171,6 +179,17 @@ class PlainReader:
         self.exchange = None
         self.lines = Lines()
         self.end_seen = self.rows_lost = False
+
+    def _answer_missing(self, exchange: Exchange, last: bool) -> None:
+        """Nothing answers a RETR or TOP. If something was lost in its place, or before it while Zeek took
+        answers for those to other commands, so was a message."""
+        gaps = self.lines.gaps
+        if gaps or (last and not self.in_step):
+            exchange.defects.append(Defect.ANSWER_MISSING)
+            exchange.ended, exchange.missing = False, -1
+            if not (gaps and self.in_step):
+                exchange.argument = None
+                exchange.defects.append(Defect.DESYNCHRONIZED)
 
     def _listing(self, exchange: Exchange) -> None:
         content = self.lines.content()
@@ -233,6 +252,9 @@ class PlainReader:
     def _finish(self, exchange: Exchange) -> None:
         if self.damage_seen:
             self._identify(exchange)
+        if self._ambiguous:
+            self._ambiguous = False
+            exchange.defects.append(Defect.STREAM_AMBIGUOUS)
         self.dialogue.add(exchange)
 
     def _identify(self, exchange: Exchange) -> None:

@@ -1,5 +1,6 @@
 select e.uid, e.trans_depth,
-    case when e.trans_depth = l.last and s.closed = 'open' then 'the log ended first'
+    case when list_contains(e.defects, 'answer_missing') then 'the whole answer was lost in the capture'
+         when e.trans_depth = l.last and s.closed = 'open' then 'the log ended first'
          when e.trans_depth = l.last and s.tls then 'encrypted from there on'
          when coalesce(e.missing_bytes, 1) > 0 then 'bytes were lost in the capture'
          else 'the end was not seen' end as reason

@@ -1,0 +1,349 @@
+"""Attacks by whoever controls a side or a packet: nothing is hidden or forged in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.dialogues import Outcome, fed
+from support.hostile_dialogues import (
+    BOTH,
+    BYE,
+    HELLO,
+    LOGIN,
+    M1,
+    M2,
+    Case,
+    Talk,
+    answer,
+    c,
+    packets_of,
+    raw,
+    s,
+)
+from support.traffic import rows
+from support.traffic.pcap import ACK, Packet
+from zeekpop3.session import ConnId, Rows, Transfer
+
+LIST = c("LIST") + s("+OK", f"1 {len(M1)}", f"2 {len(M2)}", ".")
+FORMS = pytest.mark.parametrize("exact", [True, False], ids=["exact", "plain"])
+
+
+def seen(talk: Talk, *, lost: tuple[int, ...] = (), exact: bool = True) -> Outcome:
+    """What comes of a dialogue of which the capture lacks some steps."""
+    return of_packets(packets_of(Case("", talk, lost=lost), 0), exact=exact)
+
+
+def of_packets(packets: list[Packet], *, exact: bool = True) -> Outcome:
+    [made] = rows.of_packets(packets, exact=exact).values()
+    return fed([made])
+
+
+def brief(out: Outcome) -> list[tuple[int | None, bytes, bool, list[str]]]:
+    return [(mail.msg_num, mail.raw, mail.complete, [*map(str, mail.defects)]) for mail in out.transfers]
+
+
+# -- losses ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("first", [1, 2])
+def test_loss_whole_response(listed: bool, first: int) -> None:
+    """A mail whose whole answer is lost has a row; the others are right."""
+    talk = HELLO + LOGIN + (LIST if listed else []) + BOTH + BYE
+    at = len(HELLO + LOGIN) + 2 * listed + 2 * first - 1
+    out = seen(talk, lost=(at,))
+    mails = [(1, M1, True, []), (2, M2, True, [])]
+    mails[first - 1] = (first, b"", False, ["answer_missing"])
+    assert brief(out) == mails
+    size = len(talk[at][1])
+    assert out.session.missing_bytes == size
+    lacking = out.transfers[first - 1].missing_bytes
+    assert lacking == (len(M1), len(M2))[first - 1] if listed else 0 < (lacking or 0) <= size
+
+
+def test_loss_of_the_last_answers() -> None:
+    """Nothing comes after the loss but QUIT, or not even that."""
+    talk = HELLO + LOGIN + BOTH + BYE
+    out = seen(talk, lost=(6, 8))
+    assert [mail[0] for mail in brief(out)] == [1, 2]
+    assert all("answer_missing" in mail.defects and not mail.complete for mail in out.transfers)
+    assert out.session.missing_bytes == len(talk[7 - 1 + 0][1]) * 0 + len(answer(M1)[0][1]) + len(
+        answer(M2)[0][1]
+    )
+
+
+def test_loss_all_but_dot() -> None:
+    """All of a mail but its end is lost."""
+    talk = HELLO + LOGIN + c("RETR 1") + raw(False, b"+OK\r\n" + M1) + raw(False, b".\r\n") + c("RETR 2")
+    out = seen(talk + answer(M2) + BYE, lost=(6,))
+    first, second = out.transfers
+    assert (first.msg_num, first.complete, first.raw) == (1, False, b"")
+    assert (second.msg_num, second.complete) == (2, True)
+    assert out.session.missing_bytes == 5 + len(M1)
+
+
+@FORMS
+@pytest.mark.parametrize("ahead", [5, 60])
+def test_ack_ahead(exact: bool, ahead: int) -> None:
+    """A client that acknowledges bytes that are still to come hides them from Zeek: that is said."""
+    talk = HELLO + LOGIN + BOTH + BYE
+    packets = packets_of(Case("", talk), 0)
+    at = next(n for n, packet in enumerate(packets) if packet.payload.startswith(b"RETR 1"))
+    here = packets[at]
+    forged = here._replace(flags=ACK, payload=b"", seq=here.seq + len(here.payload), ack=here.ack + ahead)
+    packets.insert(at + 1, forged)
+    out = of_packets(packets, exact=exact)
+    assert out.session.missing_bytes >= ahead
+    first = out.transfers[0]
+    assert not first.complete and (first.msg_num == 1 or "desynchronized" in first.defects)
+
+
+@FORMS
+def test_every_gap_counts(exact: bool) -> None:
+    """Bytes of either side, of any response."""
+    talk = HELLO + LOGIN + c("LIST") + s("+OK", "1 22", ".") + BOTH + BYE
+    out = seen(talk, lost=(6, 7), exact=exact)
+    assert out.session.missing_bytes >= len(talk[6][1]) + (len(talk[7][1]) if exact else 0)
+
+
+def test_plain_form_knows_that_a_mail_is_missing() -> None:
+    """Zeek takes the next answer for the lost one: neither has a number, and one row has no mail."""
+    out = seen(HELLO + LOGIN + BOTH + BYE, lost=(6,), exact=False)
+    assert len(out.transfers) == 2 and not all(mail.complete for mail in out.transfers)
+    assert all(mail.defects for mail in out.transfers)
+
+
+# -- two versions of the same bytes, and connections of which a part was not seen ---------------------------
+
+
+def with_row(made: Rows, at: int, row: tuple[str, str | None, int, bytes]) -> Rows:
+    """The rows with another one before index `at`."""
+    kind, command, offset, data = row
+    columns = {
+        "ts": made.ts[at], "kind": kind, "command": command, "offset": offset, "length": len(data),
+        "data": data,
+    }  # fmt: skip
+    new = {}
+    for name, value in columns.items():
+        column = list(getattr(made, name))
+        new[name] = [*column[:at], value, *column[at:]]
+    return made._replace(seq=list(range(len(made.ts) + 1)), **new)
+
+
+def made_of(talk: Talk, *, exact: bool = True) -> Rows:
+    [made] = rows.of_packets(packets_of(Case("", talk), 0), exact=exact, flush_before_sent=True).values()
+    return made
+
+
+def inconsistent(talk: Talk, side: bytes, before: bytes, *, exact: bool = True) -> Outcome:
+    """Two versions of the segment that holds `before`: the row comes before the bytes do."""
+    made = made_of(talk, exact=exact)
+    at = next(n for n, data in enumerate(made.data) if before in data)
+    offset = made.offset[at] + (made.data[at].index(before) if made.kind[at] == "contents" else 0)
+    return fed([with_row(made, at, ("unexpected", "rexmit_inconsistency", offset, side))])
+
+
+@FORMS
+def test_rexmit_differs(exact: bool) -> None:
+    """The server's bytes differ: the mail that has them is ambiguous, later ones are not."""
+    talk = HELLO + LOGIN + BOTH + c("NOOP") + s("+OK") + c("RETR 3") + answer(M1) + BYE
+    out = inconsistent(talk, b"server", b"first", exact=exact)
+    assert "stream_ambiguous" in out.session.defects
+    assert "stream_ambiguous" in out.transfers[0].defects
+    assert "stream_ambiguous" not in out.transfers[-1].defects
+    assert out.session.user == "lisi"
+
+
+@pytest.mark.parametrize("exact", [True])
+def test_rexmit_differs_client(exact: bool) -> None:
+    """The client's bytes differ: which name and number the server got is unknown from there on."""
+    out = inconsistent(HELLO + LOGIN + BOTH + BYE, b"client", b"2" if exact else b"RETR", exact=exact)
+    assert "stream_ambiguous" in out.session.defects
+    assert (out.transfers[-1].user, out.session.user) == (None, None)
+    assert "stream_ambiguous" in out.transfers[-1].defects
+
+
+def test_not_understood() -> None:
+    """A connection that never proved to be POP3 is a session without mails, with a defect."""
+    made = Rows([1, 2], [0, 1], ["unexpected", "close"], ["not_understood", None], [-1, -1], [-1, 4],
+                [b"", b"ShDd"], ConnId("192.0.2.7", 9, "192.0.2.1", 110))  # fmt: skip
+    out = fed([made])
+    assert (out.transfers, out.commands) == ([], [])
+    assert set(out.session.defects) == {"not_understood", "end_unseen"}
+
+
+@pytest.mark.parametrize(
+    ("history", "defects"),
+    [
+        (b"ShADadFf", []), (b"ShADadR", []), (b"", []),
+        (b"ShADad", ["end_unseen"]), (b"DadFf", ["begin_unseen"]),
+        (b"^dDa", ["begin_unseen", "end_unseen"]), (b"^hADadF", ["begin_unseen"]),
+    ],
+)  # fmt: skip
+@FORMS
+def test_ends_of_a_connection(exact: bool, history: bytes, defects: list[str]) -> None:
+    """Zeek's history says whether the beginning and the end were seen."""
+    made = made_of(HELLO + LOGIN + BOTH, exact=exact)
+    data = [*made.data[:-1], history]
+    assert sorted(fed([made._replace(data=data)]).session.defects) == defects
+    bye = made_of(HELLO + LOGIN + BOTH + BYE, exact=exact)
+    out = fed([bye._replace(data=[*bye.data[:-1], history])])
+    assert "end_unseen" not in out.session.defects  # all was said
+
+
+def test_a_limit_stands_in_the_mails_behind_it() -> None:
+    """Mails after the row of a limit have its defect, those before it not."""
+    made = made_of(HELLO + LOGIN + BOTH + BYE)
+    at = next(n for n, data in enumerate(made.data) if data == b"2" and made.command[n] == "RETR")
+    out = fed([with_row(made, at, ("unexpected", "limit", -1, b"lines"))])
+    assert [mail.defects for mail in out.transfers] == [[], ["limit_reached"]]
+
+
+# -- lines -------------------------------------------------------------------------------------------------
+
+
+def said(*lines: tuple[str | None, bytes, bytes]) -> Outcome:
+    """(command, its data, what the server sends then) each, in the exact form."""
+    kind, command, offset, data = ["contents"], [None], [0], [b"+OK ready\r\n"]
+    at = len(data[0])
+    for verb, argument, response in lines:
+        kind.append("sent")
+        command.append(verb)  # type: ignore[arg-type]
+        offset.append(at)
+        data.append(argument)
+        if response:
+            kind.append("contents")
+            command.append(None)
+            offset.append(at)
+            data.append(response)
+            at += len(response)
+    count, length = list(range(len(kind))), [len(each) or -1 for each in data]
+    return fed(
+        [Rows(count, count, kind, command, offset, length, data, ConnId("192.0.2.7", 9, "192.0.2.1", 110))]
+    )
+
+
+ALICE = (("USER", b"alice", b"+OK\r\n"), ("PASS", b"", b"+OK in\r\n"))
+ONE, TWO = answer(M1)[0][1], answer(M2)[0][1]
+
+
+def who(out: Outcome) -> list[tuple[int | None, str | None, bool]]:
+    return [(mail.msg_num, mail.user, "number_doubtful" in mail.defects) for mail in out.transfers]
+
+
+def test_crlf_only_retr() -> None:
+    """NOOP LF RETR 7 CRLF is one line for some servers: what follows has no certain number or user."""
+    out = said(*ALICE, ("NOOP", b"", b""), ("?", b"", b"+OK\r\n"), ("RETR", b"1", ONE), ("RETR", b"2", TWO),
+               ("QUIT", b"", b"+OK\r\n"))  # fmt: skip
+    assert who(out) == [(1, None, True), (2, "alice", False)]
+
+
+def test_crlf_only_retr_pipelined() -> None:
+    """The same where the client does not wait: all is doubtful."""
+    out = said(
+        *ALICE,
+        ("NOOP", b"", b""),
+        ("?", b"", b""),
+        ("RETR", b"1", b""),
+        ("RETR", b"2", b"+OK\r\n" + ONE + TWO),
+    )
+    assert len(out.transfers) == 2 and all(doubtful and user is None for _, user, doubtful in who(out))
+
+
+def test_lines_that_agree_again() -> None:
+    """A server that answers both lines is in step again: nothing is doubtful any more."""
+    out = said(
+        *ALICE, ("NOOP", b"", b""), ("?", b"", b"+OK\r\n-ERR\r\n"), ("RETR", b"1", ONE), ("RETR", b"2", TWO)
+    )
+    assert who(out) == [(1, "alice", False), (2, "alice", False)]
+
+
+def test_crlf_only_apop() -> None:
+    """A login that only some servers see names nobody."""
+    out = said(
+        *ALICE, ("NOOP", b"", b""), ("?", b"", b"+OK\r\n"), ("NOOP", b"", b"+OK\r\n"), ("RETR", b"1", ONE)
+    )
+    assert [(user, doubtful) for _, user, doubtful in who(out)] == [(None, True)]
+
+
+def test_a_login_in_doubt_names_nobody() -> None:
+    """The answer to a login may be that to another line."""
+    out = said(
+        ("?", b"", b"+OK\r\n"), ("APOP", b"victim", b"+OK\r\n"), ("NOOP", b"", b""), ("NOOP", b"", b"+OK\r\n")
+    )
+    assert out.session.user is None or out.commands[1].status == "OK"
+    out = said(
+        ("NOOP", b"", b""), ("?", b"", b"+OK\r\n"), ("APOP", b"victim", b"+OK\r\n"), ("RETR", b"1", ONE)
+    )
+    assert out.session.user is None
+
+
+# -- dots --------------------------------------------------------------------------------------------------
+
+START = b"Subject: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "middle"),
+    [
+        ("end-lf-dot-lf", b"a\n.\nb\r\n"), ("end-lf-dot-crlf", b"a\n.\r\nb\r\n"),
+        ("end-crlf-dot-lf", b"a\r\n.\nb\r\n"),
+        ("end-crlf-dot-crcrlf", b"a\r\n.\r\r\nb\r\n"),
+        ("end-lf-dot-lf-ok", b"a\n.\n+OK\r\nSubject: forged\r\n"),
+        ("end-lf-dot-crlf-ok", b"a\n.\r\n+OK\r\nSubject: forged\r\n"),
+        ("end-lf-dot-crlf-text", b"x\n.\r\ntext\r\n"),
+    ],
+)  # fmt: skip
+def test_a_dot_alone_on_a_line(name: str, middle: bytes) -> None:
+    """Some clients end the mail there: the mail says so, and has all that was sent."""
+    out = said(*ALICE, ("RETR", b"1", b"+OK\r\n" + START + middle + b".\r\n"), ("RETR", b"2", TWO))
+    first, second = out.transfers
+    assert (first.raw, first.complete) == (START + middle, True)
+    assert "terminator_unusual" in first.defects
+    assert (second.msg_num, second.defects) == (2, [])
+
+
+def test_a_server_of_lf_ends_at_lf_dot_lf() -> None:
+    """Where lines end with LF, so does the mail; a dot before CRLF is no other end."""
+    out = said(*ALICE, ("RETR", b"1", b"+OK\nSubject: x\n\nHi\n.\n"), ("RETR", b"2", TWO))
+    first = out.transfers[0]
+    assert (first.raw, first.complete, first.defects) == (b"Subject: x\n\nHi\n", True, [])
+
+
+def test_stuffed_dots_are_usual() -> None:
+    """A line of one dot in the mail is sent as two."""
+    out = said(*ALICE, ("RETR", b"1", b"+OK\r\n" + START + b"..\r\n...\r\n.\r\n"))
+    assert out.transfers[0].defects == []
+
+
+# -- logins for another ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "other"),
+    [
+        (b"joe", "joe", None), (b"victim\0master", "victim", "master"), (b"joe\0joe", "joe", None),
+        (b"\0joe", None, None), (b"joe\0", None, None), (b"a\0b\0c", None, None),
+    ],
+)  # fmt: skip
+def test_authzid(name: bytes, user: str | None, other: str | None) -> None:
+    """The user is the one whose mailbox is opened; whose password it was is another column."""
+    initial = said(("AUTH", b"PLAIN " + name, b"+OK\r\n"), ("RETR", b"1", ONE))
+    later = said(("AUTH", b"PLAIN", b"+ \r\n"), (None, name, b"+OK\r\n"), ("RETR", b"1", ONE))
+    for out in (initial, later):
+        assert (out.session.user, out.session.authenticated_as) == (user, other)
+        mail: Transfer = out.transfers[0]
+        assert (mail.user, mail.authenticated_as) == (user, other)
+
+
+def test_authzid_in_the_plain_form() -> None:
+    """The `login` row has both."""
+    kind, command = ["request", "reply", "login", "close"], ["AUTH", "OK", "success", None]
+    data = [b"PLAIN", b"", b"victim\0master", b"ShDdFf"]
+    made = Rows([1] * 4, list(range(4)), kind, command, [-1] * 4, [len(each) or -1 for each in data], data)
+    assert (fed([made]).session.user, fed([made]).session.authenticated_as) == ("victim", "master")
+
+
+def test_a_refused_login_names_the_mailbox() -> None:
+    """Refused users are mailboxes, too."""
+    assert said(("AUTH", b"PLAIN victim\0master", b"-ERR\r\n")).session.users_refused == ["victim"]
