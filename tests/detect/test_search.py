@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from detect.conftest import MAIL
 
 import zeekpop3
 import zeekpop3.detect.search
+from detect.conftest import MAIL
 from zeekpop3.detect.hits import new_hits
 from zeekpop3.errors import IndicatorError, QueryError
 from zeekpop3.store.read import read_table

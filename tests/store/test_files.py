@@ -47,7 +47,7 @@ def test_nothing_is_left_of_a_failure(tmp_path: Path, monkeypatch: pytest.Monkey
         WRITERS[name](path)
     assert isinstance(caught.value.__cause__, OSError)  # a follower tries it again
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 @parametrized
@@ -60,7 +60,7 @@ def test_modes_are_private(tmp_path: Path, name: str) -> None:
         os.umask(before)
     mode = (tmp_path / "file").stat().st_mode & 0o777
     assert mode == (0o644 if name == "metrics" else 0o600)
-    assert os.listdir(tmp_path) == ["file"]
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 @parametrized
@@ -82,7 +82,7 @@ def test_a_block_that_raises(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no"), new_file(tmp_path / "file") as file:
         file.write(b"half")
         raise ValueError("no")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_are_private(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_unfinished_parts_are_not_read(tmp_path: Path, monkeypatch: pytest.Monke
 
     def publish(temporary: Path, path: Path) -> None:
         seen.append(len(list(tmp_path.glob("emails/day=*/*.parquet"))))
-        parquet.publish(temporary, path)
+        files.publish(temporary, path)
 
     monkeypatch.setattr(parts, "publish", publish)
     with Sink(tmp_path) as sink:

@@ -150,5 +150,5 @@ def test_the_program(made: Made, tmp_path: Path) -> None:
     mails = len(made.transfers) - 1
     assert done.stderr.startswith(f"{mails} mails, 1 preview (TOP), 3 attachments (2 different) ->")
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot (be written|create)"):
+    with pytest.raises(OutputError, match=r"cannot (be written|create)"):
         export(made.path, tmp_path / "file")

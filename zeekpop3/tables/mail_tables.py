@@ -250,8 +250,8 @@ ATTACHMENTS = table(
         Column("content", "The decoded content; null unless asked for.", "binary", personal="raw"),
         Column(
             "reading",
-            "Null, or by which other reading only some programs show this part: preamble, epilogue, boundary, "
-            "transfer_encoding, content_type, header or filename.",
+            "Null, or by which other reading only some programs show this part: preamble, epilogue, "
+            "boundary, transfer_encoding, content_type, header or filename.",
             repeats=True,
             searched=True,
         ),
