@@ -38,7 +38,8 @@ received path auth_server auth_spf auth_dkim auth_dmarc auth_arc dkim mime_versi
 html html_text urls headers"""
 COLUMNS = {
     "emails": f"""ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor user trans_depth command
-msg_num uidl octets_declared size fidelity complete missing_bytes defects sha256 {PARSED} attachments raw""",
+msg_num uidl octets_declared size fidelity complete missing_bytes defects sha256 {PARSED} attachments raw
+authenticated_as""",
     "addresses": "ts uid trans_depth part field position name address local_part domain site",
     "links": "ts uid trans_depth part position url target scheme host site text origin text_site",
     "attachments": """ts uid trans_depth part filename filename_raw extension content_type mime_type
@@ -46,7 +47,8 @@ disposition content_id size md5 sha1 sha256 content reading other_names inside""
     "enclosed": f"ts uid trans_depth part size sha256 defects {PARSED}",
     "sessions": """ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor duration user
 auth_mechanism auth_result logins_failed users_refused capabilities starttls_offered stat_messages stat_octets
-listed retrieved deleted tls quit closed commands errors unknown greeting fidelity missing_bytes defects""",
+listed retrieved deleted tls quit closed commands errors unknown greeting fidelity missing_bytes defects
+authenticated_as""",
     "listings": "ts uid user id_resp_h messages",
     "commands": "ts uid seq command argument status message lines octets reply_ts",
     "hits": "ts uid trans_depth part indicator type field value source description",
