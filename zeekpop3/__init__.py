@@ -19,16 +19,15 @@ if TYPE_CHECKING:
     from zeekpop3.detect import hunt
     from zeekpop3.follow import Follower
     from zeekpop3.message import parse
-    from zeekpop3.pipeline.counters import Counters
     from zeekpop3.pipeline.run import run
-    from zeekpop3.pipeline.settings import Settings
+    from zeekpop3.pipeline.settings import Counters, Settings
     from zeekpop3.session import Connection
     from zeekpop3.store.read import read, read_attachments, read_commands, read_emails, read_sessions
     from zeekpop3.tables import Privacy
 
 _EXPORTS = {
     "Connection": "zeekpop3.session",
-    "Counters": "zeekpop3.pipeline.counters",
+    "Counters": "zeekpop3.pipeline.settings",
     "Follower": "zeekpop3.follow",
     "Privacy": "zeekpop3.tables",
     "Settings": "zeekpop3.pipeline.settings",

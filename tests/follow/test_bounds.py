@@ -10,7 +10,7 @@ import pytest
 from support.growing import Expected, Note, assert_same, sessions, tables
 from support.traffic.eventlog import log_header, log_lines, uid_of
 from zeekpop3.follow import Follower, Options
-from zeekpop3.pipeline.compact import CompactDict
+from zeekpop3.pipeline.connections import CompactDict
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session.events import ConnId, Rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeekpop3.pipeline.compact import CompactDict, Packer
+from zeekpop3.pipeline.connections import CompactDict, Packer
 
 _STEPS = st.lists(
     st.tuples(

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from support.spool import sessions, write
 from zeekpop3.errors import LogError, OutputError
 from zeekpop3.pipeline import run as module
-from zeekpop3.pipeline import small_tables
+from zeekpop3.pipeline import tasks
 from zeekpop3.pipeline.run import run
 from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.tables import TABLES
@@ -65,7 +65,7 @@ def small_tasks(patch: pytest.MonkeyPatch, size: int = 4000) -> None:
     patch.setattr(module, "TASK_BYTES", size)
     patch.setattr(module, "EVENTS_BYTES", 3 * size)
     patch.setattr(module, "SMALL_BYTES", size // 20)
-    patch.setattr(small_tables, "PART_BYTES", size // 10)
+    patch.setattr(tasks, "PART_BYTES", size // 10)
 
 
 def test_two_cores_write_what_one_writes(

@@ -167,7 +167,7 @@ def test_a_lost_row_is_said(box: list[bytes], seed: int) -> None:
 @given(st.lists(mails, min_size=2, max_size=4), st.integers(0, 10_000))
 def test_connections_do_not_mix(boxes: list[list[bytes]], seed: int) -> None:
     """Each of several connections gives what it gives alone, however their rows interleave."""
-    from zeekpop3.pipeline.open_connections import OpenConnections
+    from zeekpop3.pipeline.connections import OpenConnections
 
     rng = random.Random(seed)
     queues = {}

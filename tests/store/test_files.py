@@ -12,8 +12,8 @@ import pytest
 
 from zeekpop3.detect.keys import DkimKey, write_keys
 from zeekpop3.errors import OutputError, first_line, reason
-from zeekpop3.follow import metrics, state
-from zeekpop3.pipeline.counters import Counters
+from zeekpop3.follow import reports, state
+from zeekpop3.pipeline.settings import Counters
 from zeekpop3.store.files import make_folder, new_file
 
 _NOW = dt.datetime(2024, 6, 24, tzinfo=dt.UTC)
@@ -28,7 +28,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "new_file": _write,
     "keys": lambda path: write_keys(path, [DkimKey("a._domainkey.b", "v=DKIM1", _NOW, _NOW)]),
     "state": lambda path: state.save(state.State("token"), path),
-    "metrics": lambda path: metrics.write(path, Counters(), dict.fromkeys(metrics.GAUGES, 0.0)),
+    "metrics": lambda path: reports.write_metrics(path, Counters(), dict.fromkeys(reports.GAUGES, 0.0)),
 }
 parametrized = pytest.mark.parametrize("name", WRITERS)
 

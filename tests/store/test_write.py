@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from support.records import DAY, NOON, attachment, mail, table_of, transfer
 from zeekpop3.errors import OutputError
-from zeekpop3.store import files, parts
-from zeekpop3.store.parts import PartWriter, split_by_day
+from zeekpop3.store import files, parquet
+from zeekpop3.store.parquet import PartWriter, split_by_day
 from zeekpop3.store.read import read
 from zeekpop3.store.write import Sink
 from zeekpop3.tables import TABLES, MailRecord, schema
@@ -202,7 +202,7 @@ def test_unfinished_parts_are_not_read(tmp_path: Path, monkeypatch: pytest.Monke
         seen.append(len(list(tmp_path.glob("emails/day=*/*.parquet"))))
         files.publish(temporary, path)
 
-    monkeypatch.setattr(parts, "publish", publish)
+    monkeypatch.setattr(parquet, "publish", publish)
     with Sink(tmp_path) as sink:
         writer = pickle.loads(pickle.dumps(PartWriter(sink.root, "w1")))
         first, second = writer.write("emails", emails((NOON, "x"), (NOON + DAY, "y")), number=7)

@@ -22,7 +22,7 @@ from zeekpop3.views.format import plural
 from zeekpop3.views.text import visible
 
 if TYPE_CHECKING:
-    from zeekpop3.pipeline.counters import Counters
+    from zeekpop3.pipeline.settings import Counters
 
 #: Called with bytes of log done, bytes in total, and mails found so far.
 Progress = Callable[[int, int, int], None]

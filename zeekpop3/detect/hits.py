@@ -9,10 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from zeekpop3.store.dataset import table_folder
 from zeekpop3.store.files import make_folder
 from zeekpop3.store.locks import exclusive
-from zeekpop3.store.read import read_table
+from zeekpop3.store.read import read_table, table_folder
 from zeekpop3.store.write import Sink
 from zeekpop3.tables.schema import schema
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from zeekpop3.errors import LogError, reason
 from zeekpop3.log.file import LogFile, open_log
@@ -242,3 +243,56 @@ class LogLister:
             problems[path] = f"cannot be read: {reason(error)}"
             return None
         return FileKey(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+# -- when to look again ------------------------------------------------------------------------------
+
+
+class Waker:
+    """Waits for changes below folders; `poll`: without file-system notifications. `close` ends threads.
+
+    Some file systems (NFS) report nothing, and links are not watched: looking at intervals always works.
+    """
+
+    def __init__(self, folders: Iterable[Path], *, poll: bool = False) -> None:
+        self._event = threading.Event()
+        self._observer: Any = None
+        self.watching = False
+        if not poll:
+            self._watch(folders)
+
+    def _watch(self, folders: Iterable[Path]) -> None:
+        from watchdog.events import FileSystemEventHandler
+        from watchdog.observers import Observer
+
+        event = self._event
+
+        class Handler(FileSystemEventHandler):
+            def on_any_event(self, change: Any) -> None:
+                if change.event_type in ("opened", "closed_no_write"):
+                    return  # by this process, most likely
+                paths = (change.src_path, getattr(change, "dest_path", ""))
+                if any(is_log_name(Path(str(path)).name) for path in paths):
+                    event.set()
+
+        observer = Observer()
+        try:
+            for folder in folders:
+                where = folder if folder.is_dir() else folder.parent
+                observer.schedule(Handler(), str(where), recursive=True)
+            observer.start()
+            self._observer, self.watching = observer, True
+        except (OSError, RuntimeError):  # no such folder yet, or no more watches: look at intervals
+            pass
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a change, but no longer than this; True if there was one."""
+        changed = self._event.wait(seconds)
+        self._event.clear()
+        return changed
+
+    def close(self) -> None:
+        """End the watching."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join(2)

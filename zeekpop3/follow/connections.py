@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from zeekpop3.defects import Defect
-from zeekpop3.pipeline.compact import OVERHEAD, CompactDict, Packer
-from zeekpop3.pipeline.open_connections import typical
+from zeekpop3.pipeline.connections import OVERHEAD, CompactDict, Packer, typical
 from zeekpop3.session import Command, Connection, Rows, Transfer
 from zeekpop3.session.events import Event
 

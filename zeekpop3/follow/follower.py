@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from zeekpop3.errors import LogError, OutputError, ZeekPop3Error, reason
-from zeekpop3.follow import metrics, problems, rebuild
-from zeekpop3.follow.options import Options
+from zeekpop3.follow import rebuild, reports
+from zeekpop3.follow.catalogue import Waker
 from zeekpop3.follow.output import Output
 from zeekpop3.follow.reading import Reader, day_of
-from zeekpop3.follow.state import DamagedStateError, State, load, save
-from zeekpop3.follow.wake import Waker
-from zeekpop3.pipeline.counters import Counters
+from zeekpop3.follow.state import DamagedStateError, Options, State, load, save
+from zeekpop3.pipeline.settings import Counters
 from zeekpop3.store.merge import Swap, merge
-from zeekpop3.store.parts import new_token
+from zeekpop3.store.parquet import new_token
 from zeekpop3.store.write import Sink
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Follower:
     ) -> None:
         self.out = Path(out)
         self.options = options or Options()
-        self.problems = problems.ProblemLog()
+        self.problems = reports.ProblemLog()
         self._reader = Reader([Path(folder) for folder in logs], self.options, self.problems)
         self._record_bytes = min(_RECORD_BYTES, self.options.max_memory // 8)
         self._stop = self._flush = False
@@ -121,7 +120,7 @@ class Follower:
         folders = self._reader.folders
         waker = Waker(folders, poll=self.options.poll)
         how = "changes" if waker.watching else "polling"
-        problems.info("following", logs=", ".join(map(str, folders)), out=str(self.out), by=how)
+        reports.info("following", logs=", ".join(map(str, folders)), out=str(self.out), by=how)
         pause = 0.0
         try:
             while not self._stop:
@@ -139,7 +138,7 @@ class Follower:
         finally:
             waker.close()
             self._write_metrics()
-            problems.info("ended", mails=self.totals.mails, open=len(self._reader.connections.open))
+            reports.info("ended", mails=self.totals.mails, open=len(self._reader.connections.open))
 
     # -- start -----------------------------------------------------------------------------------------
 
@@ -164,7 +163,7 @@ class Follower:
         try:
             state = load(path)
         except DamagedStateError as error:
-            problems.logger.error(
+            reports.logger.error(
                 "%s: damaged state (%s); it will be rebuilt from tables and logs", path, error
             )
             path.replace(path.with_name("state.json.damaged"))
@@ -266,9 +265,9 @@ class Follower:
         rows = {name: table.num_rows for name, table in tables}
         if rows:
             behind = round(time.monotonic() - self._level_at, 1)
-            problems.info("written", **rows, open=len(state.open), behind=behind)
+            reports.info("written", **rows, open=len(state.open), behind=behind)
         for hit in dict(tables)["hits"].to_pylist() if "hits" in rows else ():
-            problems.warning("hit", **{name: hit[name] for name in _HIT_FIELDS})
+            reports.warning("hit", **{name: hit[name] for name in _HIT_FIELDS})
         if self._reader.level:
             self._level_at = time.monotonic()
         self._committed_at = time.time()
@@ -300,7 +299,7 @@ class Follower:
         save(state, self._output.state_path)
         self._saved = state
         self._output.settle(state)
-        problems.info("merged", folder=swap.folder, parts=len(swap.replaces), into=len(swap.parts))
+        reports.info("merged", folder=swap.folder, parts=len(swap.replaces), into=len(swap.parts))
         return True
 
     def _write_metrics(self) -> None:
@@ -317,6 +316,6 @@ class Follower:
             "healthy": int(self.problems.healthy),
         }
         try:
-            metrics.write(self.options.metrics, self.totals, gauges)
+            reports.write_metrics(self.options.metrics, self.totals, gauges)
         except OutputError as error:
             self.problems.once(str(error))

@@ -18,7 +18,7 @@ from zeekpop3.follow.state import State
 from zeekpop3.store.files import make_folder, publish, sync_folder
 from zeekpop3.store.locks import FOLLOWER_FOLDER, FOLLOWER_LOCK, FOLLOWER_STATE, holder, lock
 from zeekpop3.store.merge import Swap
-from zeekpop3.store.parts import PartWriter, parts_of
+from zeekpop3.store.parquet import PartWriter, parts_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,19 +16,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from zeekpop3.errors import LogError
-from zeekpop3.follow import problems, rebuild
+from zeekpop3.follow import rebuild, reports
 from zeekpop3.follow.catalogue import Catalogue, KnownLog, PendingLog, head_with_row, mark_of, name_of
 from zeekpop3.follow.connections import ConnectionCheckpoint, Connections
-from zeekpop3.follow.options import Options
-from zeekpop3.follow.state import State
+from zeekpop3.follow.state import Options, State
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, LogCutter, OnError
 from zeekpop3.log.file import open_log
 from zeekpop3.log.group import group
-from zeekpop3.pipeline.counters import Counters
 from zeekpop3.pipeline.records import Records
+from zeekpop3.pipeline.settings import Counters
 from zeekpop3.session.events import Event
-from zeekpop3.store.parts import DAY_US
+from zeekpop3.store.parquet import DAY_US
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +76,7 @@ class Reader:
     look for logs.
     """
 
-    def __init__(self, folders: Iterable[Path], options: Options, known: problems.ProblemLog) -> None:
+    def __init__(self, folders: Iterable[Path], options: Options, known: reports.ProblemLog) -> None:
         self.folders = list(folders)
         self.options = options
         self.problems = known
@@ -120,7 +119,7 @@ class Reader:
                 self._catalogue.look(self.folders, int(time.time()))
             elif unreadable is None:
                 for uid in damaged:
-                    problems.warning("log with rows of an open connection is gone: rows are lost", uid=uid)
+                    reports.warning("log with rows of an open connection is gone: rows are lost", uid=uid)
                 break
             else:
                 lost.add(unreadable)
@@ -148,7 +147,7 @@ class Reader:
         first_day = day_of(first - 2 * DAY_US) if first else ""
         self.connections.before = rebuild.written(out, first_day)
         self._orphans = rebuild.orphans(out, first_day, self.connections.before)
-        problems.warning(
+        reports.warning(
             "no state, but the tables contain rows: these rows will not be written again",
             connections=len(self.connections.before),
         )
@@ -283,7 +282,7 @@ class Reader:
         late, self.connections.late_rows = self.connections.late_rows, 0
         self.totals.late_rows += late
         if late:
-            problems.warning("skipped late or duplicate rows", rows=late)
+            reports.warning("skipped late or duplicate rows", rows=late)
         if self._orphans:
             tables = [(name, rebuild.without(rows, self._orphans.get(name, set()))) for name, rows in tables]
         return tables

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.errors import OutputError, first_line
 from zeekpop3.follow.connections import WrittenRows
-from zeekpop3.store.parts import parts_of
+from zeekpop3.store.parquet import parts_of
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:

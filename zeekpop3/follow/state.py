@@ -1,25 +1,29 @@
-"""The checkpoint: one JSON file that says how far the logs are in the tables, and which files that means.
+"""What a follower is told (`Options`), and what it remembers: the checkpoint (`State`).
 
-It is written completely, flushed, and renamed over the old one, so at any time there is one checkpoint. Parts
-are staged before it and published after it: what it names is published (again) at a restart, and what it
-does not name never was.
+The checkpoint is one JSON file that says how far the logs are in the tables, and which files that means. At
+any time there is one. Parts are staged before it and published after it: what it names is published (again)
+at a restart, and what it does not name never was.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from zeekpop3.errors import OutputError
 from zeekpop3.follow.catalogue import KnownLog
-from zeekpop3.pipeline.counters import Counters
+from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.store.files import new_file
-from zeekpop3.store.merge import Swap
+from zeekpop3.store.merge import PART_BYTES, Swap
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 VERSION = 2
 
@@ -112,3 +116,31 @@ def _check_of_version_1(text: bytes) -> int:
     for connection in data["open"]:  # the numbers of logs were sorted as numbers
         connection["logs"] = {int(log): offset for log, offset in connection["logs"].items()}
     return zlib.crc32(json.dumps(data, sort_keys=True).encode())
+
+
+# -- options -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a follower.
+
+    `flush_s`: rows are in the tables at most so many seconds after they were read.
+
+    `idle_s`: a connection without rows is closed after so many seconds of log time. `max_memory`: bytes held
+    in all, about. `poll`: do not use file-system notifications; `interval_s`: look for changes at least so
+    often. `metrics`: a Prometheus textfile. `settings`: what of the mail is kept. `merge_s`: small parts are
+    merged at this interval, into parts of about `part_bytes` (in memory). `matcher` gets the new rows of each
+    commit by table, and returns rows of the table `hits`, which are written with them.
+    """
+
+    flush_s: float = 60.0
+    idle_s: float = 3600.0
+    max_memory: int = 1 << 30
+    poll: bool = False
+    interval_s: float = 1.0
+    metrics: Path | None = None
+    merge_s: float = 600.0
+    part_bytes: int = PART_BYTES
+    matcher: Callable[[Mapping[str, pa.Table]], pa.Table] | None = None
+    settings: Settings = field(default_factory=Settings)

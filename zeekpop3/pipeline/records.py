@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zeekpop3.message import Mail, parse
-from zeekpop3.pipeline.counters import Counters
-from zeekpop3.pipeline.settings import Settings
+from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session import Command, Transfer
 from zeekpop3.session.events import Event
 from zeekpop3.tables import TABLES, ItemsRecord, MailRecord, SessionRecord, TableBuilder

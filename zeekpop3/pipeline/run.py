@@ -17,18 +17,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
-from zeekpop3.errors import LogError
+from zeekpop3.errors import LogError, OutputError, QueryError
+from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, OnError, chunks
 from zeekpop3.log.find import find_logs
-from zeekpop3.pipeline.counters import Counters
-from zeekpop3.pipeline.open_connections import OpenConnections
-from zeekpop3.pipeline.repeated import refuse_repeated
-from zeekpop3.pipeline.settings import Settings
-from zeekpop3.pipeline.small_tables import SmallTables
-from zeekpop3.pipeline.tasks import Task, TaskResult, TaskSettings, perform
+from zeekpop3.pipeline.connections import OpenConnections
+from zeekpop3.pipeline.settings import Counters, Settings
+from zeekpop3.pipeline.tasks import SmallTables, Task, TaskResult, TaskSettings, perform
 from zeekpop3.pipeline.workers import executor
 from zeekpop3.session.events import Event
-from zeekpop3.store.parts import PartWriter
+from zeekpop3.store.parquet import PartWriter
 from zeekpop3.store.write import Mode, Sink
 
 TASK_BYTES = 16 << 20  # of log
@@ -169,3 +167,41 @@ class _Work:
         task = Task(next(self._write_numbers), events=self._events)
         self._events, self._events_bytes = [], 0
         return task
+
+
+# -- whether tables already contain a log ------------------------------------------------------------
+
+
+_LOOKED_AT = 16 << 20  # bytes of each log, from its first row
+
+
+def refuse_repeated(logs: Iterable[Path], out: Path) -> None:
+    """Raise OutputError for the first log of which `out` contains a connection that begins in the log.
+
+    So a log is recognised that was renamed, moved or compressed. A connection that began in an earlier log
+    does not count: rotated logs share connections.
+    """
+    from zeekpop3.store.read import read_table  # pyarrow.dataset, which a run does not need otherwise
+
+    try:
+        known = set(read_table(out, "sessions", ["uid"]).column("uid").to_pylist())
+    except QueryError:
+        return  # no tables yet
+    for log in logs:
+        if uid := next((uid for uid in _beginning(log) if uid in known), None):
+            raise OutputError(
+                f"{log}: {out} already contains this log (connection {uid}); use --force to add it again"
+            )
+
+
+def _beginning(log: Path) -> Iterable[str]:
+    """The uids of the connections that begin near the start of a log."""
+
+    def ignore(error: LogError) -> None:
+        """The run itself reports what cannot be read."""
+
+    chunk = next(chunks(log, size=_LOOKED_AT, on_error=ignore), None)
+    if chunk is None:
+        return []
+    batch = read_chunk(chunk, ignore)
+    return [batch.uids[code] for code in batch.uid_code[batch.seq == 0]]

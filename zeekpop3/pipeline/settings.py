@@ -1,9 +1,12 @@
-"""What of the mail is kept: one settings object for the command line, `run`, `follow` and Spark."""
+"""What of the mail is kept, and what was read and written: settings and counts for the command line, `run`,
+`follow` and Spark.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 from zeekpop3.errors import UsageError
 from zeekpop3.session.machine import MAX_MESSAGE
@@ -49,3 +52,36 @@ def settings(
         keep_raw=not no_raw, keep_body=not no_body, hash_key=key.encode() if key is not None else None
     )
     return Settings(privacy, attachment_content, max_message_mib << 20, sensor)
+
+
+# -- counts ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts that only grow; `+=` adds the counts of another run or worker.
+
+    `log_bytes` are bytes of uncompressed log, `mail_bytes` bytes of messages. `previews` are answers to TOP;
+    `mails` does not count them, `incomplete` does. `late_rows` are rows that `follow` skipped because they
+    were written already or came after their connection was closed. `problems` counts the rows and files that
+    could not be read.
+    """
+
+    logs: int = 0
+    log_bytes: int = 0
+    rows: int = 0
+    late_rows: int = 0
+    sessions: int = 0
+    commands: int = 0
+    mails: int = 0
+    previews: int = 0
+    incomplete: int = 0
+    mail_bytes: int = 0
+    attachments: int = 0
+    parts: int = 0
+    problems: int = 0
+
+    def __iadd__(self, other: Counters) -> Self:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        return self

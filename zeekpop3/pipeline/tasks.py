@@ -10,10 +10,9 @@ from zeekpop3.errors import LogError
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk
 from zeekpop3.log.group import group
-from zeekpop3.pipeline.counters import Counters
-from zeekpop3.pipeline.open_connections import PackedConnection, pack
+from zeekpop3.pipeline.connections import PackedConnection, pack
 from zeekpop3.pipeline.records import Records
-from zeekpop3.pipeline.settings import Settings
+from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Event
@@ -21,7 +20,7 @@ from zeekpop3.session.events import Event
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from zeekpop3.store.parts import PartWriter
+    from zeekpop3.store.parquet import PartWriter
 
 
 @dataclass(slots=True)
@@ -94,3 +93,41 @@ def _rows(chunk: Chunk, result: TaskResult) -> Iterable[tuple[str, Rows]]:
         return ()
     result.counts.rows += len(batch)
     return group(batch)
+
+
+# -- small tables ------------------------------------------------------------------------------------
+
+
+PART_BYTES = 4 << 20
+
+
+class SmallTables:
+    """Small tables in the order in which they were added, until together they have `PART_BYTES`: so several
+    tasks share a part.
+    """
+
+    def __init__(self, writer: PartWriter) -> None:
+        self._writer = writer
+        self._tables: dict[str, list[pa.Table]] = {}
+        self._numbers: dict[str, int] = {}
+
+    def add(self, number: int, tables: list[tuple[str, pa.Table]]) -> int:
+        """Add the tables that task `number` returned; returns how many parts were written."""
+        parts = 0
+        for name, table in tables:
+            waiting = self._tables.setdefault(name, [])
+            waiting.append(table)
+            self._numbers[name] = number  # the task has no part of this table itself
+            if sum(each.nbytes for each in waiting) >= PART_BYTES:
+                parts += self._write(name)
+        return parts
+
+    def write(self) -> int:
+        """Write the rest; returns the number of parts."""
+        return sum(self._write(name) for name in list(self._tables))
+
+    def _write(self, name: str) -> int:
+        import pyarrow as pa
+
+        table = pa.concat_tables(self._tables.pop(name))
+        return len(self._writer.write(name, table, self._numbers[name]))

@@ -22,7 +22,7 @@ from zeekpop3.pipeline.settings import Settings
 from zeekpop3.spark.connections import all_tables, one_table, spark_schema
 from zeekpop3.spark.rows import read_rows
 from zeekpop3.store.files import make_folder
-from zeekpop3.store.parts import DAY_US
+from zeekpop3.store.parquet import DAY_US
 from zeekpop3.tables import TABLES, schema
 
 Paths = str | Iterable[str]

@@ -1,6 +1,6 @@
 """Parquet tables on disk: `DIR/<table>/day=YYYY-MM-DD/part-….parquet`.
 
-`parquet` writes one file, completely or not at all. `parts` writes the parts of tables, `write` opens an
-output folder for a run. `dataset` opens tables of any schema version, `filters` and `read` read them back.
+`files` writes any file, completely or not at all; `parquet` writes the parts of tables, `write` opens an
+output folder for a run. `filters` and `read` read tables of any schema version back, `duck` asks them in SQL.
 `merge` joins small parts, `prune` removes old days. `locks` has the one lock that all of them use.
 """

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import duckdb
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.dataset import dataset, reading
 from zeekpop3.store.filters import Filters, condition
+from zeekpop3.store.read import dataset, reading
 from zeekpop3.tables.schema import TABLES
 
 _CLOSED = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.locks import exclusive
-from zeekpop3.store.parts import fill_empty
+from zeekpop3.store.parquet import fill_empty
 from zeekpop3.tables.schema import TABLES
 
 _KEEP = re.compile(r"(\d{1,6})\s*(d|w|y)?")

@@ -21,7 +21,7 @@ from zeekpop3.store.locks import (
     open_locked,
     refuse_live_follower,
 )
-from zeekpop3.store.parts import PartWriter, fill_empty, new_token, parts_of
+from zeekpop3.store.parquet import PartWriter, fill_empty, new_token, parts_of
 from zeekpop3.store.versions import check_appendable
 from zeekpop3.tables.schema import TABLES
 

@@ -1,13 +1,12 @@
 """The tables: what their columns are, and how records become Arrow tables. No file is read or written here.
 
-`schema` defines the tables, `records` what rows are made of, `builder` collects rows, `arrays` converts
+`schema` defines the tables, `records` what rows are made of, and collects them; `arrays` converts
 columns, `privacy` removes what must not be written. pyarrow is imported when a table is made, not before.
 """
 
-from zeekpop3.tables.builder import TableBuilder
 from zeekpop3.tables.column import Column, Table
 from zeekpop3.tables.privacy import Privacy
-from zeekpop3.tables.records import ItemsRecord, MailRecord, SessionRecord
+from zeekpop3.tables.records import ItemsRecord, MailRecord, SessionRecord, TableBuilder
 from zeekpop3.tables.schema import SCHEMA_VERSION, TABLES, schema
 
 __all__ = [

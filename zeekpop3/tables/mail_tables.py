@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from zeekpop3.tables.column import Column, looked_up, of, of_item, structs, table
-from zeekpop3.tables.shared_columns import (
+from zeekpop3.tables.column import (
     AUTHENTICATED_AS,
     CONNECTION,
     DEFECTS,
@@ -12,6 +11,12 @@ from zeekpop3.tables.shared_columns import (
     TS,
     UID,
     USER,
+    Column,
+    looked_up,
+    of,
+    of_item,
+    structs,
+    table,
 )
 
 _RECEIVED = (

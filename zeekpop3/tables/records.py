@@ -1,4 +1,7 @@
-"""What the rows of the tables are made of: the columns' `source` paths start at these objects."""
+"""Records → the rows of one table → an Arrow table. Rows keep the order in which they were added.
+
+The columns' `source` paths start at the records.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,19 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.defects import Defect
 from zeekpop3.session.events import ConnId
+from zeekpop3.tables.arrays import array_of
+from zeekpop3.tables.column import ITEM, Table
+from zeekpop3.tables.privacy import Privacy
+from zeekpop3.tables.schema import schema
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from zeekpop3.message import Mail
     from zeekpop3.session.events import Session, Transfer
 
@@ -109,3 +119,70 @@ class SessionRecord:
     def duration(self) -> float:
         """Seconds."""
         return self.session.duration / 1_000_000
+
+
+# -- records → the rows of one table → an Arrow table ------------------------------------------------
+
+
+_VALUE_BYTES = 25  # of a row, for each column, without large texts and lists
+_LISTED_BYTES = 200  # of a header field or the like in a list
+_LARGE = {"body", "raw", "free"}  # values that may be large, by what privacy does to them
+
+
+class TableBuilder:
+    """Collects the rows of a table. `nbytes` estimates the memory that they hold, in bytes."""
+
+    def __init__(self, table: Table, privacy: Privacy | None = None) -> None:
+        self.name = table.name
+        self._columns = table.columns
+        sources = [str(column.source or column.name) for column in table.columns]
+        self._values = attrgetter(*(source for source in sources if source != ITEM))
+        self._has_items = ITEM in sources
+        rules = [(privacy or Privacy()).rule(column.personal) for column in table.columns]
+        self._rules = [(index, rule) for index, rule in enumerate(rules) if rule is not None]
+        large = [column.personal in _LARGE and not column.repeats for column in table.columns]
+        columns = list(enumerate(table.columns))
+        self._texts = [index for index, column in columns if large[index] and not column.repeated]
+        self._lists = [
+            index for index, column in columns if column.repeated and (column.fields or large[index])
+        ]
+        self.reset()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def reset(self) -> None:
+        """Remove all rows."""
+        self.nbytes = 0
+        self._rows: list[Sequence[Any]] = []
+
+    def add(self, record: Any) -> None:
+        """Add the row of a record, or the rows of an `ItemsRecord` (see `records`)."""
+        rows: list[Any] = [self._values(record)]
+        if self._has_items:
+            rows = [rows[0] + item for item in record.items]
+        if self._rules:
+            rows = [self._ruled(list(row), record) for row in rows]
+        self._rows += rows
+        size = _VALUE_BYTES * len(self._columns) * len(rows)
+        for row in rows:
+            for index in self._texts:
+                if text := row[index]:
+                    size += len(text)
+            for index in self._lists:
+                if items := row[index]:
+                    size += _LISTED_BYTES * len(items[0] if isinstance(items, tuple) else items)
+        self.nbytes += size
+
+    def _ruled(self, row: list[Any], record: Any) -> list[Any]:
+        for index, rule in self._rules:
+            row[index] = rule(row[index], record)
+        return row
+
+    def table(self) -> pa.Table:
+        """The rows as an Arrow table of `schema(name)`; they stay until `reset`."""
+        import pyarrow as pa
+
+        values: Any = zip(*self._rows, strict=True) if self._rows else [()] * len(self._columns)
+        arrays = [array_of(each, column) for each, column in zip(values, self._columns, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=schema(self.name))

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from zeekpop3.tables.column import Column, of, structs, table
-from zeekpop3.tables.shared_columns import AUTHENTICATED_AS, CONNECTION, DEFECTS, FIDELITY, TS, UID, USER
+from zeekpop3.tables.column import (
+    AUTHENTICATED_AS,
+    CONNECTION,
+    DEFECTS,
+    FIDELITY,
+    TS,
+    UID,
+    USER,
+    Column,
+    of,
+    structs,
+    table,
+)
 
 SESSIONS = table(
     "sessions",

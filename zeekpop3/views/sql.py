@@ -15,8 +15,8 @@ import duckdb
 import pyarrow as pa
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.dataset import dataset, reading
 from zeekpop3.store.duck import connect
+from zeekpop3.store.read import dataset, reading
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.functions import add_functions
 from zeekpop3.views.questions import INCOMPLETE, log_columns, question_sql

@@ -12,9 +12,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from zeekpop3.store.dataset import dataset
 from zeekpop3.store.duck import connect, steadily
 from zeekpop3.store.filters import Filters, condition
+from zeekpop3.store.read import dataset
 from zeekpop3.views.export.state import ExportState, Key
 
 #: Mails that are read at once.
