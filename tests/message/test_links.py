@@ -130,23 +130,22 @@ def test_rewriting_ends() -> None:
 
 
 def test_links_of_text_then_html() -> None:
-    """Text gives links without a text; HTML gives its own; text of HTML is read only without a plain text."""
+    """Text gives links without a text; HTML gives its own, and its visible text."""
     found, visible = collect(
-        "see http://a.example/1, http://a.example/1", '<a href="http://b.example/">www.bank.com</a>', {}
+        ["see http://a.example/1, http://a.example/1"], ['<a href="http://b.example/">www.bank.com</a>'], {}
     )
     assert [tuple(link) for link in found] == [
         (1, "http://a.example/1", None, "http", "a.example", "a.example", None, "text", None),
         (2, "http://b.example/", None, "http", "b.example", "b.example", "www.bank.com", "html", "bank.com"),
     ]  # fmt: skip
-    assert visible is None
-    assert collect(None, "<p>x</p>", {}) == ([], "x")
-    assert collect(" \n", "<p>x</p>", {})[1] == "x"
+    assert visible == ["www.bank.com"]
+    assert collect([], ["<p>x</p>", "<p>y</p>"], {}) == ([], ["x", "y"])
 
 
 def test_host_of_a_rewritten_link_is_the_target_s() -> None:
     """Host and site say where the link leads; the URL stays as it is written."""
     url = "https://eur01.safelinks.protection.outlook.com/?url=http%3A%2F%2Fwww.evil.example%2F"
-    (link,), _ = collect(url, None, {})
+    (link,), _ = collect([url], [], {})
     assert (link.url, link.target) == (url, "http://www.evil.example/")
     assert (link.scheme, link.host, link.site) == ("http", "www.evil.example", "evil.example")
 
@@ -162,6 +161,6 @@ def test_many_links_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zeekpop3.message.links.MAX_LINKS", 3)
     defects: dict[str, None] = {}
     html = "".join(f'<a href="http://b.example/{i}">x</a>' for i in range(5))
-    found, _ = collect("http://a.example/1 http://a.example/2", html, defects)
+    found, _ = collect(["http://a.example/1 http://a.example/2"], [html], defects)
     assert [link.origin for link in found] == ["text", "text", "html"]
     assert "urls_cut" in defects

@@ -1,8 +1,8 @@
 """Attachments: what a mail program would offer to save, and the images that HTML shows.
 
-These are parts that are not text, parts with a name or marked as attachments, messages inside and the
-attachments in them, and the files in winmail.dat (TNEF) and in uuencoded blocks of text. Content is hashed in
-pieces and kept only on request.
+These are parts that are neither plain text nor HTML, parts with a name or marked as attachments, messages
+inside and the attachments in them, and the files in winmail.dat (TNEF) and in uuencoded blocks of text.
+Content is hashed in pieces and kept only on request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import tnef, transfer_encoding, uuencode
+from zeekpop3.message import bodies, tnef, transfer_encoding, uuencode
 from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.parts import Part
 
@@ -108,7 +108,7 @@ def _is_offered(part: Part) -> bool:
         return kind.startswith("message/")
     if kind.startswith("multipart/"):
         return False
-    return part.disposition == "attachment" or part.filename is not None or not kind.startswith("text/")
+    return part.disposition == "attachment" or part.filename is not None or kind not in bodies.SHOWN
 
 
 def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:

@@ -1,14 +1,15 @@
-"""The text and the HTML that a mail program would show, as Unicode.
+"""The texts and the HTML bodies that mail programs show, as Unicode.
 
-Chosen like `email.message.EmailMessage.get_body`: the first text/plain and the first text/html that are not
-attachments; only the root of a multipart/related. If there is neither, any other text, also of a message
-inside.
+Every text/plain and text/html part that is not an attachment counts, in order: also each of several
+alternatives of one kind, because programs differ in which one they show, and all texts of a
+multipart/related, whatever its `start` says. If there are none, any other text, also of a message inside.
 """
 
 from __future__ import annotations
 
 import re
 from io import StringIO
+from itertools import zip_longest
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import transfer_encoding
@@ -22,48 +23,76 @@ _STUFFED = re.compile(r"^ ", re.MULTILINE)
 # Quote marks, the space that a line was stuffed with, its text.
 _LINE = re.compile(r"(?!\Z)(>*+)( ?+)([^\n]*+)\n?+")
 _PROBE_BYTES = 400
+_WORD = re.compile(r"\w+")
+
+# A multipart without its boundary is read as one text (see `parts`).
+TEXTS = frozenset(("text/plain", "text/x-plain"))
+HTMLS = frozenset(("text/html", "text/x-html"))
+SHOWN = TEXTS | HTMLS
+_SAID = frozenset(("text/plain", "text/html"))
 
 
-def choose(root: Part, *, in_messages: bool) -> tuple[Part | None, Part | None]:
-    """The parts with a mail's text and HTML; if `in_messages`, else those of a message inside."""
-    text, html = _first(root, strict=True, in_messages=False)
-    if text is None and html is None:
-        text, html = _first(root, strict=False, in_messages=in_messages)
-    return text, html
+def choose(root: Part, *, in_messages: bool) -> tuple[list[Part], list[Part]]:
+    """The parts with the texts and the HTML of a message. If it has none itself and `in_messages`, those of
+    the messages inside; else any other text (RFC 2046, section 4.1.4: it is shown as plain text).
+    """
+    texts, htmls, other = _shown(root, in_messages=False)
+    if not texts and not htmls and in_messages:
+        texts, htmls, inner = _shown(root, in_messages=True)
+        other = other or inner
+    if not texts and not htmls and other is not None:
+        texts = [other]
+    return texts, htmls
 
 
-def _first(root: Part, *, strict: bool, in_messages: bool) -> tuple[Part | None, Part | None]:
-    text = html = other = None
+def _shown(root: Part, *, in_messages: bool) -> tuple[list[Part], list[Part], Part | None]:
+    """Plain texts, HTML bodies, and the first other text."""
+    texts: list[Part] = []
+    htmls: list[Part] = []
+    other: Part | None = None
     stack = [root]
     while stack:
         part = stack.pop()
         kind = part.kind
         if part.children:
-            if kind.startswith("message/"):
-                if in_messages and part.disposition != "attachment":
-                    stack.extend(part.children)
-            elif strict and kind == "multipart/related":
-                start = part.params.get("start")
-                named = [child for child in part.children if start and child.content_id == start]
-                stack.append((named or part.children)[0])
-            else:
+            if not kind.startswith("message/") or (in_messages and part.disposition != "attachment"):
                 stack.extend(reversed(part.children))
-        elif part.disposition != "attachment" and kind.startswith("text/"):
-            if kind == "text/plain":
-                text = text or part
-            elif kind == "text/html":
-                html = html or part
-            elif not strict and part.filename is None:
-                if kind == "text/x-html":
-                    html = html or part
-                elif other is None and part.src[part.start : part.end].strip():
-                    other = part
-            if text is not None and html is not None:
-                break
-    if text is None and html is None:
-        # RFC 2046, section 4.1.4: an unknown subtype is shown as plain text.
-        text = other
-    return text, html
+        elif part.disposition == "attachment" or (kind not in _SAID and _is_blank(part)):
+            continue
+        elif kind in TEXTS:
+            texts.append(part)
+        elif kind in HTMLS:
+            htmls.append(part)
+        elif other is None and kind.startswith("text/") and part.filename is None:
+            other = part
+    return texts, htmls, other
+
+
+def _is_blank(part: Part) -> bool:
+    return not part.src[part.start : part.end].strip()
+
+
+def texts_of(parts: list[Part], defects: Defects) -> list[str]:
+    """The texts of parts, without blank ones; one blank text if there are only such."""
+    if len(parts) < 2:
+        return [text_of(part, defects) for part in parts]
+    texts = [text_of(part, defects) for part in parts]
+    return [text for text in texts if text and not text.isspace()] or texts[:1]
+
+
+def joined(texts: list[str]) -> str | None:
+    """Texts, with a blank line between them; None if there is none."""
+    if len(texts) < 2:
+        return texts[0] if texts else None
+    return "\n\n".join([*(text.rstrip("\n") for text in texts[:-1]), texts[-1]])
+
+
+def same_words(one: str, other: str) -> bool:
+    """Whether two texts differ in white space and punctuation at most."""
+    return all(
+        left is not None and right is not None and left[0] == right[0]
+        for left, right in zip_longest(_WORD.finditer(one), _WORD.finditer(other))
+    )
 
 
 def text_of(part: Part, defects: Defects) -> str:

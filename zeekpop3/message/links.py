@@ -7,6 +7,8 @@ and site are the target's: they say where the link leads.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
@@ -44,21 +46,23 @@ class Link(NamedTuple):
     text_site: str | None
 
 
-def collect(text: str | None, html: str | None, defects: Defects) -> tuple[list[Link], str | None]:
-    """The links of a mail's text and HTML, and the visible text of the HTML if there is no other text."""
+def collect(texts: Sequence[str], htmls: Sequence[str], defects: Defects) -> tuple[list[Link], list[str]]:
+    """The links of a message's texts and HTML bodies, and the visible text of each HTML body."""
+    found: dict[tuple[str, str, str | None, bool], None] = {}
+    for text in texts:
+        if "://" in text:
+            found |= dict.fromkeys([(url, "text", None, False) for url in urls.in_text(text, defects)])
+    visible: list[str] = []
+    for html in htmls:
+        shown, elements = html_text.read(html, defects)
+        visible.append(shown or "")
+        found |= dict.fromkeys([(url, "html", label, is_text) for url, label, is_text in elements])
+    if len(found) > MAX_LINKS:
+        defects[Defect.URLS_CUT] = None
     out: list[Link] = []
-    visible: str | None = None
-    if text is not None and "://" in text:
-        found = urls.in_text(text, defects)
-        out = [_link(number, url, "text") for number, url in enumerate(found, 1)]
-    if html is not None:
-        visible, elements = html_text.read(html, defects, text=text is None or text.isspace() or not text)
-        for url, shown, is_link_text in elements:
-            if len(out) >= MAX_LINKS:
-                defects[Defect.URLS_CUT] = None
-                break
-            text_site = shown_site(shown) if shown and is_link_text and "." in shown else None
-            out.append(_link(len(out) + 1, url, "html", shown, text_site))
+    for url, origin, label, is_text in islice(found, MAX_LINKS):
+        text_site = shown_site(label) if label and is_text and "." in label else None
+        out.append(_link(len(out) + 1, url, origin, label, text_site))
     return out, visible
 
 

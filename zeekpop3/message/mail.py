@@ -39,8 +39,8 @@ class Mail:
     fields in order. `defects`: names from `session.defects`, each once.
 
     `…_mailbox`: the first mailbox of a field, `NO_MAILBOX` if there is none. `html_text`: what a reader sees
-    of the HTML, if there is no plain text. `thread_id`: the Message-ID with which the conversation began.
-    `part`, `size`, `sha256`: only of a message in `enclosed`; such a message has no `attachments` and
+    of the HTML, unless `text` has the same words. `thread_id`: the Message-ID with which the conversation
+    began. `part`, `size`, `sha256`: only of a message in `enclosed`; such a message has no `attachments` and
     `enclosed` itself.
     """
 
@@ -216,14 +216,19 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
 
 
 def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects) -> None:
-    text, html = bodies.choose(root, in_messages=not mail.part)
-    mail.text = bodies.text_of(text, defects) if text is not None else None
-    mail.html = bodies.text_of(html, defects) if html is not None else None
+    texts, htmls = bodies.choose(root, in_messages=not mail.part)
     charset = root.params.get("charset")
-    if charset is None and (body := text or html) is not None:
-        charset = body.params.get("charset")
+    if charset is None and (shown := texts or htmls):
+        charset = shown[0].params.get("charset")
     mail.charset = charset.lower() if charset else None
-    mail.links, mail.html_text = links.collect(mail.text, mail.html, defects)
+    text_bodies = bodies.texts_of(texts, defects)
+    html_bodies = bodies.texts_of(htmls, defects)
+    mail.text, mail.html = bodies.joined(text_bodies), bodies.joined(html_bodies)
+    mail.links, visible = links.collect(text_bodies, html_bodies, defects)
+    if html_bodies:
+        seen = bodies.joined(visible)
+        if seen is not None and not (mail.text and bodies.same_words(seen, mail.text)):
+            mail.html_text = seen
     mail.urls = list(dict.fromkeys([link.url for link in mail.links]))
 
 

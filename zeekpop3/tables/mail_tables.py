@@ -110,10 +110,18 @@ _PARSED = (
     Column("mime_version", "MIME-Version.", personal="free", repeats=True),
     Column("content_type", "Content type of the message, without parameters.", repeats=True),
     Column("charset", "Declared character set of the message.", repeats=True),
-    Column("text", "Decoded plain text body.", personal="body"),
-    Column("html", "Decoded HTML body. Treat as untrusted.", personal="body"),
     Column(
-        "html_text", "What a reader sees of the HTML body; null if there is a plain text.", personal="body"
+        "text", "Every plain text that a mail program shows, in order, a blank line apart.", personal="body"
+    ),
+    Column(
+        "html",
+        "Every HTML body, also of alternatives, in order, a blank line apart. Treat as untrusted.",
+        personal="body",
+    ),
+    Column(
+        "html_text",
+        "What a reader sees of the HTML; null without HTML, and if `text` has the same words.",
+        personal="body",
     ),
     Column("urls", "Distinct URLs in text and HTML.", repeated=True, personal="body"),
 )
@@ -236,7 +244,7 @@ LINKS = table(
 
 ATTACHMENTS = table(
     "attachments",
-    "A part of a message that a mail program offers to save.",
+    "A part of a message that a mail program offers to save, or a text that is neither plain nor HTML.",
     "uid trans_depth part",
     *_OF_MAIL,
     *of_item(
