@@ -30,6 +30,8 @@ def mail(raw: bytes, **changes: Any) -> dict[str, Any]:
         "selector": "sel2026",
         "algorithm": "rsa-sha256",
         "body": "pass",
+        "bh": None,
+        "signed_bytes": None,
     }
     row = {
         "ts": NOON,
@@ -42,6 +44,9 @@ def mail(raw: bytes, **changes: Any) -> dict[str, Any]:
         "fidelity": "exact",
         "dkim": [signature],
         "raw": raw,
+        "command": "RETR",
+        "octets_declared": None,
+        "defects": [],
     }
     return {**row, **changes}
 
@@ -94,46 +99,18 @@ def test_a_broken_key_file_names_the_line(tmp_path: Path) -> None:
         list(read_keys(tmp_path / "keys"))
 
 
-def test_a_signature_passes_with_its_key(record: str) -> None:
-    """Whatever else the mail server has put in front of the message."""
-    keys = Keys([DkimKey(NAME, record, NOON, NOON)])
-    (verdict,) = verdicts_of(mail(incident.signed_mail()), keys)
-    assert (verdict.result, verdict.reason, verdict.aligned, verdict.key_seen) == ("pass", None, True, NOON)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        (b"Subject: Statement", b"Subject: Urgent", "the signature does not match header and key"),
-        (b"bh=", b"bh=AAAA", "the signature does not match header and key"),
-        (b"DKIM-Signature: v=1", b"DKIM-Signature: v=2", "cannot be verified: v= value is not 1"),
-        (b"a=rsa-sha256", b"a=rsa-sha999", "cannot be verified: unknown signature algorithm"),
-        (b"DKIM-Signature:", b"DKIM-Signature: ;;;", "cannot be verified"),
-    ],
-)
-def test_a_changed_header_fails(record: str, old: bytes, new: bytes, reason: str) -> None:
-    """With the reason."""
-    keys = Keys([DkimKey(NAME, record, NOON, NOON)])
-    raw = incident.signed_mail()
-    assert old in raw
-    (verdict,) = verdicts_of(mail(raw.replace(old, new, 1)), keys)
-    assert verdict.result == "fail"
-    assert verdict.reason is not None
-    assert reason in verdict.reason
-
-
 def test_what_cannot_be_known_is_said(record: str) -> None:
     """No key, a mail with bytes missing, a rebuilt mail, tables without messages."""
     keys = Keys([DkimKey(NAME, record, NOON, NOON)])
     raw = incident.signed_mail()
-    for row, known, reason in (
-        (mail(raw), Keys(), "no key was seen"),
-        (mail(raw, complete=False), keys, "not exact and complete"),
-        (mail(raw, fidelity="trimmed"), keys, "not exact and complete"),
-        ({**mail(b""), "raw": None}, keys, "do not hold the message"),
+    for row, known, result, reason in (
+        (mail(raw), Keys(), "no key", "no key was seen"),
+        (mail(raw, complete=False), keys, "unclear", "not exact and complete"),
+        (mail(raw, fidelity="trimmed"), keys, "unclear", "not exact and complete"),
+        ({**mail(b""), "raw": None}, keys, "unclear", "do not hold the message"),
     ):
         (verdict,) = verdicts_of(row, known)
-        assert verdict.result == "no key"
+        assert verdict.result == result
         assert reason in str(verdict.reason)
 
 
@@ -154,7 +131,7 @@ def test_hostile_keys_and_headers(record: str) -> None:
         assert verdict.result == "fail"
     large = b"X: " + b"a" * 300_000 + b"\r\n" + raw
     (verdict,) = verdicts_of(mail(large), Keys([DkimKey(NAME, record, NOON, NOON)]))
-    assert (verdict.result, verdict.reason) == ("no key", "not checked: the header is too large")
+    assert (verdict.result, verdict.reason) == ("unclear", "the header is too large")
 
 
 def test_the_right_key_of_several(record: str) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from zeekpop3.defects import Defects
-from zeekpop3.message.dkim import Signature, collect, relaxed, simple
+from zeekpop3.message.dkim import Bodies, collect, is_whole, relaxed, simple
 
 BODY = b"Hello  World \t\r\n\r\n\tsecond\tline\r\n\r\n\r\n"
 
@@ -19,8 +19,8 @@ def field(body: bytes, algorithm: str = "rsa-sha256", more: str = "") -> str:
     return f"v=1; a={algorithm}; d=Example.COM; s=s1; h=From:To; bh={digest[:20]} {digest[20:]};{more} b=YWJj"
 
 
-def verdict(value: str, body: bytes = BODY) -> str | None:
-    (signature,) = collect([value], body, {})
+def verdict(value: str, body: bytes = BODY, *, whole: bool = True) -> str | None:
+    (signature,) = collect([value], Bodies(body, whole=whole), {})
     return signature.body
 
 
@@ -79,14 +79,48 @@ def test_body_hash(algorithm: str) -> None:
     assert verdict(field(relaxed(BODY), algorithm, "c=relaxed/relaxed;")) == "pass"
     assert verdict(field(relaxed(BODY), algorithm, "c=simple/simple;")) == "fail"
     assert verdict(field(simple(BODY), algorithm), BODY + b"more\r\n") == "fail"
-    assert collect([field(b"", algorithm)], None, {}) == [Signature("example.com", "s1", low, None)]
+    (signature,) = collect([field(b"", algorithm)], None, {})
+    assert signature[:4] == ("example.com", "s1", low, None)
 
 
 def test_length() -> None:
-    """`l=` signs the beginning only; text behind it does not count."""
-    assert verdict(field(b"Hello", more="l=5;"), b"Hello World\r\n") == "pass"
-    assert verdict(field(b"", more="l=0;"), b"Hello World\r\n") == "pass"
-    assert verdict(field(b"Hello", more="l=4;"), b"Hello World\r\n") == "fail"
+    """`l=` signs the beginning only: anybody may add text behind it. It must not exceed the body."""
+    body = b"Hello World\r\n"
+    assert verdict(field(b"Hello", more="l=5;"), body) == "partial"
+    assert verdict(field(b"", more="l=0;"), body) == "partial"
+    assert verdict(field(b"Hello", more="l=4;"), body) == "fail"
+    assert verdict(field(body, more="l=13;"), body) == "pass"
+    assert verdict(field(body, more="l=14;"), body) == "fail"
+    (signature,) = collect([field(b"Hello", more="l=5;")], None, {})
+    digest = base64.b64encode(hashlib.sha256(b"Hello").digest()).decode()
+    assert (signature.bh, signature.signed_bytes) == (digest, 5)
+
+
+def test_a_preview_is_never_changed() -> None:
+    """Where the body may go on, only a hash that matches says something; nor does an empty body."""
+    body = b"Hello World\r\n"
+    assert verdict(field(b"Hello", more="l=5;"), body, whole=False) == "partial"
+    assert verdict(field(body, more="l=13;"), body, whole=False) == "partial"
+    assert verdict(field(body), body, whole=False) == "pass"
+    assert verdict(field(b"Hello"), body, whole=False) is None
+    for nothing in (b"", b"\r\n", b"\r\n\r\n"):
+        assert verdict(field(body), nothing) is None
+        assert verdict(field(simple(nothing)), nothing) == "pass"
+
+
+def test_what_is_certainly_whole() -> None:
+    """A fetched mail, and a preview with all octets; a doubt about the transfer is one about the body."""
+
+    def whole(command: str, octets: int | None, *defects: str, complete: bool = True) -> bool:
+        return is_whole(complete=complete, command=command, size=100, octets=octets, defects=defects)
+
+    assert whole("RETR", None)
+    assert whole("RETR", 90, "base64_broken")
+    assert whole("TOP", 100)
+    assert not whole("TOP", None)
+    assert not whole("TOP", 101)
+    assert not whole("RETR", 100, "request_missing")
+    assert not whole("RETR", 100, complete=False)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +142,7 @@ def test_length() -> None:
 def test_malformed_signature_is_not_checked(value: str) -> None:
     """A signature that cannot be read proves nothing: a defect, and neither pass nor fail."""
     defects: Defects = {}
-    (signature,) = collect([value], b"\r\n", defects)
+    (signature,) = collect([value], Bodies(b"\r\n", whole=True), defects)
     assert signature.body is None
     assert "dkim_malformed" in defects
 
@@ -122,7 +156,7 @@ def test_white_space_in_a_signature_is_ignored() -> None:
 def test_many_signatures_are_bounded() -> None:
     """The time for a body does not grow with the number of different hashes."""
     defects: Defects = {}
-    found = collect([field(BODY[:i], more=f"l={i};") for i in range(20)], BODY, defects)
+    found = collect([field(BODY[:i], more=f"l={i};") for i in range(20)], Bodies(BODY, whole=True), defects)
     assert [signature.body for signature in found].count(None) == 12
     assert "dkim_cut" in defects
     defects = {}

@@ -9,7 +9,6 @@ import pytest
 
 from support.invariants import check
 from zeekpop3.message import parse
-from zeekpop3.message.dkim import Signature
 
 INNER = (
     b"From: Boss <boss@bank.example>\r\nTo: li@a.example\r\nSubject: inner\r\n"
@@ -91,7 +90,8 @@ def test_signature_of_a_message_inside() -> None:
         b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=a.example; s=x; b=YWJj; bh=" + digest
     )
     raw = mixed(forwarded(signature + b"\r\n\r\nhello\r\n"))
-    assert check(raw).enclosed[0].dkim == [Signature("a.example", "x", "rsa-sha256", "pass")]
+    (signature,) = check(raw).enclosed[0].dkim
+    assert signature[:4] == ("a.example", "x", "rsa-sha256", "pass")
 
 
 @pytest.mark.parametrize(("complete", "exact"), [(False, True), (True, False), (False, False)])

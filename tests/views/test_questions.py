@@ -111,6 +111,16 @@ def test_verdicts_failed(tmp_path: Path) -> None:
     assert rows[-1]["server"] == "mx.corp.example"
 
 
+def test_a_preview_has_no_changed_body(fixtures: Path) -> None:
+    """Version 2 compared the first lines of a mail with the hash of its whole body."""
+    folder = fixtures / "tables-2" / "batch"
+    commands = ask(folder, "select uid || '/' || trans_depth as mail, command from emails").dicts()
+    previews = {row["mail"] for row in commands if row["command"] == "TOP"}
+    found = mails(ask(folder, question="verdicts-failed").dicts())
+    assert found
+    assert not previews & set(found)
+
+
 def test_senders_new(tmp_path: Path) -> None:
     """Senders first seen in the last seven days; one who wrote before is not new, though a colleague is."""
     old = {"ts": NOON - 30 * DAY}

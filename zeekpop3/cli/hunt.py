@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -112,8 +113,9 @@ def verify(
 ) -> None:
     """Verify the DKIM signatures of the mails, with the keys that Zeek saw in DNS answers.
 
-    One result for each mail and signature: pass, fail with the reason, or no key. A mail that is not exact
-    and complete cannot be verified, and counts as no key.
+    One result for each mail and signature: pass, partial, fail, no key or unclear, with the reason. Partial:
+    the signature leaves out the end of the body (l=), where anybody may add text. Unclear: the mail is not
+    exact and whole (a preview), or mail programs read it differently; then nothing passes.
 
     A pass proves that the holder of the domain's key signed the body and the listed header fields, From among
     them, and that they were not changed since. It proves nothing about the content, and it is about the
@@ -121,7 +123,7 @@ def verify(
     is: who can forge answers can forge a pass.
     """
     from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys, write_keys
-    from zeekpop3.detect.verify import Verdict
+    from zeekpop3.detect.verify import RESULTS, Verdict
     from zeekpop3.detect.verify import verify as verdicts
 
     saved = keys is not None and keys.exists()
@@ -139,7 +141,9 @@ def verify(
         write_keys(keys, known)
     found = verdicts(directory, known, select.filters())
     _print_rows([verdict._asdict() for verdict in found], Verdict._fields, _VERDICT_COLUMNS, output)
-    counts = ", ".join(f"{sum(v.result == one for v in found)} {one}" for one in ("pass", "fail", "no key"))
+    number = Counter(verdict.result for verdict in found)
+    named = [one for one in RESULTS if number[one] or one in ("pass", "fail", "no key")]
+    counts = ", ".join(f"{number[one]} {one}" for one in named)
     say(f"{plural(len(found), 'signature')}: {counts}; {plural(len(known), 'key')} known")
     problems.finish()
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from zeekpop3.defects import Defect, Defects
+from zeekpop3.defects import SESSION_DEFECTS, Defect, Defects
 from zeekpop3.message.sites import normal_host
 
 MAX_SIGNATURES = 100
@@ -19,81 +20,133 @@ _MAX_HASHES = 8  # different ones; each takes time by the size of the body
 _MAX_LENGTH = 1 << 16  # characters of a field
 
 _SPACES = re.compile(r"\s++")
-_ALGORITHMS = {"rsa-sha1": "sha1", "rsa-sha256": "sha256", "ed25519-sha256": "sha256"}
+ALGORITHMS = {"rsa-sha1": "sha1", "rsa-sha256": "sha256", "ed25519-sha256": "sha256"}
+CANONICAL = re.compile(r"(?:simple|relaxed)(?:/(?:simple|relaxed))?")
 _LENGTH = re.compile(r"[0-9]{1,76}")
-
-_Hashes = dict[tuple[str, str, int | None], bytes]  # by algorithm, canonical form and length
 
 
 class Signature(NamedTuple):
-    """One DKIM-Signature; `domain` in the form of `sites`. `body`: `pass`, `fail`, or None if not checked."""
+    """One DKIM-Signature; `domain` in the form of `sites`.
+
+    `body`: `pass`, `fail`, `partial` (the bytes that `l=` signs are unchanged, others follow), or None if it
+    was not checked. `bh`: the signed hash, Base64. `signed_bytes`: `l=`, the bytes of the canonical body that
+    are signed; None: all.
+    """
 
     domain: str | None
     selector: str | None
     algorithm: str | None
     body: str | None
+    bh: str | None = None
+    signed_bytes: int | None = None
 
 
-def collect(fields: list[str], body: bytes | None, defects: Defects) -> list[Signature]:
-    """The signatures in the unfolded DKIM-Signature fields of a mail. `body`: all that follows the empty line
-    behind the header; None: the signatures are not checked.
-    """
+def collect(fields: list[str], bodies: Bodies | None, defects: Defects) -> list[Signature]:
+    """The signatures in the unfolded DKIM-Signature fields of a mail. `bodies` None: they are not checked."""
     if len(fields) > MAX_SIGNATURES:
         defects[Defect.DKIM_CUT] = None
-    hashes: _Hashes = {}
-    return [_signature(field, body, hashes, defects) for field in fields[:MAX_SIGNATURES]]
+    return [signature_of(field, bodies, defects) for field in fields[:MAX_SIGNATURES]]
 
 
-def _signature(field: str, body: bytes | None, hashes: _Hashes, defects: Defects) -> Signature:
+def signature_of(field: str, bodies: Bodies | None, defects: Defects) -> Signature:
+    """The signature in one unfolded field."""
+    tags, well_formed = tags_of(field)
+    domain, selector = tags.get("d") or None, tags.get("s") or None
+    algorithm = tags.get("a", "").lower() or None
+    wanted = digest_of(tags.get("bh", ""))
+    body = None
+    if not well_formed or None in (wanted, domain, selector, algorithm):
+        defects[Defect.DKIM_MALFORMED] = None
+    elif bodies is not None:
+        body = bodies.verdict(tags, defects)
+    return Signature(
+        domain=normal_host(domain) if domain else None,
+        selector=selector,
+        algorithm=algorithm,
+        body=body,
+        bh=binascii.b2a_base64(wanted, newline=False).decode("ascii") if wanted else None,
+        signed_bytes=_signed_bytes(tags.get("l")),
+    )
+
+
+def tags_of(text: str) -> tuple[dict[str, str], bool]:
+    """The tags of a signature or a key record (section 3.2); False if something else is there, or a tag
+    occurs twice.
+    """
     tags: dict[str, str] = {}
-    malformed = len(field) > _MAX_LENGTH
-    for tag in field[:_MAX_LENGTH].split(";"):
+    well_formed = len(text) <= _MAX_LENGTH
+    for tag in text[:_MAX_LENGTH].split(";"):
         name, equals, value = tag.partition("=")
         name = name.strip()
         if name and equals and name not in tags:
             tags[name] = value.strip()
         elif tag.strip():
-            malformed = True
-    domain, selector = tags.get("d") or None, tags.get("s") or None
-    algorithm = tags.get("a", "").lower() or None
-    wanted = _digest(tags.get("bh", ""))
-    verdict = None
-    if malformed or wanted is None or domain is None or selector is None or algorithm is None:
-        defects[Defect.DKIM_MALFORMED] = None
-    elif body is not None:
-        found = _body_hash(tags, body, hashes, defects)
-        verdict = None if found is None else "pass" if found == wanted else "fail"
-    return Signature(normal_host(domain) if domain else None, selector, algorithm, verdict)
+            well_formed = False
+    return tags, well_formed
 
 
-def _digest(value: str) -> bytes | None:
+def digest_of(base64: str) -> bytes | None:
+    """The bytes of a Base64 value, in which white space is ignored; None if there are none."""
     try:
-        return binascii.a2b_base64(_SPACES.sub("", value)) or None
+        return binascii.a2b_base64(_SPACES.sub("", base64)) or None
     except ValueError:
         return None
 
 
-def _body_hash(tags: dict[str, str], body: bytes, hashes: _Hashes, defects: Defects) -> bytes | None:
-    """The hash of a body as a signature wants it; None if it wants an unknown one. `hashes`: those made."""
-    algorithm = _ALGORITHMS.get(tags["a"].lower())
-    form = tags.get("c", "").lower().partition("/")[2].strip() or "simple"
-    length = tags.get("l")
-    if (
-        algorithm is None
-        or form not in ("simple", "relaxed")
-        or (length is not None and not _LENGTH.fullmatch(length))
-    ):
-        defects[Defect.DKIM_MALFORMED] = None
-        return None
-    count = None if length is None else int(length)
-    key = (algorithm, form, count)
-    if key not in hashes:
-        if len(hashes) >= _MAX_HASHES:
-            defects[Defect.DKIM_CUT] = None
+def _signed_bytes(length: str | None) -> int | None:
+    return int(length) if length is not None and _LENGTH.fullmatch(length) else None
+
+
+def is_whole(
+    *, complete: bool, command: str | None, size: int, octets: int | None, defects: Iterable[str]
+) -> bool:
+    """Whether captured bytes are certainly a whole mail, so that a body hash that differs means something.
+
+    A preview (TOP) is whole if it has all `octets` that the server declared. Any defect of the transfer, for
+    instance a request that was not captured, leaves a doubt.
+    """
+    doubtful = not complete or not SESSION_DEFECTS.keys().isdisjoint(defects)
+    return not doubtful and (command == "RETR" or size == octets)
+
+
+class Bodies:
+    """The body of a mail in its canonical forms. Each hash is made once, and only some different ones.
+
+    `body`: all that follows the empty line behind the header. `whole`: False for a preview; there a hash that
+    matches proves as much as usual, and one that does not match says nothing. The same for a body without
+    text, which is what a header that was fetched alone looks like.
+    """
+
+    def __init__(self, body: bytes, *, whole: bool) -> None:
+        self._body = body
+        self._whole = whole and bool(body) and not body.isspace()
+        self._forms: dict[str, bytes] = {}
+        self._hashes: dict[tuple[str, str, int | None], bytes] = {}
+
+    def verdict(self, tags: dict[str, str], defects: Defects) -> str | None:
+        """`Signature.body` for a signature with these tags; None also if it wants an unknown hash."""
+        algorithm = ALGORITHMS.get(tags["a"].lower())
+        c = tags.get("c", "simple").lower()
+        form = c.partition("/")[2] or "simple"
+        length = tags.get("l")
+        count = _signed_bytes(length)
+        if algorithm is None or not CANONICAL.fullmatch(c) or (length is not None and count is None):
+            defects[Defect.DKIM_MALFORMED] = None
             return None
-        data = memoryview(relaxed(body) if form == "relaxed" else simple(body))
-        hashes[key] = hashlib.new(algorithm, data[:count], usedforsecurity=False).digest()
-    return hashes[key]
+        if form not in self._forms:
+            self._forms[form] = relaxed(self._body) if form == "relaxed" else simple(self._body)
+        size = len(self._forms[form])
+        key = (algorithm, form, count)
+        if key not in self._hashes:
+            if len(self._hashes) >= _MAX_HASHES:
+                defects[Defect.DKIM_CUT] = None
+                return None
+            data = memoryview(self._forms[form])[:count]
+            self._hashes[key] = hashlib.new(algorithm, data, usedforsecurity=False).digest()
+        # Section 3.5: l= must not be larger than the body.
+        if self._hashes[key] != digest_of(tags["bh"]) or (count is not None and count > size):
+            return "fail" if self._whole else None
+        return "partial" if count is not None and (count < size or not self._whole) else "pass"
 
 
 def simple(body: bytes) -> bytes:

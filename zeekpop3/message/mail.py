@@ -94,12 +94,17 @@ class Mail:
     defects: list[Defect] = field(default_factory=list)
 
 
-def parse(raw: bytes, *, complete: bool = True, exact: bool = True, content: bool = False) -> Mail:
+def parse(
+    raw: bytes, *, complete: bool = True, exact: bool = True, preview: bool = False, content: bool = False
+) -> Mail:
     """The record of the mail `raw`. Never raises; what is wrong with the mail is in `defects`.
 
     `complete`: False if the end of the mail was not captured (TOP, a lost connection); a missing end is then
     reported as `truncated`. `exact`: False if `raw` is not byte for byte what the server sent; bodies of DKIM
-    signatures are then not checked. `content`: keep the decoded content of attachments.
+    signatures are then not checked. `preview`: True if `raw` may be only the first part of the mail (the
+    answer to TOP): a body that does not have the signed hash is then not called changed. Neither is a body
+    without text, as nobody can tell a header that was fetched alone. `content`: keep the decoded content of
+    attachments.
     """
     defects: Defects = {}
     if b"\n" not in raw:
@@ -109,16 +114,18 @@ def parse(raw: bytes, *, complete: bool = True, exact: bool = True, content: boo
         start = raw.find(b"\n", start) + 1 or len(raw)  # the separator line of an mbox file
     fields = header.split(raw, start, len(raw), defects)
     root = parts.tree(raw, len(raw), fields, defects, complete)
-    is_signed_body = complete and exact
-    mail = _record("", fields, root, defects, is_signed_body)
+    whole = not preview if complete and exact else None
+    mail = _record("", fields, root, defects, whole)
     mail.attachments = attachments.collect(root, defects, content)
-    mail.enclosed = _enclosed(mail, root, defects, is_signed_body)
+    mail.enclosed = _enclosed(mail, root, defects, whole)
     mail.defects = list(defects)
     return mail
 
 
-def _record(section: str, fields: Header, root: parts.Part, defects: Defects, is_signed_body: bool) -> Mail:
-    """The record of a mail, or of the message inside the part `section`, without attachments."""
+def _record(section: str, fields: Header, root: parts.Part, defects: Defects, whole: bool | None) -> Mail:
+    """The record of a mail, or of the message inside the part `section`, without attachments. `whole`: see
+    `dkim.Bodies`; None: signatures are not checked.
+    """
     mail = Mail(part=section)
     _fill_header_columns(mail, fields, defects)
     mail.content_type = root.kind if "content-type" in fields.first else None
@@ -126,13 +133,13 @@ def _record(section: str, fields: Header, root: parts.Part, defects: Defects, is
         said = verdicts.collect(fields.lowered, fields.values)
         mail.auth_server, mail.auth_spf, mail.auth_dkim, mail.auth_dmarc, mail.auth_arc = said
     if "dkim-signature" in fields.first:
-        body = root.src[root.start : root.end] if is_signed_body else None
+        body = None if whole is None else dkim.Bodies(root.src[root.start : root.end], whole=whole)
         mail.dkim = dkim.collect(_all("dkim-signature", fields, fields.values), body, defects)
     _fill_body_columns(mail, root, defects)
     return mail
 
 
-def _enclosed(mail: Mail, root: parts.Part, defects: Defects, is_signed_body: bool) -> list[Mail]:
+def _enclosed(mail: Mail, root: parts.Part, defects: Defects, whole: bool | None) -> list[Mail]:
     """The records of the messages inside, at any depth; size and hash are those of their attachments."""
     if not root.children:
         return []
@@ -152,7 +159,7 @@ def _enclosed(mail: Mail, root: parts.Part, defects: Defects, is_signed_body: bo
             defects[Defect.ENCLOSED_CUT] = None
             break
         own: Defects = {}
-        message = _record(part.section, inner.header, inner, own, is_signed_body)
+        message = _record(part.section, inner.header, inner, own, whole)
         message.defects = list(own)
         if (file := files.get(part.section)) is not None:
             message.size, message.sha256 = file.size, file.sha256

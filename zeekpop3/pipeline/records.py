@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zeekpop3.message import Mail, parse
+from zeekpop3.message.dkim import is_whole
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session import Command, Transfer
 from zeekpop3.session.events import Event
@@ -48,6 +49,13 @@ class Records:
             transfer.raw,
             complete=transfer.complete,
             exact=transfer.fidelity == "exact",
+            preview=not is_whole(
+                complete=transfer.complete,
+                command=transfer.command,
+                size=len(transfer.raw),
+                octets=transfer.octets_declared,
+                defects=transfer.defects,
+            ),
             content=self.settings.attachment_content,
         )
         self._tables["emails"].add(MailRecord(transfer, mail, self.settings.sensor))

@@ -34,8 +34,11 @@ _DKIM = (
     Column("algorithm", "Algorithm (`a=`), such as rsa-sha256."),
     Column(
         "body",
-        "pass or fail: whether the body has the signed hash; null if it was not checked. Needs no key.",
+        "pass or fail: whether the body has the signed hash; partial: the signed part has it, and more "
+        "follows; null: not checked, for instance because only a preview was fetched. Needs no key.",
     ),
+    Column("bh", "Signed hash of the body, Base64 (`bh=`)."),
+    Column("signed_bytes", "Bytes of the canonical body that are signed (`l=`); null: all.", "int64"),
 )
 _HEADER = (
     Column("name", "Field name as written.", source=0, repeats=True),
