@@ -28,6 +28,7 @@ from zeekpop3.session.exact.unmatched import LostRequests
 from zeekpop3.session.exact.unsolicited import read_unsolicited
 from zeekpop3.session.protocol import MESSAGE_COMMANDS, message_number, to_text
 
+SEVERAL = "lines"  # stands for the commands in `data`, one a line
 UNCERTAIN = "?"  # the command of a line of which the server may have read another line, or none
 _TLS_RECORD = (b"\x15\x03", b"\x16\x03")  # alert, handshake
 _KEPT_END = 8  # bytes that may be the beginning of a terminator
@@ -70,8 +71,13 @@ class ExactReader:
     # -- rows ------------------------------------------------------------------------------------------
 
     def sent(self, command: str | None, argument: bytes, offset: int, ts: int, length: int) -> None:
-        """A `sent` row: a line of the client, or equal ones, when the server stood at `offset`."""
+        """A `sent` row: a line of the client, or several, when the server stood at `offset`."""
         if self.finished:
+            return
+        if command == SEVERAL:
+            for line in argument.split(b"\n"):
+                verb, _, numbers = line.partition(b" ")
+                self.sent(to_text(verb), numbers, offset, ts, -1)
             return
         here = max(self.stream.place(offset), 0)
         count = length if length > 1 and not argument else 1
