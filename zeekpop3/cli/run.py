@@ -127,6 +127,9 @@ def _process(
     _check_logs(logs)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # we do not use BLAS; avoid its threads
     from zeekpop3.pipeline.run import run as run_pipeline
+    from zeekpop3.pipeline.workers import hide_pandas
+
+    hide_pandas()  # the program's process is its own
 
     with progress() as update:
         summary = run_pipeline(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zeekpop3.errors import IndicatorError, reason
+from zeekpop3.log.zeek_format import unescape
 from zeekpop3.message.sites import is_public_suffix, normal_host
 
 #: The types that can be matched, named as in Zeek's `Intel::Type` (base/frameworks/intel/main.zeek).
@@ -58,7 +59,6 @@ _EXTENSION = re.compile(
     re.IGNORECASE,
 )
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 
 OnError = Callable[[IndicatorError], None]
 
@@ -140,7 +140,7 @@ def _columns(names: list[str]) -> dict[str, int] | None:
 
 def _zeek_fields(line: str) -> list[str]:
     fields = line.split("\t")
-    return ["" if f == "-" else _ESCAPE.sub(lambda m: chr(int(m[1], 16)), f) for f in fields]
+    return ["" if f == "-" else unescape(f.encode("utf-8", "surrogateescape")) for f in fields]
 
 
 def _csv_fields(line: str) -> list[str]:

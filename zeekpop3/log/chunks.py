@@ -103,9 +103,10 @@ class LogCutter:
         self.path = path
         first_row = head.start + head.header.size, 1 + head.header.text.count(b"\n")
         self.offset, self.line = start or first_row
-        # A live log may be truncated at this moment; zat would then search for #fields without end.
+        # zat reads no gzip, and only the beginning of a log. A live one may be truncated at this moment: zat
+        # would then search for #fields without end.
         at_start = not (live or file.is_gzip or head.start or not head.header.text)
-        self._header: LogHeader | None = read_by_zat(head.header, is_log_start=at_start)
+        self._header: LogHeader | None = read_by_zat(head.header) if at_start else head.header
         self._file = file
         self._size = max(size, 1)
         self._on_error = on_error
@@ -215,7 +216,7 @@ class LogCutter:
         """The header that the last `#` lines make; None if it is not an event log's."""
         text, self._meta = bytes(self._meta), bytearray()
         try:
-            return read_by_zat(parse_header(text, self.path, self._meta_line), is_log_start=False)
+            return parse_header(text, self.path, self._meta_line)
         except LogError as error:
             self._on_error(error)
             return None

@@ -1,21 +1,19 @@
 """The head of a Zeek log: checked here first, then read by zat.
 
 zat searches for the `#fields` line without end, so a file that has none (empty, JSON, binary) must not reach
-it. The header lines are those of Zeek's ASCII writer (src/logging/writers/ascii/Ascii.cc, `WriteHeader`).
+it.
 """
 
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 
 from zeekpop3.errors import LogError
 from zeekpop3.log.file import LogFile, open_log
+from zeekpop3.log.zeek_format import directives
 
 LOG_PATH = "pop3_events"
 
@@ -36,6 +34,7 @@ COLUMNS: dict[str, str] = {
 """The event log's columns and their Zeek types, in the order in which zeek-scripts/ writes them."""
 
 HEAD_BYTES = 1 << 16
+_TYPES_FOLLOW = re.compile(rb"^#fields\t.*\n#types\t", re.MULTILINE)
 _PCAP_MAGICS = (
     b"\xd4\xc3\xb2\xa1",
     b"\xa1\xb2\xc3\xd4",
@@ -161,62 +160,23 @@ def parse_header(text: bytes, path: Path, line: int = 1) -> LogHeader:
     )
 
 
-def directives(lines: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """The values of each header line (`#name value ...`) by its name, and the index of that line.
-
-    `separator` is always there.
-    """
-    values: dict[str, list[str]] = {"separator": ["\t"]}
-    places: dict[str, int] = {}
-    for index, line in enumerate(lines):
-        if line.startswith("#separator "):
-            # The only line with a blank before its value, which is written as \xNN.
-            raw = re.sub(r"\\x([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), line[11:])
-            if len(raw) == 1:
-                values["separator"] = [raw]
-            continue
-        name, *rest = line[1:].split(values["separator"][0])
-        if rest:
-            values[name] = rest
-            places[name] = index
-    return values, places
-
-
 # -- zat -----------------------------------------------------------------------------------------------
 
 
-def read_by_zat(header: LogHeader, *, is_log_start: bool) -> LogHeader:
-    """The header with the fields and types that zat reads in the log.
+def read_by_zat(header: LogHeader) -> LogHeader:
+    """The header with the fields and types that zat reads in the log, if zat can read it.
 
-    zat opens files by name, and only uncompressed ones, so `is_log_start` says whether it can read the log
-    itself. Otherwise (gzip, a header in the middle of a log) it reads the header's text from a temporary
-    file. Raises LogError if zat reads something else, which means that the log was replaced meanwhile.
+    zat opens a file by its name, expects tabs, and takes the line after `#fields` for the types. Raises
+    LogError if it reads something else than was checked here: then the log was replaced meanwhile.
     """
-    if b"\n#types" not in header.text:
-        return header  # zat would take the next line for the types
-    if is_log_start:
-        fields, types = _fields_by_zat(str(header.path), header.separator)
-    else:
-        fields, types = _fields_of_text(header.text, header.separator)
-    if fields != header.fields:
+    if header.separator != "\t" or not _TYPES_FOLLOW.search(header.text):
+        return header
+    from zat.utils.field_info import get_field_info
+
+    fields, types = get_field_info(str(header.path))
+    if tuple(fields) != header.fields:
         raise LogError(header.path, "the log was replaced while it was opened")
-    return replace(header, types=types)
-
-
-@lru_cache(64)
-def _fields_of_text(text: bytes, separator: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    with tempfile.NamedTemporaryFile(prefix="zeekpop3-", suffix=".header") as file:
-        file.write(text)
-        file.flush()
-        return _fields_by_zat(file.name, separator)
-
-
-def _fields_by_zat(path: str, separator: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    from zat.zeek_log_reader import ZeekLogReader
-
-    # `zat.utils.field_info.get_field_info` does the same, but for logs with tabs only.
-    _, fields, types, _ = ZeekLogReader(path, separator)._parse_zeek_header(path)
-    return tuple(fields), tuple(types)
+    return replace(header, types=tuple(types))
 
 
 # -- what is not a header ------------------------------------------------------------------------------

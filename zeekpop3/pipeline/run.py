@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
-from zeekpop3.errors import LogError, OutputError, QueryError
+from zeekpop3.errors import LogError, OutputError
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, OnError, chunks
 from zeekpop3.log.find import find_logs
@@ -71,7 +71,7 @@ def run(
         report(error)
 
     if jobs is None:
-        jobs = min(len(os.sched_getaffinity(0)), total // _BYTES_PER_JOB)
+        jobs = min(_cores(), total // _BYTES_PER_JOB)
     workers = max(1, jobs)
     with Sink(out, mode) as sink:
         shared = TaskSettings(PartWriter(sink.root), settings or Settings(), SMALL_BYTES)
@@ -85,6 +85,13 @@ def run(
         if progress is not None:
             progress(total, total, counts.mails)
     return counts
+
+
+def _cores() -> int:
+    """The cores that this process may use; all that there are, where the system does not tell (macOS)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _chunks_of_tasks(
@@ -181,27 +188,26 @@ def refuse_repeated(logs: Iterable[Path], out: Path) -> None:
     So a log is recognised that was renamed, moved or compressed. A connection that began in an earlier log
     does not count: rotated logs share connections.
     """
-    from zeekpop3.store.read import read_table  # pyarrow.dataset, which a run does not need otherwise
+    from zeekpop3.store.read import uids_present  # pyarrow.dataset, which a run does not need otherwise
 
-    try:
-        known = set(read_table(out, "sessions", ["uid"]).column("uid").to_pylist())
-    except QueryError:
-        return  # no tables yet
     for log in logs:
-        if uid := next((uid for uid in _beginning(log) if uid in known), None):
+        if known := uids_present(out, _beginning(log)):
             raise OutputError(
-                f"{log}: {out} already contains this log (connection {uid}); use --force to add it again"
+                f"{log}: {out} already contains this log (connection {min(known)}); use --force to add it "
+                "again"
             )
 
 
-def _beginning(log: Path) -> Iterable[str]:
-    """The uids of the connections that begin near the start of a log."""
+def _beginning(log: Path) -> dict[str, int]:
+    """The connections that begin near the start of a log: uid → time of the first row (microseconds)."""
 
     def ignore(error: LogError) -> None:
         """The run itself reports what cannot be read."""
 
     chunk = next(chunks(log, size=_LOOKED_AT, on_error=ignore), None)
     if chunk is None:
-        return []
+        return {}
     batch = read_chunk(chunk, ignore)
-    return [batch.uids[code] for code in batch.uid_code[batch.seq == 0]]
+    first = batch.seq == 0
+    uids = [batch.uids[code] for code in batch.uid_code[first]]
+    return dict(zip(uids, batch.ts[first].tolist(), strict=True))

@@ -1,7 +1,7 @@
 """Event logs → a Spark DataFrame of rows, in the types of zat's LogToSparkDF; bad rows are left out.
 
-zat opens files by name, on this machine, so the header lines of the logs are collected by Spark; zat reads
-them, and Spark reads the rows. Their types are zat's but for `time`, as a double would lose microseconds.
+zat opens files by name, on this machine, so the header lines of the logs are collected by Spark, and Spark
+reads the rows. Their types are zat's but for `time`, as a double would lose microseconds, and `port`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zat.log_to_sparkdf import LogToSparkDF
 from zeekpop3.errors import LogError
 from zeekpop3.log.chunks import OnError
 from zeekpop3.log.find import is_log_name
-from zeekpop3.log.header import COLUMNS, LogHeader, parse_header, read_by_zat
+from zeekpop3.log.header import COLUMNS, LogHeader, parse_header
 
 # Hadoop's default local file system keeps checksum files beside the files, and fails at the colons in the
 # names of Zeek's archive; the raw one does not. (HDFS itself has no names with colons.)
@@ -102,7 +102,7 @@ def _headers(
 
 
 def _header(file: str, lines: list[str]) -> LogHeader:
-    """The header as zat reads it. Raises LogError with the file's URI."""
+    """The header of a file. Raises LogError with the file's URI."""
     if not lines:
         raise LogError(file, "not a Zeek log: no Zeek header")
     for name in ("#fields", "#types", "#path", "#separator", "#unset_field", "#empty_field"):
@@ -113,7 +113,7 @@ def _header(file: str, lines: list[str]) -> LogHeader:
     ordered.sort(key=lambda line: (line.startswith("#types"), line.startswith("#fields")))
     try:
         text = "".join(line + "\n" for line in ordered)
-        header = read_by_zat(parse_header(text.encode(), Path(file)), is_log_start=False)
+        header = parse_header(text.encode(), Path(file))
     except LogError as error:
         raise LogError(file, error.reason) from None
     if (header.separator, header.unset_field, header.empty_field) != ("\t", "-", "(empty)"):

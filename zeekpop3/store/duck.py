@@ -41,9 +41,9 @@ def connect(
     unreadable table.
     """
     # `emails` is the first of TABLES: a follower publishes a mail there after its rows in the other tables.
-    views = {name: dataset(path, name) for name in TABLES}
     filters = filters or Filters()
     span = Filters(since=filters.since, until=filters.until)
+    views = {name: dataset(path, name, span) for name in TABLES}
     for name, table in views.items():
         wanted = condition(filters if name in ("emails", "sessions") else span)
         views[name] = table if wanted is None else table.filter(wanted)

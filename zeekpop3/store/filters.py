@@ -76,6 +76,12 @@ def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression |
     return reduce(and_, terms) if terms else None
 
 
+def days(filters: Filters) -> tuple[str, str]:
+    """The first and the last day (YYYY-MM-DD) that can have rows that match; empty if there is no bound."""
+    since, until = (None if each is None else instant(each) for each in (filters.since, filters.until))
+    return (since.date().isoformat() if since else ""), (until.date().isoformat() if until else "")
+
+
 def hash_column(digest: str) -> tuple[str, str]:
     """The column of attachments that holds such a hash, and the hash in its form. Raises QueryError."""
     digest = digest.strip().lower()

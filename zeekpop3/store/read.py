@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache, reduce
+from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.fs as fs
 
 from zeekpop3.errors import QueryError, first_line
-from zeekpop3.store.filters import Filters, Time, condition, hash_column
+from zeekpop3.store.filters import Filters, Time, condition, days, hash_column
+from zeekpop3.store.parquet import DAY_US, parts_of
 from zeekpop3.store.versions import refuse_newer
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_TIME = pa.timestamp("us", tz="UTC")
 _ORDER = ("ts", "uid", "trans_depth", "part", "position", "seq")
 #: Filters, and the columns that they need.
 _FILTERED = {
@@ -111,6 +117,7 @@ def rows(
     """As `read_table`, but row by row, for what does not fit into memory."""
     query = _Query(path, name, columns, filters or Filters())
     with reading(path):
+        check_versions(query.dataset, query.condition)
         scanner = query.dataset.scanner(
             columns=query.wanted,
             filter=query.condition,
@@ -121,6 +128,24 @@ def rows(
         )
         for batch in scanner.to_batches():
             yield from query.keep(batch).select(query.columns).to_pylist()
+
+
+def uids_present(path: str | Path, begins: Mapping[str, int]) -> set[str]:
+    """Which connections are in the table `sessions`: uid → time of its first row (microseconds).
+
+    Only the days are read on which they begin; of these, one batch of uids at a time. Without tables, none.
+    """
+    epoch = dt.date(1970, 1, 1)
+    on = {epoch + dt.timedelta(days=ts // DAY_US) for ts in begins.values()}
+    wanted = ds.field("day").isin(pa.array(sorted(on), pa.date32())) & ds.field("uid").isin(
+        pa.array(sorted(begins), pa.string())
+    )
+    try:
+        with reading(path):
+            batches = dataset(path, "sessions").to_batches(columns=["uid"], filter=wanted)
+            return {uid for batch in batches for uid in batch.column("uid").to_pylist()}
+    except QueryError:
+        return set()
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
@@ -145,7 +170,7 @@ class _Query:
     """A table, the columns that are wanted and the rows that match."""
 
     def __init__(self, path: str | Path, name: str, columns: Sequence[str] | None, filters: Filters) -> None:
-        self.dataset = dataset(path, name)
+        self.dataset = dataset(path, name, filters)
         known = self.dataset.schema.names
         self.columns = [column for column in known if column != "day"] if columns is None else list(columns)
         unknown = [column for column in self.columns if column not in known]
@@ -178,6 +203,7 @@ class _Query:
 
     def read(self, wanted: ds.Expression | None, limit: int | None) -> pa.Table:
         """The rows that match a condition: the wanted columns and the key."""
+        check_versions(self.dataset, wanted)
         if limit is not None and self.mails is None:
             return self.dataset.head(limit, columns=self.wanted, filter=wanted)
         return self.keep(self.dataset.to_table(columns=self.wanted, filter=wanted))
@@ -206,23 +232,58 @@ def _mail_keys(rows: Any) -> Iterator[tuple[str, int]]:
 # -- a table as a dataset ----------------------------------------------------------------------------
 
 
-def dataset(path: str | Path, name: str) -> ds.Dataset:
+def dataset(path: str | Path, name: str, filters: Filters | None = None) -> ds.Dataset:
     """The table `name` of an output folder (or of the folder of any of its tables).
 
     Columns that a file lacks are null, a table that the folder lacks is empty; `day` (a date) is the last
-    column. Raises QueryError if there are no tables, or one was written by a newer version.
+    column. Only the days are listed that the times of `filters` allow, and no part is opened that a condition
+    on `day` or `ts` excludes: a query of one day costs one day, however many there are.
+
+    Raises QueryError if there are no tables, or the newest day was written by a newer version.
     """
     folder = table_folder(path, name)
-    day = pa.schema([pa.field("day", pa.date32())])
-    columns = schema(name).append(day.field("day"))
+    columns = schema(name).append(pa.field("day", pa.date32()))
     with reading(path):
-        if not any(folder.glob("day=*/*.parquet")):
+        parts = parts_of(folder, *days(filters or Filters()))
+        if not parts:
             return ds.dataset(columns.empty_table())
-        partitioning = ds.partitioning(day, flavor="hive")
-        found = ds.dataset(folder, schema=columns, format="parquet", partitioning=partitioning)
-        for fragment in found.get_fragments():
-            refuse_newer(fragment.metadata.metadata, fragment.path, QueryError)
+        found = ds.FileSystemDataset.from_paths(
+            list(map(str, parts)),
+            columns,
+            ds.ParquetFileFormat(),
+            fs.LocalFileSystem(),
+            [_rows_of(part.parent.name) for part in parts],
+        )
+        check_versions(found, ds.field("day") == _day_of(parts[-1].parent.name))
     return found
+
+
+def check_versions(found: ds.Dataset, wanted: ds.Expression | None = None) -> None:
+    """Raise QueryError if a part that may have such rows was written by a newer version."""
+    for fragment in found.get_fragments(wanted):
+        if isinstance(fragment, ds.ParquetFileFragment):
+            refuse_newer(fragment.metadata.metadata, fragment.path, QueryError)
+
+
+@lru_cache(1 << 14)
+def _rows_of(folder: str) -> ds.Expression:
+    """What Arrow needs to know of the rows in a day's folder, so that it leaves out the folder unopened."""
+    day, ts = _day_of(folder), ds.field("ts")
+    begin = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+    known = [ds.field("day") == pa.scalar(day, pa.date32())]
+    # The first and the last day that there are hold the times beyond them, too.
+    if day > dt.date.min:
+        known.append((ts >= pa.scalar(begin, _TIME)) | ts.is_null())
+    if day < dt.date.max:
+        known.append((ts < pa.scalar(begin + dt.timedelta(days=1), _TIME)) | ts.is_null())
+    return reduce(and_, known)
+
+
+def _day_of(folder: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(folder.removeprefix("day="))
+    except ValueError:
+        raise QueryError(f"{folder}: not the folder of a day; expected day=YYYY-MM-DD") from None
 
 
 def table_folder(path: str | Path, name: str) -> Path:

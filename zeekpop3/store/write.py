@@ -21,7 +21,7 @@ from zeekpop3.store.locks import (
     open_locked,
     refuse_live_follower,
 )
-from zeekpop3.store.parquet import PartWriter, fill_empty, new_token, parts_of
+from zeekpop3.store.parquet import PartWriter, fill_empty, new_token, newest_parts
 from zeekpop3.store.versions import check_appendable
 from zeekpop3.tables.schema import TABLES
 
@@ -69,14 +69,14 @@ class Sink:
 
     def _check(self) -> None:
         """Raise OutputError if the mode does not allow what the folder contains."""
-        parts = {name: parts_of(self.out / name) for name in TABLES}
-        existing = [name for name, paths in parts.items() if paths]
+        newest = {name: newest_parts(self.out / name) for name in TABLES}
+        existing = [name for name, paths in newest.items() if paths]
         if existing and self.mode == "new":
             raise OutputError(
                 f"{self.out}: already contains tables ({', '.join(existing)}); use --append or --overwrite"
             )
         if self.mode == "append":
-            for name, paths in parts.items():
+            for name, paths in newest.items():
                 for path in paths:
                     check_appendable(path, name)
         if self.mode == "overwrite":

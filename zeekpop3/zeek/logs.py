@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import zlib
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,15 +19,14 @@ import pyarrow.csv as csv
 import pyarrow.json as json
 
 from zeekpop3.errors import LogError, first_line
+from zeekpop3.log.zeek_format import directives, unescape
 
-_HEX_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 #: Zeek's types of numbers, and Arrow's.
 _NUMBERS = {"double": "float64", "interval": "float64", "count": "int64", "int": "int64", "port": "int32"}
 
 
 def read_zeek_log(path: str | Path, containing: bytes = b"") -> pa.Table:
     """The rows of a log, a folder or a glob of logs whose line contains these bytes. Raises LogError."""
-
     tables = [_read(file, containing) for file in _files(Path(path))]
     tables = [table for table in tables if table.num_columns] or tables
     try:
@@ -50,7 +48,6 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(path: Path, containing: bytes) -> pa.Table:
-
     try:
         with path.open("rb") as file:
             packed = file.peek(2)[:2] == b"\x1f\x8b"
@@ -70,7 +67,6 @@ def _read(path: Path, containing: bytes) -> pa.Table:
 
 
 def _json(content: bytes) -> pa.Table:
-
     options = json.ReadOptions(block_size=max(1 << 20, min(len(content) + 1, 1 << 30)))
     table = json.read_json(io.BytesIO(content), read_options=options)
     table = table.rename_columns([name.replace(".", "_") for name in table.column_names])
@@ -84,23 +80,21 @@ def _json(content: bytes) -> pa.Table:
 
 
 def _tsv(path: Path, content: bytes) -> pa.Table:
-
     lines = content.splitlines()
-    head = _directives(path, [line for line in lines if line.startswith(b"#")])
-    fields = head["fields"].split("\t") if "fields" in head else []
-    types = head["types"].split("\t") if "types" in head else ["string"] * len(fields)
+    head = _header(path, [line for line in lines if line.startswith(b"#")])
+    fields = head.get("fields", [])
+    types = head.get("types", ["string"] * len(fields))
     if not fields or len(fields) != len(types):
         raise LogError(path, "not a Zeek log: no #fields line, or as many fields as in #types expected")
     names = [name.replace(".", "_") for name in fields]
+    (separator,), (unset,) = head["separator"], head["unset_field"]
     body = [line for line in lines if not line.startswith(b"#")]
     table = csv.read_csv(
-        io.BytesIO(b"\n".join(body) if body else b"\t".join([b"-"] * len(names))),
+        io.BytesIO(b"\n".join(body) if body else separator.encode().join([unset.encode()] * len(names))),
         csv.ReadOptions(column_names=names),
-        csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=True),
+        csv.ParseOptions(delimiter=separator, quote_char=False, escape_char=False, ignore_empty_lines=True),
         csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            null_values=[head["unset_field"]],
-            strings_can_be_null=True,
+            column_types=dict.fromkeys(names, pa.string()), null_values=[unset], strings_can_be_null=True
         ),
     )
     table = table.slice(0, len(body))
@@ -108,19 +102,15 @@ def _tsv(path: Path, content: bytes) -> pa.Table:
     return pa.table(columns, names=names)
 
 
-def _directives(path: Path, lines: list[bytes]) -> dict[str, str]:
-    """The value of each `#name<tab>value` line. All headers of joined logs must have one `fields`."""
-    head = {"unset_field": "-", "empty_field": "(empty)", "set_separator": ","}
-    for line in lines:
-        name, _, value = line[1:].decode("utf-8", "replace").partition("\t")
-        if name == "fields" and head.get("fields", value) != value:
-            raise LogError(path, "the #fields line changes within the file")
-        head[name] = value
-    return head
+def _header(path: Path, lines: list[bytes]) -> dict[str, list[str]]:
+    """The values of each header line by its name. All headers of joined logs must have the same fields."""
+    texts = [line.decode("utf-8", "replace") for line in lines]
+    if len({text for text in texts if text.startswith("#fields")}) > 1:
+        raise LogError(path, "the #fields line changes within the file")
+    return {"unset_field": ["-"], "empty_field": ["(empty)"], "set_separator": [","], **directives(texts)[0]}
 
 
-def _typed(column: pa.ChunkedArray, kind: str, head: dict[str, str]) -> Any:
-
+def _typed(column: pa.ChunkedArray, kind: str, head: dict[str, list[str]]) -> Any:
     if kind == "time":
         return _timestamps(column)
     if kind in _NUMBERS:
@@ -128,27 +118,21 @@ def _typed(column: pa.ChunkedArray, kind: str, head: dict[str, str]) -> Any:
     if kind == "bool":
         return pc.equal(column, "T")
     if kind.startswith(("set[", "vector[")):
-        entries = [None if v is None else _entries(v, head) for v in column.to_pylist()]
+        entries = [None if text is None else _entries(text, head) for text in column.to_pylist()]
         return pa.array(entries, pa.list_(pa.string()))
-    empty = pc.equal(column, head["empty_field"])
-    column = pc.if_else(empty, "", column)
-    if pc.any(pc.match_substring(column, "\\x")).as_py():
-        return pa.array([None if v is None else _unescape(v) for v in column.to_pylist()], pa.string())
+    column = pc.if_else(pc.equal(column, head["empty_field"][0]), "", column)
+    if pc.any(pc.match_substring(column, "\\")).as_py():
+        texts = [None if text is None else unescape(text.encode()) for text in column.to_pylist()]
+        return pa.array(texts, pa.string())
     return column
 
 
-def _entries(text: str, head: dict[str, str]) -> list[str]:
-    if text == head["empty_field"]:
+def _entries(text: str, head: dict[str, list[str]]) -> list[str]:
+    if [text] == head["empty_field"]:
         return []
-    return [_unescape(entry) for entry in text.split(head["set_separator"])]
-
-
-def _unescape(text: str) -> str:
-    raw = text.replace("\\\\", "\\x5c").encode("utf-8", "surrogateescape")
-    return _HEX_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), raw).decode("utf-8", "replace")
+    return [unescape(entry.encode()) for entry in text.split(head["set_separator"][0])]
 
 
 def _timestamps(seconds: Any) -> Any:
-
     micros = pc.round(pc.multiply(seconds.cast(pa.float64()), 1_000_000.0)).cast(pa.int64())
     return micros.cast(pa.timestamp("us", tz="UTC"))

@@ -35,14 +35,15 @@ class MailReader:
     def __init__(self, path: str | Path, columns: Sequence[str], *, parts: bool = False) -> None:
         self._path = path
         self._query = _query(columns, parts=parts)
+        self._filters = Filters()
 
     @cached_property
     def _emails(self) -> ds.Dataset:
-        return dataset(self._path, "emails")
+        return dataset(self._path, "emails", self._filters)
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        return connect(self._path)
+        return connect(self._path, filters=Filters(since=self._filters.since, until=self._filters.until))
 
     def __enter__(self) -> Self:
         return self
@@ -56,9 +57,10 @@ class MailReader:
         A list of mails is added to the state when the next one is asked for. Parts that a follower merges
         meanwhile repeat and lose nothing. Raises QueryError, OutputError.
         """
+        self._filters = filters or Filters()
         done, names = state.parts(), set()
         for day in sorted({Path(name).parent.name for name in self._files()}):
-            read, found = self._steadily(self._new_keys, day, done, filters or Filters())
+            read, found = self._steadily(self._new_keys, day, done)
             names |= read
             keys = sorted(key for key in found if not state.holds(key[1:]))
             for start in range(0, len(keys), _ROWS):
@@ -88,15 +90,18 @@ class MailReader:
     def _files(self) -> list[str]:
         return getattr(self._emails, "files", [])
 
-    def _new_keys(self, day: str, done: set[str], filters: Filters) -> tuple[set[str], set[TimedKey]]:
+    def _new_keys(self, day: str, done: set[str]) -> tuple[set[str], set[TimedKey]]:
         """The names of the parts of a day, and the mails in those that are not `done`."""
         names = {name for name in self._files() if Path(name).parent.name == day}
         new, emails = names - done, self._emails
         found: set[TimedKey] = set()
-        for fragment in emails.get_fragments() if new else ():
+        wanted = ds.field("day") == dt.date.fromisoformat(day.removeprefix("day="))
+        for fragment in emails.get_fragments(wanted) if new else ():
             if fragment.path in new:
                 columns = ["ts", "uid", "trans_depth"]
-                rows = fragment.to_table(schema=emails.schema, columns=columns, filter=condition(filters))
+                rows = fragment.to_table(
+                    schema=emails.schema, columns=columns, filter=condition(self._filters)
+                )
                 found.update(zip(*(column.to_pylist() for column in rows.columns), strict=True))
         return names, found
 
