@@ -88,11 +88,6 @@ class Defect(StrEnum):
         "rows_missing",
         "Rows of the event log are missing (a hole in `seq`).",
     )
-    SEARCH_LIMITED = (
-        "search_limited",
-        "So much is missing that not all ways to match commands and responses were tried; command, "
-        "number and end of the message are uncertain.",
-    )
     STATUS_MISSING = (
         "status_missing",
         "The status line of the response was not captured.",

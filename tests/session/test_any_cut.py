@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import random
-from unittest import mock
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -69,17 +68,6 @@ def test_batches_make_no_difference(
     whole = fed([made])
     assert facts(fed(split(made, seed))) == facts(whole)
     assert facts(fed(rows.part(made, n, n + 1) for n in range(len(made.ts)))) == facts(whole)
-
-
-@PROPERTY
-@given(mails, how, st.integers(0, 10_000), st.sampled_from([0.0, 0.05]))
-def test_the_ordinary_case_is_no_other(box: list[bytes], kw: dict[str, int], seed: int, loss: float) -> None:
-    """The short way for ordinary responses gives what the long way gives."""
-    packets = damage.lose(capture(box, **kw)[0].packets, loss, random.Random(seed))
-    made = split(only_rows(packets, exact=True, seed=seed), seed)
-    short = fed(list(made))
-    with mock.patch("zeekpop3.session.exact.reader.read_ordinary"):
-        assert fed(list(made)) == short
 
 
 @PROPERTY

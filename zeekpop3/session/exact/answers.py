@@ -46,18 +46,6 @@ class Answers:
     unanswered: Sent | None = None
     _sasl_expected: bool = False  # the next line of the client answers a challenge
 
-    @property
-    def in_step(self) -> bool:
-        """True if nothing is missing or uncertain at the stream's position, and no answer has begun."""
-        return not (
-            self.response is not None
-            or self.client.requests.damage_seen
-            or self.stream.hole_starts
-            or self.challenged
-            or self.doubtful
-            or self.stream.position < self.early_until
-        )
-
     def read(self, final: bool) -> Response | None:
         """The complete answer to the first line; None if a loss lies in it, or it is not all there yet.
 

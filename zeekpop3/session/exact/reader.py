@@ -3,7 +3,7 @@
 The k-th line's response starts where the previous one ended, or at the line's own offset if that is later:
 the offset is where the server's stream stood when the client sent the line, so no response starts before it.
 While nothing is missing, the bytes alone say where each response ends. Where a loss lies in a response, the
-next line's offset bounds it if the client waits for each response; if it does not, `align` decides.
+next line's offset bounds it if the client waits for each response; if it does not, sizes tell (`reckoning`).
 
 Where two readings are possible, the message carries a defect: bytes never move silently between messages.
 """
@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange
-from zeekpop3.session.exact.align import align
 from zeekpop3.session.exact.answers import Answers
 from zeekpop3.session.exact.client import ClientLines
 from zeekpop3.session.exact.commands import Sent
 from zeekpop3.session.exact.losses import exchange_of, may_end_at
-from zeekpop3.session.exact.ordinary import read_ordinary
+from zeekpop3.session.exact.reckoning import cross
 from zeekpop3.session.exact.responses import Response, may_hold_another
 from zeekpop3.session.exact.spans import STATUS_LENGTH, Span, bounded_span
 from zeekpop3.session.exact.stream import ServerStream
@@ -32,7 +31,7 @@ SEVERAL = "lines"  # stands for the commands in `data`, one a line
 UNCERTAIN = "?"  # the command of a line of which the server may have read another line, or none
 _TLS_RECORD = (b"\x15\x03", b"\x16\x03")  # alert, handshake
 _KEPT_END = 8  # bytes that may be the beginning of a terminator
-_MAX_AHEAD = 1000
+_MAX_AHEAD = 512
 _MAX_WAITING = 100_000  # lines without an answer
 _SENT_COST = 200  # bytes of memory
 
@@ -130,11 +129,8 @@ class ExactReader:
         stream = self.stream
         if stream.position >= stream.end:
             return
-        more = True
-        while more:
-            if self.answers.in_step and not (self._tls_agreed or self._skipped) and self._ambiguous_until < 0:
-                read_ordinary(stream, self.client, self.dialogue)
-            more = self._step(final=False)
+        while self._step(final=False):
+            pass
         self._bound_memory()
         stream.release()
 
@@ -268,7 +264,7 @@ class ExactReader:
         following = self.client.next_offset
         if following is not None and start < following <= self.client.pipelined_from:
             if stream.end < following:
-                return self._align() if final else False
+                return self._cross() if final else False
             if stream.end == following and not final:
                 return False
             if may_end_at(stream, following):
@@ -276,18 +272,17 @@ class ExactReader:
                 self._take_spans([bounded_span(stream, start, following, sent, sizes, length)])
                 return True
             self.client.pipelined_from = start
-        return self._align() if final else False
+        return self._cross() if final else False
 
-    def _align(self) -> bool:
-        stream = self.stream
-        lines = self.client.ahead(_MAX_AHEAD)
-        more = len(self.client) > len(lines)
-        spans, limited = align(stream, stream.position, lines, more, self.dialogue.mailbox.sizes)
-        if limited:
-            for span in spans:
-                span.defects.append(Defect.SEARCH_LIMITED)
-        self._take_spans(spans)
-        return bool(spans)
+    def _cross(self) -> bool:
+        """Read over a hole whose extent the client's lines do not bound."""
+        stream, client = self.stream, self.client
+        lines, sizes = client.ahead(_MAX_AHEAD), self.dialogue.mailbox.sizes
+        more = len(client) > len(lines)
+        crossing = cross(stream, stream.position, lines, more, sizes, self._status_length)
+        self._take_spans(crossing.spans)
+        self.answers.doubtful = self.answers.doubtful or not crossing.sure
+        return bool(crossing.spans)
 
     def _take_spans(self, spans: list[Span]) -> None:
         """Take the responses to the next lines, a span each."""
@@ -363,7 +358,7 @@ class ExactReader:
         elif self.client.first is None and self.answers.settled < stream.end:
             self.answers.settled = stream.end
             self.advance()
-        elif self.client.first is None or not self._align():
+        elif self.client.first is None or not self._cross():
             self.dialogue.lose(held)
             self.dialogue.session.add_defect(Defect.MESSAGE_TOO_LARGE)
             stream.position = stream.end

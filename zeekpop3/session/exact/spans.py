@@ -83,7 +83,7 @@ def span_of(
     """The response to `sent`, which starts at `start` and ends at `stop` (`bounded`) or before."""
     status = status_at(stream, start)
     if status is None:
-        return _headless_span(stream, start, stop, sent, sizes, bounded)
+        return headless_span(stream, start, stop, sent, sizes, bounded)
     word, message, after = status
     span = Span(start, stop, word, message)
     if not is_multiline(sent.command, sent.argument, word):
@@ -115,10 +115,16 @@ def _cut_off_span(stream: ServerStream, span: Span, stop: int, sent: Sent, sizes
     return span
 
 
-def _headless_span(
-    stream: ServerStream, start: int, stop: int, sent: Sent, sizes: dict[int, int], bounded: bool
+def headless_span(
+    stream: ServerStream,
+    start: int,
+    stop: int,
+    sent: Sent,
+    sizes: dict[int, int],
+    bounded: bool,
+    known: bool = True,
 ) -> Span:
-    """A response whose status line is lost, wholly or in part."""
+    """A response whose status line is lost, wholly or in part; `known`: it began at `start`."""
     span = Span(start, stop, defects=[Defect.STATUS_MISSING])
     if not is_multiline(sent.command, sent.argument, "OK"):
         span.ended = bounded
@@ -132,11 +138,11 @@ def _headless_span(
         if bounded and _may_end_with_terminator(stream, visible, stop):
             span.body_stop, span.ended = max(stop - 3, visible), True
     else:
-        if bounded:
+        if bounded and known:
             span.missing = max(1, stop - start - STATUS_LENGTH - 3)
         return span
     span.body_start = _after_rest_of_status(stream, visible, span.body_stop, start, sent, sizes)
-    count_missing(stream, span, start, sent, sizes)
+    count_missing(stream, span, start if known else None, sent, sizes)
     return span
 
 
