@@ -4,14 +4,13 @@
     python tests/golden.py --renew    # writes them again; read the diff
 
 One file per capture and form in fixtures/golden, a line per value, nulls left out. Long texts and bytes are
-cut, with their length and hash. fixtures/logs-1/golden.json.gz has the same for logs of the first edition.
+cut, with their length and hash.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import gzip
 import hashlib
 import json
 import sys
@@ -22,8 +21,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
 GOLDEN = FIXTURES / "golden"
-FIRST = FIXTURES / "logs-1"
-FIRST_GOLDEN = FIRST / "golden.json.gz"
 CAPTURES = (
     *(
         "apop",
@@ -93,11 +90,6 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def first_edition() -> dict[str, Any]:
-    """The rows of the tables for each recorded log of the first edition, as JSON has them."""
-    return {path.name[:-7]: json.loads(dump(tables([path]))) for path in sorted(FIRST.glob("*.log.gz"))}
-
-
 def differing(renew: bool) -> list[str]:
     """The captures whose golden file is not what the tables are now; with `renew`, those written again."""
     changed = []
@@ -110,11 +102,6 @@ def differing(renew: bool) -> list[str]:
                 if renew:
                     path.parent.mkdir(exist_ok=True)
                     path.write_text(now)
-    first = first_edition()
-    if not FIRST_GOLDEN.exists() or json.loads(gzip.decompress(FIRST_GOLDEN.read_bytes())) != first:
-        changed.append(f"{FIRST.name}/{FIRST_GOLDEN.name}")
-        if renew:
-            FIRST_GOLDEN.write_bytes(gzip.compress(json.dumps(first).encode(), mtime=0))
     return changed
 
 

@@ -3,7 +3,6 @@ secrets."""
 
 from __future__ import annotations
 
-import gzip
 import json
 from functools import cache
 from pathlib import Path
@@ -74,11 +73,3 @@ def test_the_tables_are_the_golden_ones(name: str, form: str) -> None:
     """All tables, every column; `python tests/golden.py --renew` renews them on purpose."""
     path = golden.GOLDEN / f"{name}.{form}.json"
     assert json.loads(golden.dump(_tables(name, form))) == json.loads(path.read_text())
-
-
-def test_logs_of_the_first_edition_are_read_as_before() -> None:
-    """Logs that earlier versions of the package wrote give what they gave."""
-    told = json.loads(gzip.decompress(golden.FIRST_GOLDEN.read_bytes()))
-    found = golden.first_edition()
-    assert found.keys() == told.keys()
-    assert [name for name in told if found[name] != told[name]] == []

@@ -40,18 +40,16 @@ def fed(batches: Iterable[Rows], *, finish: str = "open", **options: int) -> Out
 def dialogue(*turns: tuple[str, bytes], exact: bool, close: bool = True) -> Rows:
     """The rows of a lock-step session that is not lost in any part: (request line, response bytes) each.
 
-    The first turn's request is "" (the greeting). A request without a known verb leaves no `sent` row.
+    The first turn's request is "" (the greeting). A request without a known verb has no command.
     """
     made: list[tuple[str, str | None, int, int, bytes]] = []
     offset = 0
     for request, response in turns:
         verb, _, argument = request.partition(" ")
         if exact:
-            if verb and verb in KNOWN:
-                digits = argument if argument.replace(" ", "").isdigit() else ""
-                made.append(("sent", verb, offset, len(digits) or -1, digits.encode()))
-                if argument and not digits:
-                    made.append(("request", verb, -1, len(argument), argument.encode()))
+            if request:
+                said = argument.encode() if verb in KNOWN and verb != "PASS" else b""
+                made.append(("sent", verb if verb in KNOWN else None, offset, len(said) or -1, said))
             made.append(("contents", None, offset, len(response), response))
         else:
             if verb in KNOWN:

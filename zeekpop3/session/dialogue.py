@@ -6,7 +6,6 @@ and how much of it is missing.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,7 +24,6 @@ from zeekpop3.session.protocol import (
     to_text,
 )
 
-_MAX_WAITING_ARGUMENTS = 1000
 _MAX_CAPABILITIES = 1 << 16  # bytes
 _MAX_COUNT = 1 << 62  # a column has 64 bits
 _OF_SESSION = frozenset({Defect.REQUEST_MISSING, Defect.RESPONSE_UNSOLICITED})
@@ -45,7 +43,6 @@ class Dialogue:
     lacking: int = 0  # bytes that the messages lack
     trans_depth: int = 0
     last_number: int | None = None
-    arguments: dict[str, deque[str]] = field(default_factory=dict)
     expects_greeting: bool = True
 
     @property
@@ -60,10 +57,6 @@ class Dialogue:
             self.session.errors += 1
         if self.on_exchange is not None:
             self.on_exchange(Exchange(None, None, 0, status, message))
-
-    def note_argument(self, command: str, argument: str) -> None:
-        """An argument that the event log gives apart from the command (exact form: `request` rows)."""
-        self.arguments.setdefault(command, deque(maxlen=_MAX_WAITING_ARGUMENTS)).append(argument)
 
     def stand(self, defect: Defect) -> None:
         """Note a defect of the session that touches each mail from now on."""
@@ -88,9 +81,6 @@ class Dialogue:
     def add(self, exchange: Exchange) -> None:
         """Take the next exchange: a command, perhaps a transfer, and what they say of the session."""
         session, command = self.session, exchange.command
-        if exchange.argument is None and command in self.arguments:
-            waiting = self.arguments[command]
-            exchange.argument = waiting.popleft() if waiting else None
         if self.on_exchange is not None:
             self.on_exchange(exchange)
         lines = exchange.lines

@@ -4,7 +4,7 @@ Rule: a name becomes the session's user only when the server accepts a login wit
 as refused. A login whose name is unknown leaves the user unknown, whoever tried to log in before. In SASL the
 user is the one whose mailbox is opened (the authorization identity, RFC 4422), not the one who logged in.
 
-The exchanges decide. `login` rows (plain form, logs of the first edition) only add the name of a SASL login,
+The exchanges decide. `login` rows (plain form) only add the name of a SASL login,
 and stand in for exchanges that the log does not have.
 """
 

@@ -15,12 +15,12 @@ from zeekpop3.session.events import ConnId, Event, Exchange, Rows, Session
 from zeekpop3.session.exact.reader import ExactReader
 from zeekpop3.session.login import Logins
 from zeekpop3.session.plain.reader import PlainReader
-from zeekpop3.session.protocol import NUMBERED_COMMANDS, to_text
+from zeekpop3.session.protocol import to_text
 
 MAX_MESSAGE = 64 * 1024 * 1024
 _MAX_UNDECIDED_ROWS = 10_000
 _EXACT = frozenset({"contents", "sent"})
-_PLAIN = frozenset({"data", "header", "end", "close", "starttls"})
+_PLAIN = frozenset({"data", "end", "close", "starttls"})
 
 
 @dataclass(slots=True)
@@ -180,8 +180,6 @@ class Connection:
                 exact.contents(offsets[index], rows.length[index], data[index], stamps[index])
             elif kind == "gap":
                 exact.gap(commands[index], offsets[index], rows.length[index])
-            elif kind == "request" and commands[index] not in NUMBERED_COMMANDS:
-                exact.argument(commands[index] or "", to_text(data[index]))
             else:
                 self._other(rows, index)
                 if self.done:

@@ -93,9 +93,9 @@ def test_a_mail_without_a_header() -> None:
 
 def test_marks_that_end_early() -> None:
     """Where a log is cut off, what comes after the last mark is folded by its form, with a defect."""
-    lines = [b"Subject: a", b"b", b"Received: from x", b"by y; 1 Jan 2024", b"12:00:01 +0200"]
+    lines = [b"Subject: a", b"b", b"Received: from x", b"by y; 1 Jan 2024", b"at 12:00:01 +0200"]
     raw, defects = refold(lines, [(2, b"Subject")])
-    assert raw == b"Subject: a\r\n b\r\nReceived: from x\r\n by y; 1 Jan 2024\r\n 12:00:01 +0200\r\n"
+    assert raw == b"Subject: a\r\n b\r\nReceived: from x\r\n by y; 1 Jan 2024\r\n at 12:00:01 +0200\r\n"
     assert defects == ["header_fold_guessed"]
 
 
@@ -154,3 +154,17 @@ def test_no_line_is_lost(lines: list[bytes], marks: list[tuple[int, bytes]] | No
     raw = refold(lines, marks)[0]
     assert lines == before
     assert [re.sub(rb"^ ", b"", line) for line in raw.split(b"\r\n")[:-1]] == lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "folded", "guessed"),
+    [
+        ([b"To: x,", b"y", b"", b"z: 1", b"2"], b"To: x,\r\n y\r\n\r\nz: 1\r\n2\r\n", True),
+        ([b"To: x", b"Cc: y", b"", b"z"], b"To: x\r\nCc: y\r\n\r\nz\r\n", True),
+        ([b"no header", b"at all"], b"no header\r\nat all\r\n", False),
+        ([], b"", False),
+    ],
+)
+def test_without_marks_the_looks_decide(lines: list[bytes], folded: bytes, guessed: bool) -> None:
+    """A line that does not look like a field continues one; any header without marks may be another."""
+    assert refold(lines, None) == (folded, ["header_fold_guessed"] if guessed else [])

@@ -155,9 +155,7 @@ class Answers:
 
     def _may_be_challenge(self, line: bytes) -> bool:
         """True if a line may be a challenge to an AUTH that was lost."""
-        return line.startswith((b"+ ", b"+\r", b"+\n")) and (
-            self.client.requests.damage_seen or self.client.every_line is False
-        )
+        return self.client.requests.damage_seen and line.startswith((b"+ ", b"+\r", b"+\n"))
 
     def _challenge(self, start: int, end: int) -> None:
         """The server answers AUTH with a challenge (RFC 5034): its answer is still to come."""
@@ -209,7 +207,7 @@ class Answers:
 
     def _has_lines(self, sent: Sent, after: int, following: bytes, more: bool) -> bool | None:
         """True if lines follow the +OK line that ends at `after`; None: the bytes that follow will tell."""
-        command, argument = sent.command, self.argument_of(sent)
+        command, argument = sent.command, sent.argument
         if command in ALWAYS_MULTILINE:
             return True
         by_content = command is None or (command in MULTILINE_IF_LINES_FOLLOW and not argument)
@@ -232,7 +230,3 @@ class Answers:
             and response.stop == after < hole
             and not starts_status(self.stream.bytes_at(after, after + 5), False)
         )
-
-    def argument_of(self, sent: Sent) -> str | None:
-        waiting = self.dialogue.arguments.get(sent.command or "")
-        return sent.argument or (waiting[0] if waiting else None)

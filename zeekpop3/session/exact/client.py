@@ -1,7 +1,6 @@
 """The client's side of the exact form: the lines that wait for an answer.
 
-In the second edition of the log every line of the client has a `sent` row (a row may stand for several equal
-lines). In the first edition only known commands have one, and their arguments come apart, in `request` rows.
+Every line of the client has a `sent` row; a row may stand for several equal lines.
 """
 
 from __future__ import annotations
@@ -19,15 +18,10 @@ _FEW = 32
 
 @dataclass(slots=True)
 class ClientLines:
-    """A queue of lines (`lines`). From `pipelined_from` on the client has been seen not to wait for answers.
-
-    `every_line` is True if the log has a row for each line, False if it has not, None if that is not known
-    yet.
-    """
+    """A queue of lines. From `pipelined_from` on the client has been seen not to wait for answers."""
 
     requests: LostRequests
     pipelined_from: int = NEVER
-    every_line: bool | None = None
     lines: list[Sent] | deque[Sent] = field(default_factory=list)
     _last: Sent | None = None
     _cut: Sent | None = None  # the first line after a loss: its beginning may be lost
@@ -64,10 +58,6 @@ class ClientLines:
         if sent.offset == self._last_offset or sent.count > 1:  # it did not wait
             self.pipelined_from = min(self.pipelined_from, sent.offset)
         self._last_offset = sent.offset
-        if sent.command is None or sent.count > 1:
-            self.every_line = True
-        elif sent.command in ("USER", "APOP") and self.every_line is None:
-            self.every_line = bool(sent.argument)
         cut = self._cut
         self._cut = None
         if self.requests.lost and cut is None and sent.command is None and sent.count == 1:
@@ -95,17 +85,6 @@ class ClientLines:
             self.lines.pop()
             inferred.append(cut)
         self.lines.extend(inferred)
-
-    def add_argument(self, command: str, argument: str) -> bool:
-        """The argument of the last line with this command, if that waits for one; False if it does not."""
-        self.every_line = False
-        for sent in islice(reversed(self.lines), _FEW):
-            if sent.command == command:
-                if not sent.argument:
-                    sent.argument = argument
-                    return True
-                break
-        return False
 
     def pop(self) -> Sent:
         """Remove the first line."""

@@ -90,11 +90,6 @@ class ExactReader:
             self.dialogue.add(sent.exchange())
             self.answers.doubtful = True
 
-    def argument(self, command: str, argument: str) -> None:
-        """A `request` row (first edition): what the `sent` row of the same command leaves out."""
-        if not self.client.add_argument(command, argument):
-            self.dialogue.note_argument(command, argument)
-
     def contents(self, offset: int, length: int, data: bytes, ts: int) -> None:
         """A `contents` row: bytes of the server's stream."""
         if not self.finished:
@@ -258,7 +253,6 @@ class ExactReader:
         stream, sent = self.stream, self.client.first
         assert sent is not None
         start = stream.position
-        sent.argument = self.answers.argument_of(sent) or ""
         if stream.first_hole(start) >= stream.end and not final:
             return False  # nothing is missing: the rest of the response is still to come
         following = self.client.next_offset

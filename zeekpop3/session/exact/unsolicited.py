@@ -60,7 +60,7 @@ def read_unsolicited(answers: Answers, final: bool) -> Unsolicited | None:
         if not line.startswith(b"+"):  # else a challenge whose AUTH was lost
             dialogue.session.add_defect(Defect.REPLY_MALFORMED)
         return Unsolicited(after)
-    certain = client.every_line is not False and not client.requests.damage_seen
+    certain = not client.requests.damage_seen
     if certain and start >= answers.settled:
         if (limit is None and not final) or (limit == stream.end and not final):
             return None

@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from operator import methodcaller
+from typing import NamedTuple
 
 from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange, Rows
-from zeekpop3.session.plain.lines import Lines
 from zeekpop3.session.plain.refold import refold
 from zeekpop3.session.protocol import (
     FIELD_START,
@@ -34,6 +34,7 @@ _OTHER_MESSAGE = re.compile(rb"\n\+OK\b[^\n]*+\n[!-9;-~]{1,76}+[ \t]*+:", re.IGN
 # Trimming removes little of a line; a message that has less of its octets than this lacks a part.
 _MIN_SIZE_RATIO = 0.75
 _MAX_LATE = 16
+_MAX_UNKNOWN = 10  # then Zeek's analyzer gives up (POP3::max_unknown_client_commands)
 _is_stuffed = methodcaller("startswith", b"..")
 
 _OTHER = frozenset({"login", "starttls", "close"})
@@ -41,9 +42,78 @@ _OTHER_UNEXPECTED = frozenset({"limit", "not_understood", "rexmit_inconsistency"
 """Rows about the whole connection, which the machine reads."""
 
 
+class Content(NamedTuple):
+    """Lines without line ends; for each header mark the number of lines before it and the field's name; for
+    each gap the number of lines before it and the bytes missing."""
+
+    lines: list[bytes]
+    marks: list[tuple[int, bytes]]
+    gaps: list[tuple[int, int]]
+
+
+@dataclass(slots=True)
+class Lines:
+    """`held` counts the bytes of the pieces, `over` the bytes dropped beyond the limit.
+
+    `gaps` are like those of `Content`, but count pieces.
+    """
+
+    pieces: list[bytes] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    held: int = 0
+    over: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.pieces)
+
+    @property
+    def held_bytes(self) -> int:
+        """About how much memory is held, in bytes."""
+        return self.held + 41 * len(self.pieces) + 100 * len(self.gaps)
+
+    @property
+    def marked(self) -> bool:
+        """True if there is a header mark."""
+        return any(b"\0" in piece for piece in self.pieces)
+
+    def drop(self, piece: bytes) -> None:
+        """A piece beyond the limit: only its bytes on the wire are counted."""
+        self.over += len(piece) + piece.count(b"\n") + 2
+
+    def bound(self, limit: int) -> None:
+        """Drop the last pieces until at most `limit` bytes are held."""
+        while self.pieces and self.held > limit:
+            piece = self.pieces.pop()
+            self.held -= len(piece) + 2
+            self.drop(piece)
+
+    def content(self) -> Content:
+        """The lines, split."""
+        found = Content([], [], [])
+        starts = [0]  # for each piece the number of lines before it
+        for piece in self.pieces:
+            _split(piece, found)
+            starts.append(len(found.lines))
+        found.gaps.extend((starts[before], missing) for before, missing in self.gaps)
+        return found
+
+
+def _split(piece: bytes, found: Content) -> None:
+    """Add the lines of a piece, and its marks."""
+    lines = piece.split(b"\n")
+    if b"\0" not in piece:
+        found.lines.extend(lines)
+        return
+    for line in lines:
+        if line.startswith(b"\0"):
+            found.marks.append((len(found.lines), line[1:]))
+        else:
+            found.lines.append(line)
+
+
 @dataclass(slots=True)
 class PlainReader:
-    """Reads `request`, `reply`, `data`, `header`, `end` and `gap` rows; hands exchanges to the dialogue."""
+    """Reads `request`, `reply`, `data`, `end` and `gap` rows; hands exchanges to the dialogue."""
 
     dialogue: Dialogue
     max_message: int
@@ -53,6 +123,7 @@ class PlainReader:
     rows_lost: bool = False
     damage_seen: bool = False
     in_step: bool = True  # whether requests and responses surely still belong together
+    _unknown: int = 0  # replies to commands that Zeek does not know
     _ambiguous: bool = False  # the message under way, or else the next one, has two versions
     late: int = 0  # by how many responses Zeek's analyzer is behind the server
 
@@ -81,10 +152,6 @@ class PlainReader:
                 if len(piece) < lengths[index]:  # the log was cut here
                     lines.gaps.append((len(pieces), lengths[index] - len(piece)))
                     self.dialogue.lose(lengths[index] - len(piece))
-                continue
-            if kind == "header":
-                name = rows.command[index] or ""
-                lines.marks.append((len(pieces), name.encode("utf-8", "surrogateescape")))
                 continue
             lines.held = held
             if kind in _OTHER or (kind == "unexpected" and rows.command[index] in _OTHER_UNEXPECTED):
@@ -146,6 +213,9 @@ class PlainReader:
                 self.dialogue.greeting(status or "", text)
                 return
             exchange = self.exchange = Exchange(None, None, ts)
+            self._unknown += not self.damage_seen
+            if self._unknown == _MAX_UNKNOWN:
+                self.dialogue.stand(Defect.LIMIT_REACHED)
         exchange.status, exchange.message, exchange.reply_ts = status, text, ts
 
     def _unexpected(self, command: str | None, ts: int) -> None:
@@ -252,10 +322,20 @@ class PlainReader:
     def _finish(self, exchange: Exchange) -> None:
         if self.damage_seen:
             self._identify(exchange)
+        elif exchange.command == "RETR" and self._is_other(exchange):
+            exchange.defects.append(Defect.NUMBER_DOUBTFUL)
         if self._ambiguous:
             self._ambiguous = False
             exchange.defects.append(Defect.STREAM_AMBIGUOUS)
         self.dialogue.add(exchange)
+
+    def _is_other(self, exchange: Exchange) -> bool:
+        """True if the reply declares the size that LIST gave for another message: Zeek may be late."""
+        mailbox, declared = self.dialogue.mailbox, declared_octets(exchange.message)
+        listed = mailbox.sizes.get(message_number(exchange.argument) or -1)
+        if declared is None or listed is None or declared == listed:
+            return False
+        return bool(mailbox.numbers_of_size(declared))
 
     def _identify(self, exchange: Exchange) -> None:
         """After a loss Zeek may be a response late: is this the message that the request names?
