@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +14,7 @@ from support.traffic.eventlog import log_header
 from zeekpop3.errors import LogError, OutputError
 from zeekpop3.follow import Follower, Options
 from zeekpop3.follow.catalogue import LogLister
-from zeekpop3.follow.state import DamagedStateError, load
+from zeekpop3.follow.state import load
 from zeekpop3.store.locks import FOLLOWER_FOLDER as FOLDER
 from zeekpop3.store.locks import FOLLOWER_STATE as STATE
 
@@ -181,54 +179,13 @@ def test_a_log_on_its_way_at_the_start(
     assert_same(out, batch(lines))
 
 
-def _version_1(path: Path) -> dict[str, Any]:
-    """The state as the first release wrote it, without its checksum."""
-    data = json.loads(path.read_text())
-    del data["crc"], data["totals"]["logs"]
-    none = {"commands": 0, "mails": 0, "session": False}
-    for connection in data["open"]:
-        connection["written"] = {**none, **connection["written"]}
-        connection |= {"base_row": 0, "base": none}
-    return {**data, "version": 1}
-
-
-def test_a_state_of_the_first_release_is_read(
-    spool: Path,
-    tmp_path: Path,
-    lines: list[bytes],
-    notes: list[Note],
-    batch: Callable[[list[bytes]], Expected],
-) -> None:
-    """The state file of an earlier release is continued, not rebuilt."""
+def test_a_state_of_another_version_is_refused(spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+    """Neither a newer release's nor that of 0.1 is taken for damage."""
     out = tmp_path / "out"
     _grow(spool, lines, 0.6)
     _follow(spool, out)
     path = out / FOLDER / STATE
-    data = _version_1(path)
-    path.write_text(json.dumps({**data, "check": _checksum(data)}))
-    _grow(spool, lines, 1.0)
-    _follow(spool, out)
-    assert all(note.level == "info" for note in notes)
-    assert_same(out, batch(lines))
-
-
-def test_the_checksum_of_the_first_release(spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
-    """It covers the whole state, with the numbers of logs in the order of numbers."""
-    out = tmp_path / "out"
-    _grow(spool, lines, 0.6)
-    _follow(spool, out)
-    path = out / FOLDER / STATE
-    data = _version_1(path)
-    data["open"][0]["logs"] = {"2": 1, "10": 0}
-    path.write_text(json.dumps({**data, "check": _checksum(data)}))
-    assert load(path) is not None
-    path.write_text(json.dumps({**data, "check": _checksum(data) + 1}))
-    with pytest.raises(DamagedStateError, match="checksum"):
-        load(path)
-
-
-def _checksum(data: dict[str, Any]) -> int:
-    original = json.loads(json.dumps(data))
-    for connection in original["open"]:
-        connection["logs"] = {int(key): at for key, at in connection["logs"].items()}
-    return zlib.crc32(json.dumps(original, sort_keys=True).encode())
+    for version in (1, 99):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "version": version}))
+        with pytest.raises(OutputError, match=f"state version {version}, expected 2"):
+            load(path)

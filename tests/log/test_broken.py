@@ -345,3 +345,22 @@ def test_a_long_line_is_read_in_linear_time(tmp_path: Path, monkeypatch: pytest.
     data, errors = read(path, 1000)
     assert data == [b"x"]
     assert "line longer than" in str(errors[0])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "refused"),
+    [
+        (("request", "header", "data"), True),
+        (("sent", "login", "contents"), True),
+        (("request", "login", "data"), False),
+        (("sent", "contents", "close"), False),
+    ],
+)
+def test_a_log_of_version_0_1_is_refused(tmp_path: Path, kinds: tuple[str, ...], refused: bool) -> None:
+    """One line; a log of either present form is read."""
+    log = write(tmp_path / "x.log", head() + "".join(row(seq, kind=kind) for seq, kind in enumerate(kinds)))
+    errors: list[LogError] = []
+    found = list(chunks(log, on_error=errors.append))
+    assert (bool(found), len(errors)) == (not refused, int(refused))
+    if refused:
+        assert "written by the Zeek package of 0.1, which is read no longer" in str(errors[0])

@@ -127,11 +127,10 @@ def test_mbox(made: Made, tmp_path: Path) -> None:
 
 
 def test_where_to(made: Made, tmp_path: Path) -> None:
-    """--out or --mbox is needed; --to alone is the folder, as in version 0.1, else the recipient."""
+    """--out or --mbox is needed; --to is the recipient."""
     assert program("eml", made.path).returncode == 2
     assert program("eml", made.path, "--out", "a", "--mbox", "b").returncode == 2
-    assert program("eml", made.path, "--to", tmp_path / "old").returncode == 0
-    assert len(list((tmp_path / "old").glob("*.eml"))) == len(made.transfers)
+    assert program("eml", made.path, "--to", tmp_path / "old").returncode == 2
     done = program("eml", made.path, "--to", "ZHANGSAN@example", "--out", tmp_path / "new")
     assert done.stderr.startswith("3 mails ->")
 

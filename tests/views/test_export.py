@@ -54,8 +54,8 @@ def keys(path: Path) -> list[tuple[str, int]]:
 def test_every_document_is_valid(
     everything: Path, made: Made, fixtures: Path, wanted: str, problems: Any
 ) -> None:
-    """Those of the fixtures, of hostile mails, and of tables of version 1; as many as there are mails."""
-    for path in (everything, made.path, fixtures / "tables-1" / "batch"):
+    """Those of the fixtures, of hostile mails, and of tables of version 2; as many as there are mails."""
+    for path in (everything, made.path, fixtures / "tables-2" / "batch"):
         documents = exported(path, wanted)
         wrong = [(document, found) for document in documents if (found := problems(document))]
         assert not wrong, wrong[0][1]

@@ -295,18 +295,6 @@ def test_about_by_the_program(tmp_path: Path) -> None:
     assert program("sql", tmp_path / "out", "select 1", "--about", "x").returncode == 2
 
 
-def test_old_tables_are_named_as_a_reason(tmp_path: Path) -> None:
-    """Tables of version 0.1 hold no addresses: an empty answer says so, and so does the page."""
-    old = Path(__file__).resolve().parents[2] / "fixtures" / "tables-1" / "batch"
-    for arguments in (["sql", old, "-q", "reply-elsewhere"], ["show", old, "--site", "none.example"]):
-        assert "written by zeekpop3 0.1" in program(*arguments).stderr
-    assert "0.1" not in program("show", old, "-n", "1").stderr
-    program("report", old, "--output", tmp_path / "page.html")
-    assert "written by zeekpop3 0.1" in (tmp_path / "page.html").read_text()
-    write_box(tmp_path / "out", fetched(letter("a@a.example")))
-    assert program("sql", tmp_path / "out", "-q", "reply-elsewhere").stderr == "No rows.\n"
-
-
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_empty_tables_give_empty_answers(tmp_path: Path, name: str) -> None:
     """Every query runs on tables without a mail, and on logs that have none of its columns."""

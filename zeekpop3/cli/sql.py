@@ -93,7 +93,7 @@ def sql(
     site_of(host), path_of(url), shape_of(text): the letters that a text looks like.
     """
     from zeekpop3.views.questions import about_sql, question_sql
-    from zeekpop3.views.sql import Database, version_note
+    from zeekpop3.views.sql import Database
 
     exclusive("SQL", statement is not None, "--query or --about", query is not None or about is not None)
     exclusive("--query", query is not None, "--about", about is not None)
@@ -108,8 +108,6 @@ def sql(
         statement = about_sql(about)
     if shown.limit is None and not (shown.json or shown.csv or shown.output):
         shown.limit = _LIMIT
-    if (query or about) and (note := version_note(directory)):
-        say(note)
     with Database(directory, logs) as database:
         if statement is not None:
             _answer(database, statement, shown)

@@ -117,9 +117,7 @@ def eml(
     exclusive("--mbox", mbox, "--out", out)
     exclusive("--mbox", mbox, "--attachments", attachments)
     if out is None and mbox is None:
-        if select.recipient is None:
-            raise UsageError("missing option --out DIR or --mbox FILE")
-        out, select.recipient = Path(select.recipient), None  # --to was the folder in version 0.1
+        raise UsageError("missing option --out DIR or --mbox FILE")
     filters, keys = select.mail_filters(directory), mails or []
     if mbox is not None:
         written = write_mbox(directory, mbox, filters, keys=keys)
@@ -135,11 +133,8 @@ def eml(
 
 def _explain_nothing(directory: Path, filters: Filters) -> None:
     from zeekpop3.views.show import encrypted_sessions
-    from zeekpop3.views.sql import version_note
 
     say("No mails found.")
-    if note := version_note(directory):
-        say(note)
     encrypted = encrypted_sessions(directory, filters)
     if encrypted:
         say(f"{encrypted} switched to TLS (STLS); mails fetched there are encrypted.")

@@ -7,7 +7,6 @@ at a restart, and what it does not name never was.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -54,10 +53,9 @@ class State:
 
 
 class _Frame(msgspec.Struct):
-    """What is in a state file beside the state; `check` in version 1, `crc` since version 2."""
+    """What is in a state file beside the state."""
 
     version: int
-    check: int | None = None
     crc: int | None = None
 
 
@@ -88,7 +86,7 @@ def _lines(state: State) -> Iterator[bytes]:
 def load(path: Path) -> State | None:
     """The state; None without a state file.
 
-    Raises DamagedStateError, OutputError for a newer version's, OSError.
+    Raises DamagedStateError, OutputError for another version's, OSError.
     """
     try:
         text = path.read_bytes()
@@ -96,26 +94,17 @@ def load(path: Path) -> State | None:
         return None
     try:
         frame = msgspec.json.decode(text, type=_Frame)
-        if frame.version > VERSION:
+        if frame.version != VERSION:
             raise OutputError(
-                f"{path}: written by a newer zeekpop3 (state version {frame.version}, expected {VERSION})"
+                f"{path}: written by another zeekpop3 (state version {frame.version}, expected {VERSION})"
             )
         state = msgspec.json.decode(text, type=State)
     except (msgspec.MsgspecError, ValueError) as error:
         raise DamagedStateError(f"cannot be read: {error}") from None
     # Remove the line of the checksum when editing by hand.
-    is_good = frame.crc in (None, zlib.crc32(text[: text.rfind(b' "crc"')]))
-    if not is_good or (frame.check is not None and frame.check != _check_of_version_1(text)):
+    if frame.crc not in (None, zlib.crc32(text[: text.rfind(b' "crc"')])):
         raise DamagedStateError("checksum mismatch")
     return state
-
-
-def _check_of_version_1(text: bytes) -> int:
-    data = json.loads(text)
-    del data["check"]
-    for connection in data["open"]:  # the numbers of logs were sorted as numbers
-        connection["logs"] = {int(log): offset for log, offset in connection["logs"].items()}
-    return zlib.crc32(json.dumps(data, sort_keys=True).encode())
 
 
 # -- options -----------------------------------------------------------------------------------------

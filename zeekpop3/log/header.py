@@ -7,6 +7,7 @@ it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
@@ -82,15 +83,19 @@ class Head:
         A `contents` row has the time of its first byte. Zeek may have held it while the previous log was
         written, so it only counts if the head has no other row.
         """
-        header = self.header
-        ts, kind = header.fields.index("ts"), header.fields.index("kind")
-        lines = self.text[header.size :].split(b"\n")
-        rows = [line.split(header.separator.encode()) for line in lines]
-        rows = [row for row in rows if len(row) > max(ts, kind)]
+        ts, kind = self.header.fields.index("ts"), self.header.fields.index("kind")
         try:
-            return float(min(rows, key=lambda row: row[kind] == b"contents")[ts])
+            return float(min(self.rows(), key=lambda row: row[kind] == b"contents")[ts])
         except ValueError:  # no row, or not a time
             return None
+
+    def rows(self) -> Iterator[list[bytes]]:
+        """The fields of each row; the last row may be cut, but has its time, uid and kind."""
+        needed = max(map(self.header.fields.index, ("ts", "uid", "kind")))
+        for line in self.text[self.header.size :].split(b"\n"):
+            row = line.split(self.header.separator.encode())
+            if len(row) > needed:
+                yield row
 
 
 def read_head(path: Path) -> Head:
@@ -119,7 +124,10 @@ def parse_head(text: bytes, start: int, path: Path) -> Head:
         # Truncated in place: the header went with the rows. The columns are those of our package.
         return Head(LogHeader(path, tuple(COLUMNS), tuple(COLUMNS.values())), text, start)
     whole_lines = text[: text.rfind(b"\n") + 1] or text
-    return Head(parse_header(whole_lines, path), text, start)
+    head = Head(parse_header(whole_lines, path), text, start)
+    if _is_of_0_1(head):
+        raise LogError(path, "written by the Zeek package of 0.1, which is read no longer; run Zeek again")
+    return head
 
 
 def parse_header(text: bytes, path: Path, line: int = 1) -> LogHeader:
@@ -186,6 +194,22 @@ def _is_headless(text: bytes) -> bool:
     """Whether `text` begins with a row of our columns, without a header before it."""
     row = text[: text.find(b"\n") + 1].split(b"\t")
     return len(row) == len(COLUMNS) and re.fullmatch(rb"\d+\.\d+", row[0]) is not None
+
+
+def _is_of_0_1(head: Head) -> bool:
+    """Whether the first rows are those of version 0.1: marks of header fields are rows of their own, or a
+    connection has logins beside lines of the client.
+    """
+    uid, kind = head.header.fields.index("uid"), head.header.fields.index("kind")
+    sent, logins = set(), set()
+    for row in head.rows():
+        if row[kind] == b"header":
+            return True
+        if row[kind] == b"sent":
+            sent.add(row[uid])
+        elif row[kind] == b"login":
+            logins.add(row[uid])
+    return not sent.isdisjoint(logins)
 
 
 def _what_else(head: bytes) -> str:

@@ -1,7 +1,7 @@
 """Bytes of one mail → its record, in linear time and bounded memory, whatever the mail contains.
 
 Modules work on offsets into the bytes and keep one rule each; `mail.parse` goes through them in order. They
-report what is wrong by adding a name from `session.defects` to a dictionary.
+report what is wrong by adding a name from `zeekpop3.defects` to a dictionary.
 """
 
 from zeekpop3.message.attachments import Attachment

@@ -36,7 +36,7 @@ class Mail:
 
     `date`: microseconds since the epoch, UTC. `to`, `cc`, `bcc`, `delivered_to`, `references`: None without
     such a field, empty if the field has no address. `header_names` and `header_values` are parallel: all
-    fields in order. `defects`: names from `session.defects`, each once.
+    fields in order. `defects`: names from `zeekpop3.defects`, each once.
 
     `…_mailbox`: the first mailbox of a field, `NO_MAILBOX` if there is none. `html_text`: what a reader sees
     of the HTML, unless `text` has the same words. `thread_id`: the Message-ID with which the conversation

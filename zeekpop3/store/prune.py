@@ -45,7 +45,7 @@ def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = Fals
         oldest = (now.astimezone(dt.UTC) - dt.timedelta(days=keep)).date()
     except OverflowError:
         return []
-    old = [folder for day, folder in _days(path) if day < oldest and not _is_empty_table(folder)]
+    old = [folder for day, folder in _days(path) if day < oldest]
     if dry_run:
         return old
     with exclusive(path):
@@ -67,12 +67,6 @@ def _days(path: Path) -> Iterator[tuple[dt.date, Path]]:
                 continue
             if folder.name == f"day={day}":  # not another form of ISO 8601
                 yield day, folder
-
-
-def _is_empty_table(folder: Path) -> bool:
-    """Whether this is how version 1 of the tables marked a table without rows."""
-    names = [path.name for path in folder.iterdir()]
-    return folder.name == "day=1970-01-01" and names == ["part-empty.parquet"]
 
 
 def _remove(folder: Path) -> None:

@@ -18,7 +18,7 @@ import pyarrow.fs as fs
 from zeekpop3.errors import QueryError, first_line
 from zeekpop3.store.filters import Filters, Time, condition, days, hash_column
 from zeekpop3.store.parquet import DAY_US, parts_of
-from zeekpop3.store.versions import refuse_newer
+from zeekpop3.store.versions import check_version
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def dataset(path: str | Path, name: str, filters: Filters | None = None) -> ds.D
     column. Only the days are listed that the times of `filters` allow, and no part is opened that a condition
     on `day` or `ts` excludes: a query of one day costs one day, however many there are.
 
-    Raises QueryError if there are no tables, or the newest day was written by a newer version.
+    Raises QueryError if there are no tables, or the newest day was written by a version that is not read.
     """
     folder = table_folder(path, name)
     columns = schema(name).append(pa.field("day", pa.date32()))
@@ -259,10 +259,10 @@ def dataset(path: str | Path, name: str, filters: Filters | None = None) -> ds.D
 
 
 def check_versions(found: ds.Dataset, wanted: ds.Expression | None = None) -> None:
-    """Raise QueryError if a part that may have such rows was written by a newer version."""
+    """Raise QueryError if a part that may have such rows was written by a version that is not read."""
     for fragment in found.get_fragments(wanted):
         if isinstance(fragment, ds.ParquetFileFragment):
-            refuse_newer(fragment.metadata.metadata, fragment.path, QueryError)
+            check_version(fragment.metadata.metadata, fragment.path, QueryError)
 
 
 @lru_cache(1 << 14)

@@ -1,4 +1,4 @@
-"""Schema versions of files: older ones are read (missing columns are null), newer ones are refused.
+"""Schema versions of files: those from `OLDEST` on are read (missing columns are null), others are refused.
 
 A file without a version was not written by this package's own writer (Spark writes none); it is read by the
 names of its columns.
@@ -17,9 +17,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def refuse_newer(metadata: Mapping[bytes, bytes] | None, path: object, error: type[ZeekPop3Error]) -> None:
-    """Raise `error` if a file with this metadata was written by a newer version."""
-    found = (metadata or {}).get(VERSION_KEY, b"0").decode("ascii", "replace")
+#: The version of zeekpop3 0.2, the first that was released.
+OLDEST = 2
+
+
+def check_version(metadata: Mapping[bytes, bytes] | None, path: object, error: type[ZeekPop3Error]) -> None:
+    """Raise `error` if a file with this metadata was written by a newer version, or one that is too old."""
+    text = (metadata or {}).get(VERSION_KEY)
+    if text is None:
+        return
+    found = text.decode("ascii", "replace")
+    if found.isdecimal() and int(found) < OLDEST:
+        raise error(
+            f"{path}: written by zeekpop3 0.1 (schema version {found}), which is read no longer; "
+            "make the tables again from the logs"
+        )
     if not found.isdecimal() or int(found) > SCHEMA_VERSION:
         raise error(
             f"{path}: written by a newer zeekpop3 (schema version {found}; this one reads up to "
@@ -38,7 +50,7 @@ def check_appendable(path: Path, name: str) -> None:
         return  # merged or pruned meanwhile
     except (OSError, pa.ArrowException) as error:
         raise OutputError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
-    refuse_newer(found.metadata, path, OutputError)
+    check_version(found.metadata, path, OutputError)
     if not {"ts", "uid"} <= set(found.names):
         raise OutputError(f"{path}: not a part of the table {name}: columns ts and uid are missing")
 

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.duck import connect
-from zeekpop3.store.read import dataset, reading
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.functions import add_functions
 from zeekpop3.views.questions import INCOMPLETE, log_columns, question_sql
@@ -29,10 +28,6 @@ _UNQUOTED = re.compile(
     r"(\bselect\s+(distinct\s+)?|,\s*)(from|to|references)\s*(,|\)|\bfrom\b|\bas\b)", re.IGNORECASE
 )
 _QUOTES = 'the columns "from", "to" and "references" must be written in double quotes'
-_OLD_TABLES = (
-    "Some tables were written by zeekpop3 0.1, without addresses, links and verdicts; "
-    "run it on the logs again (--overwrite) for complete answers."
-)
 _BATCH_ROWS = 1024
 
 
@@ -134,14 +129,6 @@ def _zeek_log(name: str, path: str | Path) -> pa.Table:
         if column not in table.column_names:
             table = table.append_column(column, pa.nulls(table.num_rows, types[kind]))
     return table
-
-
-def version_note(path: str | Path) -> str:
-    """A warning if tables were written by version 0.1, else "". Raises QueryError."""
-    with reading(path):
-        parts = dataset(path, "emails").get_fragments()
-        old = any("from_site" not in part.physical_schema.names for part in parts)
-    return _OLD_TABLES if old else ""
 
 
 def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:

@@ -25,7 +25,6 @@ from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
 from zeekpop3.views.report.mails import PACK, Listing, cut, in_script, mails
-from zeekpop3.views.sql import version_note
 from zeekpop3.views.text import shorten, visible
 
 #: Most rows of each table (except that of the mails), most bars of a ranking.
@@ -54,7 +53,7 @@ def write_report(
     filters = Filters(given.user, since=since, until=until)
     figures = gather(path, filters)
     listing = mails(path, filters, figures, limit=limit, body=body, max_bytes=max_bytes)
-    page = _render(figures, listing, filters=filters, note=version_note(path), body=body, now=now)
+    page = _render(figures, listing, filters=filters, body=body, now=now)
     with new_file(Path(out)) as file:
         file.write(page.encode("utf-8"))
     return listing

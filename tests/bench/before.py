@@ -1,14 +1,11 @@
-"""What the tables of version 2 cost: CPU of `run` and size on disk, divided by those of version 1.
+"""What the present program costs: CPU of `run` and size on disk, divided by those of an earlier commit.
 
-    python tests/bench/version_1.py LOG...
-
-The program of version 1 is the present one with the parser and the tables of the commit before version 2.
+python tests/bench/before.py COMMIT LOG...
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,16 +15,14 @@ from pathlib import Path
 from measure import Cost, run, turns
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMIT = "5142bb6^"
-OLD = ("zeekpop3/message", "zeekpop3/tables", "zeekpop3/pipeline/records.py")
 
 
-def version_1(folder: Path) -> Path:
-    """A copy of the package with the parts of version 1."""
-    shutil.copytree(ROOT / "zeekpop3", folder / "zeekpop3", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in OLD[:2]:
-        shutil.rmtree(folder / name)
-    archive = subprocess.run(["git", "archive", COMMIT, *OLD], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+def earlier(folder: Path, commit: str) -> Path:
+    """A copy of the package as it was."""
+    folder.mkdir()
+    archive = subprocess.run(
+        ["git", "archive", commit, "zeekpop3"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+    )
     subprocess.run(["tar", "x", "-C", folder], input=archive.stdout, check=True)
     return folder
 
@@ -50,12 +45,13 @@ def size(out: Path) -> tuple[int, int]:
 def main() -> None:
     """Print a line for each log."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("commit")
     parser.add_argument("logs", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        places = {"version 1": version_1(folder), "version 2": ROOT}
+        places = {"before": earlier(folder / "package", args.commit), "now": ROOT}
 
         def program(version: str, log: Path) -> Cost:
             out = folder / version
@@ -65,8 +61,8 @@ def main() -> None:
         for log in args.logs:
             costs = turns(args.rounds, {each: partial(program, each, log.absolute()) for each in places})
             sizes = {each: size(folder / each) for each in places}
-            old, new = costs["version 1"], costs["version 2"]
-            grown = [b / a for a, b in zip(sizes["version 1"], sizes["version 2"], strict=True)]
+            old, new = costs["before"], costs["now"]
+            grown = [b / a for a, b in zip(sizes["before"], sizes["now"], strict=True)]
             print(
                 f"{log.name}: CPU {old.cpu:.2f} -> {new.cpu:.2f} s ({new.cpu / old.cpu:.2f}), "
                 f"peak {old.rss:.0f} -> {new.rss:.0f} MiB, disk {grown[0]:.3f}, without raw {grown[1]:.2f}"
