@@ -27,7 +27,7 @@ def keys(frame: pd.DataFrame) -> list[tuple[str, int]]:
 def test_all_columns_as_python_and_nullable(made: Made) -> None:
     """Unknown integers are <NA>, not floats; lists and structs are plain; times know that they are UTC."""
     frame = zeekpop3.read_emails(made.path)
-    assert [*frame.columns, "raw"] == schema("emails").names
+    assert [*frame.columns] == [name for name in schema("emails").names if name != "raw"]
     assert len(frame) == len(made.transfers)
     assert str(frame["msg_num"].dtype) == "Int64"
     assert str(frame["id_resp_p"].dtype) == "UInt16"

@@ -26,7 +26,7 @@ def run(
         int | None, Option("--jobs", "-j", min=1, help="Number of processes (default: one per core).")
     ] = None,
 ) -> None:
-    """Turn event logs into tables: emails, attachments, sessions, commands.
+    """Turn event logs into tables of mails, of what is in them, and of sessions.
 
     LOG is the event log that the Zeek package writes: pop3_events.log, or a rotated or compressed one.
     """
