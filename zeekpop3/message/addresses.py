@@ -11,6 +11,7 @@ import re
 from itertools import islice
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message import comments
 from zeekpop3.message.encoded_words import decoded
 
 MAX_ADDRESSES = 10_000
@@ -28,10 +29,6 @@ _WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|
 _UNQUOTED = re.compile(r"[^,;:]++|.", re.DOTALL)
 _MAX_FAILURES = 32
 _MAX_TOKENS = 1_000
-_MAX_COMMENT_DEPTH = 200
-_PARENTHESIS = re.compile(r"[()]|\\.", re.DOTALL)
-_REST_OF_COMMENT = re.compile(r"[^()\\]*+\)")
-_BLANKS = re.compile(r"\s*+")
 _TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
 # Mailboxes without a comma between them: each ends at its angle bracket.
 _ANGLED = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
@@ -97,8 +94,8 @@ def _split(value: str, defects: Defects) -> list[str]:
         if token == ":" and not has_at:
             current = []
             continue
-        if token == "(":
-            end = comment_end(value, at)
+        if token == "(" and next_token == _TOKEN.match:
+            end = comments.end_of(value, at)
             if end < 0:
                 next_token = _WITHOUT_COMMENTS.match
                 failures += 1
@@ -121,30 +118,6 @@ def _split(value: str, defects: Defects) -> list[str]:
     return out
 
 
-def comment_end(value: str, at: int) -> int:
-    """Offset after the comment whose text begins at `at`, or -1 if it is not closed."""
-    plain = _REST_OF_COMMENT.match(value, at)
-    if plain is not None:
-        return plain.end()
-    depth = 1
-    for match in _PARENTHESIS.finditer(value, at):
-        if match[0] == "(":
-            depth += 1
-            if depth > _MAX_COMMENT_DEPTH:
-                return -1
-        elif match[0] == ")":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-    return -1
-
-
 def _is_comment(entry: str) -> bool:
     """Whether an entry is nothing but comments."""
-    at = 0
-    while entry.startswith("(", at):
-        end = comment_end(entry, at + 1)
-        if end < 0:
-            return False
-        at = _BLANKS.match(entry, end).end()  # type: ignore[union-attr]
-    return at == len(entry)
+    return not "".join(comments.split(entry)[::2]).strip()

@@ -13,6 +13,7 @@ from datetime import date as day_of
 from functools import lru_cache
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message import comments
 
 _MAX_LENGTH = 200
 _EPOCH = day_of(1970, 1, 1).toordinal()
@@ -26,7 +27,6 @@ USUAL_DATE = (
 """The usual form as a regular expression; its seven groups are the arguments of `from_usual`."""
 _USUAL = re.compile(USUAL_DATE)
 _TWO_DIGITS = {f"{number:02}": number for number in range(61)}
-_COMMENT = re.compile(r"\([^()]*+\)")
 _ZONE = re.compile(r"\s([A-Za-z]{2,5})\s*$")
 _HALF_DAY = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\b\.?")
 _NUMERIC_ZONE = re.compile(
@@ -94,9 +94,7 @@ def instant(value: str, defects: Defects | None) -> int | None:
 def _unusual(value: str, defects: Defects | None) -> int | None:
     from email.utils import parsedate_tz  # loads the socket module, so only where it is needed
 
-    while (shorter := _COMMENT.sub(" ", value)) != value:
-        value = shorter
-    bare = " ".join(value.partition("(")[0].split())
+    bare = " ".join(comments.without(value).partition("(")[0].split())
     iso = _ISO.fullmatch(bare)
     if iso is not None:
         return _from_iso(*iso.groups(""))

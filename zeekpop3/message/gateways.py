@@ -18,11 +18,13 @@ _MAX_LENGTH = 1 << 16  # characters
 _ABSOLUTE = re.compile(r"(?:https?|ftp):/", re.IGNORECASE | re.ASCII)
 _PARAMETER = re.compile(r"[?&;]([A-Za-z]{1,20})=([^&#]*)")
 _ONE_SLASH = re.compile(r"(?<=:)/(?!/)")
-_PROOFPOINT_V3 = re.compile(r"/v3/__(.+?)__;([A-Za-z0-9_=-]*)!", re.DOTALL)
+_PROOFPOINT_V3 = "/v3/__"
+_PROOFPOINT_V3_END = re.compile(r"__;([A-Za-z0-9_=-]*+)!")
 _STARS = re.compile(r"\*(\*.)?", re.DOTALL)
 _RUNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _V2 = str.maketrans("-_", "%/")
-_CHECK_POINT = re.compile(r"/v\d+/(?:[^/]+/)?___(.+?)___(?:\.|$)", re.DOTALL)
+_CHECK_POINT = re.compile(r"/v[0-9]++/(?:[^/]++/)?+___")
+_CHECK_POINT_END = re.compile(r"___(?:\.|$)")
 
 
 def original(url: str, host: str, site: str | None) -> str | None:
@@ -66,13 +68,15 @@ def _proofpoint(url: str) -> str | None:
     """URL Defense. v1: a parameter; v2: with `-` for `%` and `_` for `/`; v3: characters replaced by `*`, in
     Base64 behind the URL, a run of 2 or more as `**` and a letter for its length.
     """
-    match = _PROOFPOINT_V3.search(url)
-    if match is None:
+    start = url.find(_PROOFPOINT_V3) + len(_PROOFPOINT_V3)
+    # From the first place where it may begin: an end that comes later would be found from there, too.
+    end = _PROOFPOINT_V3_END.search(url, start + 1) if start >= len(_PROOFPOINT_V3) else None
+    if end is None:
         return _parameter(url.translate(_V2) if "/v2/" in url else url, "u")
-    characters = _from_base64(match[2])
+    characters = _from_base64(end[1])
     if characters is None:
         return None
-    url = _ONE_SLASH.sub("//", match[1], count=1)
+    url = _ONE_SLASH.sub("//", url[start : end.start()], count=1)
     out: list[str] = []
     at = here = 0
     for stars in _STARS.finditer(url):
@@ -95,8 +99,9 @@ def _cisco(url: str) -> str:
 
 def _check_point(url: str) -> str | None:
     """Between three underscores; v2 has it as it is."""
-    match = _CHECK_POINT.search(url)
-    return match[1] if match is not None else None
+    start = _CHECK_POINT.search(url)
+    end = _CHECK_POINT_END.search(url, start.end() + 1) if start is not None else None
+    return url[start.end() : end.start()] if start is not None and end is not None else None
 
 
 def _bitdefender(url: str) -> str | None:

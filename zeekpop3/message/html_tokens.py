@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     re.ASCII,  # "ı" must not match "i", nor a no-break space match white space
 )
 _ATTRIBUTE = re.compile(
-    r"[\s/]*+(=?+[^\s/>=]++|=)(?:\s*+=\s*+(?:\"([^\"]*+)(?:\"|\Z)|'([^']*+)(?:'|\Z)|([^\s>\"'][^\s>]*+))?+)?+",
+    r"(=?+[^\s/>=]++|=)(?:\s*+=\s*+(?:\"([^\"]*+)(?:\"|\Z)|'([^']*+)(?:'|\Z)|([^\s>\"'][^\s>]*+))?+)?+",
     re.ASCII,
 )
 

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message.addresses import MAX_ADDRESSES, comment_end, entries, shown
+from zeekpop3.message import comments
+from zeekpop3.message.addresses import MAX_ADDRESSES, entries, shown
 from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.sites import host_and_site
 
@@ -38,7 +39,7 @@ _QUOTED_LOCAL = re.compile(rf"\"((?:[^\"\\]++|\\.)*+)\"@({_DOMAIN})", re.DOTALL)
 _NO_DOMAIN = re.compile(rf"{_ATOM}++")
 _LIKE_ADDRESS = re.compile(rf"(?<!{_ATOM})({_ATOM}++)@({_DOMAIN})")
 _DOT_ATOM = re.compile(rf"(?:(?!\.){_ATOM})++(?:\.(?:(?!\.){_ATOM})++)*+")
-_AROUND_DOTS = re.compile(r"\s*+([.@])\s*+")
+_AROUND_DOTS = re.compile(r"(?<=[.@])\s++|(?<!\s)\s++(?=[.@])")  # never from within blanks
 # An encoded word is one piece: some programs leave parentheses and quotes in it unencoded.
 _TOKEN = re.compile(
     r"=\?[^?\s]{1,80}+\?[bBqQ]\?[^?\s]*+\?=|\"((?:[^\"\\]++|\\.)*+)\""
@@ -157,16 +158,16 @@ def _pieces(entry: str) -> tuple[str, str, str, bool, bool]:
     in_brackets = doubtful = False
     words: list[str] = []
     written: list[str] = []
-    comments: list[str] = []
+    said: list[str] = []
     at = named = 0
     next_token = _TOKEN.match
     while (token := next_token(entry, at)) is not None:
         at = token.end()
         if token[0] == "(":
-            end = comment_end(entry, at)
+            end = comments.end_of(entry, at)
             doubtful |= end < 0
             end = end if end >= 0 else len(entry)
-            comments.append(entry[at : end - 1])
+            said.append(entry[at : end - 1])
             at = end
         elif token[2] is not None:
             # Of several addresses the last one counts; those before it are only shown.
@@ -188,7 +189,7 @@ def _pieces(entry: str) -> tuple[str, str, str, bool, bool]:
         doubtful |= bool(rest)
     else:
         address = rest
-    return "".join(words[:named]), " ".join(comments), address.strip(), in_brackets, doubtful
+    return "".join(words[:named]), " ".join(said), address.strip(), in_brackets, doubtful
 
 
 def _shown(words: str, defects: Defects) -> str | None:
@@ -203,7 +204,7 @@ def _of_written(name: str | None, written: str, defects: Defects) -> _Mailbox:
     if written.startswith("@"):
         written = written.rpartition(":")[2]  # a source route (RFC 5322, section 4.4)
     if " " in written or "\t" in written:
-        written = _AROUND_DOTS.sub(r"\1", written)
+        written = _AROUND_DOTS.sub("", written)
     if written[:7].lower() == "mailto:" or (written[:1] == "'" == written[-1:]):
         defects[Defect.ADDRESS_MALFORMED] = None
         written = written.removeprefix(written[:7]) if written[0] != "'" else written.strip("'")

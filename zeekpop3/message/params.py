@@ -11,6 +11,7 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message import comments
 from zeekpop3.message.charset_names import codec_of
 from zeekpop3.message.charsets import decode
 from zeekpop3.message.encoded_words import decoded
@@ -28,7 +29,6 @@ _QUOTED = re.compile(r"\"((?:[^\"\\]++|\\.)*+)(\")?+", re.DOTALL)
 _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NAMED_AGAIN = re.compile(r"[\"']?charset\s*=[\s\"']*([^\s\"';]+)", re.IGNORECASE | re.ASCII)
-_COMMENT = re.compile(r"\([^()]*+\)")
 _AFTER_TYPE = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+(?:;|\Z)")
 _USUAL_TYPE = re.compile(r"[a-z0-9!#-'*+.^_`{|}~-]++/[a-z0-9!#-'*+.^_`{|}~-]++")
 _TYPE = re.compile(r"\s*+([^\s/;,\"()]++)\s*+/\s*+([^\s/;,\"()]++)")
@@ -54,7 +54,7 @@ def _read_type(value: str) -> tuple[str, Params, Defects]:
     defects: Defects = {}
     match = _TYPE.match(value)
     if match is None and "(" in value:
-        match = _TYPE.match(_COMMENT.sub(" ", value[:_MAX_LENGTH]))
+        match = _TYPE.match(comments.without(value[:_MAX_LENGTH]))
     if match is not None:
         kind = f"{match[1]}/{match[2]}".lower()
         if _USUAL_TYPE.fullmatch(kind) is None or _AFTER_TYPE.match(match.string, match.end()) is None:
@@ -70,7 +70,7 @@ _cached_type = lru_cache(maxsize=1_024)(_read_type)
 
 def disposition(value: str, defects: Defects) -> tuple[str | None, Params]:
     """("attachment", "inline" or another word, in lower case, None if there is none; parameters)."""
-    head = _COMMENT.sub("", value.partition(";")[0]).strip().lower()
+    head = comments.without(value.partition(";")[0], "").strip().lower()
     if "=" in head:  # a parameter, and no word before it
         defects[Defect.PARAMETER_MALFORMED] = None
         return None, parameters(f";{value}", defects)
@@ -85,7 +85,7 @@ def parameters(value: str, defects: Defects) -> Params:
         defects[Defect.PARAMETER_MALFORMED] = None
         value = value[:_MAX_LENGTH]
     if "(" in value and '"' not in value:
-        value = _COMMENT.sub("", value)
+        value = comments.without(value, "")
     start = value.find(";")
     if start < 0:
         return NONE

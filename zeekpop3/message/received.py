@@ -9,9 +9,11 @@ once.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
+from zeekpop3.message import comments
 from zeekpop3.message.dates import USUAL_DATE, from_usual, instant
 
 MAX_RECEIVED = 1_000
@@ -33,7 +35,6 @@ _USUAL = re.compile(
     rf"(?:{_COMMENT}[ \t]*+)*+;(?:{USUAL_DATE}\Z|[^;]*+\Z)",
     re.DOTALL,
 )
-_PIECE = re.compile(rf"{_COMMENT}|[^\s()]++|\S", re.DOTALL)
 _KEYWORDS = frozenset(("from", "by", "via", "with", "id", "for"))
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
@@ -47,8 +48,8 @@ _WRAPPED_IPV4 = re.compile(
 _CLOSING = {"[": "]", "(": ")", "{": "}", " ": " ", "": ""}
 _IPV6_TAG = re.compile(r"(?<=\[)IPv6:", re.IGNORECASE | re.ASCII)  # RFC 5321, section 4.1.3
 _HEX_RUN = re.compile(r"[0-9A-Fa-f:]++")
-_HEX_RUN_WITH_DOTS = re.compile(r"[0-9A-Fa-f:.]*+")
 _MAX_IPV6_LENGTH = 45
+_HEX_RUN_WITH_DOTS = re.compile(rf"[0-9A-Fa-f:.]{{0,{_MAX_IPV6_LENGTH + 1}}}+")
 _COLONS_OF_A_TIME = 2
 
 
@@ -103,7 +104,7 @@ def _unusual(raw: str) -> Received:
         head, when = when, ""
     clauses: dict[str, list[str]] = {}
     current: list[str] | None = None
-    for piece in _PIECE.findall(head):
+    for piece in _pieces(head):
         keyword = piece.lower()
         if keyword in _KEYWORDS and keyword not in clauses and current != []:
             current = clauses[keyword] = []
@@ -114,6 +115,12 @@ def _unusual(raw: str) -> Received:
     )
     date = instant(when, None) if when.strip() else None
     return Received(raw, from_, by, with_, id_, _without_angles(for_), date)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The words and comments of a field, in order."""
+    for index, piece in enumerate(comments.split(text)):
+        yield from (piece,) if index % 2 else piece.split()
 
 
 def _without_angles(address: str | None) -> str | None:

@@ -16,6 +16,7 @@ from functools import lru_cache
 import pybase64
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message import comments
 from zeekpop3.message.uuencode import uudecoded
 
 CHUNK_BYTES = 1 << 17
@@ -31,7 +32,6 @@ _NAMES = {
     }.items()
     for name in names.split()
 }
-_COMMENT = re.compile(r"\([^()]*+\)")
 _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _WHITE_SPACE = b"\r\n \t\v\f"
@@ -54,9 +54,7 @@ def name_of(value: str) -> str:
 
 @lru_cache(maxsize=256)
 def _name_of(value: str) -> str:
-    while (shorter := _COMMENT.sub(" ", value)) != value:
-        value = shorter
-    match = _TOKEN.search(value.lower())
+    match = _TOKEN.search(comments.without(value).lower())
     name = match[0] if match is not None else ""
     return _NAMES.get(name, name)
 

@@ -8,16 +8,18 @@ comments are left out, the rest is split at semicolons, and `method=result` is r
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from zeekpop3.message import comments
 
 _MAX_LENGTH = 1 << 14  # characters of a field
 
-_PIECE = re.compile(r"(?:[^\";]++|\"(?:[^\"\\]++|\\.)*+\"|\")*+(?:;|\Z)", re.DOTALL)
+_PIECE = re.compile(r"(?:[^\";]++|\"(?:[^\"\\]++|\\.)*+\")*+(?:;|\Z)", re.DOTALL)
 _RESULT = re.compile(
     r"\s*+(spf|dkim|dmarc|arc)(?:\s*+/\s*+\d++)?\s*+=\s*+([a-z]{1,20})(?![\w-])", re.IGNORECASE | re.ASCII
 )
 _ANY_RESULT = re.compile(r"\s*+[\w-]++(?:\s*+/\s*+\d++)?\s*+=")
-_PARENTHESIS = re.compile(r"[()]")
 _WORD = re.compile(r"\s*+([a-z]{1,20})(?![\w-])", re.IGNORECASE | re.ASCII)
 _RECEIVER = re.compile(r"(?:^|[\s;])receiver\s*+=\s*+\"?([^\s;\"]++)", re.IGNORECASE | re.ASCII)
 _INSTANCE = re.compile(r"\s*+i\s*+=\s*+\d++\s*+;")
@@ -44,7 +46,9 @@ def collect(lowered: list[str], values: list[str]) -> Verdicts:
         if name in FIELDS:
             first.setdefault(name, value[:_MAX_LENGTH])
     if server is None and not results:
-        server, results = _read(_INSTANCE.sub("", first.get("arc-authentication-results", ""), count=1))
+        value = first.get("arc-authentication-results", "")
+        instance = _INSTANCE.match(value)
+        server, results = _read(value if instance is None else value[instance.end() :])
     if "spf" not in results and (word := _WORD.match(first.get("received-spf", ""))) is not None:
         if server is None and not results:
             receiver = _RECEIVER.search(_without_comments(first["received-spf"]))
@@ -78,8 +82,7 @@ def _read(field: str) -> tuple[str | None, dict[str, str]]:
     """The server and the results of one field. Of several DKIM results, one `pass` is enough."""
     server: str | None = None
     results: dict[str, str] = {}
-    for number, match in enumerate(_PIECE.finditer(_without_comments(field))):
-        piece = match[0].rstrip(";")
+    for number, piece in enumerate(_pieces(_without_comments(field))):
         result = _RESULT.match(piece)
         if result is not None:
             method, said = result[1].lower(), result[2].lower()
@@ -91,20 +94,20 @@ def _read(field: str) -> tuple[str | None, dict[str, str]]:
     return server, results
 
 
+def _pieces(text: str) -> Iterator[str]:
+    """The text between semicolons that are not in quotes. A quote that is not closed ends none of them: from
+    there on each semicolon counts, so that each character is looked at twice at most.
+    """
+    at = 0
+    while at < len(text):
+        piece = _PIECE.match(text, at)
+        if piece is None:
+            yield from text[at:].split(";")
+            return
+        yield piece[0].rstrip(";")
+        at = piece.end()
+
+
 def _without_comments(text: str) -> str:
-    """Text without comments (RFC 5322, section 3.2.2); one that is not closed goes to the end."""
-    out: list[str] = []
-    depth = at = 0
-    for match in _PARENTHESIS.finditer(text):
-        if match[0] == "(":
-            if depth == 0:
-                out.append(text[at : match.start()])
-            depth += 1
-        elif depth:
-            depth -= 1
-            if depth == 0:
-                out.append(" ")
-                at = match.end()
-    if depth == 0:
-        out.append(text[at:])
-    return "".join(out)
+    """Text without comments; one that is not closed goes to the end."""
+    return comments.without(text).partition("(")[0]
