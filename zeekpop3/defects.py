@@ -235,6 +235,10 @@ class Defect(StrEnum):
         "parameter_malformed",
         "Malformed parameter of a MIME field (missing RFC 2231 piece, unclosed quote, several values).",
     )
+    PARSE_LIMITED = (
+        "parse_limited",
+        "Reading the mail costs more work or memory than the limit; some columns or contents are missing.",
+    )
     PARTS_CUT = (
         "parts_cut",
         "The mail has more parts than the limit.",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, tnef, transfer_encoding, uuencode
+from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.parts import Part
 
@@ -124,6 +125,9 @@ def _attachment(part: Part, defects: Defects, keep_content: bool) -> Attachment:
         src = part.children[0].src  # a message inside that is decoded already
         start, end, encoding = 0, len(src), ""
     pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
+    if keep_content and not current().may_keep(end - start, enclosing=part.children is not None):
+        defects[Defect.PARSE_LIMITED] = None
+        keep_content = False
     attachment = _described(part.section, part.filename, part.kind, pieces, keep_content)
     return attachment._replace(disposition=part.disposition, content_id=part.content_id)
 

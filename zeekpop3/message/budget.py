@@ -1,9 +1,9 @@
 """What one mail may cost: counted work, copies of its content, charset detections, and CPU time.
 
-The parser takes linear time. The budget bounds what that does not: work that containers repeat (a message in a
-message is decoded and hashed with each that encloses it), and expressions that nobody knows to be slow yet.
-Work is counted in bytes that a step reads, so that the same mail always ends at the same step. CPU time is the
-last resort: it is looked at while work is counted, and `watch` has a timer look at it in between.
+The parser takes linear time. The budget bounds what that leaves open: work that containers repeat (a message
+in a message is decoded and hashed with each that encloses it), and expressions that nobody knows to be slow
+yet. Work is counted in bytes that a step reads, so that the same mail always ends at the same step. CPU time
+is the last resort: `charge` looks at it while it counts, and `watch` has a timer look at it in between.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ WORK_PER_BYTE = 64
 WORK_AT_LEAST = 16 << 20  # bytes
 SECONDS_PER_MIB = 0.25
 SECONDS_AT_LEAST = 5.0
-COPIES_PER_BYTE = 4
-COPIES_AT_LEAST = 1 << 16  # bytes
+KEPT_PER_BYTE = 4
+KEPT_AT_LEAST = 1 << 16  # bytes
+HASHED_PER_BYTE = 8  # as many hashes as a mail's signatures may want
 MAX_DETECTIONS = 20
 DETECTION = 1 << 18  # a detector takes as long as other steps need for so many bytes
 _LOOK_EVERY = 1 << 20  # bytes of work between looks at the clock
@@ -31,41 +32,63 @@ class OverBudget(BaseException):
 
 
 class Budget:
-    """What is left for one mail. Detections: how many, and what the last one found."""
+    """What is left for a mail of `size` bytes. `guess`: the codec that the last detection found."""
 
-    __slots__ = ("_began", "_look_at", "_seconds", "copies", "detections", "guess", "hashed", "work")
+    __slots__ = (
+        "_began",
+        "_hashed",
+        "_kept",
+        "_look_at",
+        "_seconds",
+        "_size",
+        "_work",
+        "detections",
+        "guess",
+    )
 
     def __init__(self, size: int) -> None:
-        self.work = WORK_AT_LEAST + WORK_PER_BYTE * size
-        self.copies = COPIES_AT_LEAST + COPIES_PER_BYTE * size
+        self._size = size
+        self._work = WORK_AT_LEAST + WORK_PER_BYTE * size
+        self._kept = KEPT_AT_LEAST + KEPT_PER_BYTE * size
+        self._hashed = HASHED_PER_BYTE * size
+        self._seconds = SECONDS_AT_LEAST + SECONDS_PER_MIB * size / (1 << 20)
+        self._look_at = self._work - _LOOK_EVERY
+        self._began: float | None = None
         self.detections = MAX_DETECTIONS
         self.guess = "cp1252"
-        self._look_at = self.work - _LOOK_EVERY
-        self._seconds = SECONDS_AT_LEAST + SECONDS_PER_MIB * size / (1 << 20)
-        self._began: float | None = None
 
     def charge(self, work: int) -> None:
         """Count a step that reads `work` bytes. Raises OverBudget."""
-        self.work -= work
-        if self.work < self._look_at:
-            self._look_at = self.work - _LOOK_EVERY
-            if self.work < 0:
+        self._work -= work
+        if self._work < self._look_at:
+            self._look_at = self._work - _LOOK_EVERY
+            if self._work < 0:
                 raise OverBudget
             self.look()
 
     def look(self) -> None:
-        """Look at the clock; the first look starts it. Raises OverBudget."""
+        """Look at the clock; the first look starts it. Raises OverBudget, once."""
         now = time.thread_time()
         if self._began is None:
             self._began = now
         elif now - self._began > self._seconds:
+            self._seconds = float("inf")
             raise OverBudget
 
-    def may_copy(self, size: int) -> bool:
-        """Whether `size` more bytes of content may be kept; counts them if so."""
-        if size > self.copies:
+    def may_keep(self, size: int, *, enclosing: bool) -> bool:
+        """Whether `size` more bytes of content may be kept; counts them if so. `enclosing`: they hold other
+        content; then room for as much as the mail has must be left for that.
+        """
+        if size > self._kept - (self._size if enclosing else 0):
             return False
-        self.copies -= size
+        self._kept -= size
+        return True
+
+    def may_hash(self, size: int) -> bool:
+        """Whether the hash of `size` more bytes may be computed for a signature; counts them if so."""
+        if size > self._hashed:
+            return False
+        self._hashed -= size
         return True
 
 
@@ -74,16 +97,15 @@ class _Current(threading.local):
 
 
 _current = _Current()
-_UNLIMITED = Budget(1 << 60)
 
 
 @contextmanager
-def of_mail(size: int) -> Iterator[Budget]:
-    """The budget of a mail of `size` bytes, for all that this thread calls."""
+def of_mail(size: int) -> Iterator[None]:
+    """A budget for a mail of `size` bytes, for all that this thread calls."""
     before = _current.budget
-    _current.budget = budget = Budget(size)
+    _current.budget = Budget(size)
     try:
-        yield budget
+        yield
     finally:
         _current.budget = before
 
@@ -95,15 +117,15 @@ def charge(work: int) -> None:
 
 
 def current() -> Budget:
-    """The budget of the mail that this thread parses; outside of a mail, one without limits."""
-    return _current.budget or _UNLIMITED
+    """The budget of the mail that this thread parses; outside of a mail, a new one."""
+    return _current.budget or Budget(1 << 40)
 
 
 def watch() -> None:
-    """From now on, end a mail's parsing that takes too long, even within a single regular expression.
+    """From now on, end the parsing of a mail that takes too long, even within one regular expression.
 
-    Sets the handler and timer of SIGVTALRM, so only programs of our own call it, in their main thread. The
-    `re` module looks for signals while it searches.
+    Sets the handler and the timer of SIGVTALRM, so only processes of our own call it, in their main thread.
+    The `re` module looks for signals while it searches (Modules/_sre, MAYBE_CHECK_SIGNALS).
     """
 
     def tick(*_: object) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from zeekpop3.message.budget import DETECTION, current
+
 _ASCII_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MARK_HIGH = b" " * 128 + b"x" * 128
 _IN_1252 = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
@@ -34,7 +36,17 @@ def guess(data: bytes) -> str:
         letters = len(head) - len(head.translate(None, _ASCII_LETTERS))
         if high * 20 < letters:
             return "cp1252"
-    return detect(_dense(head))
+    return _detected(_dense(head))
+
+
+def _detected(sample: bytes) -> str:
+    """What the detector finds; what it found last if the mail has had as many detections as it may."""
+    limits = current()
+    if limits.detections > 0:
+        limits.detections -= 1
+        limits.charge(DETECTION)
+        limits.guess = detect(sample)
+    return limits.guess
 
 
 def _dense(head: bytes) -> bytes:

@@ -10,6 +10,7 @@ import re
 from codecs import charmap_decode
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message.budget import charge
 from zeekpop3.message.charset_guess import guess
 from zeekpop3.message.charset_names import LARGER, SHIFTING, codec_of
 
@@ -39,6 +40,7 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
 
     Reports `charset_unknown`, `charset_wrong`, `charset_guessed` or `charset_broken`.
     """
+    charge(len(data))
     codec = codec_of(label) if label else "ascii"
     if codec == "utf_8":
         text = _decoded(data, codec)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from zeekpop3.defects import SESSION_DEFECTS, Defect, Defects
+from zeekpop3.message.budget import current
 from zeekpop3.message.sites import normal_host
 
 MAX_SIGNATURES = 100
@@ -138,7 +139,7 @@ class Bodies:
         size = len(self._forms[form])
         key = (algorithm, form, count)
         if key not in self._hashes:
-            if len(self._hashes) >= _MAX_HASHES:
+            if len(self._hashes) >= _MAX_HASHES or not current().may_hash(size):
                 defects[Defect.DKIM_CUT] = None
                 return None
             data = memoryview(self._forms[form])[:count]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message.budget import charge
 from zeekpop3.message.charset_guess import guess
 from zeekpop3.message.charset_names import codec_of
 from zeekpop3.message.charsets import eight_bit
@@ -59,6 +60,7 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     if stop - start > MAX_HEADER_BYTES:
         defects[Defect.HEADER_CUT] = None
         stop = start + MAX_HEADER_BYTES
+    charge(stop - start)
     block = raw[start:stop]
     block = _FIELD_AFTER_CR.sub(lambda field: _on_new_line(field, defects), block)
     encoding = "utf-8"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import attachments, bodies, dkim, header, links, mailboxes, parts, received, verdicts
 from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.budget import OverBudget, charge, of_mail
 from zeekpop3.message.dates import instant
 from zeekpop3.message.dkim import Signature
 from zeekpop3.message.encoded_words import decoded
@@ -106,7 +107,21 @@ def parse(
     without text, as nobody can tell a header that was fetched alone. `content`: keep the decoded content of
     attachments.
     """
+    mail = Mail()
     defects: Defects = {}
+    try:
+        with of_mail(len(raw)):
+            _read(mail, raw, defects, complete, not preview if complete and exact else None, content)
+    except OverBudget:
+        defects[Defect.PARSE_LIMITED] = None  # with what was read before
+    mail.defects = list(defects)
+    return mail
+
+
+def _read(
+    mail: Mail, raw: bytes, defects: Defects, complete: bool, whole: bool | None, content: bool
+) -> None:
+    """Fill the record of the mail `raw`; `whole`: see `_fill`. Raises OverBudget."""
     if b"\n" not in raw:
         raw = raw.replace(b"\r", b"\n")  # line ends of the classic Mac OS
     start = len(_BYTE_ORDER_MARK) if raw.startswith(_BYTE_ORDER_MARK) else 0
@@ -114,19 +129,15 @@ def parse(
         start = raw.find(b"\n", start) + 1 or len(raw)  # the separator line of an mbox file
     fields = header.split(raw, start, len(raw), defects)
     root = parts.tree(raw, len(raw), fields, defects, complete)
-    whole = not preview if complete and exact else None
-    mail = _record("", fields, root, defects, whole)
+    _fill(mail, fields, root, defects, whole)
     mail.attachments = attachments.collect(root, defects, content)
-    mail.enclosed = _enclosed(mail, root, defects, whole)
-    mail.defects = list(defects)
-    return mail
+    _add_enclosed(mail, root, defects, whole)
 
 
-def _record(section: str, fields: Header, root: parts.Part, defects: Defects, whole: bool | None) -> Mail:
-    """The record of a mail, or of the message inside the part `section`, without attachments. `whole`: see
-    `dkim.Bodies`; None: signatures are not checked.
+def _fill(mail: Mail, fields: Header, root: parts.Part, defects: Defects, whole: bool | None) -> None:
+    """Fill the record of a mail, or of a message inside, without attachments. `whole`: see `dkim.Bodies`;
+    None: signatures are not checked.
     """
-    mail = Mail(part=section)
     _fill_header_columns(mail, fields, defects)
     mail.content_type = root.kind if "content-type" in fields.first else None
     if not fields.first.keys().isdisjoint(verdicts.FIELDS):
@@ -136,15 +147,13 @@ def _record(section: str, fields: Header, root: parts.Part, defects: Defects, wh
         body = None if whole is None else dkim.Bodies(root.src[root.start : root.end], whole=whole)
         mail.dkim = dkim.collect(_all("dkim-signature", fields, fields.values), body, defects)
     _fill_body_columns(mail, root, defects)
-    return mail
 
 
-def _enclosed(mail: Mail, root: parts.Part, defects: Defects, whole: bool | None) -> list[Mail]:
-    """The records of the messages inside, at any depth; size and hash are those of their attachments."""
+def _add_enclosed(mail: Mail, root: parts.Part, defects: Defects, whole: bool | None) -> None:
+    """Add the records of the messages inside, at any depth; size and hash are those of their attachments."""
     if not root.children:
-        return []
+        return
     files = {attachment.part: attachment for attachment in mail.attachments}
-    out: list[Mail] = []
     found = len(mail.addresses) + len(mail.links)
     stack = [root]
     while stack:
@@ -155,17 +164,17 @@ def _enclosed(mail: Mail, root: parts.Part, defects: Defects, whole: bool | None
         inner = part.children[0]
         if inner.header is None:
             continue
-        if len(out) >= MAX_ENCLOSED or found > MAX_FOUND:
+        if len(mail.enclosed) >= MAX_ENCLOSED or found > MAX_FOUND:
             defects[Defect.ENCLOSED_CUT] = None
             break
         own: Defects = {}
-        message = _record(part.section, inner.header, inner, own, whole)
+        message = Mail(part=part.section)
+        _fill(message, inner.header, inner, own, whole)
         message.defects = list(own)
         if (file := files.get(part.section)) is not None:
             message.size, message.sha256 = file.size, file.sha256
         found += len(message.addresses) + len(message.links)
-        out.append(message)
-    return out
+        mail.enclosed.append(message)
 
 
 def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:

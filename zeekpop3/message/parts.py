@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import header, params, transfer_encoding
+from zeekpop3.message.budget import charge
 from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
 from zeekpop3.message.params import Params
@@ -21,6 +22,7 @@ MAX_DEPTH = 100
 MAX_MESSAGE_DEPTH = 20  # each message is hashed with all that is in it
 MAX_PARTS = 10_000
 _MAX_GUESS_BYTES = 1 << 20
+_SEARCH_IS_FASTER = 8  # than what else is done with a byte
 
 _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
 # Text after a blank, or a bare CR: mail programs differ.
@@ -165,6 +167,7 @@ def _between(
     src: bytes, start: int, end: int, boundary: bytes, limit: int, defects: Defects
 ) -> tuple[list[tuple[int, int]], bool]:
     """The ranges between the delimiters, and whether the last one was a closing delimiter."""
+    charge((end - start) // _SEARCH_IS_FASTER)
     delimiter = b"--" + boundary
     found: list[tuple[int, int]] = []
     begin = -1

@@ -17,6 +17,7 @@ import pybase64
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import comments
+from zeekpop3.message.budget import charge
 from zeekpop3.message.uuencode import uudecoded
 
 CHUNK_BYTES = 1 << 17
@@ -63,6 +64,7 @@ def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -
     """The content of `src[start:end]`, whole."""
     if encoding == "base64":
         return b"".join(_base64(src, start, end, defects))
+    charge(end - start)
     data = src[start:end]
     if encoding == "":
         return data
@@ -106,6 +108,7 @@ def _with_plain_soft_breaks(data: bytes) -> bytes:
 
 
 def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
+    charge(end - start)
     rest = b""  # the beginning of a quad that continues in the next piece
     carried, undecoded = b"", start  # the same as text for `_repaired`, and where what follows it begins
     begun = False

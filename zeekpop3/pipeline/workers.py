@@ -12,6 +12,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 
+from zeekpop3.message import budget
+
 
 def executor(workers: int) -> Executor:
     """Does tasks one by one in this process, or in `workers` processes, which end with this one."""
@@ -33,6 +35,7 @@ class _SameProcess(Executor):
 
 def _start_worker() -> None:
     hide_pandas()
+    budget.watch()
     parent = multiprocessing.parent_process()
 
     def end_with_parent() -> None:
