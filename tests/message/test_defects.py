@@ -8,7 +8,7 @@ import pytest
 
 from support.invariants import check
 from zeekpop3.defects import MAIL_DEFECTS
-from zeekpop3.message import attachments, mail, mailboxes, parse, parts, urls
+from zeekpop3.message import attachments, budget, mail, mailboxes, parse, parts, urls
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
 BASE64 = b"Content-Transfer-Encoding: base64\r\n"
@@ -58,6 +58,7 @@ MAILS: dict[str, bytes] = {
     "header_missing": b"\r\nbody only\r\n",
     "nesting_cut": b"Content-Type: message/rfc822\r\n\r\n" * 30,
     "parameter_malformed": text(b"x", b'Content-Type: text/plain; name="never closed\r\n'),
+    "parse_limited": text(b"Subject: x\r\n\r\ny", b"Content-Type: message/rfc822\r\n\r\n" * 15),
     "parts_cut": multipart(b"--b\r\n\r\nx\r\n" * 12 + b"--b--\r\n"),
     "received_cut": text(b"", b"Received: from a by b; Mon, 1 Jan 2024 10:00:00 +0000\r\n" * 1_001),
     "references_cut": text(b"", b"References: " + b"<a@b> " * 12 + b"\r\n"),
@@ -79,6 +80,7 @@ def test_defect_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "addresses_cut": (mailboxes, "MAX_ADDRESSES"),
         "attachments_cut": (attachments, "MAX_ATTACHMENTS"),
         "enclosed_cut": (mail, "MAX_ENCLOSED"),
+        "parse_limited": (budget, "KEPT_AT_LEAST"),
         "parts_cut": (parts, "MAX_PARTS"),
         "references_cut": (mail, "MAX_REFERENCES"),
         "urls_cut": (urls, "MAX_URLS"),

@@ -45,7 +45,7 @@ def entries(value: str, defects: Defects) -> list[str]:
         pieces = value.split(",")
     for entry in pieces:
         entry = entry.strip()
-        if not entry or (entry[0] == "(" and _is_comment(entry)):
+        if not entry or (entry[0] == "(" and comments.is_comment(entry)):
             continue
         if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
             defects[Defect.ADDRESS_MALFORMED] = None
@@ -116,8 +116,3 @@ def _split(value: str, defects: Defects) -> list[str]:
         defects[Defect.ADDRESS_MALFORMED] = None
     out.append("".join(current))
     return out
-
-
-def _is_comment(entry: str) -> bool:
-    """Whether an entry is nothing but comments."""
-    return not "".join(comments.split(entry)[::2]).strip()

@@ -10,6 +10,7 @@ import re
 
 _MAX_DEPTH = 200
 _NEXT = re.compile(r"[()]|\\.", re.DOTALL)
+_BLANKS = re.compile(r"\s*+")
 _PLAIN_REST = re.compile(r"[^()\\]*+\)")
 
 
@@ -43,6 +44,17 @@ def split(text: str) -> list[str]:
         at = end
     out.append(text[at:])
     return out
+
+
+def is_comment(text: str) -> bool:
+    """Whether a text is nothing but comments and blanks, and begins with a comment."""
+    at = 0
+    while text.startswith("(", at):
+        end = end_of(text, at + 1)
+        if end < 0:
+            return False
+        at = _BLANKS.match(text, end).end()  # type: ignore[union-attr]
+    return at == len(text)
 
 
 def without(text: str, blank: str = " ") -> str:
