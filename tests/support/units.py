@@ -24,7 +24,7 @@ _IN_BODIES = [
     "\r\n", "\n", "\r", "\0", "\xe4", "\xff\x80", "http://", "www.", "<a href=", "</a>", "<!--", "-->", "<b ",
     "<p>", "<style>", "</style>", "<script", "&amp;", "&#", "style=", "display:none", "url(", "<img src=",
     "srcset=", "<base href=", "<!--[if", "<![endif]-->", "<svg>", "<title>", "<li hidden>", "<meta charset=",
-    "--b", "--b--", "begin 644 a", "=20", "=\r\n", "Content-Type: ", "\r\n\r\n", "/v3/__", "___", "x@y.z", "xn--",
+    "--b", "--b--", "begin 644 a", "=20", "=\r\n", "Content-Type: ", "\r\n\r\n", "/v3/__", "___", "x@y.z",
 ]  # fmt: skip
 _HEADS = ("", "", "", '"', "(", "<", "<a", "a <", "a@b, ", "a; b=", 'a; b="', "=?utf-8?q?", "i=1; ", "[", ":")
 _TAILS = ("", "", "", '"', ")", ">", "b@c>", "?=", "; x", "(", '(")', "]", "x")

@@ -99,7 +99,7 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
             if number > MAX_FILES:
                 defects[Defect.ATTACHMENTS_CUT] = None
                 break
-            out.append(_described(f"{part.section}#{number}", name, None, pieces, keep_content))
+            out.append(_described(f"{part.section}#{number}", name, None, pieces, keep_content, defects))
     return out
 
 
@@ -125,18 +125,21 @@ def _attachment(part: Part, defects: Defects, keep_content: bool) -> Attachment:
         src = part.children[0].src  # a message inside that is decoded already
         start, end, encoding = 0, len(src), ""
     pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
-    if keep_content and not current().may_keep(end - start, enclosing=part.children is not None):
-        defects[Defect.PARSE_LIMITED] = None
-        keep_content = False
-    attachment = _described(part.section, part.filename, part.kind, pieces, keep_content)
+    attachment = _described(part.section, part.filename, part.kind, pieces, keep_content, defects)
     return attachment._replace(disposition=part.disposition, content_id=part.content_id)
 
 
 def _described(
-    section: str, name: str | None, kind: str | None, pieces: Iterable[bytes], keep_content: bool
+    section: str,
+    name: str | None,
+    kind: str | None,
+    pieces: Iterable[bytes],
+    keep_content: bool,
+    defects: Defects,
 ) -> Attachment:
     """An attachment with the size, the hashes and the detected type of its content."""
     hashes = (hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False), hashlib.sha256())
+    is_message = (kind or "").startswith("message/")
     size = 0
     kept: list[bytes] = []
     head = b""
@@ -146,10 +149,14 @@ def _described(
         size += len(piece)
         for each in hashes:
             each.update(piece)
+        if keep_content and not current().may_keep(len(piece), enclosing=is_message):
+            defects[Defect.PARSE_LIMITED] = None
+            keep_content = False
+            kept.clear()
         if keep_content:
             kept.append(piece)
     md5, sha1, sha256 = (each.hexdigest() for each in hashes)
-    detect = head and not (kind or "").startswith("message/")
+    detect = head and not is_message
     filename = None if name is None else display_name(name)
     return Attachment(
         part=section,

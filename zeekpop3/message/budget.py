@@ -52,7 +52,7 @@ class Budget:
         self._kept = KEPT_AT_LEAST + KEPT_PER_BYTE * size
         self._hashed = HASHED_PER_BYTE * size
         self._seconds = SECONDS_AT_LEAST + SECONDS_PER_MIB * size / (1 << 20)
-        self._look_at = self._work - _LOOK_EVERY
+        self._look_at = max(self._work - _LOOK_EVERY, 0)
         self._began: float | None = None
         self.detections = MAX_DETECTIONS
         self.guess = "cp1252"
@@ -61,7 +61,7 @@ class Budget:
         """Count a step that reads `work` bytes. Raises OverBudget."""
         self._work -= work
         if self._work < self._look_at:
-            self._look_at = self._work - _LOOK_EVERY
+            self._look_at = max(self._work - _LOOK_EVERY, 0)
             if self._work < 0:
                 raise OverBudget
             self.look()

@@ -240,6 +240,7 @@ def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects) -> None:
     text_bodies = bodies.texts_of(texts, defects)
     html_bodies = bodies.texts_of(htmls, defects)
     mail.text, mail.html = bodies.joined(text_bodies), bodies.joined(html_bodies)
+    charge(len(mail.text or "") + len(mail.html or ""))
     mail.links, visible = links.collect(text_bodies, html_bodies, defects)
     if html_bodies:
         seen = bodies.joined(visible)

@@ -1,0 +1,124 @@
+"""The budget of a mail: counted work, kept content, hashes of signatures; the clock as last resort."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from support.invariants import check
+from zeekpop3.message import budget, mail, parse
+
+HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
+MESSAGE = b"Content-Type: message/rfc822\r\n\r\n"
+WORK = HEAD + b"Content-Type: text/plain\r\n\r\n" + b"x" * 5_000
+
+
+def nested(levels: int, size: int) -> bytes:
+    """A message in messages, with a file of `size` bytes in the innermost one."""
+    data = base64.encodebytes(os.urandom(size)).replace(b"\n", b"\r\n")
+    file = b"Content-Type: application/x-a\r\nContent-Transfer-Encoding: base64\r\n\r\n" + data
+    return HEAD + MESSAGE * levels + file
+
+
+def test_mail_over_budget_keeps_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same step ends the mail each time; the header was read before."""
+    monkeypatch.setattr(budget, "WORK_AT_LEAST", 0)
+    monkeypatch.setattr(budget, "WORK_PER_BYTE", 1)
+    first, second = check(WORK), check(WORK)
+    assert first == second
+    assert first.defects == ["parse_limited"]
+    assert (first.subject, first.from_mailbox.address, first.text) == ("s", "a@b.example", None)
+
+
+def test_whole_mail_is_within_its_budget() -> None:
+    """A mail as usual is not limited, and none is after one that was."""
+    assert "parse_limited" not in check(WORK).defects
+
+
+def test_clock_ends_a_mail_where_work_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `watch`, the clock is looked at while work is counted."""
+    monkeypatch.setattr(budget, "SECONDS_AT_LEAST", -1.0)
+    monkeypatch.setattr(budget, "_LOOK_EVERY", 1)
+    assert "parse_limited" in parse(WORK).defects
+
+
+def test_content_of_messages_in_messages_is_not_multiplied() -> None:
+    """Twenty levels: the file is kept, the messages around it only as far as four times the mail."""
+    raw = nested(20, 300_000)
+    found = parse(raw, content=True)
+    kept = [attachment for attachment in found.attachments if attachment.content is not None]
+    assert sum(len(attachment.content or b"") for attachment in kept) <= 4 * len(raw) + budget.KEPT_AT_LEAST
+    assert kept[-1].content_type == "application/x-a"
+    assert len(kept) < len(found.attachments)
+    assert "parse_limited" in found.defects
+    assert all(attachment.sha256 and attachment.size for attachment in found.attachments)
+    assert "parse_limited" not in parse(nested(2, 300_000), content=True).defects
+
+
+def test_signatures_in_messages_are_not_hashed_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight hashes for each of twenty levels would be 160; the mail has as many as if it were not nested."""
+    signatures = b"".join(
+        b"DKIM-Signature: v=1; a=rsa-sha256; d=a.example; s=b; l=%d; bh=QQ==; b=QQ==\r\n" % n
+        for n in range(8)
+    )
+    hashed: list[int] = []
+    may_hash = budget.Budget.may_hash
+
+    def counted(self: budget.Budget, size: int) -> bool:
+        allowed = may_hash(self, size)
+        hashed.append(size if allowed else 0)
+        return allowed
+
+    monkeypatch.setattr(budget.Budget, "may_hash", counted)
+    raw = HEAD + (signatures + MESSAGE) * 20 + HEAD + b"\r\n" + b"x" * 100_000
+    found = parse(raw)
+    assert 4 * len(raw) < sum(hashed) <= 8 * len(raw)
+    assert any("dkim_cut" in message.defects for message in found.enclosed)
+
+
+def test_threads_have_budgets_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail that one thread parses does not use up the budget of another's."""
+    seen: list[object] = []
+
+    def slow(*_: object) -> None:
+        monkeypatch.undo()
+        other = threading.Thread(target=lambda: seen.append(parse(WORK).defects))
+        other.start()
+        other.join()
+        raise budget.OverBudget
+
+    monkeypatch.setattr(mail, "instant", slow)
+    assert parse(WORK).defects == ["parse_limited"]
+    assert seen == [[]]
+    assert parse(WORK).defects == []
+
+
+SLOW_EXPRESSION = """
+import re, sys, time
+from zeekpop3.message import budget, mail, parse
+budget.SECONDS_AT_LEAST = 0.5
+budget.watch()
+collect = mail.attachments.collect
+mail.attachments.collect = lambda *_: re.match("(a+)+b", "a" * 60)
+found = parse(b"Subject: s\\r\\n\\r\\n")
+mail.attachments.collect = collect
+print(found.subject, *found.defects)
+print(*parse(b"Subject: t\\r\\n\\r\\n").defects)
+began = time.process_time()
+while time.process_time() < began + 1.5:
+    pass  # outside of a mail nothing is ended
+print("end")
+"""
+
+
+def test_watch_ends_a_mail_within_an_expression() -> None:
+    """A single search that would take years is ended by the timer; the next mail is read as usual."""
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_EXPRESSION], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.splitlines() == ["s parse_limited", "", "end"], done.stderr
