@@ -201,7 +201,8 @@ class Defect(StrEnum):
     )
     ENCODING_MALFORMED = (
         "encoding_malformed",
-        "Content-Transfer-Encoding is an encoded word, which RFC 2047 forbids; it was decoded.",
+        "Content-Transfer-Encoding is not one word (a comment, quotes, several values, an encoded word); "
+        "mail programs differ in what they make of it.",
     )
     ENCODING_UNKNOWN = (
         "encoding_unknown",
@@ -211,6 +212,10 @@ class Defect(StrEnum):
         "encoding_wrong",
         "The content is not in its declared transfer encoding; it was not decoded.",
     )
+    FILENAME_AMBIGUOUS = (
+        "filename_ambiguous",
+        "A part has several file names; mail programs differ in which one they show.",
+    )
     HEADER_BARE_CR = (
         "header_bare_cr",
         "Header fields are separated by bare CR; they were read as separate fields.",
@@ -218,6 +223,11 @@ class Defect(StrEnum):
     HEADER_CUT = (
         "header_cut",
         "A header exceeds the limit of bytes or fields; the rest was not read.",
+    )
+    HEADER_FIELD_FOLDED = (
+        "header_field_folded",
+        "A MIME field follows blanks, so that it continues the field before it; some programs read it as a "
+        "field.",
     )
     HEADER_MALFORMED = (
         "header_malformed",
@@ -231,6 +241,11 @@ class Defect(StrEnum):
         "nesting_cut",
         "Parts are nested more deeply than the limit; deeper parts were not read.",
     )
+    OTHER_READING = (
+        "other_reading",
+        "Some programs show content that others do not, because they read the bytes in another way: see "
+        "`reading` of `attachments`.",
+    )
     PARAMETER_MALFORMED = (
         "parameter_malformed",
         "Malformed parameter of a MIME field (missing RFC 2231 piece, unclosed quote, several values).",
@@ -242,6 +257,15 @@ class Defect(StrEnum):
     PARTS_CUT = (
         "parts_cut",
         "The mail has more parts than the limit.",
+    )
+    QUOTED_PRINTABLE_BROKEN = (
+        "quoted_printable_broken",
+        "Quoted-printable has an equals sign that begins no code; programs differ in what they show there.",
+    )
+    READINGS_CUT = (
+        "readings_cut",
+        "Not all other readings of the mail's bytes were tried; content that some programs show may be "
+        "missing.",
     )
     RECEIVED_CUT = (
         "received_cut",

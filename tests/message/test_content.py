@@ -287,7 +287,7 @@ def test_first_piece_of_a_mail_is_read_inside() -> None:
     assert (piece.part, piece.content_type, piece.content) == ("1", "message/partial", inside)
     assert (image.part, image.filename, image.content) == ("1.2", "a.png", b"\0\0\0")
     mail = check(outside % 2 + inside)
-    assert (mail.text, [file.part for file in mail.attachments]) == (None, ["1"])
+    assert (mail.text, [file.part for file in mail.attachments]) == (None, ["1", "1#1", "1#2"])
 
 
 def test_urls_that_are_cut_are_said() -> None:

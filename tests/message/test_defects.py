@@ -8,7 +8,7 @@ import pytest
 
 from support.invariants import check
 from zeekpop3.defects import MAIL_DEFECTS
-from zeekpop3.message import attachments, budget, mail, mailboxes, parse, parts, urls
+from zeekpop3.message import attachments, budget, mail, mailboxes, parse, parts, readings, urls
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
 BASE64 = b"Content-Transfer-Encoding: base64\r\n"
@@ -52,14 +52,21 @@ MAILS: dict[str, bytes] = {
     "enclosed_cut": multipart(b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ny\r\n" * 12),
     "encoding_unknown": text(b"x", b"Content-Transfer-Encoding: rot13\r\n"),
     "encoding_wrong": text(b"plain text, no Base64\r\n", BASE64),
+    "filename_ambiguous": text(b"x", b"Content-Disposition: attachment; filename=a; filename=b\r\n"),
     "header_bare_cr": b"Subject: s\rTo: a@b.example\r\n\r\n",
     "header_cut": b"".join(b"X-%d: y\r\n" % i for i in range(5_001)) + b"\r\n",
+    "header_field_folded": text(GOOD, b"X-A: b\r\n Content-Transfer-Encoding: base64\r\n"),
     "header_malformed": b"Subject: s\r\nno field at all\r\nTo: a@b.example\r\n\r\nbody",
     "header_missing": b"\r\nbody only\r\n",
     "nesting_cut": b"Content-Type: message/rfc822\r\n\r\n" * 30,
+    "other_reading": multipart(b"--b\r\n\r\nx\r\n--b--\r\nsee http://a.example/\r\n"),
     "parameter_malformed": text(b"x", b'Content-Type: text/plain; name="never closed\r\n'),
     "parse_limited": text(b"Subject: x\r\n\r\ny", b"Content-Type: message/rfc822\r\n\r\n" * 15),
     "parts_cut": multipart(b"--b\r\n\r\nx\r\n" * 12 + b"--b--\r\n"),
+    "quoted_printable_broken": text(b"a =W b", b"Content-Transfer-Encoding: quoted-printable\r\n"),
+    "readings_cut": multipart(
+        b"--b\r\n\r\nx\r\n--b--\r\n" + b"--b\r\nContent-Type: a/b\r\n\r\nx%d\r\n" * 12 % tuple(range(12))
+    ),
     "received_cut": text(b"", b"Received: from a by b; Mon, 1 Jan 2024 10:00:00 +0000\r\n" * 1_001),
     "references_cut": text(b"", b"References: " + b"<a@b> " * 12 + b"\r\n"),
     "truncated": multipart(b"--b\r\n\r\nhel"),
@@ -82,6 +89,7 @@ def test_defect_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "enclosed_cut": (mail, "MAX_ENCLOSED"),
         "parse_limited": (budget, "KEPT_AT_LEAST"),
         "parts_cut": (parts, "MAX_PARTS"),
+        "readings_cut": (readings, "MAX_FOUND"),
         "references_cut": (mail, "MAX_REFERENCES"),
         "urls_cut": (urls, "MAX_URLS"),
     }

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import bodies, tnef, transfer_encoding, uuencode
+from zeekpop3.message import bodies, doubts, tnef, transfer_encoding, uuencode
 from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.parts import Part
@@ -87,19 +87,19 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
         files: Iterable[_File] = ()
         if _is_offered(part):
             is_tnef = part.kind in _TNEF_KINDS or (part.filename or "").lower() == "winmail.dat"
-            attachment = _attachment(part, defects, keep_content or is_tnef)
+            attachment = described_part(part, defects, keep_content or is_tnef)
             if is_tnef:
                 files = tnef.files(attachment.content or b"", defects)
                 if not keep_content:
                     attachment = attachment._replace(content=None)
             out.append(attachment)
-        elif part.kind == "text/plain" and part.encoding in ("", "quoted-printable"):
+        elif part.kind == "text/plain" and part.encoding in ("", "quoted-printable", "base64"):
             files = _uuencoded_files(part, defects)
         for number, (name, pieces) in enumerate(files, start=1):
             if number > MAX_FILES:
                 defects[Defect.ATTACHMENTS_CUT] = None
                 break
-            out.append(_described(f"{part.section}#{number}", name, None, pieces, keep_content, defects))
+            out.append(described(f"{part.section}#{number}", name, None, pieces, keep_content, defects))
     return out
 
 
@@ -113,23 +113,36 @@ def _is_offered(part: Part) -> bool:
 
 
 def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:
-    if uuencode.BEGIN.search(part.src, part.start, part.end) is not None:
+    if part.encoding == "base64" or uuencode.BEGIN.search(part.src, part.start, part.end) is not None:
         text = transfer_encoding.decoded(part.src, part.start, part.end, part.encoding, {})
         for name, lines in uuencode.blocks(text):
             yield eight_bit(name, defects), uuencode.decoded_lines(lines, 0, defects)
 
 
-def _attachment(part: Part, defects: Defects, keep_content: bool) -> Attachment:
+def described_part(part: Part, defects: Defects, keep_content: bool) -> Attachment:
+    """The attachment that a part is."""
     src, start, end, encoding = part.src, part.start, part.end, part.encoding
     if part.children is not None and part.children[0].src is not src:
         src = part.children[0].src  # a message inside that is decoded already
         start, end, encoding = 0, len(src), ""
     pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
-    attachment = _described(part.section, part.filename, part.kind, pieces, keep_content, defects)
-    return attachment._replace(disposition=part.disposition, content_id=part.content_id)
+    attachment = described(part.section, part.filename, part.kind, pieces, keep_content, defects)
+    attachment = attachment._replace(disposition=part.disposition, content_id=part.content_id)
+    if part.doubtful is not None or part.params.others or part.file_params:
+        attachment = _with_other_names(attachment, doubts.other_names(part), defects)
+    return attachment
 
 
-def _described(
+def _with_other_names(attachment: Attachment, names: list[str], defects: Defects) -> Attachment:
+    shown = (attachment.filename or "").casefold()
+    others = dict.fromkeys([name for name in map(display_name, names) if name and name.casefold() != shown])
+    if not others:
+        return attachment
+    defects[Defect.FILENAME_AMBIGUOUS] = None
+    return attachment._replace(other_names=list(others))
+
+
+def described(
     section: str,
     name: str | None,
     kind: str | None,

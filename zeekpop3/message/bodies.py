@@ -72,11 +72,10 @@ def _is_blank(part: Part) -> bool:
     return not part.src[part.start : part.end].strip()
 
 
-def texts_of(parts: list[Part], defects: Defects) -> list[str]:
-    """The texts of parts, without blank ones; one blank text if there are only such."""
-    if len(parts) < 2:
-        return [text_of(part, defects) for part in parts]
-    texts = [text_of(part, defects) for part in parts]
+def with_words(texts: list[str]) -> list[str]:
+    """The texts without blank ones; one blank text if there are only such."""
+    if len(texts) < 2:
+        return texts
     return [text for text in texts if text and not text.isspace()] or texts[:1]
 
 
@@ -115,13 +114,17 @@ def text_of(part: Part, defects: Defects) -> str:
 def _content(part: Part, defects: Defects) -> bytes:
     """The decoded content of a part; as it is if it is obviously not in the declared transfer encoding."""
     encoding = part.encoding
-    if encoding == "base64" and part.kind.startswith("text/"):
-        probe = part.src[part.start : min(part.end, part.start + _PROBE_BYTES)].lstrip()
-        first = probe.partition(b"\n")[0].strip()
-        if b" " in first or len(first.translate(None, _BASE64_CHARACTERS)) * 4 > len(first):
-            defects[Defect.ENCODING_WRONG] = None
-            encoding = ""
+    if encoding == "base64" and part.kind.startswith("text/") and not is_base64(part):
+        defects[Defect.ENCODING_WRONG] = None
+        encoding = ""
     return transfer_encoding.decoded(part.src, part.start, part.end, encoding, defects)
+
+
+def is_base64(part: Part) -> bool:
+    """Whether the first line of a part may be Base64."""
+    probe = part.src[part.start : min(part.end, part.start + _PROBE_BYTES)].lstrip()
+    first = probe.partition(b"\n")[0].strip()
+    return b" " not in first and len(first.translate(None, _BASE64_CHARACTERS)) * 4 <= len(first)
 
 
 def _unflowed(text: str, delete_space: bool) -> str:

@@ -25,7 +25,18 @@ MAX_FIELDS = 5_000
 # A field with its folds, or any other line: then the name is empty. Each character is looked at once.
 _FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _FIELD_AFTER_CR = re.compile(rb"\r([!-9;-~]++)[ \t]*+:")
+# MIME fields as they may be meant: blanks before the name, or another character than a colon behind it.
+_MIME = r"content-(?:type|transfer-encoding|disposition)"
+_MIME_LINE = re.compile(
+    rb"(?:\A|[\r\n])[\s\0]*+(%b)(?:[ \t]*+[:=]++[ \t]*+|[ \t]++)" % _MIME.encode(), re.IGNORECASE
+)
+_FOLDED_FIELD = re.compile(
+    r"\n[ \t]++(?i:content-(?:type[ \t]*+:\s*+[\w-]++/"
+    r"|disposition[ \t]*+:\s*+(?:attach|inline)"
+    r"|transfer-encoding[ \t]*+:[\s\"]*+(?:base|quoted|[78]bit|x?-?uu)))"
+)
 _BLANK_LINE_CRLF = re.compile(rb"\n\r\n")  # searching with an expression is faster than bytes.find here
+_BLANK_LINE_CR = re.compile(rb"\r\r(?![\r\n])")
 _BLANK_LINE_LF = re.compile(rb"\n\n")
 # Not fields, but not a sign that the body has started either.
 _SKIPPED = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
@@ -63,6 +74,8 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     charge(stop - start)
     block = raw[start:stop]
     block = _FIELD_AFTER_CR.sub(lambda field: _on_new_line(field, defects), block)
+    if b"\r\r" in block and _BLANK_LINE_CR.search(block) is not None:
+        defects[Defect.HEADER_BARE_CR] = None
     encoding = "utf-8"
     try:
         text = block.decode(encoding)
@@ -70,6 +83,8 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         encoding = "latin-1"
         text = block.decode(encoding)
     found = _FIELD.findall(text) if text.count("\n") < MAX_FIELDS else _first_fields(text, defects)
+    if _FOLDED_FIELD.search(text) is not None:
+        defects[Defect.HEADER_FIELD_FOLDED] = None
     names = [name for name, _ in found]
     values = [value for _, value in found]
     if "" in names:
@@ -86,6 +101,15 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     if encoding == "latin-1":
         values = _decoded(values, defects)
     return Header(body, names, lowered, values, first_values(lowered, values), "=?" in text)
+
+
+def lenient(raw: bytes, start: int, body: int) -> Header:
+    """The MIME fields of the header `raw[start:body]` as the most forgiving programs read them: a field that
+    a fold hides, one without its colon, one behind a line of blanks or a bare CR.
+    """
+    block = raw[start : min(body, start + MAX_HEADER_BYTES)]
+    text = _MIME_LINE.sub(rb"\n\1: ", block).strip()
+    return split(text, 0, len(text), {})
 
 
 def _on_new_line(field: re.Match[bytes], defects: Defects) -> bytes:
@@ -148,6 +172,8 @@ def _without_other_lines(text: str, defects: Defects) -> tuple[list[str], list[s
         if name:
             names.append(name)
             values.append(value)
+        elif not value and line.start(2) > line.start():
+            defects[Defect.HEADER_MALFORMED] = None  # a line of blanks ends no header
         elif not value:
             # A blank line with another line end than the first line has: the header ends here.
             return names, values, line.end() + 1

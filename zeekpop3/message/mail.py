@@ -19,6 +19,7 @@ from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
 from zeekpop3.message.links import Link
 from zeekpop3.message.mailboxes import NO_MAILBOX, Address
+from zeekpop3.message.readings import Readings
 from zeekpop3.message.received import Received
 from zeekpop3.session.field_names import SINGLE
 
@@ -129,14 +130,22 @@ def _read(
         start = raw.find(b"\n", start) + 1 or len(raw)  # the separator line of an mbox file
     fields = header.split(raw, start, len(raw), defects)
     root = parts.tree(raw, len(raw), fields, defects, complete)
-    _fill(mail, fields, root, defects, whole)
+    shown: dict[int, str] = {}
+    _fill(mail, fields, root, defects, whole, shown)
     mail.attachments = attachments.collect(root, defects, content)
-    _add_enclosed(mail, root, defects, whole)
+    _add_enclosed(mail, root, defects, whole, shown)
+    readings = Readings(len(raw), mail.attachments, defects, content)
+    try:
+        readings.tree(root, shown)
+    finally:
+        mail.attachments += readings.found
 
 
-def _fill(mail: Mail, fields: Header, root: parts.Part, defects: Defects, whole: bool | None) -> None:
+def _fill(
+    mail: Mail, fields: Header, root: parts.Part, defects: Defects, whole: bool | None, shown: dict[int, str]
+) -> None:
     """Fill the record of a mail, or of a message inside, without attachments. `whole`: see `dkim.Bodies`;
-    None: signatures are not checked.
+    None: signatures are not checked. Texts that are shown are added to `shown`, by the `id` of their part.
     """
     _fill_header_columns(mail, fields, defects)
     mail.content_type = root.kind if "content-type" in fields.first else None
@@ -146,10 +155,12 @@ def _fill(mail: Mail, fields: Header, root: parts.Part, defects: Defects, whole:
     if "dkim-signature" in fields.first:
         body = None if whole is None else dkim.Bodies(root.src[root.start : root.end], whole=whole)
         mail.dkim = dkim.collect(_all("dkim-signature", fields, fields.values), body, defects)
-    _fill_body_columns(mail, root, defects)
+    _fill_body_columns(mail, root, defects, shown)
 
 
-def _add_enclosed(mail: Mail, root: parts.Part, defects: Defects, whole: bool | None) -> None:
+def _add_enclosed(
+    mail: Mail, root: parts.Part, defects: Defects, whole: bool | None, shown: dict[int, str]
+) -> None:
     """Add the records of the messages inside, at any depth; size and hash are those of their attachments."""
     if not root.children:
         return
@@ -169,7 +180,7 @@ def _add_enclosed(mail: Mail, root: parts.Part, defects: Defects, whole: bool | 
             break
         own: Defects = {}
         message = Mail(part=part.section)
-        _fill(message, inner.header, inner, own, whole)
+        _fill(message, inner.header, inner, own, whole, shown)
         message.defects = list(own)
         if (file := files.get(part.section)) is not None:
             message.size, message.sha256 = file.size, file.sha256
@@ -231,14 +242,16 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
         mail.received, mail.path = received.route(hops)
 
 
-def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects) -> None:
+def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects, shown: dict[int, str]) -> None:
     texts, htmls = bodies.choose(root, in_messages=not mail.part)
     charset = root.params.get("charset")
-    if charset is None and (shown := texts or htmls):
-        charset = shown[0].params.get("charset")
+    if charset is None and (bodies_shown := texts or htmls):
+        charset = bodies_shown[0].params.get("charset")
     mail.charset = charset.lower() if charset else None
-    text_bodies = bodies.texts_of(texts, defects)
-    html_bodies = bodies.texts_of(htmls, defects)
+    for part in (*texts, *htmls):
+        shown[id(part)] = bodies.text_of(part, defects)
+    text_bodies = bodies.with_words([shown[id(part)] for part in texts])
+    html_bodies = bodies.with_words([shown[id(part)] for part in htmls])
     mail.text, mail.html = bodies.joined(text_bodies), bodies.joined(html_bodies)
     charge(len(mail.text or "") + len(mail.html or ""))
     mail.links, visible = links.collect(text_bodies, html_bodies, defects)

@@ -16,7 +16,20 @@ from zeekpop3.message.charset_names import codec_of
 from zeekpop3.message.charsets import decode
 from zeekpop3.message.encoded_words import decoded
 
-Params = dict[str, str]
+
+class Params(dict[str, str]):
+    """Parameters by lower-case name. `others`: (name, value) of what other programs may read instead: the
+    second of two parameters with one name, a plain one beside RFC 2231 pieces.
+    """
+
+    __slots__ = ("others",)
+
+    def __init__(self) -> None:
+        self.others: list[tuple[str, str]] = []
+
+    def others_of(self, name: str) -> list[str]:
+        return [value for other, value in self.others if other == name]
+
 
 _MAX_LENGTH = 1 << 16
 _MAX_CACHED_LENGTH = 80
@@ -29,13 +42,14 @@ _QUOTED = re.compile(r"\"((?:[^\"\\]++|\\.)*+)(\")?+", re.DOTALL)
 _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NAMED_AGAIN = re.compile(r"[\"']?charset\s*=[\s\"']*([^\s\"';]+)", re.IGNORECASE | re.ASCII)
+_COMMENTED_BOUNDARY = re.compile(r"; ?boundary ?= ?([^;(\s]*+\([^;]{0,200})", re.IGNORECASE)
 _AFTER_TYPE = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+(?:;|\Z)")
 _USUAL_TYPE = re.compile(r"[a-z0-9!#-'*+.^_`{|}~-]++/[a-z0-9!#-'*+.^_`{|}~-]++")
 _TYPE = re.compile(r"\s*+([^\s/;,\"()]++)\s*+/\s*+([^\s/;,\"()]++)")
 
 _Piece = tuple[int, bool, str]  # number (-1: none), percent-encoded, text
 
-NONE: Params = {}
+NONE = Params()
 
 
 def content_type(value: str, defects: Defects) -> tuple[str, Params]:
@@ -84,12 +98,16 @@ def parameters(value: str, defects: Defects) -> Params:
     if len(value) > _MAX_LENGTH:
         defects[Defect.PARAMETER_MALFORMED] = None
         value = value[:_MAX_LENGTH]
+    found = Params()
+    others = found.others
     if "(" in value and '"' not in value:
+        if (commented := _COMMENTED_BOUNDARY.search(value)) is not None:
+            others.append(("boundary", commented[1].rstrip()))
+            defects[Defect.PARAMETER_MALFORMED] = None
         value = comments.without(value, "")
     start = value.find(";")
     if start < 0:
         return NONE
-    found: Params = {}
     pieces: dict[str, list[_Piece]] = {}
     for segment in _SEGMENT.findall(value, start):
         name, equals, text = segment.partition("=")
@@ -102,18 +120,32 @@ def parameters(value: str, defects: Defects) -> Params:
         if name == "charset" and (again := _NAMED_AGAIN.match(text)) is not None:
             defects[Defect.PARAMETER_MALFORMED] = None
             text = again[1]
-        text = _unquoted(text, defects)
+        if text[:1] == "'" == text[-1:] and len(text) > 1:
+            # To RFC 2045 a single quote is a character like any other, to some programs a quote.
+            text, other = (text, text[1:-1]) if name == "boundary" else (text[1:-1], text)
+            others.append((name, other))
+            if name == "boundary":
+                defects[Defect.PARAMETER_MALFORMED] = None
+        else:
+            text = _unquoted(text, defects)
         if "*" not in name:
             text = decoded(text, defects) if "=?" in text else text
             if found.setdefault(name, text) != text:
                 defects[Defect.PARAMETER_MALFORMED] = None
+                others.append((name, text))
         elif (piece := _PIECE.fullmatch(name)) is not None:
             base, number, starred = piece.groups()
             pieces.setdefault(base, []).append((int(number or -1), starred is not None, text))
         else:
             defects[Defect.PARAMETER_MALFORMED] = None
     for base, parts in pieces.items():
-        found[base] = _joined(parts, defects)
+        text, unknowing = _joined(parts, defects)
+        if unknowing is not None:
+            others.append((base, unknowing))
+        if (plain := found.setdefault(base, text)) != text:
+            defects[Defect.PARAMETER_MALFORMED] = None
+            others.append((base, plain))
+            found[base] = text
     return found
 
 
@@ -126,13 +158,13 @@ def _unquoted(text: str, defects: Defects) -> str:
                 text = _ESCAPE.sub(r"\1", text)
             if quoted[2] is None:
                 defects[Defect.PARAMETER_MALFORMED] = None
-    elif text[:1] == "'" == text[-1:] and len(text) > 1:
-        text = text[1:-1]
     return text
 
 
-def _joined(parts: list[_Piece], defects: Defects) -> str:
-    """The pieces of RFC 2231 in order of their numbers; the first one names charset and language."""
+def _joined(parts: list[_Piece], defects: Defects) -> tuple[str, str | None]:
+    """The pieces of RFC 2231 in order of their numbers; the first one names charset and language. The second
+    text is what programs show that do not know that charset.
+    """
     if any(number < 0 for number, _, _ in parts):
         parts = [part for part in parts if part[0] < 0][:1]
     else:
@@ -153,4 +185,6 @@ def _joined(parts: list[_Piece], defects: Defects) -> str:
         defects[Defect.CHARSET_UNKNOWN] = None
         charset = None
     text = decode(joined, charset, defects)
-    return decoded(text, defects) if "=?" in text else text
+    plain = joined.decode("ascii") if joined.isascii() else ""
+    other = plain if plain != text and plain.isprintable() and plain else None
+    return decoded(text, defects) if "=?" in text else text, other

@@ -25,11 +25,11 @@ _MAX_GUESS_BYTES = 1 << 20
 _SEARCH_IS_FASTER = 8  # than what else is done with a byte
 
 _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
-# Text after a blank, or a bare CR: mail programs differ.
-_MALFORMED_TAIL = re.compile(rb"(--)?+(?:[ \t]*+\r|[ \t][^\r\n]*+(?:\r?\n|\r|\Z))")
+# Text after a blank or a control character, or a bare CR: mail programs differ.
+_MALFORMED_TAIL = re.compile(rb"(--)?+(?:[ \t]*+\r|[ \t\v\f\0][^\r\n]*+(?:\r?\n|\r|\Z))")
 _LIKE_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_MIME_FIELDS = ("content-type", "content-transfer-encoding", "content-disposition")
+MIME_FIELDS = ("content-type", "content-transfer-encoding", "content-disposition")
 _MESSAGES = frozenset(("message/rfc822", "message/global", "message/news", "message/rfc2822"))
 _CR = 13
 
@@ -40,6 +40,9 @@ class Part:
 
     `kind`: "type/subtype". `section`: its number as in IMAP (RFC 3501, section 6.4.5), "" for an outermost
     multipart. `children`: the parts of a multipart, or the one message inside, which has its `header`.
+    `head`: where its header starts. `doubtful`: its fields, if something about them is a defect, so that
+    programs may differ. `preamble_end`, `epilogue`: of a divided multipart, where its first delimiter starts
+    and where the line of the last one ends; `boundary` is what separates its parts.
     """
 
     src: bytes
@@ -54,6 +57,11 @@ class Part:
     section: str = "1"
     children: list[Part] | None = None
     header: Header | None = None
+    head: int = 0
+    doubtful: Header | None = None
+    preamble_end: int = -1
+    epilogue: int = -1
+    boundary: bytes = b""
 
     @property
     def filename(self) -> str | None:
@@ -63,9 +71,29 @@ class Part:
 
 def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool) -> Part:
     """The outermost entity, with everything in it that is within the limits. Its header is `fields`."""
-    root = _part(src, end, fields, "text/plain", defects)
+    root = part_of(src, end, fields, "text/plain", defects)
+    root.doubtful = fields if defects else None
     if root.kind.startswith("multipart/"):
         root.section = ""
+    grow(root, defects, complete)
+    return root
+
+
+def entity(src: bytes, start: int, end: int, default: str, defects: Defects) -> Part:
+    """The part `src[start:end]`, header and body, undivided; `default`: its kind without Content-Type."""
+    own: Defects = {}
+    fields = header.split(src, start, end, own)
+    part = part_of(src, end, fields, default, own)
+    part.head = start
+    if own:
+        part.doubtful = fields
+        defects.update(own)
+    return part
+
+
+def grow(root: Part, defects: Defects, complete: bool, limit: int | None = None) -> None:
+    """Divide an entity into the parts in it, at most `limit` (else `MAX_PARTS`)."""
+    limit = MAX_PARTS if limit is None else limit
     count = 1
     stack = [(root, 0, 0, complete)]  # the depth of each in parts and in messages, and if it is complete
     while stack:
@@ -74,12 +102,12 @@ def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool)
             if depth >= MAX_DEPTH:
                 defects[Defect.NESTING_CUT] = None
                 continue
-            _divide_multipart(part, MAX_PARTS - count, defects, complete)
+            _divide_multipart(part, limit - count, defects, complete)
         # Of a mail in pieces (RFC 2046, section 5.2.2.1) the first is read as far as it goes.
         elif part.kind in _MESSAGES or (
             part.kind == "message/partial" and part.params.get("number", "").strip() == "1"
         ):
-            if messages >= MAX_MESSAGE_DEPTH or depth >= MAX_DEPTH or count >= MAX_PARTS:
+            if messages >= MAX_MESSAGE_DEPTH or depth >= MAX_DEPTH or count >= limit:
                 defects[Defect.NESTING_CUT] = None
                 continue
             _open_message(part, defects)
@@ -88,13 +116,12 @@ def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool)
         if part.children is not None:
             count += len(part.children)
             stack += [(child, depth + 1, messages, complete) for child in part.children]
-    return root
 
 
-def _part(src: bytes, end: int, fields: Header, default: str, defects: Defects) -> Part:
+def part_of(src: bytes, end: int, fields: Header, default: str, defects: Defects) -> Part:
     """The part with the header `fields`; `default`: its kind if it has no Content-Type."""
     head = fields.first
-    if len(fields.lowered) > len(head) and max(map(fields.lowered.count, _MIME_FIELDS)) > 1:
+    if len(fields.lowered) > len(head) and max(map(fields.lowered.count, MIME_FIELDS)) > 1:
         defects[Defect.DUPLICATE_HEADER] = None
     kind, parameters = default, params.NONE
     if value := head.get("content-type"):
@@ -102,9 +129,11 @@ def _part(src: bytes, end: int, fields: Header, default: str, defects: Defects) 
     encoding = ""
     if value := head.get("content-transfer-encoding"):
         if "=?" in value:
-            defects[Defect.ENCODING_MALFORMED] = None
             value = decoded(value, defects)
+            defects[Defect.ENCODING_MALFORMED] = None
         encoding = transfer_encoding.name_of(value)
+        if not transfer_encoding.is_word(value):
+            defects[Defect.ENCODING_MALFORMED] = None
     disposition, file_params = None, params.NONE
     if value := head.get("content-disposition"):
         disposition, file_params = params.disposition(value, defects)
@@ -124,7 +153,7 @@ def _divide_multipart(part: Part, limit: int, defects: Defects, complete: bool) 
     prefix = f"{part.section}." if part.section else ""
     part.children = []
     for number, (start, end) in enumerate(ranges, start=1):
-        child = _part(part.src, end, header.split(part.src, start, end, defects), default, defects)
+        child = entity(part.src, start, end, default, defects)
         child.section = f"{prefix}{number}"
         part.children.append(child)
 
@@ -134,8 +163,13 @@ def _open_message(part: Part, defects: Defects) -> None:
     if part.encoding in ("base64", "quoted-printable"):
         src = transfer_encoding.decoded(src, start, end, part.encoding, defects)
         start, end = 0, len(src)
-    fields = header.split(src, start, end, defects)
-    child = _part(src, end, fields, "text/plain", defects)
+    own: Defects = {}
+    fields = header.split(src, start, end, own)
+    child = part_of(src, end, fields, "text/plain", own)
+    child.head = start
+    if own:
+        child.doubtful = fields
+        defects.update(own)
     child.section = part.section if child.kind.startswith("multipart/") else f"{part.section}.1"
     child.header = fields
     part.children = [child]
@@ -147,12 +181,12 @@ def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tu
     found: list[tuple[int, int]] = []
     closed = False
     if boundary:
-        found, closed = _between(part.src, part.start, part.end, boundary, limit, defects)
+        found, closed = _between(part, boundary, limit, defects)
     if not found and not closed:
         stop = min(part.end, part.start + _MAX_GUESS_BYTES)
         guess = _LIKE_DELIMITER.search(part.src, max(part.start - 1, 0), stop)
         if guess is not None:
-            found, closed = _between(part.src, part.start, part.end, guess[1].rstrip(), limit, defects)
+            found, closed = _between(part, guess[1].rstrip(), limit, defects)
             if found:
                 defects[Defect.BOUNDARY_GUESSED] = None
     if not found and not closed:
@@ -163,11 +197,11 @@ def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tu
     return found
 
 
-def _between(
-    src: bytes, start: int, end: int, boundary: bytes, limit: int, defects: Defects
-) -> tuple[list[tuple[int, int]], bool]:
+def _between(part: Part, boundary: bytes, limit: int, defects: Defects) -> tuple[list[tuple[int, int]], bool]:
     """The ranges between the delimiters, and whether the last one was a closing delimiter."""
+    src, start, end = part.src, part.start, part.end
     charge((end - start) // _SEARCH_IS_FASTER)
+    part.boundary = boundary
     delimiter = b"--" + boundary
     found: list[tuple[int, int]] = []
     begin = -1
@@ -183,7 +217,9 @@ def _between(
             defects[Defect.BOUNDARY_MALFORMED] = None
         if begin >= 0:
             found.append((begin, max(begin, at - 2 if src[at - 2 : at] == b"\r\n" else at - 1)))
-        begin = tail.end()
+        else:
+            part.preamble_end = at
+        part.epilogue = begin = tail.end()
         if tail[1] is not None:
             return found, True
         if len(found) >= limit:
@@ -191,6 +227,7 @@ def _between(
             return found, True
     if begin >= 0:
         found.append((begin, end))
+        part.epilogue = end
     return found, False
 
 

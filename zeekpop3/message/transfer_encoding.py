@@ -16,7 +16,7 @@ from functools import lru_cache
 import pybase64
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import comments
+from zeekpop3.message import comments, yenc
 from zeekpop3.message.budget import charge
 from zeekpop3.message.uuencode import uudecoded
 
@@ -33,6 +33,8 @@ _NAMES = {
     }.items()
     for name in names.split()
 }
+YENC = "=yenc"  # no name that a mail can give: few programs know it as a transfer encoding
+KNOWN = frozenset(_NAMES.values())
 _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _WHITE_SPACE = b"\r\n \t\v\f"
@@ -44,6 +46,7 @@ _BASE64_LINE = re.compile(rb"\n[ \t]*+(?=[A-Za-z0-9+/=]{40})[A-Za-z0-9+/]++={0,2
 _DIGIT = re.compile(rb"[A-Za-z0-9+/]")
 _UP_TO_PADDING = re.compile(rb"([^=]++)(=[^A-Za-z0-9+/]*+)?+")
 _WORDS = re.compile(rb"\S[ \t]++\S")
+_NO_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|\r?\Z)")
 _ODD_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
 _SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 
@@ -54,10 +57,21 @@ def name_of(value: str) -> str:
 
 
 @lru_cache(maxsize=256)
+def is_word(value: str) -> bool:
+    """Whether a value is one word, as RFC 2045 has it: programs differ in what they make of other values."""
+    return _TOKEN.fullmatch(value.strip().lower()) is not None
+
+
+@lru_cache(maxsize=256)
 def _name_of(value: str) -> str:
     match = _TOKEN.search(comments.without(value).lower())
     name = match[0] if match is not None else ""
     return _NAMES.get(name, name)
+
+
+def names_in(value: str) -> list[str]:
+    """Each encoding that a value names."""
+    return [_NAMES[word] for word in _TOKEN.findall(value[:_MAX_NAME].lower()) if word in _NAMES]
 
 
 def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -> bytes:
@@ -69,9 +83,13 @@ def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -
     if encoding == "":
         return data
     if encoding == "quoted-printable":
+        if _NO_CODE.search(data) is not None:
+            defects[Defect.QUOTED_PRINTABLE_BROKEN] = None
         return binascii.a2b_qp(_with_plain_soft_breaks(data))
     if encoding == "uuencode":
         return uudecoded(data, defects)
+    if encoding == YENC:
+        return yenc.decoded(data)
     defects[Defect.ENCODING_UNKNOWN] = None
     return data
 
