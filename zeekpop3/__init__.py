@@ -24,8 +24,19 @@ if TYPE_CHECKING:
     from zeekpop3.session import Connection
     from zeekpop3.store.read import read, read_attachments, read_commands, read_emails, read_sessions
     from zeekpop3.tables import Privacy
+    from zeekpop3.views.api import eml, export, mails, prune, queries, query, report, sql, transcript, verify
 
 _EXPORTS = {
+    "verify": "zeekpop3.views.api",
+    "transcript": "zeekpop3.views.api",
+    "sql": "zeekpop3.views.api",
+    "report": "zeekpop3.views.api",
+    "query": "zeekpop3.views.api",
+    "queries": "zeekpop3.views.api",
+    "prune": "zeekpop3.views.api",
+    "mails": "zeekpop3.views.api",
+    "export": "zeekpop3.views.api",
+    "eml": "zeekpop3.views.api",
     "Connection": "zeekpop3.session",
     "Counters": "zeekpop3.pipeline.settings",
     "Follower": "zeekpop3.follow",
@@ -48,14 +59,24 @@ __all__ = [
     "Privacy",
     "Settings",
     "__version__",
+    "eml",
+    "export",
     "hunt",
+    "mails",
     "parse",
+    "prune",
+    "queries",
+    "query",
     "read",
     "read_attachments",
     "read_commands",
     "read_emails",
     "read_sessions",
+    "report",
     "run",
+    "sql",
+    "transcript",
+    "verify",
 ]
 
 

@@ -46,15 +46,12 @@ def export(
     state file for each destination. If a run is killed, at most the last 1,000 mails that it printed are
     exported again.
     """
-    from zeekpop3.views.export.formats import export_lines
-    from zeekpop3.views.export.state import ExportState
+    from zeekpop3.views.api import export_batches
 
-    filtered = bool(select.user or select.since or select.until)
-    exclusive("--state", state, "--user, --since or --until", filtered)
+    exclusive("--state", state, "--user, --since or --until", any(select.given().values()))
     count = 0
-    with ExportState(state) as exported:
-        for lines in export_lines(directory, as_, exported, select.filters() if filtered else None):
-            write(lines, tabs=True)
-            sys.stdout.flush()
-            count += sum(not line.startswith("#") for line in lines)
+    for lines in export_batches(directory, as_, state=state, **select.given()):
+        write(lines, tabs=True)
+        sys.stdout.flush()
+        count += sum(not line.startswith("#") for line in lines)
     say(f"{plural(count, 'mail')} exported")

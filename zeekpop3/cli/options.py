@@ -5,12 +5,11 @@ A command takes a group of options, a dataclass, as one parameter; its fields be
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -192,13 +191,15 @@ class SpanOptions:
     ] = None
     until: Annotated[str | None, _filter("Before this time.", "TIME")] = None
 
-    def filters(self, now: dt.datetime | None = None, **others: Any) -> Filters:
-        """The filters; `others` are further fields of them. Raises QueryError for an invalid time."""
-        from zeekpop3.store.filters import Filters, instant
+    def given(self) -> Any:
+        """The options by name, as the functions of the API take them."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
-        now = now or dt.datetime.now(dt.UTC)
-        since, until = (None if time is None else instant(time, now) for time in (self.since, self.until))
-        return Filters(user=self.user, since=since, until=until, **others)
+    def filters(self) -> Filters:
+        """The filters. Raises QueryError for an invalid time."""
+        from zeekpop3.store.filters import Filters
+
+        return Filters(**self.given())
 
 
 @dataclass(slots=True)
@@ -231,14 +232,9 @@ class MailOptions(SpanOptions):
 
     def mail_filters(self, directory: Path) -> Filters:
         """The filters for the tables in `directory`. Raises QueryError for an invalid time or hash."""
-        from zeekpop3.views.select import CONDITIONS, matching_mails
+        from zeekpop3.views.api import mail_filters
 
-        names = ("sender", "subject", "attachment", "incomplete")
-        filters = self.filters(**{name: getattr(self, name) for name in names})
-        conditions = {name: value for name in CONDITIONS if (value := getattr(self, name))}
-        if conditions:
-            filters = replace(filters, keys=matching_mails(directory, conditions, filters))
-        return filters
+        return mail_filters(directory, **self.given())
 
 
 @dataclass(slots=True)

@@ -89,7 +89,7 @@ def transcript(
     ] = False,
 ) -> None:
     """Print the dialogue of client and server, one connection after the other."""
-    from zeekpop3.views.transcript import transcript as lines_of
+    from zeekpop3.views.api import transcript as lines_of
 
     problems = Problems()
     write(lines_of(logs, uid=uid, data=not no_data, on_error=problems))

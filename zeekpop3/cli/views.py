@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,21 +111,20 @@ def eml(
     start with a header field X-Zeekpop3-Fidelity: trimmed. An mbox file has LF line ends and quotes lines
     that start with "From ".
     """
-    from zeekpop3.views.eml import export, write_mbox
+    from zeekpop3.views.api import eml as write_mails
 
     exclusive("--mbox", mbox, "--out", out)
     exclusive("--mbox", mbox, "--attachments", attachments)
-    if out is None and mbox is None:
+    where = mbox or out
+    if where is None:
         raise UsageError("missing option --out DIR or --mbox FILE")
-    filters, keys = select.mail_filters(directory), mails or []
-    if mbox is not None:
-        written = write_mbox(directory, mbox, filters, keys=keys)
-    else:
-        written = export(directory, out or "", filters, keys=keys, attachments=attachments)
+    written = write_mails(
+        directory, where, mails or (), mbox=mbox is not None, attachments=attachments, **select.given()
+    )
     if not written:
-        _explain_nothing(directory, filters)
+        _explain_nothing(directory, select.mail_filters(directory))
         return
-    say(f"{written} -> {mbox or out}")
+    say(f"{written} -> {where}")
     if written.without_raw:
         raise Exit(1)
 
@@ -169,18 +167,11 @@ def report(
     The page is one file. It loads nothing from the network and runs nothing from a mail. It contains mail:
     only its owner can read it.
     """
+    from zeekpop3.views.api import report as write_report
     from zeekpop3.views.format import plural
-    from zeekpop3.views.report.page import write_report
 
-    now = dt.datetime.now(dt.UTC)
     listing = write_report(
-        directory,
-        output,
-        filters=select.filters(now),
-        limit=limit,
-        body=not no_body,
-        max_bytes=max_size << 20,
-        now=now,
+        directory, output, limit=limit, body=not no_body, max_bytes=max_size << 20, **select.given()
     )
     parts = [plural(listing.listed - listing.previews, "mail")]
     parts += [f"{plural(listing.previews, 'preview')} (TOP)"] if listing.previews else []
@@ -203,22 +194,19 @@ def prune(
 
     On a terminal it asks first; elsewhere --yes is required.
     """
-    from zeekpop3.store.prune import keep_days, newest_day
-    from zeekpop3.store.prune import prune as remove
+    from zeekpop3.store.prune import newest_day
+    from zeekpop3.views.api import prune as remove
     from zeekpop3.views.format import plural
 
-    days_kept = keep_days(keep)
-    newest = newest_day(directory) or dt.date.min
-    now = dt.datetime.combine(newest, dt.time(), dt.UTC)
-    old = remove(directory, days_kept, now, dry_run=True)
+    old = remove(directory, keep, dry_run=True)
     write(str(folder) for folder in old)
     days = plural(len({folder.name for folder in old}), "day")
     if dry_run or not old:
-        say(f"{days} would be removed from {directory}; the newest day is {newest}")
+        say(f"{days} would be removed from {directory}; the newest day is {newest_day(directory)}")
         return
     if not yes and not _confirmed(f"Remove {days} from {directory}?"):
         raise Exit(2)
-    remove(directory, days_kept, now)
+    remove(directory, keep)
     say(f"{days} removed from {directory}")
 
 

@@ -16,6 +16,7 @@ def hunt(
     path: str | Path,
     indicators: str | Path | Iterable[str | Path] = (),
     *,
+    values: str | Iterable[str] = (),
     rules: str | Path | Iterable[str | Path] = (),
     user: str | None = None,
     since: Time | None = None,
@@ -25,20 +26,26 @@ def hunt(
     """Search the mails in the tables of a folder for indicators, and by YARA rules.
 
         hits = zeekpop3.hunt("tables", "indicators.intel")
+        hits = zeekpop3.hunt("tables", values=["evil.example", "203.0.113.0/24"])
         hits.table.to_pandas()       # one row for each hit
         hits.undecided.to_pandas()   # mails without a hit of which bytes are missing
 
-    `indicators` are files: Zeek intel files, CSV files with a header, or one indicator per line. `rules` are
-    files of YARA rules. `user`, `since` and `until` say which mails are searched (default: all). A line that
-    cannot be used is reported to `on_error`; without it, it raises. Raises IndicatorError for a file that
-    cannot be used, QueryError if the tables cannot be read.
+    `indicators` are files: Zeek intel files, CSV files with a header, or one indicator per line. `values` are
+    indicators themselves, as in the lines of a list. `rules` are files of YARA rules. `user`, `since` and
+    `until` say which mails are searched (default: all). A line that cannot be used is reported to `on_error`;
+    without it, it raises. Raises IndicatorError for a file that cannot be used, QueryError if the tables
+    cannot be read.
     """
     from zeekpop3.detect.search import search
+    from zeekpop3.log.find import each_path
     from zeekpop3.store.filters import Filters
 
     filters = Filters(user=user, since=since, until=until)
-    return search(path, _files(indicators), rules=_files(rules), filters=filters, on_error=on_error)
-
-
-def _files(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
-    return [given] if isinstance(given, (str, Path)) else list(given)
+    return search(
+        path,
+        each_path(indicators),
+        values=[values] if isinstance(values, str) else values,
+        rules=each_path(rules),
+        filters=filters,
+        on_error=on_error,
+    )

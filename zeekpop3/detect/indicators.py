@@ -74,8 +74,10 @@ class Indicator:
     description: str | None = None
 
 
-def read_indicators(paths: Iterable[str | Path], on_error: OnError | None = None) -> list[Indicator]:
-    """The indicators of some files, each (type, key) once, in their order.
+def read_indicators(
+    paths: Iterable[str | Path], on_error: OnError | None = None, values: Iterable[str] = ()
+) -> list[Indicator]:
+    """The indicators of some files, and `values` as lines of a plain list; each (type, key) once, in order.
 
     Raises IndicatorError for a file that cannot be read or that holds no indicator. A line that cannot be
     used is reported to `on_error` and skipped; without `on_error` it raises.
@@ -87,6 +89,8 @@ def read_indicators(paths: Iterable[str | Path], on_error: OnError | None = None
             raise IndicatorError(path, _NOTHING)
         for indicator in listed:
             found.setdefault((indicator.type, indicator.key), indicator)
+    for indicator in _read_lines(Path("values"), values, on_error, plain=True):
+        found.setdefault((indicator.type, indicator.key), indicator)
     return list(found.values())
 
 
@@ -101,10 +105,12 @@ def _read_file(path: Path, on_error: OnError | None) -> Iterator[Indicator]:
         raise IndicatorError(path, reason(error)) from error
 
 
-def _read_lines(path: Path, lines: Iterable[str], on_error: OnError | None) -> Iterator[Indicator]:
+def _read_lines(
+    path: Path, lines: Iterable[str], on_error: OnError | None, *, plain: bool = False
+) -> Iterator[Indicator]:
     columns: dict[str, int] | None = None
     split: Callable[[str], list[str]] = _zeek_fields
-    first = True
+    first = not plain
     for number, line in enumerate(lines, 1):
         if line.startswith("#fields"):
             columns, split = _columns(line.split("\t")[1:]), _zeek_fields

@@ -20,13 +20,14 @@ def search(
     path: str | Path,
     indicators: Iterable[str | Path] = (),
     *,
+    values: Iterable[str] = (),
     rules: Iterable[str | Path] = (),
     filters: Filters | None = None,
     on_error: OnError | None = None,
 ) -> Hits:
     """See `zeekpop3.hunt`; `filters` say which mails are searched."""
 
-    listed = read_indicators(indicators, on_error)
+    listed = read_indicators(indicators, on_error, values)
     scanner = Scanner(rules) if (rules := list(rules)) else None
 
     def attempt() -> Hits:

@@ -17,6 +17,7 @@ from zeekpop3.follow.catalogue import Waker
 from zeekpop3.follow.output import Output
 from zeekpop3.follow.reading import Reader, day_of
 from zeekpop3.follow.state import DamagedStateError, Options, State, load, save
+from zeekpop3.log.find import each_path
 from zeekpop3.pipeline.settings import Counters
 from zeekpop3.store.merge import Swap, merge
 from zeekpop3.store.parquet import new_token
@@ -48,12 +49,12 @@ class Follower:
     """
 
     def __init__(
-        self, logs: Iterable[str | Path], out: str | Path, *, options: Options | None = None
+        self, logs: str | Path | Iterable[str | Path], out: str | Path, *, options: Options | None = None
     ) -> None:
         self.out = Path(out)
         self.options = options or Options()
         self.problems = reports.ProblemLog()
-        self._reader = Reader([Path(folder) for folder in logs], self.options, self.problems)
+        self._reader = Reader([Path(folder) for folder in each_path(logs)], self.options, self.problems)
         self._record_bytes = min(_RECORD_BYTES, self.options.max_memory // 8)
         self._stop = self._flush = False
         self._taken: tuple[list[tuple[str, pa.Table]], State] | None = None

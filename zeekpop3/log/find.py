@@ -19,14 +19,19 @@ from zeekpop3.log.header import LOG_PATH, read_head
 _NAME = re.compile(rf"{LOG_PATH}.*\.log([.-]\d[\d.-]*)?(\.gz)?")
 
 
-def find_logs(sources: Iterable[str | Path]) -> list[Path]:
+def each_path(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """Several paths; one alone need not be in a list."""
+    return [given] if isinstance(given, (str, Path)) else list(given)
+
+
+def find_logs(sources: str | Path | Iterable[str | Path]) -> list[Path]:
     """The event logs in `sources` (files, folders with all their subfolders, glob patterns), by time.
 
     Each file occurs once, even if it is named twice or by links. A file that is named itself may have any
     name; in folders only the names of event logs count. Raises LogError for a source without logs.
     """
     found: dict[tuple[int, int], Path] = {}
-    for source in sources:
+    for source in each_path(sources):
         paths = list(_paths(Path(source)))
         if not paths:
             raise LogError(source, f"no event log in this folder ({LOG_PATH}*.log or .log.gz)")

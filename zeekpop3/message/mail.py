@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.errors import UsageError
 from zeekpop3.message import attachments, bodies, dkim, header, links, mailboxes, parts, received, verdicts
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.budget import OverBudget, charge, of_mail
@@ -99,7 +100,8 @@ class Mail:
 def parse(
     raw: bytes, *, complete: bool = True, exact: bool = True, preview: bool = False, content: bool = False
 ) -> Mail:
-    """The record of the mail `raw`. Never raises; what is wrong with the mail is in `defects`.
+    """The record of the mail `raw`. What is wrong with it is in `defects`; only text instead of
+    bytes raises, a UsageError.
 
     `complete`: False if the end of the mail was not captured (TOP, a lost connection); a missing end is then
     reported as `truncated`. `exact`: False if `raw` is not byte for byte what the server sent; bodies of DKIM
@@ -108,6 +110,8 @@ def parse(
     without text, as nobody can tell a header that was fetched alone. `content`: keep the decoded content of
     attachments.
     """
+    if isinstance(raw, str):
+        raise UsageError("a mail is bytes, and not text: open its file with mode 'rb'")
     mail = Mail()
     defects: Defects = {}
     try:

@@ -16,8 +16,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import get_args
 
-from zeekpop3.errors import LogError, OutputError
+from zeekpop3.errors import LogError, OutputError, UsageError
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, OnError, chunks
 from zeekpop3.log.find import find_logs
@@ -40,7 +41,7 @@ Progress = Callable[[int, int, int], None]
 
 
 def run(
-    logs: Iterable[str | Path],
+    logs: str | Path | Iterable[str | Path],
     out: str | Path,
     *,
     mode: Mode = "new",
@@ -57,8 +58,10 @@ def run(
     processes; None for as many as there are cores and work. Input that cannot be read is reported to
     `on_error` (default: a warning of the logger "zeekpop3") and counted in `problems`; the rest is used.
     Raises LogError if there is nothing to read, OutputError if `out` cannot be used, or contains a log that
-    would be appended.
+    would be appended, UsageError for an unknown mode.
     """
+    if mode not in get_args(Mode):
+        raise UsageError(f"unknown mode {mode!r}; modes: {', '.join(get_args(Mode))}")
     paths = find_logs(logs)
     if mode == "append" and not force:
         refuse_repeated(paths, Path(out))

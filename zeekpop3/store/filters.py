@@ -1,14 +1,14 @@
 """Which rows are meant: filters that the Parquet reader applies, so that only these rows are read.
 
-A time is a datetime or date (UTC if it has no zone), ISO 8601 text, or seconds since the epoch as in Zeek's
-logs.
+A time is a datetime or date (UTC if it has no zone), ISO 8601 text, seconds since the epoch as in Zeek's
+logs, or "90m", "12h", "7d", "2w": so long before now.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -48,6 +48,16 @@ class Filters:
     uid_start: str | None = None
     trans_depth: int | None = None
     keys: frozenset[tuple[str, int]] | None = None
+
+    def __post_init__(self) -> None:
+        """Times become datetimes, once: "7d" is before the time at which the filters are made."""
+        for name in ("since", "until"):
+            if (time := getattr(self, name)) is not None:
+                object.__setattr__(self, name, instant(time))
+
+    def with_keys(self, keys: frozenset[tuple[str, int]]) -> Filters:
+        """The same, and one of these mails."""
+        return replace(self, keys=keys)
 
 
 def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression | None:
@@ -92,7 +102,7 @@ def hash_column(digest: str) -> tuple[str, str]:
 
 
 def instant(value: Time, now: dt.datetime | None = None) -> dt.datetime:
-    """The time in UTC that a user means; with `now`, also "90m", "12h", "7d" before it.
+    """The time in UTC that a user means; "90m", "12h", "7d" are so long before `now` (default: the present).
 
     Raises QueryError if it is not a time.
     """
@@ -105,12 +115,12 @@ def instant(value: Time, now: dt.datetime | None = None) -> dt.datetime:
             return _EPOCH + dt.timedelta(microseconds=round(value * 1_000_000))
         text = value.strip()
         ago = _AGO.fullmatch(text)
-        if ago and now is not None:
-            return instant(now) - dt.timedelta(seconds=int(ago[1]) * _AGO_S[ago[2]])
+        if ago:
+            return (now or dt.datetime.now(dt.UTC)) - dt.timedelta(seconds=int(ago[1]) * _AGO_S[ago[2]])
         if re.fullmatch(r"\d{9,10}(\.\d+)?", text):
             return instant(float(text))
         return instant(dt.datetime.fromisoformat(text))
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, AttributeError) as error:
         raise QueryError(
-            f"invalid time {value!r}: expected an ISO 8601 date such as 2024-06-24T12:00"
+            f"invalid time {value!r}: expected an ISO 8601 date such as 2024-06-24T12:00, or 12h, 7d"
         ) from error

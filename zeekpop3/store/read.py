@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, reduce
 from operator import and_
@@ -44,7 +44,7 @@ class ReadOptions(TypedDict, total=False):
     The others are filters, see `filters.Filters`.
     """
 
-    columns: Sequence[str] | None
+    columns: str | Iterable[str] | None
     limit: int | None
     user: str | None
     sender: str | None
@@ -55,18 +55,30 @@ class ReadOptions(TypedDict, total=False):
     incomplete: bool
 
 
+_FILTERS = "filters: " + ", ".join(sorted(ReadOptions.__annotations__.keys() - {"columns", "limit"}))
+
+
 def read(path: str | Path, table: str, **options: Unpack[ReadOptions]) -> pd.DataFrame:
     """Rows of a table of an output folder, in the table's order.
 
     Integers and booleans have pandas' nullable types (unknown is <NA>), times are datetime64[us, UTC],
-    lists and structs are Python lists and dicts. Raises QueryError if there are no tables, or a column or
-    filter does not exist in the table.
+    lists and structs are Python lists and dicts. Raises QueryError if there are no tables, or the table, a
+    column or a filter does not exist.
     """
     chosen: dict[str, Any] = dict(options)
-    columns, limit = chosen.pop("columns", None), chosen.pop("limit", None)
-    if columns is None:
-        columns = [column.name for column in TABLES[table].columns if column.name != "raw"]
-    return to_pandas(read_table(path, table, columns, Filters(**chosen), limit=limit))
+    wanted, limit = columns_of(table, chosen.pop("columns", None)), chosen.pop("limit", None)
+    if unknown := chosen.keys() - ReadOptions.__annotations__.keys():
+        raise QueryError(f"unknown filter {', '.join(sorted(unknown))}; {_FILTERS}")
+    return to_pandas(read_table(path, table, wanted, Filters(**chosen), limit=limit))
+
+
+def columns_of(table: str, given: str | Iterable[str] | None) -> list[str]:
+    """The columns to read: those `given`, or all of the table but `raw`. Raises QueryError for the table."""
+    if table not in TABLES:
+        raise QueryError(f"no table {table!r}; tables: {', '.join(TABLES)}")
+    if given is None:
+        return [column.name for column in TABLES[table].columns if column.name != "raw"]
+    return [given] if isinstance(given, str) else list(given)
 
 
 def read_emails(path: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:

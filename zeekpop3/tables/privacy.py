@@ -31,6 +31,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from zeekpop3.errors import UsageError
+
 if TYPE_CHECKING:
     from zeekpop3.message.dkim import Signature
 
@@ -58,7 +60,7 @@ class Privacy:
 
     def __post_init__(self) -> None:
         if self.hash_key is not None and not self.hash_key:
-            raise ValueError("the key for hashing users is empty")
+            raise UsageError("the key for hashing users is empty")
 
     @property
     def keeps_links(self) -> bool:

@@ -67,7 +67,7 @@ def _line(kind: str, command: str | None, text: str) -> str:
 
 
 def transcript(
-    logs: Iterable[str | Path],
+    logs: str | Path | Iterable[str | Path],
     *,
     uid: str | None = None,
     data: bool = True,

@@ -1,0 +1,280 @@
+"""What the commands do, for programs: questions as DataFrames, exports, files, retention.
+
+Tables are the folder that `run` or a follower wrote. Every function that looks at mails takes the filters of
+its command; times are as in `filters.Time`, "7d" and "12h" (before now) among them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from zeekpop3.errors import LogError, QueryError, UsageError, ZeekPop3Error
+from zeekpop3.log.find import each_path
+from zeekpop3.store.filters import Filters, Time
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zeekpop3.detect.keys import Keys
+    from zeekpop3.views.eml import ExportSummary
+    from zeekpop3.views.report.mails import Listing
+
+Logs = Mapping[str, str | Path]
+"""Zeek's other logs by the name of their view: {"http": "http.log"}; files, folders or globs."""
+
+
+class Span(TypedDict, total=False):
+    """`user`: the complete name, case ignored. `since` is inclusive, `until` exclusive."""
+
+    user: str | None
+    since: Time | None
+    until: Time | None
+
+
+class MailFilters(Span, total=False):
+    """All that are given must match.
+
+    `sender`, `recipient` (To, Cc, Bcc), `subject`, `text`, `url`, `attachment_name`: contain a text, case
+    ignored. `site`: a site or host of an address or of a link. `thread`: the Message-ID or UID/DEPTH of a
+    mail of the conversation. `ip`: of the client, the server or a relay. `extension`: of an attachment's
+    name. `attachment`: MD5, SHA-1 or SHA-256 of an attachment. `incomplete`, `has_attachment`: only such.
+    """
+
+    sender: str | None
+    recipient: str | None
+    subject: str | None
+    text: str | None
+    url: str | None
+    site: str | None
+    thread: str | None
+    ip: str | None
+    has_attachment: bool
+    attachment_name: str | None
+    extension: str | None
+    attachment: str | None
+    incomplete: bool
+
+
+def mail_filters(tables: str | Path, **filters: Unpack[MailFilters]) -> Filters:
+    """The filters as the tables are read with. Raises QueryError for an invalid time, hash or name."""
+    from zeekpop3.views.select import CONDITIONS, matching_mails
+
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value not in (None, False)}
+    plain = {name: given.pop(name) for name in Filters.__slots__ if name in given}
+    if unknown := given.keys() - CONDITIONS.keys():
+        raise QueryError(f"unknown filter {', '.join(sorted(unknown))}")
+    found = Filters(**plain)
+    return found.with_keys(matching_mails(tables, given, found)) if given else found
+
+
+# -- questions -----------------------------------------------------------------------------------------
+
+
+def sql(
+    tables: str | Path, statement: str, *, logs: Logs | None = None, limit: int | None = None
+) -> pd.DataFrame:
+    """The answer to an SQL statement (DuckDB) over the tables, at most `limit` rows of it.
+
+    Each table is a view of its name, with `day`; so is each of `logs`. The statement can neither read nor
+    write anything else. Raises QueryError, and LogError for a log that cannot be read.
+    """
+    import pyarrow as pa
+
+    from zeekpop3.store.read import to_pandas
+    from zeekpop3.views.sql import Database
+
+    with Database(tables, logs) as database:
+        columns, batches = database.stream(statement, limit)
+        found = list(batches)
+    if not found:
+        import pandas as pd
+
+        return pd.DataFrame(columns=columns)
+    return to_pandas(pa.Table.from_batches(found))
+
+
+def query(
+    tables: str | Path, name: str, *, logs: Logs | None = None, limit: int | None = None
+) -> pd.DataFrame:
+    """The answer to a ready query, such as "suspicious"; `queries` names all. Raises QueryError, LogError."""
+    from zeekpop3.views.questions import question_sql
+
+    return sql(tables, question_sql(name, logs or {}), logs=logs, limit=limit)
+
+
+def queries() -> dict[str, str]:
+    """The ready queries: what each answers, by its name; with the logs that it needs."""
+    from zeekpop3.views.questions import QUESTIONS
+
+    return {name: f"{each.description} {each.options}".strip() for name, each in QUESTIONS.items()}
+
+
+def mails(
+    tables: str | Path,
+    *,
+    columns: str | Iterable[str] | None = None,
+    limit: int | None = None,
+    **filters: Unpack[MailFilters],
+) -> pd.DataFrame:
+    """The mails that `show` lists, newest first; columns of `emails` (default: all but `raw`).
+
+    Raises QueryError.
+    """
+    from zeekpop3.store.read import columns_of, read_table, to_pandas
+
+    wanted = columns_of("emails", columns)
+    found = read_table(
+        tables, "emails", wanted, mail_filters(tables, **filters), limit=limit, newest_first=True
+    )
+    return to_pandas(found)
+
+
+def verify(
+    tables: str | Path,
+    *,
+    dns: str | Path | Iterable[str | Path] = (),
+    keys: str | Path | Iterable[str | Path] | Keys = (),
+    **span: Unpack[Span],
+) -> pd.DataFrame:
+    """A row for each DKIM signature of each mail, newest first: see `detect.verify.Verdict`.
+
+    `dns`: Zeek's dns.log, files, folders or globs; `keys`: files of keys, or `detect.keys.Keys`. Raises
+    QueryError, LogError and KeyFileError.
+    """
+    import pandas as pd
+
+    from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys
+    from zeekpop3.detect.verify import Verdict, verify
+
+    if not isinstance(keys, Keys):
+        keys = Keys(key for path in each_path(keys) for key in read_keys(path))
+    for path in each_path(dns):
+        for key in keys_of_dns_log(path):
+            keys.add(key)
+    found = verify(tables, keys, span_filters(**span))
+    return pd.DataFrame([tuple(one) for one in found], columns=list(Verdict._fields))
+
+
+# -- exports and files ---------------------------------------------------------------------------------
+
+
+def export(
+    tables: str | Path, as_: str = "ecs", *, state: str | Path | None = None, **span: Unpack[Span]
+) -> Iterator[str]:
+    """The mails as lines for other systems: `as_` is "ecs", "ocsf", "json", "zeek" or "zeek-json".
+
+    `state`: a file that remembers what was exported, so that each mail is exported once, also beside a
+    follower; a mail counts as exported when a later line is asked for. It excludes filters. Raises
+    UsageError, QueryError, OutputError.
+    """
+    for lines in export_batches(tables, as_, state=state, **span):
+        yield from lines
+
+
+def export_batches(
+    tables: str | Path, as_: str = "ecs", *, state: str | Path | None = None, **span: Unpack[Span]
+) -> Iterator[list[str]]:
+    """As `export`, some lines at a time: when the next are asked for, these are entered into `state`."""
+    from zeekpop3.views.export import ExportFormat
+    from zeekpop3.views.export.formats import export_lines
+    from zeekpop3.views.export.state import ExportState
+
+    if as_ not in list(ExportFormat):
+        raise UsageError(f"unknown format {as_!r}; formats: {', '.join(ExportFormat)}")
+    filters = span_filters(**span) if any(value is not None for value in span.values()) else None
+    if state is not None and filters is not None:
+        raise UsageError("use either a state or filters, not both")
+    with ExportState(state) as exported:
+        yield from export_lines(tables, ExportFormat(as_), exported, filters)
+
+
+def eml(
+    tables: str | Path,
+    out: str | Path,
+    mails: str | Iterable[str] = (),
+    *,
+    mbox: bool = False,
+    attachments: bool = False,
+    **filters: Unpack[MailFilters],
+) -> ExportSummary:
+    """Write mails as .eml files with a manifest into the folder `out`, or all into the one file `out`
+    (`mbox`).
+
+    `mails`: their UID/DEPTH; else those that match the filters. `attachments`: also these, named by their
+    SHA-256 (not with `mbox`). Returns the counts. Raises QueryError, OutputError, UsageError.
+    """
+    from zeekpop3.views.eml import export as write_files
+    from zeekpop3.views.eml import write_mbox
+
+    if mbox and attachments:
+        raise UsageError("an mbox file has no attachments beside it")
+    keys = [mails] if isinstance(mails, str) else list(mails)
+    wanted = mail_filters(tables, **filters)
+    if mbox:
+        return write_mbox(tables, out, wanted, keys=keys)
+    return write_files(tables, out, wanted, keys=keys, attachments=attachments)
+
+
+def report(
+    tables: str | Path,
+    out: str | Path = "report.html",
+    *,
+    limit: int = 10_000,
+    body: bool = True,
+    max_bytes: int = 25 << 20,
+    **span: Unpack[Span],
+) -> Listing:
+    """Write one page for the browser. At most `limit` mails are listed, newest first; `body=False` leaves out
+    their texts; `max_bytes` bounds the part of the page that they take.
+
+    Raises QueryError, OutputError.
+    """
+    from zeekpop3.views.report.page import write_report
+
+    filters, now = span_filters(**span), dt.datetime.now(dt.UTC)
+    return write_report(tables, out, filters=filters, limit=limit, body=body, max_bytes=max_bytes, now=now)
+
+
+def prune(tables: str | Path, keep: str | int, *, dry_run: bool = False) -> list[Path]:
+    """Remove the days that are older than `keep` ("90d", "12w", "2y", or days) before the newest day; returns
+    their folders.
+
+    Raises QueryError, OutputError.
+    """
+    from zeekpop3.store.prune import keep_days, newest_day
+    from zeekpop3.store.prune import prune as remove
+
+    newest = newest_day(tables) or dt.date.min
+    now = dt.datetime.combine(newest, dt.time(), dt.UTC)
+    return remove(tables, keep_days(str(keep)), now, dry_run=dry_run)
+
+
+def transcript(
+    logs: str | Path | Iterable[str | Path],
+    *,
+    uid: str | None = None,
+    data: bool = True,
+    on_error: Callable[[LogError], None] | None = None,
+) -> Iterator[str]:
+    """The dialogue of each connection in event logs, as lines of text.
+
+    Nothing in them is escaped: use `repr`, or a file. `uid`: only this connection. `data=False` leaves out
+    messages and other multi-line responses. What cannot be read goes to `on_error`; without it, it raises
+    LogError.
+    """
+    from zeekpop3.views.transcript import transcript as lines_of
+
+    def refuse(error: ZeekPop3Error) -> None:
+        raise error
+
+    return lines_of(logs, uid=uid, data=data, on_error=on_error or refuse)
+
+
+def span_filters(**span: Unpack[Span]) -> Filters:
+    """The filters of a user and a span of time. Raises QueryError for an invalid time or name."""
+    if unknown := span.keys() - Span.__annotations__.keys():
+        raise QueryError(f"unknown filter {', '.join(sorted(unknown))}")
+    return Filters(**span)
