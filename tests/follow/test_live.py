@@ -103,8 +103,8 @@ def test_live(zeek: str, scripts: Path, root: Path, place: Path) -> None:
     found = tables(out)
     retrieved = [mail for mail in found["emails"] if mail["command"] == "RETR"]
     for mail in retrieved:
-        said = {name: mail[name] for name in ("uid", "msg_num", "complete", "missing_bytes", "defects")}
-        assert mail["complete"] and mail["fidelity"] == "exact" and mail["msg_num"], said
+        about = {name: mail[name] for name in ("uid", "msg_num", "complete", "missing_bytes", "defects")}
+        assert mail["complete"] and mail["fidelity"] == "exact" and mail["msg_num"], about
         assert mail["raw"] == held[mail["user"]][mail["msg_num"] - 1]
     for user, messages in held.items():
         seen = [mail["msg_num"] for mail in retrieved if mail["user"] == user]

@@ -15,7 +15,7 @@ import pytest
 from support.growing import Expected, Notes, assert_same, tables
 from support.traffic.eventlog import log_header
 from zeekpop3.errors import OutputError
-from zeekpop3.follow import Follower, Options, follower
+from zeekpop3.follow import Follower, Options, follower, state
 from zeekpop3.follow.output import Output
 
 QUICK = Options(flush_s=0.05, interval_s=0.05, poll=True)
@@ -87,7 +87,7 @@ def test_a_full_disk(
         return wrapped
 
     if step == "save":
-        monkeypatch.setattr(follower, "save", failing(follower.save))
+        monkeypatch.setattr("zeekpop3.follow.follower.save", failing(state.save))
     else:
         monkeypatch.setattr(Output, step, failing(getattr(Output, step)))
     out = tmp_path / "out"

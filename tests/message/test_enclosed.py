@@ -86,10 +86,8 @@ def test_signature_of_a_message_inside() -> None:
     """A forwarded mail is often whole: its signed body is checked as well."""
     body = b"hello\r\n"
     digest = base64.b64encode(hashlib.sha256(body).digest())
-    signature = (
-        b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=a.example; s=x; b=YWJj; bh=" + digest
-    )
-    raw = mixed(forwarded(signature + b"\r\n\r\nhello\r\n"))
+    field = b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=a.example; s=x; b=YWJj; bh=" + digest
+    raw = mixed(forwarded(field + b"\r\n\r\nhello\r\n"))
     (signature,) = check(raw).enclosed[0].dkim
     assert signature[:4] == ("a.example", "x", "rsa-sha256", "pass")
 

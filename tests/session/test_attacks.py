@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from support.dialogues import Outcome, fed
@@ -52,7 +54,7 @@ def test_loss_whole_response(listed: bool, first: int) -> None:
     talk = HELLO + LOGIN + (LIST if listed else []) + BOTH + BYE
     at = len(HELLO + LOGIN) + 2 * listed + 2 * first - 1
     out = seen(talk, lost=(at,))
-    mails = [(1, M1, True, []), (2, M2, True, [])]
+    mails: list[Any] = [(1, M1, True, []), (2, M2, True, [])]
     mails[first - 1] = (first, b"", False, ["answer_missing"])
     assert brief(out) == mails
     size = len(talk[at][1])

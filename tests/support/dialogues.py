@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from support.traffic import pop3, rows, tcp, truth
 from zeekpop3.session import Command, Connection, ConnId, Rows, Session, Transfer
@@ -32,8 +33,12 @@ def fed(batches: Iterable[Rows], *, finish: str = "open", **options: int) -> Out
     outcome = Outcome()
     events = [event for batch in batches for event in connection.receive(batch)]
     for event in [*events, *connection.finish(finish)]:
-        kind = {Transfer: outcome.transfers, Command: outcome.commands, Session: outcome.sessions}
-        kind[type(event)].append(event)  # type: ignore[index]
+        kind: dict[type, list[Any]] = {
+            Transfer: outcome.transfers,
+            Command: outcome.commands,
+            Session: outcome.sessions,
+        }
+        kind[type(event)].append(event)
     return outcome
 
 

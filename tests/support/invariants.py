@@ -36,7 +36,7 @@ def check(raw: bytes, *, complete: bool = True) -> Mail:
     for message in mail.enclosed:
         _record(message)
         assert _PART.fullmatch(message.part) is not None
-        assert message.attachments == message.enclosed == []
+        assert not message.attachments and not message.enclosed
         assert message.size is None or type(message.size) is int
     assert len({message.part for message in mail.enclosed}) == len(mail.enclosed)
     kept = [attachment.content is not None for attachment in mail.attachments]

@@ -49,7 +49,7 @@ class _Entity:
     """MIME_Entity: a message or part, which hands the lines of its body on to the part they belong to."""
 
     def __init__(self, parent: _Entity | None, marks: list[tuple[int, bytes]]) -> None:
-        self.depth = parent.depth + 1 if parent else 0
+        self.depth: int = parent.depth + 1 if parent else 0
         self.marks = marks
         self.in_header = True
         self.ended = False

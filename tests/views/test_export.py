@@ -21,9 +21,9 @@ from support.traffic.eventlog import log_header
 from zeekpop3.errors import OutputError
 from zeekpop3.follow import Follower, Options
 from zeekpop3.store.read import read_table
-from zeekpop3.views.export import ecs, mails, ocsf
+from zeekpop3.views.export import ExportFormat, ecs, mails, ocsf
 from zeekpop3.views.export import state as state_module
-from zeekpop3.views.export.formats import ExportFormat, export_lines
+from zeekpop3.views.export.formats import export_lines
 from zeekpop3.views.export.mails import MailReader
 from zeekpop3.views.export.state import ExportState
 from zeekpop3.zeek.logs import read_zeek_log
@@ -69,6 +69,7 @@ def test_every_document_is_valid(
 def test_the_checks_can_fail(everything: Path) -> None:
     """A document with a wrong name, type, pattern or value is found out."""
     document = exported(everything, "ecs")[0]
+    change: dict[str, Any]
     for change in ({"mail": {"subject": "x"}}, {"email": {"to": {"address": "a"}}}, {"event": {"kind": "x"}}):
         assert ecs_problems({**document, **change})
     event = exported(everything, "ocsf")[0]

@@ -21,6 +21,8 @@ from zeekpop3.errors import OutputError, UsageError, ZeekPop3Error
 for name in ("run", "follow", "views", "sql", "hunt", "export", "man"):  # in the order of the help
     import_module(f"zeekpop3.cli.{name}")
 
+__all__ = ["app", "main"]
+
 #: What typer raises for wrong usage; its own class is not public.
 _USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 

@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zeekpop3.session.events import ConnId, Rows
 
@@ -77,7 +78,7 @@ def read_log(path: Path | str) -> dict[str, Rows]:
     opener = gzip.open if str(path).endswith(".gz") else open
     with opener(path, "rb") as file:
         text = file.read()
-    columns: dict[str, list[list]] = {}
+    columns: dict[str, list[list[Any]]] = {}
     ids: dict[str, ConnId] = {}
     for line in text.splitlines():
         if line.startswith(b"#"):

@@ -63,8 +63,8 @@ def judge(told: dict[str, Any], rows: list[dict[str, Any]]) -> Verdict:
     """The verdict on the rows of an `emails` table (as dictionaries), by a truth file's content."""
     silent = {tuple(flow) for flow in told.get("without_handshake", [])}
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row["trans_depth"]):
-        found[tuple(row[k] for k in KEY)].append(row)
+    for each in sorted(rows, key=lambda row: row["trans_depth"]):
+        found[tuple(each[k] for k in KEY)].append(each)
     verdict = Verdict()
     for truth in told["transfers"]:
         key = tuple(truth[k] for k in KEY)
