@@ -177,3 +177,56 @@ def test_nothing_breaks_out_of_a_line(text: str) -> None:
     record = logging.makeLogRecord({"msg": text, "levelname": "ERROR", "fields": {"path": text}})
     for log_format in LogFormat:
         assert LineFormatter(log_format).format(record).isprintable()
+
+
+SLOW = """
+import re, sys
+from pathlib import Path
+import zeekpop3.pipeline.records as records
+from zeekpop3.__main__ import main
+
+marker = Path(sys.argv.pop())
+
+def parse(*_, **__):
+    marker.touch()
+    {wait}
+
+records.parse = parse
+main()
+"""
+
+
+@pytest.mark.parametrize("wait", ['re.match("(a+)+b", "a" * 60)', "while True: pass"])
+def test_sigterm_ends_in_the_middle_of_a_mail(
+    wait: str,
+    root: Path,
+    spool: Path,
+    tmp_path: Path,
+    lines: list[bytes],
+    batch: Callable[[list[bytes]], Expected],
+) -> None:
+    """Within five seconds, whatever the parser does; nothing is lost, as the next follower reads it again."""
+    out, marker = tmp_path / "out", tmp_path / "parses"
+    (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines))
+    code = SLOW.format(wait=wait)
+    arguments = ["follow", str(spool), "--out", str(out), "--flush", "600", str(marker)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    _until(marker.exists)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 3, said
+    assert "read again" in said
+    assert not tables(out)["emails"]
+    done = _start(root, str(spool), "--out", str(out), "--once")
+    assert done.communicate(timeout=120) and done.returncode == 0
+    done = _start(root, str(spool), "--out", str(out), "--once", "--idle", "1")
+    done.communicate(timeout=120)
+    assert len(tables(out)["emails"]) == len(batch(lines)["emails"])

@@ -88,3 +88,20 @@ def test_names_of_logs(tmp_path: Path, name: str, is_log: bool) -> None:
     else:
         with pytest.raises(LogError, match="no event log"):
             find_logs([tmp_path])
+
+
+def test_folders_that_are_very_deep(tmp_path: Path) -> None:
+    """A log 1,200 folders down is found: nothing recurses. A link to a folder above is not followed again."""
+    folder = tmp_path
+    for _ in range(1_200):
+        folder /= "d"
+        folder.mkdir()
+    path = log(folder / "pop3_events.log", 1)
+    (tmp_path / "loop").symlink_to(tmp_path)
+    found = find_logs([tmp_path])
+    listed = [each for each, _ in LogLister().logs([tmp_path], {})]
+    path.unlink()
+    while folder != tmp_path:  # shutil.rmtree would recurse
+        folder.rmdir()
+        folder = folder.parent
+    assert found == listed == [path]

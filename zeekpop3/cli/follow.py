@@ -1,12 +1,14 @@
 """The command `follow`: options in, its own log on stderr, exit codes for a supervisor.
 
 Exit codes: 0 stopped by a signal and everything is written (or `--once` is done); 1 `--once` could not read
-some input; 2 wrong usage, or an output that cannot be used (another follower has it); 3 stopped while the
-output could not be written: what is missing is read again at the next start.
+some input; 2 wrong usage, or an output that cannot be used (another follower has it); 3 stopped before
+everything was written (the output failed, or the last mails took too long): what is missing is read again at
+the next start.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import signal
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("zeekpop3.follow")
 _MAX_RETRY_S = 60.0
+_PATIENCE_S = 2.0  # between a signal and the end of what is being read
 
 
 class LogFormat(StrEnum):
@@ -151,22 +154,39 @@ def follow(
 
 def _follow(logs: list[Path], out: Path, options: Options, *, once: bool) -> None:
     """Run a follower until it is done or stopped. Raises Exit with the exit code."""
+    from zeekpop3.message.budget import watch
+
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to commit
     with _opened(logs, out, options, retry=not once) as follower:
-        signal.signal(signal.SIGTERM, lambda *_: follower.stop())
-        signal.signal(signal.SIGINT, lambda *_: follower.stop())
+        _stop_by_signal(follower)
+        watch()
         signal.signal(signal.SIGHUP, lambda *_: follower.flush())
         if not once:
             if not follower.run():
                 raise Exit(3)
             return
         totals = follower.once()
+        if follower.abandoned:
+            raise Exit(3)
         say(
             f"{mails_line(totals)}, {plural(totals.sessions, 'session')}, {plural(totals.rows, 'row')} "
             f"since the first start -> {out}"
         )
         if follower.failed:
             raise Exit(1)
+
+
+def _stop_by_signal(follower: Follower) -> None:
+    """SIGTERM and SIGINT end the follower; if it still reads after a while, in the middle of a mail."""
+
+    def stop(*_: object) -> None:
+        follower.stop()
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S, 0.5)
+
+    atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # the interpreter's end removes the handler
+    signal.signal(signal.SIGALRM, lambda *_: follower.abandon())
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
 
 
 def _opened(logs: list[Path], out: Path, options: Options, *, retry: bool) -> Follower:

@@ -61,7 +61,7 @@ def pcap(
     with tempfile.TemporaryDirectory(prefix="zeekpop3-") as scratch:
         for number, capture in enumerate(captures):
             folder = (keep_logs or Path(scratch)) / f"{number:04d}-{capture.name}"
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
                 log = run_zeek(capture, folder, plain=plain, zeek=zeek)
             except ZeekPop3Error as error:
@@ -126,10 +126,12 @@ def _process(
     mode, settings = output.mode, record.settings
     _check_logs(logs)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # we do not use BLAS; avoid its threads
+    from zeekpop3.message.budget import watch
     from zeekpop3.pipeline.run import run as run_pipeline
     from zeekpop3.pipeline.workers import hide_pandas
 
     hide_pandas()  # the program's process is its own
+    watch()
 
     with progress() as update:
         summary = run_pipeline(

@@ -54,8 +54,11 @@ class Scanner:
         for rule in self._matches(raw, key):
             yield {**row, "part": "", "field": "emails.raw", "value": mail["sha256"], **rule}
         for part in parse(raw, content=True).attachments:
+            if part.content is None:
+                self.unscanned[key] = f"part {part.part} was not scanned: the contents exceed the limit"
+                continue
             value = part.filename or part.sha256
-            for rule in self._matches(part.content or b"", key):
+            for rule in self._matches(part.content, key):
                 yield {**row, "part": part.part, "field": "attachments.content", "value": value, **rule}
 
     def _matches(self, data: bytes, key: tuple[str, int]) -> Iterator[dict[str, Any]]:

@@ -201,23 +201,30 @@ class LogLister:
     def _below(
         self, folder: str, seen: set[tuple[int, int]], problems: dict[Path, str]
     ) -> Iterator[tuple[Path, FileKey]]:
+        waiting = [folder]  # no recursion: folders may be a thousand deep
+        while waiting:
+            listing = self._listing(waiting.pop(), seen, problems)
+            if listing is not None:
+                yield from listing.logs
+                waiting += reversed(listing.subfolders)
+
+    def _listing(self, folder: str, seen: set[tuple[int, int]], problems: dict[Path, str]) -> _Listing | None:
+        """What is in a folder; None if it cannot be read, or was seen."""
         try:
             status = os.stat(folder)  # noqa: PTH116
             # Links are followed (zeekctl's `current` is one), but each folder is entered once.
             if (status.st_dev, status.st_ino) in seen:
-                return
+                return None
             seen.add((status.st_dev, status.st_ino))
             listing = self._old.get(folder)
             if listing is None or listing.mtime != status.st_mtime_ns:
                 listing = self._listed(folder, status.st_mtime_ns, problems)
         except FileNotFoundError:
-            return
+            return None
         except OSError as error:
             problems[Path(folder)] = f"cannot be read: {reason(error)}"
-            return
-        yield from listing.logs
-        for name in listing.subfolders:
-            yield from self._below(name, seen, problems)
+            return None
+        return listing
 
     def _listed(self, folder: str, mtime: int, problems: dict[Path, str]) -> _Listing:
         listing = _Listing(mtime, [], [])

@@ -32,6 +32,10 @@ _LONGEST_PAUSE_S = 60.0
 _HIT_FIELDS = ("indicator", "type", "field", "value", "uid", "trans_depth")
 
 
+class _Abandoned(BaseException):
+    """What is being read is left as it is. Not an Exception, so that no other handler takes it."""
+
+
 def is_transient(error: ZeekPop3Error) -> bool:
     """Whether opening a follower may succeed later: the disk was full, or a log out of reach.
 
@@ -56,7 +60,8 @@ class Follower:
         self.problems = reports.ProblemLog()
         self._reader = Reader([Path(folder) for folder in each_path(logs)], self.options, self.problems)
         self._record_bytes = min(_RECORD_BYTES, self.options.max_memory // 8)
-        self._stop = self._flush = False
+        self._stop = self._flush = self._reading = False
+        self.abandoned = False
         self._taken: tuple[list[tuple[str, pa.Table]], State] | None = None
         self._level_at = time.monotonic()
         self._merging: Iterator[Swap] | None = None
@@ -88,6 +93,14 @@ class Follower:
         """Have `run` commit and return, soon. Safe in a signal handler."""
         self._stop = True
 
+    def abandon(self) -> None:
+        """Have `run` or `once` end at once if it reads, even in the middle of a mail. What was read since the
+        last commit is not written; the next follower reads it again. Only in a signal handler, after `stop`.
+        """
+        if self._reading:
+            self._reading = False
+            raise _Abandoned
+
     def flush(self) -> None:
         """Have `run` commit now. Safe in a signal handler."""
         self._flush = True
@@ -107,17 +120,21 @@ class Follower:
 
         Connections that are still open stay open, for the next time. Raises OutputError, OSError.
         """
-        while not self._stop and self._reader.round(self._between):
-            pass
+        try:
+            while not self._stop and self._read():
+                pass
+        except _Abandoned:
+            self._say_abandoned()
+            return self.totals
         self._commit()
         self._merged_at = None
-        while self._merge():
+        while not self._stop and self._merge():
             pass
         self._write_metrics()
         return self.totals
 
     def run(self) -> bool:
-        """Follow until stopped; False if the last rows could not be written (they are read again)."""
+        """Follow until stopped; False if the last rows were not written (they are read again)."""
         folders = self._reader.folders
         waker = Waker(folders, poll=self.options.poll)
         how = "changes" if waker.watching else "polling"
@@ -136,6 +153,9 @@ class Follower:
                 self.problems.output(self._reason(error))
                 return False
             return True
+        except _Abandoned:
+            self._say_abandoned()
+            return False
         finally:
             waker.close()
             self._write_metrics()
@@ -180,10 +200,10 @@ class Follower:
         """Read, and write what is due; how long to pause after an error, and whether there is more to do."""
         try:
             self._finish_commit()
-            more = self._reader.round(self._between)
+            more = self._read()
             if self._due():
                 self._commit()
-            elif not more:
+            elif not more and not self._stop:
                 more = self._merge()
         except (OSError, OutputError) as error:
             self.problems.output(self._reason(error))
@@ -193,10 +213,24 @@ class Follower:
             self._level_at = time.monotonic()
         return 0.0, more
 
+    def _read(self) -> bool:
+        """A round of reading, which may be abandoned; True if there is more to read at once."""
+        self._reading = True
+        try:
+            return self._reader.round(self._between)
+        finally:
+            self._reading = False
+
     def _between(self) -> bool:
         if self._due():
+            self._reading = False
             self._commit()
+            self._reading = True
         return not self._stop
+
+    def _say_abandoned(self) -> None:
+        self.abandoned = True
+        reports.warning("stopped while reading: what was not written is read again at the next start")
 
     def _rest(self, waker: Waker, pause: float) -> None:
         """Wait for something to do; `pause`: after an error, at least so long."""

@@ -66,17 +66,25 @@ def _paths(source: Path) -> Iterator[Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     """The logs in a folder and its subfolders, also by links (Zeek's `current` is one), each folder once."""
-    seen: set[str] = set()
-    for where, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(where)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        for name in sorted(files):
-            if is_log_name(name):
-                yield Path(where, name)
+    seen: set[tuple[int, int]] = set()
+    waiting = [str(folder)]  # not os.walk: it recurses, and folders may be a thousand deep
+    while waiting:
+        where = waiting.pop()
+        try:
+            status = os.stat(where)  # noqa: PTH116
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(where), key=lambda entry: entry.name)
+        except OSError:
+            continue  # as os.walk does
+        folders = []
+        for entry in entries:
+            if os.path.isdir(entry.path):  # noqa: PTH112
+                folders.append(entry.path)
+            elif is_log_name(entry.name):
+                yield Path(entry.path)
+        waiting += reversed(folders)
 
 
 def _time_key(path: Path) -> tuple[float, str]:

@@ -8,6 +8,7 @@ is the last resort: `charge` looks at it while it counts, and `watch` has a time
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 import time
@@ -135,3 +136,4 @@ def watch() -> None:
     signal.signal(signal.SIGVTALRM, tick)
     signal.siginterrupt(signal.SIGVTALRM, False)
     signal.setitimer(signal.ITIMER_VIRTUAL, _TICK_S, _TICK_S)
+    atexit.register(signal.setitimer, signal.ITIMER_VIRTUAL, 0)  # the interpreter's end removes the handler

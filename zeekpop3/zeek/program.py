@@ -47,6 +47,7 @@ def record(pcap: Path, folder: Path, *, plain: bool = False, zeek: str | None = 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
+        umask=0o077,  # the logs hold all mails
     )
     log = folder / "pop3_events.log"
     if done.returncode != 0:
