@@ -14,8 +14,7 @@ from support.traffic import damage, mails, pop3, rows, tcp, truth
 from zeekpop3.defects import Defect
 from zeekpop3.session import Session
 from zeekpop3.session.dialogue import Dialogue
-from zeekpop3.session.exact.commands import Sent, lost_commands
-from zeekpop3.session.exact.unmatched import LostRequests
+from zeekpop3.session.exact.client import LostRequests, Sent, lost_commands
 from zeekpop3.session.login import Logins
 
 SERVERS = ["dovecot", "bare", "follows", "curly"]

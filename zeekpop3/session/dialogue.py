@@ -130,10 +130,10 @@ class Dialogue:
             if octets is None:
                 octets = self.mailbox.sizes.get(msg_num)
         self.lacking += max(exchange.missing, 0)
-        defects = dict.fromkeys(exchange.defects)
-        if exchange.doubtful:
-            defects[Defect.NUMBER_DOUBTFUL] = None
-        defects |= dict.fromkeys(self.standing)
+        defects = exchange.defects
+        if defects or self.standing or exchange.doubtful:
+            doubt = [Defect.NUMBER_DOUBTFUL] if exchange.doubtful else []
+            defects = list(dict.fromkeys([*defects, *doubt, *self.standing]))
         known = not exchange.doubtful and Defect.STREAM_AMBIGUOUS not in self.standing
         self.out.append(
             Transfer(
@@ -150,7 +150,7 @@ class Dialogue:
                 complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
                 missing_bytes=exchange.missing if exchange.missing >= 0 else None,
                 raw=exchange.body or b"",
-                defects=list(defects),
+                defects=defects,
                 authenticated_as=session.authenticated_as if known else None,
             )
         )

@@ -1,17 +1,29 @@
-"""The answer to the client's next line, where no byte of it is missing.
+"""What the server says next, where no byte of it is missing: the answer to the client's next line, or else.
 
-Each line has one answer, and it starts where the answer before it ended. Where it ends follows from its first
-line and the command; where that is not as RFC 1939 has it, from where the client continued.
+    client   AUTH PLAIN         AHgAeQ==                RETR 1
+    server              + CRLF            +OK in CRLF           +OK CRLF message CRLF.CRLF
+             (greeting) CHALLENGE         ANSWER                ANSWER
+
+Goal: each line has one answer, and it starts where the answer before it ended. Where it ends follows from its
+first line and the command; where that is not as RFC 1939 has it, from where the client continued.
+
+A response that begins before the client's next line answers no line that the log has. If nothing is missing,
+it is unsolicited, or the server answers lines that the client has not sent yet. It is held until the bytes
+behind that line tell: if the server answers the line there, what came before was unsolicited. Otherwise the
+responses belong to the lines in order (`answered_early`).
+
+Nothing here changes anything: `Found` names what was found, and the reader's table says what follows from it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from zeekpop3.defects import Defect
-from zeekpop3.session.dialogue import Dialogue
-from zeekpop3.session.exact.client import ClientLines
-from zeekpop3.session.exact.commands import Sent
+from zeekpop3.session.events import Exchange
+from zeekpop3.session.exact.client import ClientLines, Sent
+from zeekpop3.session.exact.losses import find_end, status_at, unmatched_message
 from zeekpop3.session.exact.responses import Response, may_continue_at, read_line, read_status
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.protocol import (
@@ -19,51 +31,73 @@ from zeekpop3.session.protocol import (
     MESSAGE_COMMANDS,
     MULTILINE_IF_LINES_FOLLOW,
     is_multiline,
+    parse_status,
     starts_status,
+    to_text,
 )
+
+_MAX_EARLY = 1000
+
+
+class Found(Enum):
+    """What the next bytes of the server are."""
+
+    ANSWER = auto()  # the complete answer to the first line
+    OTHER = auto()  # a response that cannot be the answer to it
+    CHALLENGE = auto()  # a challenge to AUTH (RFC 5034): the answer is still to come
+    SASL = auto()  # the server goes on after a challenge: the client's line was the response to it
+    NO_ANSWER = auto()  # the server goes on after a challenge to another line: AUTH has no answer
+    NOISE = auto()  # a line that answers nothing
+    GREETING = auto()  # (RFC 1939, section 4)
+    UNSOLICITED = auto()  # a response that no line of the log requested
+    SETTLED = auto()  # what comes up to `stop` answers no later line
+    EARLY = auto()  # what comes up to `stop` answers the next `count` lines
+
+
+@dataclass(slots=True)
+class Step:
+    """What was found up to `stop`. `malformed`: it is not what RFC 1939 has the server send; `doubtful`: it
+    may be the answer to another line."""
+
+    found: Found
+    stop: int
+    response: Response | None = None
+    exchange: Exchange | None = None
+    count: int = 0
+    malformed: bool = False
+    doubtful: bool = False
 
 
 @dataclass(slots=True)
 class Answers:
-    """Reads answers at the stream's position. `response` is the one that has begun, as far as it is there.
+    """Looks at what lies at the stream's position. `begun` is the response there, as far as it has come: a
+    search for its end goes on where it stopped."""
 
-    `challenged`: the server has answered the present AUTH with a challenge (RFC 5034), first at
-    `challenge_ts`; the client has sent `responses`, the initial one included. `doubtful`: lines and answers
-    may be out of step. Before `settled` the server sends nothing but unsolicited responses, before
-    `early_until` answers to lines that the client has not sent yet.
-    """
-
-    dialogue: Dialogue
     stream: ServerStream
     client: ClientLines
-    response: Response | None = None
-    challenged: bool = False
-    challenge_ts: int | None = None
-    responses: int = 0
-    doubtful: bool = False
-    settled: int = 0
-    early_until: int = 0
-    unanswered: Sent | None = None
-    _sasl_expected: bool = False  # the next line of the client answers a challenge
+    begun: Response | None = None
 
-    def read(self, final: bool) -> Response | None:
-        """The complete answer to the first line; None if a loss lies in it, or it is not all there yet.
+    def next(self, challenged: bool, final: bool) -> Step | None:
+        """What answers the first line; None if a loss lies in it, or it is not all there yet.
 
-        Passes challenges and noise before it. An answer that cannot be the one to its line is `refuted`.
+        `challenged`: the server's last line was a challenge.
         """
-        stream, response = self.stream, self.response
-        hole = stream.first_hole(stream.position)
-        while response is None or response.start != stream.position:
-            start = stream.position
-            response = self._begin(start, hole, final)
-            if response is None and stream.position == start:
-                return None
-            self.response = response
-        if response.refuted:
-            return response
+        stream, response = self.stream, self.begun
+        start = stream.position
+        hole = stream.first_hole(start)
+        doubtful = False
+        if response is None or response.start != start:
+            step = self._begin(start, hole, challenged, final)
+            if step is None or step.found is not Found.ANSWER:
+                return step
+            assert step.response is not None
+            response, doubtful = step.response, step.doubtful
+            if not doubtful:
+                self.begun = response
         if response.search is not None:
             known = response.find_end(stream, hole)
             following = self.client.next_offset
+            # Did the client continue in the middle? Then the answer may have ended there, unusually.
             if (
                 following is not None
                 and response.body_start < following < stream.end
@@ -77,17 +111,10 @@ class Answers:
                     response.end_at(stream, following)
             if response.stop < 0:
                 return None
-        return response
+        return Step(Found.ANSWER, response.stop, response, doubtful=doubtful)
 
-    def taken(self) -> None:
-        """The answer has been handed on."""
-        self.response = None
-        self.challenged = self._sasl_expected = False
-        self.responses = 0
-        self.challenge_ts = None
-
-    def _begin(self, start: int, hole: int, final: bool) -> Response | None:
-        """Read the first line of the answer at `start`; None if it is not there yet, or has been passed."""
+    def _begin(self, start: int, hole: int, challenged: bool, final: bool) -> Step | None:
+        """Read the first line at `start`: an answer that begins, or what comes before it."""
         stream = self.stream
         line = read_line(stream, start, hole)
         if not line:
@@ -96,16 +123,16 @@ class Answers:
         status, message, usual = read_status(line)
         following = stream.bytes_at(end, end + 5) if end < hole else b""
         more = hole >= stream.end and not final
-        if self._sasl_expected and not self._settle_challenge(status, following, more):
-            return None
+        if challenged:
+            return self._after_challenge(status, following, more)
         sent = self.client.first
         assert sent is not None
+        damaged = self.client.requests.damage_seen
         response = Response(start, status, message, end, stop=end)
         if not usual:
-            if line.startswith(b"+") and (sent.command == "AUTH" or self._may_be_challenge(line)):
-                self._challenge(start, end)
-                return None
-            self.dialogue.session.add_defect(Defect.REPLY_MALFORMED)
+            lost_auth = damaged and line.startswith((b"+ ", b"+\r", b"+\n"))
+            if line.startswith(b"+") and (sent.command == "AUTH" or lost_auth):
+                return Step(Found.CHALLENGE, end)
             response.defects.append(Defect.REPLY_MALFORMED)
             if status is None:
                 return self._begin_without_status(sent, response, line, hole, final)
@@ -117,93 +144,37 @@ class Answers:
                 return None
             if multiline:
                 response.expect_lines(line)
-        if self.client.requests.damage_seen:
-            response.refuted = self._refuted(response, hole)
-        return response
+        refuted = damaged and self._refuted(response, hole)
+        return Step(Found.OTHER if refuted else Found.ANSWER, end, response)
 
     def _begin_without_status(
         self, sent: Sent, response: Response, line: bytes, hole: int, final: bool
-    ) -> Response | None:
+    ) -> Step | None:
         """The line at the stream's position has no status. If the server sends a status line before the
         client continues, it is noise in front of that; else it belongs to the answer."""
         stream, end = self.stream, response.body_start
         following = self.client.next_offset
         if following is None and not final:
             return None  # the next line of the client will tell where the answer ends
+        if following is not None and following <= response.start:
+            # The client did not wait: the line is one answer, or noise.
+            return Step(Found.ANSWER, end, response, doubtful=True)
         stop = stream.end if following is None else following
-        if following is None or following > response.start:
-            if stop > stream.end and not final:
-                return None
-            stop = min(stop, stream.end)
-            if hole < stop:
-                return None
-            content = stream.bytes_at(end, stop)
-            if starts_status(content, False) or b"\n+OK" in content or b"\n-ERR" in content:
-                stream.position = end
-                return None
-            response.stop = stop
-            if content and sent.command in MESSAGE_COMMANDS:
-                response.expect_lines(line)
-                if not response.find_end(stream, stop):
-                    response.stop = response.body_stop = stop
-                    response.ended = False
-            return response
-        self.doubtful = True  # the client did not wait: the line is one answer, or noise
-        return response
-
-    # -- AUTH ------------------------------------------------------------------------------------------
-
-    def _may_be_challenge(self, line: bytes) -> bool:
-        """True if a line may be a challenge to an AUTH that was lost."""
-        return self.client.requests.damage_seen and line.startswith((b"+ ", b"+\r", b"+\n"))
-
-    def _challenge(self, start: int, end: int) -> None:
-        """The server answers AUTH with a challenge (RFC 5034): its answer is still to come."""
-        if not self.challenged:
-            self.challenge_ts = self.stream.time_at(start)
-        self.challenged = self._sasl_expected = True
-        self.stream.position = end
-
-    def _sasl_line(self) -> Sent | None:
-        """The line with which the client answered the challenge, if it did."""
-        line, position = self.client.second, self.stream.position
-        if line is None or line.offset > position or (line.command is not None and line.offset < position):
+        if stop > stream.end and not final:
             return None
-        return line
-
-    def _settle_challenge(self, status: str | None, following: bytes, more: bool) -> bool:
-        """The server has gone on after a challenge: what did the client's line mean? False: more bytes will
-        tell.
-
-        The line belongs to AUTH, and so does the server's next line. But RETR that is answered by a message
-        was no SASL response: then AUTH has no answer.
-        """
-        line = self._sasl_line()
-        if line is not None and line.command in MESSAGE_COMMANDS and status == "OK":
-            single = starts_status(following, more) if following or more else True
-            if single is None or (not following and more):
-                return False
-            if not single:
-                self.unanswered = self.client.pop()
-                self.challenged = self._sasl_expected = False
-                self.doubtful = True
-                return True
-        self.merge_sasl()
-        return True
-
-    def merge_sasl(self) -> None:
-        """The line with which the client answered a challenge belongs to the AUTH before it, if there is
-        one."""
-        auth, line = self.client.first, self._sasl_line()
-        if self._sasl_expected and auth is not None and line is not None:
-            mechanism, named, _ = auth.argument.partition(" ")
-            self.responses += 1 if self.responses or not named else 2  # with the initial one
-            if not named and line.command is None and line.argument and mechanism:
-                auth.argument += " " + line.argument
-            self.client.drop_second()
-        self._sasl_expected = False
-
-    # -- lines -----------------------------------------------------------------------------------------
+        stop = min(stop, stream.end)
+        if hole < stop:
+            return None
+        content = stream.bytes_at(end, stop)
+        if starts_status(content, False) or b"\n+OK" in content or b"\n-ERR" in content:
+            return Step(Found.NOISE, end, malformed=True)
+        response.stop = stop
+        if content and sent.command in MESSAGE_COMMANDS:
+            response.expect_lines(line)
+            if not response.find_end(stream, stop):
+                response.stop = response.body_stop = stop
+                response.ended = False
+        return Step(Found.ANSWER, stop, response)
 
     def _has_lines(self, sent: Sent, after: int, following: bytes, more: bool) -> bool | None:
         """True if lines follow the +OK line that ends at `after`; None: the bytes that follow will tell."""
@@ -225,8 +196,112 @@ class Answers:
         after = response.body_start
         if self.client.next_offset == after <= self.client.pipelined_from:
             return response.search is not None
-        return (
-            response.search is None
-            and response.stop == after < hole
-            and not starts_status(self.stream.bytes_at(after, after + 5), False)
+        if response.search is not None or not response.stop == after < hole:
+            return False
+        return not starts_status(self.stream.bytes_at(after, after + 5), False)
+
+    # -- AUTH ------------------------------------------------------------------------------------------
+
+    def sasl_line(self) -> Sent | None:
+        """The line with which the client answered the challenge, if it did."""
+        line, position = self.client.second, self.stream.position
+        if line is None or line.offset > position or (line.command is not None and line.offset < position):
+            return None
+        return line
+
+    def _after_challenge(self, status: str | None, following: bytes, more: bool) -> Step | None:
+        """The server has gone on after a challenge: what did the client's line mean?
+
+        The line belongs to AUTH, and so does the server's next line. But RETR that is answered by a message
+        was no SASL response.
+        """
+        line, position = self.sasl_line(), self.stream.position
+        if line is not None and line.command in MESSAGE_COMMANDS and status == "OK":
+            single = starts_status(following, more) if following or more else True
+            if single is None or (not following and more):
+                return None
+            if not single:
+                return Step(Found.NO_ANSWER, position)
+        return Step(Found.SASL, position)
+
+    # -- answers to no line ----------------------------------------------------------------------------
+
+    def next_unsolicited(self, greeting: bool, settled: int, final: bool) -> Step | None:
+        """What lies before the client's next line; None if more rows are needed for it.
+
+        `greeting`: the server has not sent one. Before `settled` nothing answers a later line.
+        """
+        stream, client = self.stream, self.client
+        start = stream.position
+        if client.requests.lost and not client and not final:
+            return None  # the next line may show which one was lost
+        offsets = (sent.offset for sent in (client.first, client.second) if sent and sent.offset > start)
+        limit = next(offsets, None)
+        stop = stream.end if limit is None else min(limit, stream.end)
+        more = not final and (limit is None or stream.end < limit)
+        hole = stream.first_hole(start)
+        after = stream.line_end(start, min(hole, stop))
+        if after < 0:
+            if hole < stop:
+                return None if more else self._with_loss(greeting, start, stop)
+            cut = limit is not None and stream.end >= limit
+            return Step(Found.NOISE, stop, malformed=True) if cut else None
+        line = stream.bytes_at(start, after)
+        parsed = parse_status(line)
+        if greeting and start == 0:
+            status, text = parsed or ("", to_text(line).rstrip("\r\n"))
+            return Step(Found.GREETING, after, Response(start, status, text, after))
+        if parsed is None:  # a challenge whose AUTH was lost begins with +
+            return Step(Found.NOISE, after, malformed=not line.startswith(b"+"))
+        if not client.requests.damage_seen and start >= settled:
+            if (limit is None or limit == stream.end) and not final:
+                return None
+            count = self._answered_early(start, stop, final)
+            return Step(Found.EARLY if count else Found.SETTLED, stop, count=count)
+        if after == stop and more:
+            return None  # whether lines follow is not known yet
+        response = self.begun
+        if response is None or response.start != start or response.search is None:
+            response = self.begun = Response(start, *parsed, after, stop=after)
+            following = stream.bytes_at(after, min(after + 5, stop))
+            if response.status == "OK" and following and not starts_status(following, False):
+                response.expect_lines(line)
+        if response.search is not None and not response.find_end(stream, min(hole, stop)):
+            if hole < stop:
+                return None if more else self._with_loss(greeting, start, stop)
+            if more:
+                return None
+            response.stop = response.body_stop = stop
+            response.ended = False
+        exchange = response.exchange(stream, Sent(None, "", start, stream.time_before(start)))
+        if response.status == "OK":
+            exchange.command, exchange.argument = client.requests.guess(response.message, exchange.body)
+        return Step(Found.UNSOLICITED, response.stop, response, exchange)
+
+    def _with_loss(self, greeting: bool, start: int, stop: int) -> Step:
+        """The same where bytes are missing: a message that has begun is kept as far as it goes."""
+        if greeting:
+            return Step(Found.GREETING, min(self.stream.hole_stop(start), stop))
+        exchange, end = unmatched_message(self.stream, start, stop, self.client.requests)
+        return Step(Found.NOISE if exchange is None else Found.UNSOLICITED, end, exchange=exchange)
+
+    def _answered_early(self, start: int, stop: int, final: bool) -> int:
+        """How many lines that the client sent behind `stop` the responses before it answer."""
+        stream = self.stream
+        forms: list[bool] = []
+        at = start
+        while at < stop and len(forms) < _MAX_EARLY:
+            status = status_at(stream, at)
+            if status is None:
+                return 0
+            word, _, at = status
+            lines = word == "OK" and at < stop and not starts_status(stream.bytes_at(at, at + 5), False)
+            if lines and (at := find_end(stream, at - 1, stop)) < 0:
+                return 0
+            forms.append(lines)
+        asked = self.client.ahead(len(forms))
+        fits = len(asked) == len(forms) and all(
+            not lines or is_multiline(sent.command, sent.argument, "OK")
+            for lines, sent in zip(forms, asked, strict=False)
         )
+        return len(forms) if fits and (final or any(forms)) else 0

@@ -1,19 +1,150 @@
-"""The client's side of the exact form: the lines that wait for an answer.
+"""The client's side of the exact form: its lines that wait for an answer, and those that the capture lost.
 
-Every line of the client has a `sent` row; a row may stand for several equal lines.
+Every line of the client has a `sent` row; a row may stand for several equal lines. Lines are lost where the
+capture lost packets of the client. Two things show which ones:
+
+- Their neighbours: a client walks through a mailbox in order. Between RETR 4 and RETR 6, eight lost bytes can
+  only be "RETR 5" and its CRLF. Where nothing fits, nothing is inferred.
+- Responses without a request: the content shows the command; its size, the order of the mailbox and the
+  number of lost bytes show which message it is.
+
+What is inferred is marked (`request_missing`).
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from zeekpop3.session.exact.commands import Sent, lost_commands
-from zeekpop3.session.exact.unmatched import LostRequests
+from zeekpop3.session.dialogue import Dialogue
+from zeekpop3.session.events import Exchange
+from zeekpop3.session.mailbox import Mailbox
+from zeekpop3.session.protocol import FIELD_START, NUMBERED_COMMANDS, STAT_MESSAGE, message_number
 
 NEVER = 1 << 62
 _FEW = 32
+_FETCH_THEN_DELETE = ("RETR", "DELE")
+_LISTINGS = frozenset({"STAT", "LIST", "UIDL"})
+_MAX_INFERRED = 200
+_MIN_LINE = 8  # "RETR 1" and CRLF
+_LISTING = re.compile(rb"(?:\d{1,10} [!-~]{1,70}\r?\n)++")
+_SCAN_LISTING = re.compile(rb"(?:\d{1,10} \d{1,18}\r?\n)++")
+_CAPABILITIES = re.compile(rb"(?:(?:TOP|UIDL|USER|SASL|STLS|PIPELINING|RESP-CODES|EXPIRE|IMPLEMENTATION)\b)")
+
+
+@dataclass(slots=True)
+class Sent:
+    """A line of the client, or `count` equal ones. `offset` is where the server's stream stood then.
+
+    `command` is None for a line that is not a known command. `argument` is empty if the log does not have it.
+    """
+
+    command: str | None
+    argument: str
+    offset: int
+    ts: int
+    count: int = 1
+    inferred: bool = False
+
+    def exchange(self) -> Exchange:
+        """The line without an answer."""
+        return Exchange(self.command, self.argument or None, self.ts)
+
+
+@dataclass(slots=True)
+class LostRequests:
+    """What is known of the lost requests of one connection. `damage_seen` is True once anything was lost."""
+
+    dialogue: Dialogue
+    damage_seen: bool = False
+    lost: int = 0  # client bytes missing since the last command
+    unexplained: int = 0  # client bytes missing for which no request has been found
+    answered: set[str] = field(default_factory=set)  # messages whose lost RETR was guessed from the response
+    _sizes_held: int = 0  # how many messages had the size that LIST gave; -1 once one had not
+
+    def lose(self, length: int) -> None:
+        """Take a gap of `length` bytes in the client's stream."""
+        self.lost += length
+        self.unexplained += length
+
+    def found(self, requests: list[Sent]) -> None:
+        """These requests were sent in the gaps since the last command. Answered ones leave the list."""
+        self.lost = 0
+        for sent in requests:
+            self.unexplained -= len(sent.command or "") + len(sent.argument) + 3
+        requests[:] = [s for s in requests if s.command != "RETR" or s.argument not in self.answered]
+        self.answered.clear()
+
+    @property
+    def mailbox(self) -> Mailbox:
+        return self.dialogue.mailbox
+
+    def is_listing(self, body: bytes | None) -> bool:
+        """True if lines are the answer to LIST or UIDL rather than a message."""
+        return body is not None and _LISTING.fullmatch(body) is not None
+
+    def is_other(self, sent: Sent, body: bytes) -> bool:
+        """True if a complete response is not the one to this RETR, by its form and the sizes in LIST."""
+        is_listing = self.damage_seen and self.is_listing(body)
+        return is_listing or self._has_other_size(sent, len(body))
+
+    def _has_other_size(self, sent: Sent, size: int) -> bool:
+        listed = self.listed_size(sent)
+        if listed is None or self._sizes_held < 0:
+            return False
+        if size == listed:
+            self._sizes_held += 1
+            return False
+        if (self.damage_seen and self._sizes_held) or self.mailbox.numbers_of_size(size):
+            return True
+        self._sizes_held = -1  # this server's sizes are not those of the messages
+        return False
+
+    def listed_size(self, sent: Sent) -> int | None:
+        """The size that LIST gave for the message that a RETR names."""
+        number = message_number(sent.argument) if sent.command == "RETR" else None
+        return self.mailbox.sizes.get(number) if number is not None else None
+
+    def guess(
+        self, message: str, body: bytes | None, before: int | None = None
+    ) -> tuple[str | None, str | None]:
+        """Command and argument of a request that was lost, from its response; (None, None) if it may be any.
+
+        `before` is the number of the message that is requested next, if known.
+        """
+        if body is None:
+            return ("STAT", None) if STAT_MESSAGE.fullmatch(message.rstrip()) else (None, None)
+        if _LISTING.fullmatch(body):
+            scan = _SCAN_LISTING.fullmatch(body) and not self.mailbox.sizes
+            return ("LIST" if scan else "UIDL"), None
+        if _CAPABILITIES.match(body):
+            return "CAPA", None
+        if FIELD_START.match(body) or body.startswith(b"From "):
+            return "RETR", self._number(len(body), before)
+        return None, None
+
+    def _number(self, size: int, before: int | None) -> str | None:
+        """The number of a message whose RETR is missing: the next one if it fits, or the only one that does.
+
+        Without a LIST, the next one fits if so many bytes of the client are missing.
+        """
+        sizes, following = self.mailbox.sizes, (self.dialogue.last_number or 0) + 1
+        if not sizes:
+            needed = len(f"RETR {following}\r\n")
+            if following == 1 or needed > self.unexplained:
+                return None
+            self.unexplained -= needed
+            return str(following)
+        if sizes.get(following) == size:
+            return str(following)
+        fits = self.mailbox.numbers_of_size(size)
+        if before is not None:
+            between = [number for number in fits if following <= number < before]
+            fits = between if len(between) == 1 else fits
+        return str(fits[0]) if len(fits) == 1 else None
 
 
 @dataclass(slots=True)
@@ -111,6 +242,11 @@ class ClientLines:
                 break
             sent.offset = max(sent.offset - count, position) if sent.offset >= kept else position
 
+    def move_to(self, offset: int, count: int) -> None:
+        """The next lines count as sent at `offset`: the server has answered them there."""
+        for sent in self.ahead(count):
+            sent.offset = offset
+
     def pop_all(self) -> list[Sent]:
         """Remove all lines; a `Sent` may stand for several."""
         lines = list(self.lines)
@@ -125,3 +261,55 @@ class ClientLines:
             if len(found) >= limit:
                 break
         return found
+
+
+def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: int) -> list[Sent]:
+    """The commands that fit between two others into `missing` client bytes (up to `slack` more).
+
+    The loss may include parts of the neighbours' lines, which the log then does not have: hence `slack`.
+    Returns [] where no walk through the mailbox fits.
+    """
+    best: tuple[int, list[tuple[str, str]]] | None = None
+    most = min(_MAX_INFERRED, (missing + slack) // _MIN_LINE)
+    for walk in _walks(previous, following, most):
+        total = sum(len(command) + len(argument) + 3 for command, argument in walk)
+        if walk and missing <= total <= missing + slack and (best is None or total < best[0]):
+            best = total, walk
+    if best is None:
+        return []
+    offset = previous.offset if previous is not None else 0
+    return [Sent(command, argument, offset, following.ts, inferred=True) for command, argument in best[1]]
+
+
+def _walks(previous: Sent | None, following: Sent, most: int) -> Iterator[list[tuple[str, str]]]:
+    before, last, rest = _numbered(previous)
+    after, next_, rest_after = _numbered(following)
+    if before is not None and before == after and rest == rest_after and last + 1 < next_ <= last + 1 + most:
+        yield [(before, f"{number}{rest}") for number in range(last + 1, next_)]
+    if after in _FETCH_THEN_DELETE and next_ <= last + 1 + most:
+        # It deletes each message after it has fetched it: RETR 1, DELE 1, RETR 2, ...
+        start = 2 * last + _FETCH_THEN_DELETE.index(before) + 1 if before in _FETCH_THEN_DELETE else 2
+        stop = 2 * next_ + _FETCH_THEN_DELETE.index(after)
+        yield [(_FETCH_THEN_DELETE[step % 2], str(step // 2)) for step in range(start, stop)]
+    if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ <= 1 + most:
+        yield [("RETR", str(number)) for number in range(1, next_)]
+    # It fetches all, then deletes; or one command only, up to the end.
+    one, start = None, last + 1
+    if before == "RETR" and (after is None or (after == "DELE" and next_ == 1)):
+        one = "RETR"
+    elif before == "DELE" and after is None:
+        one = "DELE"
+    elif previous is not None and previous.command in _LISTINGS and after is None:
+        one, start = "RETR", 1
+    if one is not None:
+        for count in range(1, min(most + 1, 20)):
+            yield [(one, str(number)) for number in range(start, start + count)]
+
+
+def _numbered(sent: Sent | None) -> tuple[str | None, int, str]:
+    if sent is None or sent.command not in NUMBERED_COMMANDS:
+        return None, 0, ""
+    number, space, rest = sent.argument.partition(" ")
+    if not number.isdigit() or len(number) > 9:
+        return None, 0, ""
+    return sent.command, int(number), space + rest

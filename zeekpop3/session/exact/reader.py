@@ -11,20 +11,17 @@ Where two readings are possible, the message carries a defect: bytes never move 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange
-from zeekpop3.session.exact.answers import Answers
-from zeekpop3.session.exact.client import ClientLines
-from zeekpop3.session.exact.commands import Sent
-from zeekpop3.session.exact.losses import exchange_of, may_end_at
+from zeekpop3.session.exact.answers import Answers, Found, Step
+from zeekpop3.session.exact.client import ClientLines, LostRequests, Sent
+from zeekpop3.session.exact.losses import STATUS_LENGTH, Span, bounded_span, exchange_of, may_end_at
 from zeekpop3.session.exact.reckoning import cross
 from zeekpop3.session.exact.responses import Response, may_hold_another
-from zeekpop3.session.exact.spans import STATUS_LENGTH, Span, bounded_span
 from zeekpop3.session.exact.stream import ServerStream
-from zeekpop3.session.exact.unmatched import LostRequests
-from zeekpop3.session.exact.unsolicited import read_unsolicited
 from zeekpop3.session.protocol import MESSAGE_COMMANDS, message_number, to_text
 
 SEVERAL = "lines"  # stands for the commands in `data`, one a line
@@ -36,11 +33,30 @@ _MAX_WAITING = 100_000  # lines without an answer
 _SENT_COST = 200  # bytes of memory
 
 
+class Tls(Enum):
+    """Whether what follows is TLS."""
+
+    NO = auto()
+    AGREED = auto()  # the last answer was +OK to STLS
+    STARTED = auto()  # the rest of the stream is not POP3
+
+
+@dataclass(slots=True)
+class Challenges:
+    """The server has answered the present AUTH with challenges (RFC 5034), first at `ts`. The client has sent
+    `responses`, the initial one included; with `pending` its next line is one."""
+
+    ts: int | None
+    responses: int = 0
+    pending: bool = True
+
+
 @dataclass(slots=True)
 class ExactReader:
     """Reads `sent`, `contents` and `gap` rows; hands exchanges to the dialogue as they end.
 
-    `finished` is True once the rest of the stream is not POP3 (TLS).
+    It owns all that changes; `Answers`, `cross` and the functions of losses only look at it. `doubtful`:
+    lines and answers may be out of step.
     """
 
     dialogue: Dialogue
@@ -49,8 +65,11 @@ class ExactReader:
     client: ClientLines
     requests: LostRequests
     answers: Answers
-    finished: bool = False
-    _tls_agreed: bool = False  # the last answer was +OK to STLS
+    tls: Tls = Tls.NO
+    doubtful: bool = False
+    _challenges: Challenges | None = None
+    _settled: int = 0  # before it, nothing answers a later line
+    _early_until: int = 0  # before it, answers come before their lines
     _ambiguous_until: int = -1  # messages that begin up to here may be others than the client received
     _skipped: int = 0  # bytes of the present response that were dropped
     _status_length: int = STATUS_LENGTH  # of the last reply to RETR
@@ -60,7 +79,7 @@ class ExactReader:
         """A reader for a new connection."""
         stream, requests = ServerStream(), LostRequests(dialogue)
         client = ClientLines(requests)
-        return cls(dialogue, max_message, stream, client, requests, Answers(dialogue, stream, client))
+        return cls(dialogue, max_message, stream, client, requests, Answers(stream, client))
 
     @property
     def held_bytes(self) -> int:
@@ -71,7 +90,7 @@ class ExactReader:
 
     def sent(self, command: str | None, argument: bytes, offset: int, ts: int, length: int) -> None:
         """A `sent` row: a line of the client, or several, when the server stood at `offset`."""
-        if self.finished:
+        if self.tls is Tls.STARTED:
             return
         if command == SEVERAL:
             for line in argument.split(b"\n"):
@@ -81,18 +100,18 @@ class ExactReader:
         here = max(self.stream.place(offset), 0)
         count = length if length > 1 and not argument else 1
         if not self.client and here >= self.stream.position == self.stream.end:
-            self.answers.doubtful = False  # all lines were answered: in step again
+            self.doubtful = False  # all lines were answered: in step again
         if command == UNCERTAIN:
-            command, self.answers.doubtful = None, True
+            command, self.doubtful = None, True
         self.client.add(Sent(command, to_text(argument) if argument else "", here, ts, count))
         if len(self.client) > _MAX_WAITING:
             sent = self.client.pop()
             self.dialogue.add(sent.exchange())
-            self.answers.doubtful = True
+            self.doubtful = True
 
     def contents(self, offset: int, length: int, data: bytes, ts: int) -> None:
         """A `contents` row: bytes of the server's stream."""
-        if not self.finished:
+        if self.tls is not Tls.STARTED:
             self.stream.append(offset, length, data, ts)
 
     def gap(self, side: str | None, offset: int, length: int) -> None:
@@ -100,7 +119,7 @@ class ExactReader:
         if side == "client":
             self.requests.lose(length)
             self.dialogue.lose(length)
-        elif self.finished:
+        elif self.tls is Tls.STARTED:
             self.dialogue.lose(length)
         else:
             self.stream.lose(offset, length)
@@ -117,7 +136,7 @@ class ExactReader:
     def start_tls(self) -> None:
         """A `starttls` row: what follows on either side is TLS."""
         self.advance()
-        self.finished = True
+        self.tls = Tls.STARTED
 
     def advance(self) -> None:
         """Read what can be read for certain with the rows so far."""
@@ -133,52 +152,119 @@ class ExactReader:
         """The connection is over: read the rest as well as it can be read."""
         while self._step(final=True):
             pass
-        self.answers.merge_sasl()
+        if self._challenges is not None and self._challenges.pending:
+            self._merge_sasl(self._challenges)
         for sent in self.client.pop_all():
             if not sent.inferred:
                 self._emit(sent, sent.exchange())
         self.dialogue.lose(self.stream.lost)
 
-    # -- one response ----------------------------------------------------------------------------------
+    # -- what was found, and what follows from it ------------------------------------------------------
 
     def _step(self, final: bool) -> bool:
-        """Read one response at the present position; False if that needs more rows."""
+        """Go on from the present position; False if that needs more rows."""
         stream, sent = self.stream, self.client.first
         start = stream.position
-        if start >= stream.end or (self._tls_agreed and sent is None and self._tls_begins(start, final)):
+        if start >= stream.end or (
+            self.tls is Tls.AGREED and sent is None and self._tls_begins(start, final)
+        ):
             return False
         if sent is None or sent.offset > start:
-            return self._read_unsolicited(final)
-        response = self.answers.read(final)
-        if self.answers.unanswered is not None:
-            self._emit(self.answers.unanswered, self.answers.unanswered.exchange())
-            self.answers.unanswered = None
-        if response is None:
-            return self._read_damaged(final)
-        sent = self.client.first
-        assert sent is not None
-        if response.refuted:
-            if sent.inferred:
-                self.client.pop()
-            return self._read_unsolicited(False)
-        self._take_response(sent, response)
+            step = self.answers.next_unsolicited(self.dialogue.expects_greeting, self._settled, final)
+        else:
+            challenged = self._challenges is not None and self._challenges.pending
+            step = self.answers.next(challenged, final)
+            if step is None:
+                # While nothing is missing, the rest of the answer is still to come.
+                whole = not (final or stream.hole_starts)
+                return False if whole else self._read_damaged(sent, final)
+            if step.found is Found.OTHER:
+                if sent.inferred:
+                    self.client.pop()
+                greeting = self.dialogue.expects_greeting
+                step = self.answers.next_unsolicited(greeting, self._settled, False)
+        if step is None:
+            return False
+        self._follow(step, sent)
         return True
+
+    def _follow(self, step: Step, sent: Sent | None) -> None:
+        """What follows from what was found; `sent` is the client's next line."""
+        stream, found, response = self.stream, step.found, step.response
+        self.doubtful = self.doubtful or step.doubtful
+        if step.malformed or (response is not None and Defect.REPLY_MALFORMED in response.defects):
+            self.dialogue.session.add_defect(Defect.REPLY_MALFORMED)
+        if found is Found.ANSWER:
+            assert sent is not None and response is not None
+            self._take_response(sent, response)
+        elif found is Found.CHALLENGE:
+            self._challenges = self._challenges or Challenges(stream.time_at(stream.position))
+            self._challenges.pending = True
+            stream.position = step.stop
+        elif found is Found.SASL:
+            assert self._challenges is not None
+            self._merge_sasl(self._challenges)
+        elif found is Found.NO_ANSWER:
+            auth = self.client.pop()
+            self._challenges, self.doubtful = None, True
+            self._emit(auth, auth.exchange())
+        elif found is Found.SETTLED:
+            self._settled = step.stop
+        elif found is Found.EARLY:
+            self._settled = self._early_until = step.stop
+            self.client.move_to(stream.position, step.count)
+        else:
+            self._take_unrequested(step)
+
+    def _take_unrequested(self, step: Step) -> None:
+        """The greeting, noise, or a response that answers no line."""
+        response, exchange, requests = step.response, step.exchange, self.requests
+        if step.found is Found.GREETING:
+            self.dialogue.expects_greeting = False
+            if response is not None:
+                self.dialogue.greeting(response.status or "", response.message)
+        elif exchange is not None:
+            if requests.damage_seen:
+                if exchange.argument is not None:
+                    requests.answered.add(exchange.argument)
+                exchange.defects.append(Defect.REQUEST_MISSING)
+            else:
+                exchange.argument = None
+                exchange.defects.append(Defect.RESPONSE_UNSOLICITED)
+            self._emit(None, exchange)
+        self.answers.begun = None
+        self.stream.position = step.stop
+
+    def _merge_sasl(self, challenges: Challenges) -> None:
+        """The line with which the client answered a challenge belongs to the AUTH before it, if there is
+        one."""
+        auth, line = self.client.first, self.answers.sasl_line()
+        challenges.pending = False
+        if auth is not None and line is not None:
+            mechanism, named, _ = auth.argument.partition(" ")
+            challenges.responses += 1 if challenges.responses or not named else 2  # with the initial one
+            if not named and line.command is None and line.argument and mechanism:
+                auth.argument += " " + line.argument
+            self.client.drop_second()
 
     def _tls_begins(self, start: int, final: bool) -> bool:
         """True if the server's next bytes are a TLS record, or may turn out to be."""
         first = self.stream.bytes_at(start, start + 2)
         if first in _TLS_RECORD:
-            self.dialogue.session.tls = self.finished = True
+            self.dialogue.session.tls, self.tls = True, Tls.STARTED
             self.stream.position = self.stream.end
-        self._tls_agreed = first in _TLS_RECORD or (len(first) < 2 and not final)
-        return self._tls_agreed
+        elif len(first) == 2 or final:
+            self.tls = Tls.NO
+        return self.tls is not Tls.NO
+
+    # -- an answer that is complete --------------------------------------------------------------------
 
     def _take_response(self, sent: Sent, response: Response) -> None:
         """A response is complete: it answers `sent`, unless the evidence says otherwise."""
         exchange = response.exchange(self.stream, sent)
-        if self.answers.challenged:
-            exchange.challenged, exchange.reply_ts = True, self.answers.challenge_ts
-            exchange.responses = self.answers.responses
+        if self._challenges is not None:
+            exchange.challenged, exchange.reply_ts = True, self._challenges.ts
+            exchange.responses = self._challenges.responses
         if self._skipped:
             exchange.missing, self._skipped = self._skipped, 0
             exchange.defects.append(Defect.MESSAGE_TOO_LARGE)
@@ -194,8 +280,8 @@ class ExactReader:
                 return
             if may_hold_another(self.stream, self.client, exchange.body, response.body_start, response.stop):
                 exchange.defects.append(Defect.TERMINATOR_UNUSUAL)
-                self.answers.doubtful = True
-        if sent.command in MESSAGE_COMMANDS and response.start < self.answers.early_until:
+                self.doubtful = True
+        if sent.command in MESSAGE_COMMANDS and response.start < self._early_until:
             exchange.defects.append(Defect.ANSWERED_EARLY)
         self._take(sent, exchange, response.stop)
 
@@ -210,7 +296,7 @@ class ExactReader:
             self.dialogue.add(self.client.pop().exchange())
             exchange.command, exchange.argument, exchange.ts = "RETR", following.argument, following.ts
             exchange.defects.append(Defect.NUMBER_DOUBTFUL)
-            self.answers.doubtful = True
+            self.doubtful = True
             self._take(following, exchange, response.stop)
             return True
         exchange.command = command
@@ -243,15 +329,14 @@ class ExactReader:
             return
         exchange.defects.append(Defect.REQUEST_MISSING)
         self._emit(None, exchange)
-        self.answers.taken()
+        self._answer_ends()
         self.stream.position = end
 
     # -- losses, and responses without a request ------------------------------------------------------
 
-    def _read_damaged(self, final: bool) -> bool:
+    def _read_damaged(self, sent: Sent, final: bool) -> bool:
         """Read a response with a loss in it, as soon as its extent is certain."""
-        stream, sent = self.stream, self.client.first
-        assert sent is not None
+        stream = self.stream
         start = stream.position
         if stream.first_hole(start) >= stream.end and not final:
             return False  # nothing is missing: the rest of the response is still to come
@@ -275,13 +360,13 @@ class ExactReader:
         more = len(client) > len(lines)
         crossing = cross(stream, stream.position, lines, more, sizes, self._status_length)
         self._take_spans(crossing.spans)
-        self.answers.doubtful = self.answers.doubtful or not crossing.sure
+        self.doubtful = self.doubtful or not crossing.sure
         return bool(crossing.spans)
 
     def _take_spans(self, spans: list[Span]) -> None:
         """Take the responses to the next lines, a span each."""
         stream = self.stream
-        self.answers.taken()
+        self._answer_ends()
         for span in spans:
             sent = self.client.first
             assert sent is not None
@@ -296,41 +381,34 @@ class ExactReader:
             self.client.pop()
             stream.position = max(stream.position, span.stop)
 
-    def _read_unsolicited(self, final: bool) -> bool:
-        """Read the greeting, or a response that answers no line; False if that needs more rows."""
-        found = read_unsolicited(self.answers, final)
-        if found is None:
-            return False
-        if found.exchange is not None:
-            self._emit(None, found.exchange)
-        self.answers.response = None
-        self.stream.position = found.stop
-        return True
-
     # -- handing on ------------------------------------------------------------------------------------
 
     def _take(self, sent: Sent, exchange: Exchange, end: int) -> None:
         """The response to the client's next line ends at `end`."""
-        self.answers.taken()
+        self._answer_ends()
         self._emit(sent, exchange)
         following = self.client.next_offset
         if following is not None and following < end:  # the client did not wait
             self.client.pipelined_from = min(self.client.pipelined_from, self.stream.position)
         self.client.pop()
         self.stream.position = end
-        self._tls_agreed = exchange.command == "STLS" and exchange.status == "OK"
+        agreed = exchange.command == "STLS" and exchange.status == "OK"
+        self.tls = Tls.AGREED if agreed else Tls.NO
+
+    def _answer_ends(self) -> None:
+        self.answers.begun = self._challenges = None
 
     def _emit(self, sent: Sent | None, exchange: Exchange) -> None:
         if sent is not None and sent.inferred:
             exchange.defects.append(Defect.REQUEST_MISSING)
-        exchange.doubtful = exchange.doubtful or self.answers.doubtful
+        exchange.doubtful = exchange.doubtful or self.doubtful
         if self.stream.position <= self._ambiguous_until and exchange.body is not None:
             exchange.defects.append(Defect.STREAM_AMBIGUOUS)
         self.dialogue.add(exchange)
 
     def _bound_memory(self) -> None:
         """Hold no more of a message than about `max_message` bytes: what is over is counted and dropped."""
-        stream, response = self.stream, self.answers.response
+        stream, response = self.stream, self.answers.begun
         held = len(stream.buffer) - (stream.position - stream.base)
         if held <= self.max_message:
             return
@@ -349,8 +427,8 @@ class ExactReader:
             response.search.newline = min(response.search.newline, stream.end - _KEPT_END)
             response.search.dotted = True  # there may be two dots where the parts meet
             self.client.move_back(stream.position, kept, count)
-        elif self.client.first is None and self.answers.settled < stream.end:
-            self.answers.settled = stream.end
+        elif self.client.first is None and self._settled < stream.end:
+            self._settled = stream.end
             self.advance()
         elif self.client.first is None or not self._cross():
             self.dialogue.lose(held)

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zeekpop3.session.exact.commands import Sent
-from zeekpop3.session.exact.spans import (
+from zeekpop3.session.exact.client import Sent
+from zeekpop3.session.exact.losses import (
     TERMINATOR,
     Span,
     bounded_span,

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from zeekpop3.defects import Defect
 from zeekpop3.session.events import Exchange
-from zeekpop3.session.exact.client import ClientLines
-from zeekpop3.session.exact.commands import Sent
-from zeekpop3.session.exact.spans import MAX_STATUS_LINE
+from zeekpop3.session.exact.client import ClientLines, Sent
+from zeekpop3.session.exact.losses import MAX_STATUS_LINE
 from zeekpop3.session.exact.stream import LinesSearch, ServerStream
 from zeekpop3.session.protocol import parse_status, starts_status, to_text
 
@@ -21,8 +20,7 @@ _MAX_CANDIDATES = 100
 class Response:
     """A response whose status line has been read. `search` looks for the end of its lines, if it has any.
 
-    `stop` is the offset after its last byte, `body_stop` after its last line; -1 while unknown. `refuted`: it
-    cannot be the answer to the line that is to be answered.
+    `stop` is the offset after its last byte, `body_stop` after its last line; -1 while unknown.
     """
 
     start: int
@@ -33,7 +31,6 @@ class Response:
     search: LinesSearch | None = None
     body_stop: int = -1
     ended: bool = True
-    refuted: bool = False
     defects: list[Defect] = field(default_factory=list)
 
     def expect_lines(self, status_line: bytes) -> None:

@@ -59,7 +59,8 @@ class LinesSearch:
 
 @dataclass(slots=True)
 class ServerStream:
-    """A window on the server's stream. `position` is the offset of the first byte not read yet.
+    """A window on the server's stream. `position` is the offset of the first byte not read yet, `end` the one
+    behind the last byte that came or is missing.
 
     `base` is the offset of the buffer's first byte. `skipped` counts the bytes that `skip` has removed:
     offsets in the log are ahead of the offsets here by so much. `lost` counts all that was ever missing.
@@ -68,6 +69,7 @@ class ServerStream:
     buffer: bytes | bytearray = b""
     base: int = 0
     position: int = 0
+    end: int = 0
     skipped: int = 0
     lost: int = 0
     hole_starts: list[int] = field(default_factory=list)
@@ -82,10 +84,6 @@ class ServerStream:
     _line_searched: int = 0
     _row_starts: list[int] = field(default_factory=list)
     _row_times: list[int] = field(default_factory=list)
-
-    @property
-    def end(self) -> int:
-        return self._removed + len(self.buffer) + self._shift
 
     @property
     def held_bytes(self) -> int:
@@ -113,6 +111,7 @@ class ServerStream:
         self._row_starts.append(here)
         self._row_times.append(ts)
         self._extend(data)
+        self.end += len(data)
         if len(data) < length:
             self._add_hole(self.end, length - len(data))
 
@@ -125,6 +124,7 @@ class ServerStream:
 
     def _add_hole(self, start: int, length: int) -> None:
         self.lost += length
+        self.end += length
         if self.hole_stops and self.hole_stops[-1] == start:
             self.hole_stops[-1] += length
             self._shifts[-1] += length
@@ -151,6 +151,7 @@ class ServerStream:
         del buffer[self._index(start) : self._index(stop)]
         self.buffer = buffer
         self.skipped += stop - start
+        self.end -= stop - start
         return stop - start
 
     def release(self) -> None:
