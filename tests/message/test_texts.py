@@ -131,3 +131,25 @@ def test_multipart_without_its_boundary_is_a_text() -> None:
     inner = entity("multipart/mixed; boundary=none", HIDDEN)
     mail = check(multipart("mixed", PLAIN, inner).encode())
     assert (mail.text, mail.defects) == (f"first\n\n{HIDDEN}", ["boundary_missing"])
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("label", ["; charset=iso-8859-1", "; charset=utf-8", ""])
+def test_utf_16_with_another_label(codec: str, label: str) -> None:
+    """A byte order mark says more than the label; so does every second byte being NUL."""
+    data = f"<a href='{HIDDEN[4:]}'>x</a>".encode(codec)
+    mail = check(f"Content-Type: text/html{label}\r\n\r\n".encode() + data)
+    assert mail.urls == [HIDDEN[4:]]
+    assert mail.defects == ["charset_wrong"]
+
+
+def test_nul_in_a_text_is_told() -> None:
+    """Programs leave it out."""
+    assert check(b"Subject: s\r\n\r\nht\0tp://a.example/").defects == ["charset_wrong"]
+
+
+def test_utf_16_as_labelled() -> None:
+    """It is what it says."""
+    head = b"Content-Type: text/plain; charset=utf-16\r\n\r\n"
+    mail = check(head + "hello".encode("utf-16"))
+    assert (mail.text, mail.defects) == ("hello", [])

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import bodies, doubts, tnef, transfer_encoding, uuencode
+from zeekpop3.message import bodies, doubts, encoded_runs, tnef, transfer_encoding, uuencode
 from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.parts import Part
@@ -26,6 +26,7 @@ _TYPE_BYTES = 8_192
 
 _EXTENSION = re.compile(r"[^.]\.([^\s./\\]{1,32})\Z")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_UNSUPPORTED = frozenset(("application/mac-binhex40", "application/mac-binhex"))
 _TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 
 _File = tuple[str | None, Iterable[bytes]]  # a file's name, and its content in pieces
@@ -105,7 +106,7 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
 
 def _is_offered(part: Part) -> bool:
     kind = part.kind
-    if part.children is not None:
+    if part.children is not None and kind.startswith(("message/", "multipart/")):
         return kind.startswith("message/")
     if kind.startswith("multipart/"):
         return False
@@ -122,12 +123,14 @@ def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:
 def described_part(part: Part, defects: Defects, keep_content: bool) -> Attachment:
     """The attachment that a part is."""
     src, start, end, encoding = part.src, part.start, part.end, part.encoding
-    if part.children is not None and part.children[0].src is not src:
+    if part.children is not None and part.children[0].header is not None and part.children[0].src is not src:
         src = part.children[0].src  # a message inside that is decoded already
         start, end, encoding = 0, len(src), ""
     pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
     attachment = described(part.section, part.filename, part.kind, pieces, keep_content, defects)
-    attachment = attachment._replace(disposition=part.disposition, content_id=part.content_id)
+    attachment = attachment._replace(
+        disposition=part.disposition, content_id=part.content_id, inside=part.inside or attachment.inside
+    )
     if part.doubtful is not None or part.params.others or part.file_params:
         attachment = _with_other_names(attachment, doubts.other_names(part), defects)
     return attachment
@@ -185,7 +188,16 @@ def described(
         sha1=sha1,
         sha256=sha256,
         content=b"".join(kept) if keep_content else None,
+        inside=_inside(kind, head),
     )
+
+
+def _inside(kind: str | None, head: bytes) -> str | None:
+    """Why content cannot be looked into."""
+    if kind == "application/pgp-encrypted" or head.lstrip().startswith(encoded_runs.PGP.encode()):
+        # The part of RFC 3156 that only names the version holds nothing.
+        return None if head.lstrip()[:8].lower() == b"version:" else "encrypted"
+    return "unsupported" if kind in _UNSUPPORTED else None
 
 
 def _mime_type(head: bytes, declared: str | None) -> str | None:

@@ -16,6 +16,8 @@ from zeekpop3.message.charset_names import LARGER, SHIFTING, codec_of
 
 _SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")  # or a private one
+_MARKS = {b"\xff\xfe": "utf_16_le", b"\xfe\xff": "utf_16_be"}
+_PAIRS = 1_024  # bytes
 _SAMPLE_BYTES = 1 << 20
 _SAMPLE_CHARACTERS = 1 << 16
 
@@ -42,6 +44,14 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
     """
     charge(len(data))
     codec = codec_of(label) if label else "ascii"
+    if (data[:2] in _MARKS or b"\0" in data) and (
+        codec is None or not codec.startswith(("utf_16", "utf_32"))
+    ):
+        # Programs go by the mark; NULs are either UTF-16, or left out by programs.
+        defects[Defect.CHARSET_WRONG] = None
+        found = utf_16_codec(data)
+        if found is not None:
+            return data.decode(found, "replace").removeprefix("\ufeff")
     if codec == "utf_8":
         text = _decoded(data, codec)
         return _undecodable(data, codec, defects) if text is None else text.removeprefix("\ufeff")
@@ -63,6 +73,19 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
         defects[Defect.CHARSET_BROKEN] = None
         text = _SURROGATE.sub("\ufffd", text)
     return text
+
+
+def utf_16_codec(data: bytes) -> str | None:
+    """The codec of UTF-16 that begins with its mark, or whose beginning has NUL as every second byte."""
+    if data[:2] in _MARKS:
+        return _MARKS[data[:2]]
+    for codec, nuls, others in (
+        ("utf_16_le", data[1:_PAIRS:2], data[:_PAIRS:2]),
+        ("utf_16_be", data[:_PAIRS:2], data[1:_PAIRS:2]),
+    ):
+        if nuls.count(0) * 10 > len(nuls) * 7 and others.count(0) * 10 < len(others):
+            return codec
+    return None
 
 
 def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:

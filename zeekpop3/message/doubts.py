@@ -27,6 +27,7 @@ def alternatives(part: Part) -> Iterator[tuple[Part, str]]:
         other.kind = part.kind if part.kind.startswith("multipart/") else "multipart/mixed"
         other.params = params.Params()
         other.params["boundary"] = boundary
+        other.boundary = boundary.encode("utf-8", "replace")  # with blanks at its end
         yield other, "boundary"
     if part.doubtful is None:
         return
@@ -76,11 +77,11 @@ def _copy(part: Part) -> Part:
 
 def _other_boundaries(part: Part) -> list[str]:
     """Boundaries beside the one that is in use."""
-    if not part.params.others and part.doubtful is None:
+    if not part.boundary or part.children is None:
         return []
     used = part.boundary.decode("utf-8", "replace")
     found = [part.params.get("boundary", ""), *part.params.others_of("boundary")]
-    return [each for each in found if each and each != used and part.children is not None][:_MAX_BOUNDARIES]
+    return [each for each in found if each and each != used][:_MAX_BOUNDARIES]
 
 
 def _other_fields(part: Part, fields: Header) -> Iterator[tuple[Header, str]]:

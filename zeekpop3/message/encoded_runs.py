@@ -63,6 +63,12 @@ def looks_like(src: bytes, start: int, end: int) -> str:
     return "base64" if _is_content(_decoded(whole)) else ""
 
 
+def begins_encoded(text: bytes) -> bool:
+    """Whether a text begins with Base64 that is content, whatever follows."""
+    first = text[:_HEAD].split(None, 1)[:1]
+    return bool(first) and len(first[0]) >= _SHORTEST and _is_content(_decoded(first[0]))
+
+
 def _decoded(text: bytes) -> bytes:
     """The beginning of what Base64 stands for."""
     digits = text.partition(b"=")[0].translate(None, _SPACE)

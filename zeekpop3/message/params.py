@@ -128,6 +128,8 @@ def parameters(value: str, defects: Defects) -> Params:
                 defects[Defect.PARAMETER_MALFORMED] = None
         else:
             text = _unquoted(text, defects)
+        if name == "boundary" and text[-1:].isspace():
+            defects[Defect.PARAMETER_MALFORMED] = None  # programs differ in whether the blank counts
         if "*" not in name:
             text = decoded(text, defects) if "=?" in text else text
             if found.setdefault(name, text) != text:

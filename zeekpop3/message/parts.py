@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import header, params, transfer_encoding
+from zeekpop3.message import cms, header, params, transfer_encoding
 from zeekpop3.message.budget import charge
 from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
@@ -39,10 +39,12 @@ class Part:
     """One entity; its body is `src[start:end]`.
 
     `kind`: "type/subtype". `section`: its number as in IMAP (RFC 3501, section 6.4.5), "" for an outermost
-    multipart. `children`: the parts of a multipart, or the one message inside, which has its `header`.
+    multipart. `children`: the parts of a multipart, the one message inside, which has its `header`, or
+    the one entity that is signed.
     `head`: where its header starts. `doubtful`: its fields, if something about them is a defect, so that
     programs may differ. `preamble_end`, `epilogue`: of a divided multipart, where its first delimiter starts
     and where the line of the last one ends; `boundary` is what separates its parts.
+    `inside`: of an S/MIME message, why it was not opened.
     """
 
     src: bytes
@@ -62,6 +64,7 @@ class Part:
     preamble_end: int = -1
     epilogue: int = -1
     boundary: bytes = b""
+    inside: str | None = None
 
     @property
     def filename(self) -> str | None:
@@ -113,6 +116,8 @@ def grow(root: Part, defects: Defects, complete: bool, limit: int | None = None)
             _open_message(part, defects)
             messages += 1
             complete = complete and part.kind != "message/partial"
+        elif _may_be_signed(part) and depth < MAX_DEPTH and count < limit:
+            _open_signed(part)
         if part.children is not None:
             count += len(part.children)
             stack += [(child, depth + 1, messages, complete) for child in part.children]
@@ -175,9 +180,26 @@ def _open_message(part: Part, defects: Defects) -> None:
     part.children = [child]
 
 
+def _may_be_signed(part: Part) -> bool:
+    return part.kind in cms.KINDS or (
+        part.filename is not None and part.filename.lower().endswith(cms.EXTENSION)
+    )
+
+
+def _open_signed(part: Part) -> None:
+    """Take the signed content of an S/MIME message as the entity that it is (RFC 8551, section 3.5.2)."""
+    data = transfer_encoding.decoded(part.src, part.start, part.end, part.encoding, {})
+    charge(len(data))
+    content, part.inside = cms.opened(data)
+    if content:
+        child = entity(content, 0, len(content), "text/plain", {})
+        child.section = f"{part.section}.1"
+        part.children = [child]
+
+
 def _ranges(part: Part, limit: int, defects: Defects, complete: bool) -> list[tuple[int, int]] | None:
     """Where the parts of a multipart (header and body) start and end; None if there is no delimiter."""
-    boundary = part.params.get("boundary", "").rstrip().encode("utf-8", "replace")
+    boundary = part.boundary or part.params.get("boundary", "").rstrip().encode("utf-8", "replace")
     found: list[tuple[int, int]] = []
     closed = False
     if boundary:

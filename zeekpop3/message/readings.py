@@ -35,6 +35,7 @@ _MAX_DEPTH = 2
 _TIMES_ITS_SIZE = 4
 _ROOM_AT_LEAST = 1 << 16
 _TAIL_BYTES = 100
+_SHORTEST = 8  # bytes that may be more than they seem
 _MAX_WORDS = 400
 _LONG_WORD = 16
 
@@ -79,7 +80,8 @@ class Readings:
             part = stack.pop()
             if part.children is not None:
                 stack.extend(reversed(part.children))
-            self._part(part, texts.get(id(part)), 1)
+            if part.boundary or part.doubtful is not None or part.end - part.start >= _SHORTEST:
+                self._part(part, texts.get(id(part)), 1)
         for part, reading, depth in self._inner:  # the list grows
             self._leaves(part, reading, depth)
 
@@ -91,7 +93,7 @@ class Readings:
         if part.doubtful is not None or part.params.others:
             for other, reading in doubts.alternatives(part):
                 self._entity(other, reading, part.section, depth)
-        if part.children is not None:
+        if part.children is not None or part.end - part.start < _SHORTEST:
             return
         if part.encoding == "base64":
             self._after_base64(part, depth)
@@ -120,12 +122,11 @@ class Readings:
         frame = _text_part(src, start, end, part.section)
         delimiter = src.find(b"--" + part.boundary, start, end) if part.boundary else -1
         if delimiter >= 0 and (delimiter == start or src[delimiter - 1] in b"\r\n"):
-            divided = _multipart(frame, part.boundary)
-            self._entity(divided, reading, part.section, depth)
+            self._entity(_multipart(frame, part.boundary), reading, part.section, depth)
             end = delimiter
         elif self._divided(frame, reading, depth):
             return
-        elif (field := _MIME_FIELD.search(src, start, end)) is not None:
+        if (field := _MIME_FIELD.search(src, max(start - 1, 0), end)) is not None:
             entity = parts.entity(src, field.start(1), end, "text/plain", {})
             entity.section = part.section
             self._entity(entity, reading, part.section, depth)
@@ -204,12 +205,17 @@ class Readings:
         src, start, end = part.src, part.start, part.end
         declared = part.encoding
         if declared == "base64":
-            # Of texts that are no Base64 the bytes are shown as they are.
-            seen = "" if part.kind.startswith("text/") or bodies.is_base64(part) else "none"
+            if bodies.is_base64(part):
+                return
+            # Programs differ in what they make of a line with something else in it.
+            is_text = part.kind.startswith("text/")
+            seen = "base64" if is_text and encoded_runs.begins_encoded(src[start:end]) else "none"
+            if is_text and seen == "none":
+                return  # its bytes are the text that is shown
         else:
             seen = encoded_runs.looks_like(src, start, end)
-        if seen == declared:
-            return
+            if seen == declared:
+                return
         if not seen and declared not in transfer_encoding.KNOWN and _CODE.search(src, start, end):
             seen = "quoted-printable"
         if seen:
