@@ -61,7 +61,8 @@ class Defect(StrEnum):
     )
     MESSAGE_TOO_LARGE = (
         "message_too_large",
-        "The response exceeds the size limit; the bytes above the limit were dropped and counted.",
+        "A response exceeds the size limit, or listings the limit of a million messages; what is above it was "
+        "dropped.",
     )
     NOT_UNDERSTOOD = (
         "not_understood",

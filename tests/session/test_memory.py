@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pickle
 
+import pytest
+
 from support.dialogues import dialogue, fed
-from zeekpop3.session import Connection, Rows
+from zeekpop3.session import Connection, Rows, Session, mailbox
 
 GREETING = ("", b"+OK ready\r\n")
 
@@ -62,3 +64,23 @@ def test_capabilities_are_bounded() -> None:
     session = fed([dialogue(GREETING, ("CAPA", reply), exact=True)]).session
     assert 100 < len(session.capabilities) < 100_000
     assert "message_too_large" in session.defects
+
+
+def test_listings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more messages than the limit the first are kept, and the session says so; known ones still change."""
+    monkeypatch.setattr(mailbox, "MAX_LISTED", 100)
+    replies = [
+        b"+OK\r\n" + b"".join(b"%d 7\r\n" % number for number in range(first, first + 60)) + b".\r\n"
+        for first in (1, 61)
+    ]
+    for command in ("LIST", "UIDL"):
+        turns = [GREETING, (command, replies[0]), (command, replies[1]), (command, b"+OK\r\n1 8\r\n.\r\n")]
+        (session,) = [
+            event
+            for event in Connection("C1").receive(dialogue(*turns, exact=True))
+            if isinstance(event, Session)
+        ]
+        assert session.listing is not None and len(session.listing) == 100
+        first = session.listing[0]
+        assert (first.octets == 8) if command == "LIST" else (first.uidl == "8")
+        assert "message_too_large" in session.defects

@@ -176,6 +176,8 @@ class Dialogue:
                 self.mailbox.learn([message.encode()], command == "UIDL")
             else:
                 session.listed = self.mailbox.learn(exchange.body.splitlines(), command == "UIDL")
+            if self.mailbox.is_full:
+                session.add_defect(Defect.MESSAGE_TOO_LARGE)
         elif command == "CAPA" and exchange.body is not None:
             if len(exchange.body) > _MAX_CAPABILITIES:
                 session.add_defect(Defect.MESSAGE_TOO_LARGE)

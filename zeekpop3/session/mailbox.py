@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from zeekpop3.session.events import Listed
 from zeekpop3.session.protocol import parse_listing, to_text
 
+MAX_LISTED = 1_000_000  # sizes, and unique ids, of one connection
 _MAX_SAME_SIZE = 100
 
 
 @dataclass(slots=True)
 class Mailbox:
-    """Sizes in octets and unique ids by message number. The numbers by size are indexed when first needed."""
+    """Sizes in octets and unique ids by message number. The numbers by size are indexed when first needed.
+
+    `is_full`: a listing had more messages than the limit; of further ones nothing is kept.
+    """
 
     sizes: dict[int, int] = field(default_factory=dict)
     unique_ids: dict[int, str] = field(default_factory=dict)
+    is_full: bool = False
     _by_size: dict[int, list[int]] | None = None
     _id_characters: int = 0
 
@@ -38,7 +44,10 @@ class Mailbox:
                 continue
             number, value = found
             count += 1
-            if unique_ids:
+            known: dict[int, Any] = self.unique_ids if unique_ids else self.sizes
+            if len(known) >= MAX_LISTED and number not in known:
+                self.is_full = True
+            elif unique_ids:
                 self._id_characters += len(value) - len(self.unique_ids.get(number, ""))
                 self.unique_ids[number] = to_text(value)
             elif value.isdigit():
