@@ -61,8 +61,7 @@ class Defect(StrEnum):
     )
     MESSAGE_TOO_LARGE = (
         "message_too_large",
-        "A response exceeds the size limit, or listings the limit of a million messages; what is above it was "
-        "dropped.",
+        "A response exceeds the size limit, or listings exceed a million messages; the rest was dropped.",
     )
     NOT_UNDERSTOOD = (
         "not_understood",

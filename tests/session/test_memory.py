@@ -67,7 +67,7 @@ def test_capabilities_are_bounded() -> None:
 
 
 def test_listings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of more messages than the limit the first are kept, and the session says so; known ones still change."""
+    """Of more messages than the limit the first are kept, and the session says so."""
     monkeypatch.setattr(mailbox, "MAX_LISTED", 100)
     replies = [
         b"+OK\r\n" + b"".join(b"%d 7\r\n" % number for number in range(first, first + 60)) + b".\r\n"
