@@ -60,3 +60,10 @@ def test_spark_refuses_an_empty_variable(
     monkeypatch.setenv("ZEEKPOP3_HASH_KEY", "")
     assert main(["x.log", "--out", str(tmp_path / "out")]) == 2
     assert "ZEEKPOP3_HASH_KEY: the key is empty" in capsys.readouterr().err
+
+
+def test_the_program_has_the_library_s_defaults() -> None:
+    """The command line states them again, so that it starts without loading the session machine."""
+    from zeekpop3.cli.options import RecordOptions
+
+    assert RecordOptions().settings == settings()

@@ -13,6 +13,7 @@ from typing import Literal
 
 from zeekpop3.errors import LogError, UsageError, ZeekPop3Error, first_line
 from zeekpop3.pipeline.settings import Settings, settings
+from zeekpop3.session.machine import MAX_MESSAGE
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -27,7 +28,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--attachment-content", action="store_true", help="keep the content of attachments")
     add("--no-raw", action="store_true", help="omit the raw bytes of messages")
     add("--no-body", action="store_true", help="omit text, html, urls and raw")
-    add("--max-message", type=int, default=64, metavar="MIB", help="maximum size of one message, in MiB")
+    add(
+        "--max-message",
+        type=int,
+        default=MAX_MESSAGE >> 20,
+        metavar="MIB",
+        help="maximum size of one message, in MiB",
+    )
     add("--sensor", metavar="NAME", help="name of the sensor, stored in each row")
     add("--master", help="Spark master, if spark-submit does not set it")
     args = parser.parse_args(argv)
