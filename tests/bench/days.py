@@ -2,20 +2,20 @@
 
     python tests/bench/days.py [--days 1500] [--rounds 3]
 
-Each line: a command, its wall-clock seconds with one day and with all days (the least of the rounds), and the
+Each line: a command, its CPU seconds with one day and with all days (the least of the rounds), and the
 ratio. The commands run one after the other, in turns.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from measure import run
 
 from support.many_days import LOG, many_days
 
@@ -60,9 +60,7 @@ def _seconds(command: str, out: Path, day: str) -> float:
     }[command]
     if command == "read":
         arguments[-1] = arguments[-1].replace(")", f", until='{day}T23:59:59')")
-    began = time.monotonic()
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    seconds = time.monotonic() - began
+    seconds = run(arguments).cpu
     for part in out.rglob("part-2*.parquet"):
         part.unlink()
     return seconds

@@ -119,24 +119,31 @@ class PartWriter:
 
 def parts_of(folder: Path, first: str = "", last: str = "") -> list[Path]:
     """The parts of a table from day `first` to day `last` (YYYY-MM-DD), sorted; none without the folder."""
+    return [Path(name) for _, name in part_names(folder, first, last)]
+
+
+def part_names(folder: Path, first: str = "", last: str = "") -> list[tuple[str, str]]:
+    """The same as text, which is fast for years of days: the name of the day's folder, and the path."""
     low, high = f"day={first}", f"day={last or '~'}"
-    return [part for day in _days(folder) if low <= day <= high for part in _parts(folder / day)]
+    days = [(day, f"{folder}/{day}") for day in _days(folder) if low <= day <= high]
+    return [(day, f"{path}/{name}") for day, path in days for name in _parts(path)]
 
 
 def newest_parts(folder: Path) -> list[Path]:
     """The parts of a table's newest day."""
-    return next((parts for day in reversed(_days(folder)) if (parts := _parts(folder / day))), [])
+    days = (folder / day for day in reversed(_days(folder)))
+    return next(([day / name for name in names] for day in days if (names := _parts(day))), [])
 
 
 def _days(folder: Path) -> list[str]:
     return sorted(name for name in _names(folder) if name.startswith("day="))
 
 
-def _parts(folder: Path) -> list[Path]:
-    return [folder / name for name in sorted(_names(folder)) if name[:1] != "." and name.endswith(".parquet")]
+def _parts(folder: Path | str) -> list[str]:
+    return sorted(name for name in _names(folder) if name[:1] != "." and name.endswith(".parquet"))
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path | str) -> list[str]:
     try:
         return os.listdir(folder)  # noqa: PTH208 (a fifth of the time, and there may be years of days)
     except (FileNotFoundError, NotADirectoryError):

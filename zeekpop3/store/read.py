@@ -17,7 +17,7 @@ import pyarrow.fs as fs
 
 from zeekpop3.errors import QueryError, first_line
 from zeekpop3.store.filters import Filters, Time, condition, days, hash_column
-from zeekpop3.store.parquet import DAY_US, parts_of
+from zeekpop3.store.parquet import DAY_US, part_names
 from zeekpop3.store.versions import check_version
 from zeekpop3.tables.schema import TABLES, schema
 
@@ -256,17 +256,17 @@ def dataset(path: str | Path, name: str, filters: Filters | None = None) -> ds.D
     folder = table_folder(path, name)
     columns = schema(name).append(pa.field("day", pa.date32()))
     with reading(path):
-        parts = parts_of(folder, *days(filters or Filters()))
+        parts = part_names(folder, *days(filters or Filters()))
         if not parts:
             return ds.dataset(columns.empty_table())
         found = ds.FileSystemDataset.from_paths(
-            list(map(str, parts)),
+            [path for _, path in parts],
             columns,
             ds.ParquetFileFormat(),
             fs.LocalFileSystem(),
-            [_rows_of(part.parent.name) for part in parts],
+            [_rows_of(day) for day, _ in parts],
         )
-        check_versions(found, ds.field("day") == _day_of(parts[-1].parent.name))
+        check_versions(found, ds.field("day") == _day_of(parts[-1][0]))
     return found
 
 
