@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.message import SAMPLE, mails  # noqa: E402
-from zeekpop3.message import html_text, parse  # noqa: E402
-from zeekpop3.message.html_attributes import is_hidden, survey  # noqa: E402
+from zeekpop3.message import html_hidden, html_page, html_text, html_urls, parse  # noqa: E402
+from zeekpop3.message.html_attributes import hidden_by, survey  # noqa: E402
 from zeekpop3.message.html_tokens import tokens  # noqa: E402
 from zeekpop3.message.mailboxes import FIELDS, collect  # noqa: E402
 from zeekpop3.message.sites import normal_host  # noqa: E402
@@ -171,7 +171,7 @@ def by_lexbor(html: str) -> tuple[str, list[str]]:
         node.decompose()
     for node in tree.css("[style], [hidden]"):
         attributes = {key: value or "" for key, value in node.attributes.items()}
-        if node.tag not in html_text._VOID and is_hidden(attributes):
+        if node.tag not in html_hidden.VOID and hidden_by(attributes):
             node.decompose(recursive=True)
     return (tree.root.text(deep=True) if tree.root else ""), links
 
@@ -184,7 +184,7 @@ def by_lxml(html: str) -> tuple[str, list[str]]:
     for node in list(tree.iter()):
         if not isinstance(node.tag, str) or node.tag in _SKIPPED:
             node.drop_tree() if node.getparent() is not None else None
-        elif node.tag not in html_text._VOID and is_hidden(dict(node.attrib)):
+        elif node.tag not in html_hidden.VOID and hidden_by(dict(node.attrib)):
             node.drop_tree()
     return tree.text_content(), links
 
@@ -225,22 +225,22 @@ def absolute(links: list[str]) -> set[str]:
     return {
         url
         for url in urls
-        if html_text._ABSOLUTE.match(url) and not url[:11].lower().startswith(html_text._NOT_LINKS)
+        if html_urls.ABSOLUTE.match(url) and not url[:11].lower().startswith(html_urls.NOT_LINKS)
     }
 
 
 def links_of(html: str) -> set[str]:
     """What the elements `a` and `area` lead to, and nothing else."""
-    lead = html_text._Page._lead
+    lead = html_page.Page._lead
 
-    def lead_of_area(page: html_text._Page, tag: str, attributes: str) -> None:
+    def lead_of_area(page: html_page.Page, tag: str, attributes: str) -> None:
         if tag in ("area", "base"):
             lead(page, tag, attributes)
 
     with (
-        patch.object(html_text._Page, "_lead", lead_of_area),
-        patch.object(html_text._Page, "load", lambda page, values: None),
-        patch.object(html_text._Page, "read_comment", lambda page, html: None),
+        patch.object(html_page.Page, "_lead", lead_of_area),
+        patch.object(html_page.Page, "load", lambda page, values, known: None),
+        patch.object(html_page.Page, "read_aside", lambda page, html, foreign=False: None),
         patch.object(html_text.urls, "in_text", lambda text, defects: []),
     ):
         return {url for url, _, _ in html_text.read(html, {})[1]}
@@ -250,7 +250,7 @@ def compare_html(raws: list[bytes], shown: str | None) -> dict[str, Tally]:
     references = {"lexbor": by_lexbor, "html.parser": by_html_parser, "lxml": by_lxml}
     tallies = {f"{name} {what}": Tally(shown) for name in references for what in ("text", "links")}
     for html in filter(None, (parse(raw).html for raw in raws)):
-        text, _ = html_text.read(html, {})
+        text = html_text.read(html, {})[0]
         ours = links_of(html)
         hides = any(survey(block)[0] for block in tokens(html))
         for name, read in references.items():

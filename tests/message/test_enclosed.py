@@ -40,7 +40,10 @@ def test_message_inside_is_a_record_of_its_own() -> None:
     assert (inner.size, inner.sha256) == (len(INNER), hashlib.sha256(INNER).hexdigest())
     assert (inner.html_text, inner.text) == ("See www.bank.com", None)
     assert inner.from_mailbox.address == "boss@bank.example"
-    assert [(link.site, link.text_site) for link in inner.links] == [("evil.example", "bank.com")]
+    assert [(link.site, link.text_site, link.origin) for link in inner.links] == [
+        ("evil.example", "bank.com", "html"),
+        ("bank.com", None, "shown"),
+    ]
     assert [address.address for address in inner.addresses] == ["boss@bank.example", "li@a.example"]
     # What is inside is not the outer mail's.
     assert mail.text == "outer\n"

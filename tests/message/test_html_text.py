@@ -7,18 +7,18 @@ import re
 import pytest
 
 from zeekpop3.defects import Defects
-from zeekpop3.message import html_text
-from zeekpop3.message.html_text import MAX_LINK_TEXT, MAX_URL, Element, read
+from zeekpop3.message import html_page
+from zeekpop3.message.html_page import MAX_LINK_TEXT, Element
+from zeekpop3.message.html_text import read
+from zeekpop3.message.html_urls import MAX_URL
 
 
 def text_of(html: str) -> str:
-    text, _ = read(html, {})
-    assert text is not None
-    return text
+    return read(html, {})[0]
 
 
 def elements(html: str) -> list[Element]:
-    return read(html, {}, text=False)[1]
+    return read(html, {})[1]
 
 
 def urls(html: str) -> list[str]:
@@ -46,7 +46,9 @@ TEXTS: dict[str, str] = {
     "<STYLE>a</STYLE >b": "b",
     "<style>a</styles>b</style>c": "c",
     "<script>'<!--'</script>a": "a",
-    "<textarea><b>a</textarea>b": "b",
+    "<textarea>1 < 2 &amp; 3</textarea>b": "1 < 2 & 3\nb",
+    "<xmp>1 < 2 &amp; 3</xmp>b": "1 < 2 &amp; 3\nb",
+    #a</textarea>b": "<i\xaf>a\nb",
     "<template>a<b>c</b></template>b": "b",
     "<noscript>a</noscript>": "a",
     # Hidden by an attribute.
@@ -107,8 +109,8 @@ LOOKS_LIKE = (
 @pytest.mark.parametrize("tag", LOOKS_LIKE)
 def test_other_letters_are_not_those_of_a_tag(tag: str) -> None:
     """What browsers show is shown: for them `ı` is no `i`, though regular expressions may take it for one."""
-    text, links = read(f'{tag}<a href="http://a.example/">x</a>', {})
-    assert (text or "").endswith("x")
+    text, links, _ = read(f'{tag}<a href="http://a.example/">x</a>', {})
+    assert text.endswith("x")
     assert links == [("http://a.example/", "x", True)]
 
 
@@ -118,7 +120,7 @@ def test_links_of_elements() -> None:
         '<body background="http://a.example/bg"><a href="http://a.example/1">one <b>two</b><br>three</a>'
         "<A HREF=http://a.example/2>x</A><a name=y>no link</a>"
         '<img src="http://a.example/3" alt="a &amp; b"><form action="http://a.example/4">'
-        '<iframe src="http://a.example/5">no <a href="http://no.example/"></iframe>'
+        '<iframe src="http://a.example/5"></iframe>'
         '<meta http-equiv="refresh" content="0; URL=http://a.example/6">'
         '<map><area href="//a.example/7"></map><button formaction="http://a.example/8">'
         "<ImG sRc=http://a.example/9><Iframe Src=http://a.example/10></iFRAME><Form Action='http://a.example/11'>"
@@ -219,7 +221,7 @@ def test_links_in_comments_that_outlook_shows() -> None:
         '<!--[If !mso]><!--><a href="http://a.example/3">y</a><!--<![endif]-->'
         '<!-- <a href="http://no.example/">no</a> --><!--[if mso]> --> b<!--[if mso]><a href="http://a.example/4">'
     )
-    text, found = read(html, {})
+    text, found, _ = read(html, {})
     assert text == "ay b"
     assert sorted((url[-1], shown) for url, shown, _ in found) == [
         ("1", None), ("2", None), ("3", "y"), ("4", None),
@@ -227,12 +229,11 @@ def test_links_in_comments_that_outlook_shows() -> None:
 
 
 def test_urls_in_the_text() -> None:
-    """A URL that no element leads to is a link as well; one that is only the text of a link is not."""
+    """URLs in the text are given apart from what the elements lead to."""
     html = 'see http://a.example/1. <a href="http://b.example/">http://c.example/2</a>'
-    assert elements(html) == [
-        ("http://b.example/", "http://c.example/2", True),
-        ("http://a.example/1", None, False),
-    ]
+    _, links, shown = read(html, {})
+    assert links == [("http://b.example/", "http://c.example/2", True)]
+    assert shown == ["http://a.example/1", "http://c.example/2"]
 
 
 def test_each_different_link_once() -> None:
@@ -247,20 +248,20 @@ def test_spellings_of_tags_are_not_kept_for_ever() -> None:
     """Whatever tags mails make up."""
     for length in (5, 5_000):
         read("".join(f"<{i:0>{length}}x><b{i:0>{length}}>" for i in range(9_999)), {})
-    assert len(html_text._TAGS) <= 4_096
-    assert max(map(len, html_text._TAGS)) <= 32
+    assert len(html_page._TAGS) <= 4_096
+    assert max(map(len, html_page._TAGS)) <= 32
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long URLs, long texts of links, and many links are cut, with a defect for what is lost."""
     defects: Defects = {}
-    _, ((url, text, _),) = read(f'<a href="http://a.example/{"x" * 9_000}">{"y" * 2_000}</a>', defects)
+    _, ((url, text, _),), _ = read(f'<a href="http://a.example/{"x" * 9_000}">{"y" * 2_000}</a>', defects)
     assert len(url) == MAX_URL
     assert len(text or "") == MAX_LINK_TEXT
     assert "urls_cut" in defects
-    monkeypatch.setattr("zeekpop3.message.html_text.MAX_LINKS", 5)
+    monkeypatch.setattr("zeekpop3.message.html_page.MAX_LINKS", 5)
     defects = {}
-    _, many = read("".join(f"<a href=http://a.example/{i}>x</a>" for i in range(9)), defects)
+    _, many, _ = read("".join(f"<a href=http://a.example/{i}>x</a>" for i in range(9)), defects)
     assert len(many) == 5
     assert "urls_cut" in defects
 
@@ -276,10 +277,27 @@ def test_large_input_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zeekpop3.message.html_tokens.BLOCK", 3)
     assert read(html, {}) == wanted
     monkeypatch.setattr("zeekpop3.message.html_space._CHUNK", 64)
-    assert (read(html, {})[0] or "").split() == (wanted[0] or "").split()
+    assert read(html, {})[0].split() == wanted[0].split()
 
 
 def test_numbers_of_any_length() -> None:
     """A reference of thousands of digits is not a character, unless they are leading zeros."""
     assert text_of("&#" + "1" * 9_999 + ";") == "\ufffd"
     assert text_of("&#" + "0" * 9_999 + "65;") == "A"
+
+
+def test_tags_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tags after so many are not read, but the URLs in what is left are."""
+    monkeypatch.setattr("zeekpop3.message.html_text.MAX_TAGS", 4)
+    defects: Defects = {}
+    text, links, shown = read("<b>1</b><b>2</b><a href=http://a.example/1>3</a> <3", defects)
+    assert (text, links, shown) == ("12", [], ["http://a.example/1"])
+    assert "urls_cut" in defects
+    monkeypatch.undo()
+    monkeypatch.setattr("zeekpop3.message.html_page.MAX_READ", 2)
+    defects = {}
+    text, links, _ = read(
+        "<img src=//a.example/1><img src=//a.example/2><img src=//a.example/3><p hidden>x", defects
+    )
+    assert (text, len(links)) == ("x", 2)
+    assert "urls_cut" in defects

@@ -130,16 +130,39 @@ def test_rewriting_ends() -> None:
 
 
 def test_links_of_text_then_html() -> None:
-    """Text gives links without a text; HTML gives its own, and its visible text."""
+    """Text gives links without a text; HTML gives its own; then what is only text in the HTML."""
     found, visible = collect(
         ["see http://a.example/1, http://a.example/1"], ['<a href="http://b.example/">www.bank.com</a>'], {}
     )
     assert [tuple(link) for link in found] == [
-        (1, "http://a.example/1", None, "http", "a.example", "a.example", None, "text", None),
-        (2, "http://b.example/", None, "http", "b.example", "b.example", "www.bank.com", "html", "bank.com"),
+        (1, "http://a.example/1", None, "http", "a.example", "a.example", None, "text", None, None),
+        (2, "http://b.example/", None, "http", "b.example", "b.example", "www.bank.com", "html", "bank.com",
+         None),
+        (3, "www.bank.com", None, None, "www.bank.com", "bank.com", None, "shown", None, None),
     ]  # fmt: skip
     assert visible == ["www.bank.com"]
     assert collect([], ["<p>x</p>", "<p>y</p>"], {}) == ([], ["x", "y"])
+
+
+SHOWN_LINKS = {
+    # A reader sees another host than the one that the link leads to.
+    "<a href=http://b.example/>bank.com</a>": ["bank.com"],
+    "<a href=http://b.example/>go to www.bank.com/login</a>": ["www.bank.com/login"],
+    "<a href=http://b.example/>https://bank.com/login</a>": ["https://bank.com/login"],
+    "<a href=http://b.example/>help@bank.com</a>": [],
+    "see http://a.example/1 and www.a.example/2": ["http://a.example/1", "www.a.example/2"],
+    "http&#58;//a.<b>example/</b>1": ["http://a.example/1"],
+    # It leads where it says.
+    "<a href=http://bank.com/>bank.com</a> http://bank.com/": [],
+    "<a href=http://www.bank.com/>www.bank.com</a>": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("html", SHOWN_LINKS)
+def test_urls_and_hosts_that_html_shows(html: str) -> None:
+    """What a reader sees as an address is a link of its own, unless something leads there."""
+    found, _ = collect([], [html], {})
+    assert [link.url for link in found if link.origin == "shown"] == SHOWN_LINKS[html]
 
 
 def test_host_of_a_rewritten_link_is_the_target_s() -> None:

@@ -41,7 +41,8 @@ COLUMNS = {
 msg_num uidl octets_declared size fidelity complete missing_bytes defects sha256 {PARSED} attachments raw
 authenticated_as""",
     "addresses": "ts uid trans_depth part field position name address local_part domain site",
-    "links": "ts uid trans_depth part position url target scheme host site text origin text_site",
+    "links": """ts uid trans_depth part position url target scheme host site text origin text_site
+attachment""",
     "attachments": """ts uid trans_depth part filename filename_raw extension content_type mime_type
 disposition content_id size md5 sha1 sha256 content reading other_names inside""",
     "enclosed": f"ts uid trans_depth part size sha256 defects {PARSED}",

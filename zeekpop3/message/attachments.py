@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, doubts, encoded_runs, tnef, transfer_encoding, uuencode
+from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.parts import Part
@@ -27,6 +28,7 @@ _TYPE_BYTES = 8_192
 _EXTENSION = re.compile(r"[^.]\.([^\s./\\]{1,32})\Z")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _UNSUPPORTED = frozenset(("application/mac-binhex40", "application/mac-binhex"))
+_BODY_EXTENSIONS = {"text/plain": (None, "txt"), "text/html": (None, "html", "htm")}
 _TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 
 _File = tuple[str | None, Iterable[bytes]]  # a file's name, and its content in pieces
@@ -74,8 +76,13 @@ def extension(filename: str | None) -> str | None:
     return match[1].lower() if match is not None else None
 
 
-def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment]:
-    """All attachments, in the order of the parts; the files in a container follow it."""
+def collect(
+    root: Part, defects: Defects, keep_content: bool, links: AttachmentLinks | None = None
+) -> list[Attachment]:
+    """All attachments, in the order of the parts; the files in a container follow it. `links` reads what may
+    have links.
+    """
+    links = links or AttachmentLinks(defects)
     out: list[Attachment] = []
     stack = [root]
     while stack:
@@ -88,7 +95,7 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
         files: Iterable[_File] = ()
         if _is_offered(part):
             is_tnef = part.kind in _TNEF_KINDS or (part.filename or "").lower() == "winmail.dat"
-            attachment = described_part(part, defects, keep_content or is_tnef)
+            attachment = described_part(part, defects, keep_content or is_tnef, links)
             if is_tnef:
                 files = tnef.files(attachment.content or b"", defects)
                 if not keep_content:
@@ -100,7 +107,8 @@ def collect(root: Part, defects: Defects, keep_content: bool) -> list[Attachment
             if number > MAX_FILES:
                 defects[Defect.ATTACHMENTS_CUT] = None
                 break
-            out.append(described(f"{part.section}#{number}", name, None, pieces, keep_content, defects))
+            section = f"{part.section}#{number}"
+            out.append(described(section, name, None, pieces, keep_content, defects, links))
     return out
 
 
@@ -113,6 +121,12 @@ def _is_offered(part: Part) -> bool:
     return part.disposition == "attachment" or part.filename is not None or kind not in bodies.SHOWN
 
 
+def _is_read(part: Part) -> bool:
+    """Whether a part is a body, and its name does not make it anything else."""
+    usual = _BODY_EXTENSIONS.get(part.kind, ())
+    return part.disposition != "attachment" and extension(part.filename) in usual
+
+
 def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:
     if part.encoding == "base64" or uuencode.BEGIN.search(part.src, part.start, part.end) is not None:
         text = transfer_encoding.decoded(part.src, part.start, part.end, part.encoding, {})
@@ -120,14 +134,21 @@ def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:
             yield eight_bit(name, defects), uuencode.decoded_lines(lines, 0, defects)
 
 
-def described_part(part: Part, defects: Defects, keep_content: bool) -> Attachment:
+def described_part(
+    part: Part, defects: Defects, keep_content: bool, links: AttachmentLinks | None
+) -> Attachment:
     """The attachment that a part is."""
     src, start, end, encoding = part.src, part.start, part.end, part.encoding
     if part.children is not None and part.children[0].header is not None and part.children[0].src is not src:
         src = part.children[0].src  # a message inside that is decoded already
         start, end, encoding = 0, len(src), ""
     pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
-    attachment = described(part.section, part.filename, part.kind, pieces, keep_content, defects)
+    # The links of a message are those of its own record, those of a body are there already.
+    reader = None if part.children is not None or _is_read(part) else links
+    charset = part.params.get("charset")
+    attachment = described(
+        part.section, part.filename, part.kind, pieces, keep_content, defects, reader, charset
+    )
     attachment = attachment._replace(
         disposition=part.disposition, content_id=part.content_id, inside=part.inside or attachment.inside
     )
@@ -152,33 +173,43 @@ def described(
     pieces: Iterable[bytes],
     keep_content: bool,
     defects: Defects,
+    links: AttachmentLinks | None = None,
+    charset: str | None = None,
 ) -> Attachment:
     """An attachment with the size, the hashes and the detected type of its content."""
+    filename = None if name is None else display_name(name)
+    suffix = extension(filename)
+    wanted = 0
     hashes = (hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False), hashlib.sha256())
     is_message = (kind or "").startswith("message/")
     size = 0
     kept: list[bytes] = []
+    looked_at: list[bytes] = []
     head = b""
     for piece in pieces:
         if size == 0:
             head = piece[:_TYPE_BYTES]
-        size += len(piece)
+            wanted = links.wanted(head, kind, suffix) if links is not None else 0
         for each in hashes:
             each.update(piece)
+        if size < wanted:
+            looked_at.append(piece)
         if keep_content and not current().may_keep(len(piece), enclosing=is_message):
             defects[Defect.PARSE_LIMITED] = None
             keep_content = False
             kept.clear()
         if keep_content:
             kept.append(piece)
+        size += len(piece)
     md5, sha1, sha256 = (each.hexdigest() for each in hashes)
+    if links is not None and wanted:
+        links.read(b"".join(looked_at)[:wanted], size, kind, suffix, charset, section)
     detect = head and not is_message
-    filename = None if name is None else display_name(name)
     return Attachment(
         part=section,
         filename=filename,
         filename_raw=name,
-        extension=extension(filename),
+        extension=suffix,
         content_type=kind,
         mime_type=_mime_type(head, kind) if detect else None,
         disposition=None,

@@ -13,47 +13,61 @@ from itertools import islice
 
 AT_ONCE = 1 << 16  # characters; the tokens of more are not held all at once
 BLOCK = 1 << 12  # tokens
-_MAX_ATTRIBUTES = 1 << 16  # characters; more attributes of one tag are not read
+MAX_ATTRIBUTES = 1 << 16  # characters; more attributes of one tag are not read
 
+_S = r" \t\n\r\f"  # white space of HTML; others, such as a vertical tab, are part of a name
 # Attributes up to the ">": quotes count after "=" only, and a name may begin with "=".
-_VALUE = r"(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^\s>\"'][^\s>]*+)?+"
-_ANY_ATTRIBUTES = rf"(?:[\s/]++|(?:=?+[^\s/>=]++|=)(?:\s*+=\s*+{_VALUE})?+)*+"
-_ATTRIBUTES = r"[^>\"'=]*+(?:(?<![\s/\"'=])=(?:\"[^\"]*+\"|'[^']*+'|[^\s\"'>=]++(?=[\s>]))[^>\"'=]*+)*+"
+_VALUE = rf"(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^{_S}>\"'][^{_S}>]*+)?+"
+_ANY_ATTRIBUTES = rf"(?:[{_S}/]++|(?:=?+[^{_S}/>=]++|=)(?:[{_S}]*+=[{_S}]*+{_VALUE})?+)*+"
+_ATTRIBUTES = (
+    rf"[^>\"'=]*+(?:(?<![{_S}/\"'=])=(?:\"[^\"]*+\"|'[^']*+'|[^{_S}\"'>=]++(?=[{_S}>]))[^>\"'=]*+)*+"
+)
 # Elements whose content is not markup: it ends at their own end tag only.
-_RAW = "(?i:script|style|title|textarea|xmp|iframe|noembed|noframes)"
+_RAW = "(?i:script|style|title|textarea|xmp|iframe|noembed|noframes|plaintext)"
 # Text, then a tag or comment. What is not closed goes to the end, so no character is looked at three times.
 _TOKEN = re.compile(
     r"([^<]*+(?:<(?![a-zA-Z/!?])[^<]*+)*+)"
-    rf"(?:<(?:(?:(?=[sStTxXiInN])(?=({_RAW})(?=[\s/>])))?+(/?[a-zA-Z][^\s/>]*+)"
+    rf"(?:<(?:(?:(?=[sStTxXiInNpP])(?=({_RAW})(?=[{_S}/>])))?+(/?[a-zA-Z][^{_S}/>]*+)"
     rf"(?:>|((?:{_ATTRIBUTES})(?=>)|{_ANY_ATTRIBUTES})(?:>|\Z))"
-    r"(?(2)(?:[^<]++|<(?!/(?i:\2)(?![^\s/>])))*+)"
+    rf"(?(2)((?:[^<]++|<(?!/(?i:\2)[{_S}/>]))*+))"
     r"|!--(?:-?>|(?:[^-]++|-(?!-!?>))*+(?:--!?>|\Z))"
     r"|[!?/][^>]*+(?:>|\Z))|\Z)",
-    re.ASCII,  # "ı" must not match "i", nor a no-break space match white space
+    re.ASCII,  # "ı" must not match "i"
+)
+# The same where no element has raw content: in SVG and MathML.
+_FOREIGN = re.compile(
+    r"([^<]*+(?:<(?![a-zA-Z/!?])[^<]*+)*+)"
+    rf"(?:<(?:()(/?[a-zA-Z][^{_S}/>]*+)"
+    rf"(?:>|((?:{_ATTRIBUTES})(?=>)|{_ANY_ATTRIBUTES})(?:>|\Z))()"
+    r"|!--(?:-?>|(?:[^-]++|-(?!-!?>))*+(?:--!?>|\Z))"
+    r"|[!?/][^>]*+(?:>|\Z))|\Z)",
+    re.ASCII,
 )
 _ATTRIBUTE = re.compile(
-    r"(=?+[^\s/>=]++|=)(?:\s*+=\s*+(?:\"([^\"]*+)(?:\"|\Z)|'([^']*+)(?:'|\Z)|([^\s>\"'][^\s>]*+))?+)?+",
+    rf"(=?+[^{_S}/>=]++|=)"
+    rf"(?:[{_S}]*+=[{_S}]*+(?:\"([^\"]*+)(?:\"|\Z)|'([^']*+)(?:'|\Z)|([^{_S}>\"'][^{_S}>]*+))?+)?+",
     re.ASCII,
 )
 
 Token = tuple[str, ...]
-"""Text, element without markup in it, tag as written (`/` in front of an end tag), attributes."""
+"""Text, element whose content is raw, tag as written (`/` in front of an end tag), attributes, content."""
 
 
-def tokens(html: str) -> Iterator[list[Token]]:
-    """The tokens of a body, in blocks."""
+def tokens(html: str, *, foreign: bool = False) -> Iterator[list[Token]]:
+    """The tokens of a body, in blocks. `foreign`: it is within SVG or MathML."""
+    expression = _FOREIGN if foreign else _TOKEN
     if len(html) <= AT_ONCE:
-        yield _TOKEN.findall(html)
+        yield expression.findall(html)
         return
-    matches = _TOKEN.finditer(html)
+    matches = expression.finditer(html)
     while block := [match.groups("") for match in islice(matches, BLOCK)]:
         yield block
 
 
 def attribute_values(attributes: str) -> dict[str, str]:
-    """Raw values by lower-cased name; of two attributes of one name the first counts."""
-    if len(attributes) > _MAX_ATTRIBUTES:
-        return {}
-    found = _ATTRIBUTE.findall(attributes)
+    """Raw values by lower-cased name; of two attributes of one name the first counts. Of very many only the
+    first are read.
+    """
+    found = _ATTRIBUTE.findall(attributes, 0, MAX_ATTRIBUTES)
     found.reverse()
     return {name.lower(): double or single or bare for name, double, single, bare in found}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.errors import UsageError
 from zeekpop3.message import attachments, bodies, dkim, header, links, mailboxes, parts, received, verdicts
+from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.budget import OverBudget, charge, of_mail
 from zeekpop3.message.dates import instant
@@ -136,13 +137,17 @@ def _read(
     root = parts.tree(raw, len(raw), fields, defects, complete)
     shown: dict[int, str] = {}
     _fill(mail, fields, root, defects, whole, shown)
-    mail.attachments = attachments.collect(root, defects, content)
-    _add_enclosed(mail, root, defects, whole, shown)
-    readings = Readings(len(raw), mail.attachments, defects, content)
+    inside = AttachmentLinks(defects, len(mail.links) + 1)
     try:
-        readings.tree(root, shown)
+        mail.attachments = attachments.collect(root, defects, content, inside)
+        _add_enclosed(mail, root, defects, whole, shown)
+        readings = Readings(len(raw), mail.attachments, defects, content, inside)
+        try:
+            readings.tree(root, shown)
+        finally:
+            mail.attachments += readings.found
     finally:
-        mail.attachments += readings.found
+        mail.links += inside.found
 
 
 def _fill(

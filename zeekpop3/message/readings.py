@@ -23,6 +23,7 @@ import pybase64
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import attachments, bodies, doubts, encoded_runs, parts, transfer_encoding, yenc
+from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.budget import charge
 from zeekpop3.message.params import NONE, Params
@@ -61,10 +62,18 @@ _FIRST = re.compile(
 class Readings:
     """Collects what a second look at one mail finds. `found`: attachments with their `reading`, in order."""
 
-    def __init__(self, size: int, files: Sequence[Attachment], defects: Defects, keep_content: bool) -> None:
+    def __init__(
+        self,
+        size: int,
+        files: Sequence[Attachment],
+        defects: Defects,
+        keep_content: bool,
+        links: AttachmentLinks,
+    ) -> None:
         self.found: list[Attachment] = []
         self._defects = defects
         self._keep = keep_content
+        self._links = links
         self._room = _TIMES_ITS_SIZE * size + _ROOM_AT_LEAST
         self._tried = 0
         self._files = files
@@ -258,8 +267,10 @@ class Readings:
             return
         if not self._has_room(part.end - part.start):
             return
-        file = attachments.described_part(part, {}, self._keep)
-        self._keep_row(file._replace(reading=reading), section)
+        file = attachments.described_part(part, {}, self._keep, None)
+        row = self._keep_row(file._replace(reading=reading), section)
+        if row is not None and part.children is None:
+            self._links.read_whole(_decoded_part(part)[0], row, part.params.get("charset"))
 
     def _content(
         self, section: str, name: str | None, kind: str | None, content: bytes,
@@ -267,18 +278,22 @@ class Readings:
     ) -> None:  # fmt: skip
         if content and self._has_room(len(content)):
             file = attachments.described(section, name, kind, [content], self._keep, self._defects)
-            self._keep_row(file._replace(reading=reading, inside=inside), section)
+            row = self._keep_row(file._replace(reading=reading, inside=inside), section)
+            if row is not None:
+                self._links.read_whole(content, row, None)
 
-    def _keep_row(self, file: Attachment, section: str) -> None:
+    def _keep_row(self, file: Attachment, section: str) -> Attachment | None:
+        """The row, if the content is not known already."""
         if self._known is None:
             self._known = {(each.sha256, each.filename) for each in self._files}
             self._hashes = {each.sha256 for each in self._files}
         key = (file.sha256, file.filename)
         if file.size == 0 or key in self._known or (file.filename is None and file.sha256 in self._hashes):
-            return
+            return None
         self._known.add(key)
         self._hashes.add(file.sha256)
         self.found.append(file._replace(part=f"{section}#{self._number(section)}"))
+        return self.found[-1]
         if file.reading is not None:
             self._defects[Defect.OTHER_READING] = None
 

@@ -6,7 +6,9 @@ Defanged forms (hxxp, [.]) do not count: they are written so that they cannot be
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from heapq import merge
 from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
@@ -16,15 +18,45 @@ MAX_URLS = 10_000
 _MAX_LENGTH = 8_192  # characters, as in the expressions below
 
 _SCHEME = re.compile(
-    r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?)\Z", re.IGNORECASE | re.ASCII
+    r"(?:https?|ftps?|s?ftp|file|gopher|news|nntp|irc|ldap|rtsp|mms|wss?|smb|webcals?|feed)\Z",
+    re.IGNORECASE | re.ASCII,
 )
 _URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
 # The same for ASCII text: a class of allowed characters is faster than one of forbidden characters.
 _ASCII_URL = re.compile(r"://[!#-;=?-~]{1,8192}")
+_REST = r"[^\s<>\"\x00-\x20\x7f\u3000]{0,8192}"
+# What mail programs link without "://", and a part of it without which a text has none of the kind.
+_OTHER_URLS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    # A host that says what it serves (Thunderbird, Outlook, Gmail).
+    (
+        re.compile(
+            rf"(?<![\w@./\\:=-])(?:www|ftp)\.(?=(?:[\w-]{{1,63}}+\.){{1,9}}[^\W\d_]){_REST}", re.IGNORECASE
+        ),
+        tuple(f"{a}{b}." for a, b in ("ww", "wW", "Ww", "WW", "tp", "tP", "Tp", "TP")),
+    ),
+    # A share of Windows (UNC; also over WebDAV: `\\host@SSL\share`).
+    (
+        re.compile(rf"(?<![\\\w:/])\\\\(?=[a-zA-Z0-9_.-]{{1,253}}+(?:@[a-zA-Z0-9@]{{1,20}}+)?\\){_REST}"),
+        ("\\\\",),
+    ),
+    # Programs of Windows and Office that a link starts.
+    (
+        re.compile(rf"(?<![\w-])(?:search-ms|ms-[a-z-]{{2,30}}+):(?=[\w%]){_REST}", re.IGNORECASE | re.ASCII),
+        ("ms-", "-ms:", "MS-", "-MS:", "Ms-", "-Ms:"),
+    ),
+    (re.compile(rf"(?<![\w.-])https?:\\{{1,9}}(?=[\w%\[]){_REST}", re.IGNORECASE | re.ASCII), (":\\",)),
+)
+# Links that hand over another one: to Office, to the search of Windows, to a browser.
+_HANDLER = re.compile(r"ms-[a-z-]+|search(?:-ms)?|microsoft-edge|view-source|feed|webcals?", re.ASCII)
+_INNER = re.compile(r"(?:https?|ftp|file|smb)://|\\\\", re.IGNORECASE | re.ASCII)
 _PARTS = re.compile(r"\s*+(?:([A-Za-z][A-Za-z0-9+.-]*+):)?+([/\\]*+)(.*)", re.DOTALL)
 _AUTHORITY = re.compile(r"[^/\\?#]*+")
+_BARE_HOST = re.compile(r"(?:www|ftp)\.", re.IGNORECASE)
 _WITH_HOST = frozenset(("http", "https", "ftp", "ws", "wss"))
 _SHORTEST = len("http://")
+_LONGEST_SCHEME = len("webcals")
+
+_Span = tuple[int, int]  # of a URL in a text
 _NUMBER = re.compile(r"[0-9]{1,20}|0x[0-9a-f]{0,16}")
 _CLOSING = frozenset(".,;:!?'*_)]}|")
 _TRAILING = ".,;:!?'*_}|"
@@ -32,21 +64,34 @@ _TRAILING = ".,;:!?'*_}|"
 
 def split(url: str) -> tuple[str | None, str, str | None]:
     """Scheme, host and site of a URL, read as browsers do (WHATWG URL): backslashes are slashes, user names
-    are left out, numbers are IPv4 addresses. The host is "" if there is none, as in `mailto:`.
+    are left out, numbers are IPv4 addresses. The host is "" if there is none, as in `mailto:`. Of a link that
+    hands over another one (`ms-word:ofe|u|https://…`) the host is that of the other one.
     """
     # Up to the first slash of the path: so many URLs have the same beginning.
     end = url.find("/", _SHORTEST)
-    if end > 0 and url[end - 1] not in ":/\\":
+    if end > 0 and url[end - 1] not in ":/\\|" and url[:4] in ("http", "HTTP"):
         url = url[:end]
     return _cached(url) if len(url) <= MAX_HOST else _split(url)
 
 
 def _split(url: str) -> tuple[str | None, str, str | None]:
-    scheme, slashes, rest = _PARTS.match(url).groups()  # type: ignore[union-attr]
+    if _BARE_HOST.match(url):
+        scheme, slashes, rest = None, "//", url
+    else:
+        scheme, slashes, rest = _PARTS.match(url).groups()  # type: ignore[union-attr]
     scheme = scheme.lower() if scheme is not None else None
-    if scheme not in _WITH_HOST and len(slashes) < 2:
-        return scheme, "", None
-    authority = _AUTHORITY.match(rest)[0].rpartition("@")[2]  # type: ignore[index]
+    if scheme not in _WITH_HOST:
+        if len(slashes) < 2:
+            inner = handed_over(scheme, rest)
+            return (scheme, *_split(inner)[1:]) if inner is not None else (scheme, "", None)
+        if scheme is not None and len(slashes) == 3:
+            return scheme, "", None  # an empty host and a path, as in file:///C:/
+    authority = _AUTHORITY.match(rest)[0]  # type: ignore[index]
+    # Of a share over WebDAV the port comes after "@".
+    if scheme is None and slashes[0] == "\\":
+        authority = authority.partition("@")[0]
+    else:
+        authority = authority.rpartition("@")[2]
     host = authority.partition("]")[0] + "]" if authority[:1] == "[" else authority.partition(":")[0]
     if "%" in host:
         host = unquote(host)
@@ -57,6 +102,17 @@ def _split(url: str) -> tuple[str | None, str, str | None]:
 
 
 _cached = lru_cache(1 << 12)(_split)
+
+
+def handed_over(scheme: str | None, rest: str) -> str | None:
+    """The URL within a link that starts a program with it: `https://a.example/b` of `ms-word:ofe|u|…`."""
+    if scheme is None or _HANDLER.fullmatch(scheme) is None:
+        return None
+    inner = _INNER.search(rest)
+    if inner is None and "%" in rest:
+        rest = unquote(rest)
+        inner = _INNER.search(rest)
+    return rest[inner.start() :] if inner is not None else None
 
 
 def _dotted(host: str) -> str:
@@ -78,30 +134,65 @@ def _dotted(host: str) -> str:
 
 
 def in_text(text: str, defects: Defects) -> list[str]:
-    """The URLs in a text, each once, in order."""
+    """The URLs in a text, each once, in order: those with a scheme and `//`, and what mail programs make a
+    link of beside them (`www.…`, `ftp.…`, `\\\\host\\share`, `search-ms:…`).
+    """
+    spans = _with_scheme(text) if "://" in text else iter(())
+    others = [kind for kind, signs in _OTHER_URLS if any(sign in text for sign in signs)]
+    if others:
+        spans = _merged(spans, merge(*(_spans(kind, text) for kind in others)))
     found: dict[str, None] = {}
-    for match in (_ASCII_URL if text.isascii() else _URL).finditer(text):
-        at, end = match.span()
-        if text[at - 4 : at] == "http":
-            start = at - 4
-        elif text[at - 5 : at] == "https":
-            start = at - 5
-        else:
-            scheme = _SCHEME.search(text, max(0, at - 6), at)
-            if scheme is None:
-                continue
-            start = scheme.start()
+    for start, end in spans:
         url = text[start:end]
         if url[-1] in _CLOSING:
             url = _trimmed(url)
-        if len(url) > at + 3 - start:
-            if len(found) == MAX_URLS and url not in found:
-                defects[Defect.URLS_CUT] = None
-                break
-            found[url] = None
-            if len(url) > _MAX_LENGTH:
-                defects[Defect.URLS_CUT] = None
+        if url.endswith("://"):
+            continue
+        if len(found) == MAX_URLS and url not in found:
+            defects[Defect.URLS_CUT] = None
+            break
+        found[url] = None
+        if len(url) > _MAX_LENGTH:
+            defects[Defect.URLS_CUT] = None
     return list(found)
+
+
+def _with_scheme(text: str) -> Iterator[_Span]:
+    """Where URLs with a scheme and `//` start and end."""
+    for match in (_ASCII_URL if text.isascii() else _URL).finditer(text):
+        at, end = match.span()
+        if text[at - 4 : at] == "http":
+            yield at - 4, end
+        elif text[at - 5 : at] == "https":
+            yield at - 5, end
+        else:
+            scheme = _SCHEME.search(text, max(0, at - _LONGEST_SCHEME), at)
+            if scheme is not None:
+                yield scheme.start(), end
+
+
+def _spans(kind: re.Pattern[str], text: str) -> Iterator[_Span]:
+    for match in kind.finditer(text):
+        yield match.span()
+
+
+def _merged(spans: Iterator[_Span], others: Iterator[_Span]) -> Iterator[_Span]:
+    """All spans in order, without those of `others` that begin within another one."""
+    end = 0
+    other = next(others, None)
+    for span in spans:
+        while other is not None and other[0] < span[0]:
+            if other[0] >= end:
+                yield other
+                end = other[1]
+            other = next(others, None)
+        yield span
+        end = max(end, span[1])
+    while other is not None:
+        if other[0] >= end:
+            yield other
+            end = other[1]
+        other = next(others, None)
 
 
 def _trimmed(url: str) -> str:

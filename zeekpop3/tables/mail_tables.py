@@ -220,7 +220,8 @@ ADDRESSES = table(
 
 LINKS = table(
     "links",
-    "A link in the text or HTML of a mail or of a message inside it; each different one once.",
+    "A link in the texts or HTML of a mail, of a message inside it, or in an attachment; each different one "
+    "once.",
     "uid trans_depth part position",
     *_OF_MAIL,
     _PART,
@@ -234,12 +235,22 @@ LINKS = table(
         looked_up("host", "Host of `target`, else of `url`: lower case, IDN decoded.", "body"),
         looked_up("site", "Registered domain of `host`, by the public suffix list.", "body"),
         Column("text", "What the HTML shows for the link.", personal="body"),
-        Column("origin", "text or html.", repeats=True),
+        Column(
+            "origin",
+            "text; html; shown: a URL or host that is text in the HTML, also hidden or in its title, and to "
+            "which nothing in the HTML leads; attachment.",
+            repeats=True,
+        ),
         Column(
             "text_site",
             "Registered domain that the text of the link shows.",
             personal="body",
             repeats=True,
+            searched=True,
+        ),
+        Column(
+            "attachment",
+            "Section of the attachment that the link is in, as `part` in `attachments`; null: in none.",
             searched=True,
         ),
     ),

@@ -1,0 +1,109 @@
+"""Links of attachments, whatever type they declare."""
+
+from __future__ import annotations
+
+import pytest
+
+from zeekpop3.defects import Defects
+from zeekpop3.message import attachment_links as module
+from zeekpop3.message import parse
+from zeekpop3.message.attachment_links import AttachmentLinks, attachment_links, may_have_links
+
+HTML = b'<html><a href="http://a.example/1">x</a></html>'
+# Declared type, extension, charset, content: the links
+FOUND: dict[str, tuple[str | None, str | None, str | None, bytes, list[str]]] = {
+    "html": ("text/html", None, None, HTML, ["http://a.example/1"]),
+    "html by its name": ("application/octet-stream", "html", None, b"<p><a href=//a.example/1>",
+        ["//a.example/1"]),
+    "html by its content": ("application/octet-stream", "dat", None, b"\n <!DOCTYPE html>" + HTML,
+        ["http://a.example/1"]),
+    "html in UTF-16": ("text/html", None, "us-ascii", HTML.decode().encode("utf-16"), ["http://a.example/1"]),
+    "html in UTF-16 without a mark": ("text/html", None, None, HTML.decode().encode("utf-16-be"),
+        ["http://a.example/1"]),
+    "script": ("text/html", None, None, b"<script>location='http://a.example/1'</script>",
+        ["http://a.example/1"]),
+    "attribute of any name": (None, "htm", None, b"<b data-to='https://a.example/?b&amp;c'>",
+        ["https://a.example/?b&c"]),
+    "shown": ("text/html", None, None, b"<b>see www.a.example/1</b>", ["www.a.example/1"]),
+    "svg": ("image/svg+xml", "svg", None,
+        b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink'>"
+        b"<a xlink:href='http://a.example/1'><text>x</text></a><image href='http://a.example/2'/></svg>",
+        ["http://a.example/1", "http://a.example/2"]),
+    "xml": ("application/xml", None, None,
+        b"<?xml-stylesheet href='http://a.example/1'?><!DOCTYPE x SYSTEM 'http://a.example/2'>"
+        b"<x xsi:schemaLocation='http://no.example/ x'><y z='http://a.example/3'/>http://a.example/4</x>",
+        ["http://a.example/4", "http://a.example/1", "http://a.example/2", "http://a.example/3"]),
+    "calendar": ("text/calendar", None, None,
+        b"BEGIN:VCALENDAR\r\nDESCRIPTION:at https://a.exam\r\n ple/1\\nor http://a.example/2\\, so\r\n",
+        ["https://a.example/1", "http://a.example/2"]),
+    "card by its name": ("application/octet-stream", "vcf", None, b"URL:http://a.exa\n mple/1\n",
+        ["http://a.example/1"]),
+    "shortcut": (None, "url", None, b"[InternetShortcut]\r\nURL=file://a.example/x\r\n",
+        ["file://a.example/x"]),
+    "rtf": ("application/rtf", None, None, b'{\\rtf1{\\field HYPERLINK "http://a.example/1"}}',
+        ["http://a.example/1"]),
+    "text": ("text/plain", "txt", None, b"www.a.example/1 and \\\\a.example\\share\\x",
+        ["www.a.example/1", "\\\\a.example\\share\\x"]),
+    "text with NULs": ("text/plain", "txt", None, b"\0\0\0\0see http://a.\0example/1",
+        ["http://a.example/1"]),
+    "text without a type": ("application/octet-stream", None, None, b"see http://a.example/1",
+        ["http://a.example/1"]),
+    "message": ("application/octet-stream", "eml", None,
+        b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\nc2VlIGh0dHA6Ly9hLmV4YW1wbGUvMQ==\r\n", ["http://a.example/1"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_links_of_an_attachment(name: str) -> None:
+    """Type, name or content say what it is; all that a program would follow or show is a link."""
+    kind, extension, charset, content, wanted = FOUND[name]
+    assert may_have_links(content, kind, extension)
+    found = attachment_links(content, kind, extension, charset, "2.1", {})
+    assert [link.url for link in found] == wanted
+    assert {(link.origin, link.attachment) for link in found} == {("attachment", "2.1")}
+
+
+def test_images_and_programs_are_not_read() -> None:
+    """Bytes that are no text of any kind have no links."""
+    assert not may_have_links(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png", "png")
+    assert not may_have_links(b"MZ\x90\0\x03\0\0\0http://a.example/", "application/octet-stream", "exe")
+    assert not may_have_links(b"", None, None)
+
+
+def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many bytes and links of all attachments are read; what is left out is a defect."""
+    monkeypatch.setattr(module, "MAX_TEXT", 40)
+    monkeypatch.setattr(module, "MAX_LINKS", 3)
+    defects: Defects = {}
+    reader = AttachmentLinks(defects, first=5)
+    reader.read(b"http://a.example/1 http://a.example/2", 37, "text/plain", None, None, "2")
+    assert not defects
+    reader.read(b"http://a.example/3 http://a.example/4", 37, "text/plain", None, None, "3")
+    assert [(link.position, link.url[-1], link.attachment) for link in reader.found] == [
+        (5, "1", "2"), (6, "2", "2"), (7, "3", "3"),
+    ]  # fmt: skip
+    assert "urls_cut" in defects
+    defects.clear()
+    assert reader.wanted(b"text", None, None) == 0
+    assert "urls_cut" in defects
+    assert AttachmentLinks({}).wanted(b"text", None, None) == 40
+    cut: Defects = {}
+    AttachmentLinks(cut).read(b"http", 1_000, None, None, None, "2")
+    assert "urls_cut" in cut
+
+
+def test_links_of_attachments_come_after_the_others() -> None:
+    """A mail's rows: the links of its bodies, then those of each attachment with its section."""
+    raw = (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhttp://a.example/1\r\n"
+        b"--b\r\nContent-Type: application/pdf; name=x.html\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        b"PGEgaHJlZj0vL2EuZXhhbXBsZS8yPg==\r\n--b--\r\n"
+    )
+    mail = parse(raw)
+    assert [(link.position, link.url, link.origin, link.attachment) for link in mail.links] == [
+        (1, "http://a.example/1", "text", None),
+        (2, "//a.example/2", "attachment", "2"),
+    ]
+    assert mail.urls == ["http://a.example/1"]
+    assert mail.attachments[0].content is None

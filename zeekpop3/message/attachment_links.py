@@ -1,0 +1,226 @@
+"""The links of attachments, whatever type they declare: HTML, SVG and other XML, calendars and cards, plain
+text, messages in a file, and documents.
+
+An attachment is read as what its declared type, its extension or its first bytes say; of several, as each.
+Work is bounded: only so many bytes of an attachment, and of all attachments of a mail, are read. What is left
+out is a defect.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from html import unescape
+from typing import Protocol
+
+from zeekpop3.defects import Defect, Defects
+from zeekpop3.message import bodies, header, links, parts
+from zeekpop3.message.charsets import decode
+from zeekpop3.message.links import Link
+
+MAX_TEXT = 4 << 20  # bytes of one attachment that are read as text
+MAX_ALL = 8 << 20  # bytes of all attachments of a mail
+MAX_LINKS = 10_000  # of all attachments of a mail
+HEAD = 1_024  # bytes that show what an attachment is
+_MAX_PARTS = 100
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_HTML_KINDS = _names("text/html text/x-html text/x-amp-html application/xhtml+xml")
+_HTML_EXTENSIONS = _names("htm html shtml shtm xhtml xht hta dhtml")
+_XML_KINDS = _names("text/xml application/xml")
+_XML_EXTENSIONS = _names("svg xml xsl xslt xsd rels rss atom rdf plist webloc kml gpx wsdl vml")
+_FOLDED_KINDS = _names("text/calendar text/vcard text/x-vcard text/directory text/x-vcalendar")
+_FOLDED_EXTENSIONS = _names("ics ifb vcs vcf")
+_MESSAGE_EXTENSIONS = _names("eml mht mhtml nws")
+# Text that is read although its first bytes may not look like it.
+_TEXT_KINDS = _names("application/rtf application/json application/javascript application/x-mswinurl")
+_TEXT_EXTENSIONS = _names("txt csv url website desktop json js jse vbs vbe wsf ps1 bat cmd rtf inf")
+
+_MARKUP = re.compile(
+    r"\s*+<(?:!doctype|\?xml|!--|html|head|body|svg|meta|script|div|table|a)\b", re.IGNORECASE
+)
+_FOLDED = re.compile(r"\s*+BEGIN:V", re.IGNORECASE)
+# Three header fields in a row.
+_FIELDS = re.compile(
+    rb"(?:[A-Za-z][A-Za-z0-9-]{1,40}+: [^\r\n]{0,998}+\r?\n(?:[ \t][^\r\n]{0,998}+\r?\n){0,9}){3}"
+)
+_CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1b"})
+_MARKUP_KINDS = _HTML_KINDS | _XML_KINDS
+_MARKUP_EXTENSIONS = _HTML_EXTENSIONS | _XML_EXTENSIONS
+_KINDS = _TEXT_KINDS | _MARKUP_KINDS
+_EXTENSIONS = _TEXT_EXTENSIONS | _MARKUP_EXTENSIONS | _FOLDED_EXTENSIONS | _MESSAGE_EXTENSIONS
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_MARKS_OF_TEXT = tuple(mark for mark, _ in _MARKS)
+_FOLD = re.compile(r"\r?\n[ \t]")
+_ESCAPED = re.compile(r"\\([nN,;\\])")
+_SCRIPT = re.compile(r"<script\b[^>]{0,4096}+>((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
+# References of XML beside those that HTML has: entities, style sheets, attributes of any name.
+_REFERENCE = re.compile(
+    r"(?:\bSYSTEM\s++|(?<![\w:.-])(?!xmlns|[\w.]{1,40}+:schemaLocation)[\w:.-]{1,100}+\s*+=\s*+)"
+    r"[\"']\s*+((?:[a-zA-Z][a-zA-Z0-9+.-]{1,20}+:)?(?://|\\\\)[^\"'<>]++)"
+)
+
+
+class Described(Protocol):
+    """What an attachment is known by."""
+
+    @property
+    def part(self) -> str: ...
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def extension(self) -> str | None: ...
+
+
+class AttachmentLinks:
+    """Reads the attachments of one mail, as far as the limits go. `found`: their links, in order; their
+    positions count from `first` on.
+    """
+
+    def __init__(self, defects: Defects, first: int = 1) -> None:
+        self.found: list[Link] = []
+        self._defects = defects
+        self._first = first
+        self._room = MAX_ALL
+
+    def wanted(self, head: bytes, kind: str | None, extension: str | None) -> int:
+        """How many bytes of an attachment `read` wants; 0 if it cannot have links. `head`: its beginning."""
+        if not may_have_links(head, kind, extension):
+            return 0
+        if self._room <= 0 or len(self.found) >= MAX_LINKS:
+            self._defects[Defect.URLS_CUT] = None
+            return 0
+        return min(self._room, MAX_TEXT)
+
+    def read(
+        self,
+        content: bytes,
+        size: int,
+        kind: str | None,
+        extension: str | None,
+        charset: str | None,
+        section: str,
+    ) -> None:
+        """Add the links of one attachment of `size` bytes, of which `content` is as much as was wanted."""
+        self._room -= len(content)
+        room = MAX_LINKS - len(self.found)
+        found = attachment_links(content, kind, extension, charset, section, self._defects)
+        if len(found) > room or len(content) < size:
+            self._defects[Defect.URLS_CUT] = None
+        for number, link in enumerate(found[:room], self._first + len(self.found)):
+            self.found.append(link._replace(position=number))
+
+    def read_whole(self, content: bytes, file: Described, charset: str | None) -> None:
+        """Add the links of an attachment whose content is at hand, if it may have some."""
+        wanted = self.wanted(content, file.content_type, file.extension)
+        if wanted:
+            read = content[:wanted]
+            self.read(read, len(content), file.content_type, file.extension, charset, file.part)
+
+
+def may_have_links(head: bytes, kind: str | None, extension: str | None) -> bool:
+    """Whether an attachment that begins with `head` is one that `attachment_links` reads."""
+    kind, extension = kind or "", extension or ""
+    return (
+        kind.startswith("text/")
+        or kind.endswith("+xml")
+        or kind in _KINDS
+        or extension in _EXTENSIONS
+        or kind.startswith("message/")
+        or _looks_like_text(head[:HEAD])
+    )
+
+
+def attachment_links(
+    content: bytes,
+    kind: str | None,
+    extension: str | None,
+    charset: str | None,
+    section: str,
+    defects: Defects,
+) -> list[Link]:
+    """The links of the attachment `section`; their positions are 0.
+
+    `kind`: its declared type, `extension` that of its file name (lower case, without dot), `charset` as
+    declared; None: there is none.
+    """
+    kind, extension = (kind or "").lower(), (extension or "").lower()
+    if extension in _MESSAGE_EXTENSIONS or (kind not in _MARKUP_KINDS and _FIELDS.match(content)):
+        text, html = _texts_of_message(content)
+        return links.of_attachment(text, html, section, defects)
+    text = text_of(content, charset)
+    if kind in _FOLDED_KINDS or extension in _FOLDED_EXTENSIONS or _FOLDED.match(text):
+        text = _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], _FOLD.sub("", text))
+    is_markup = (
+        kind in _MARKUP_KINDS
+        or kind.endswith("+xml")
+        or extension in _MARKUP_EXTENSIONS
+        or _MARKUP.match(text) is not None
+    )
+    if not is_markup:
+        return links.of_attachment(text, "", section, defects)
+    # A program opens the file: its scripts run, and what any element refers to may be loaded.
+    scripts = "\n".join(_SCRIPT.findall(text))
+    named = [unescape(url) for url in _REFERENCE.findall(text)]
+    return links.of_attachment(scripts, text, section, defects, named)
+
+
+def _looks_like_text(head: bytes) -> bool:
+    if head.startswith(_MARKS_OF_TEXT) or (len(head) > 7 and _nul_places(head) is not None):
+        return True
+    return bool(head) and len(head.translate(None, _CONTROLS)) == len(head)
+
+
+def _nul_places(head: bytes) -> str | None:
+    """The codec of UTF-16 without a mark: of Latin letters every second byte is NUL."""
+    even, odd = head[::2], head[1::2]
+    for codec, text, nuls in (("utf-16-le", even, odd), ("utf-16-be", odd, even)):
+        if nuls.count(0) * 10 > len(nuls) * 7 and text.count(0) * 10 < len(text):
+            return codec
+    return None
+
+
+def text_of(content: bytes, charset: str | None) -> str:
+    """The text of an attachment. A byte order mark, or bytes that can only be UTF-16, count for more than
+    the declared charset.
+    """
+    for mark, codec in _MARKS:
+        if content.startswith(mark):
+            return content[len(mark) :].decode(codec, "replace")
+    if (codec_found := _nul_places(content[:HEAD])) is not None:
+        return content.decode(codec_found, "replace")
+    if charset is None:
+        try:
+            return content.decode("utf-8").replace("\0", "")
+        except UnicodeDecodeError:
+            return content.decode("latin-1").replace("\0", "")
+    return decode(content, charset, {}).replace("\0", "")
+
+
+def _texts_of_message(content: bytes) -> tuple[str, str]:
+    """The text and the HTML of a message in a file, and its header; not those of messages inside it."""
+    ignored: Defects = {}
+    fields = header.split(content, 0, len(content), ignored)
+    root = parts.tree(content, len(content), fields, ignored, complete=True)
+    texts = [content[: fields.body].decode("latin-1")]
+    htmls: list[str] = []
+    stack = [root]
+    for _ in range(_MAX_PARTS):
+        if not stack:
+            break
+        part = stack.pop()
+        if part.children is not None:
+            stack.extend(part.children)
+        elif part.kind.startswith("text/"):
+            (htmls if part.kind in _HTML_KINDS else texts).append(bodies.text_of(part, ignored))
+    return "\n".join(texts), "\n".join(htmls)

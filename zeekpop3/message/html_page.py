@@ -1,0 +1,392 @@
+"""The state while an HTML body is read: its visible text, and the elements that lead somewhere.
+
+Of what is not shown the links count all the same, and the URLs in its text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+from itertools import chain
+from urllib.parse import unquote
+
+from zeekpop3.defects import Defect, Defects
+from zeekpop3.message import urls
+from zeekpop3.message.html_attributes import (
+    ANY,
+    closes_itself,
+    hidden_by,
+    is_pixel,
+    loaded,
+    style_urls,
+)
+from zeekpop3.message.html_hidden import HiddenElement, has_content
+from zeekpop3.message.html_space import with_characters, without_references
+from zeekpop3.message.html_tokens import MAX_ATTRIBUTES, Token, attribute_values, tokens
+from zeekpop3.message.html_urls import (
+    ABSOLUTE,
+    CLEAN_URL,
+    HREF,
+    MAX_URL,
+    NOT_LINKS,
+    cleaned,
+    document,
+    joined,
+    refresh,
+)  # fmt: skip
+from zeekpop3.message.memo import Memo
+
+MAX_LINKS = 10_000
+MAX_LINK_TEXT = 1_000  # characters
+MAX_READ = 200_000  # elements of a body whose attributes are read one by one
+MAX_DATA = 1 << 20  # characters of data: URLs of a body that are read
+
+_PARAGRAPH = "p h1 h2 h3 h4 h5 h6 hr blockquote ul ol dl table pre form"
+_LINE = (
+    "address article aside body caption center dd details dialog dir div dt fieldset figcaption figure "
+    "footer head header hgroup html legend li main menu nav optgroup option search section select summary "
+    "tbody tfoot thead title tr"
+)
+# What stands for an element's begin and end in the text. Of lines without words only those with a form feed
+# become empty lines.
+_BREAKS = {
+    prefix + name: mark
+    for mark, names in (("\n\f\n", _PARAGRAPH), ("\n", _LINE), ("\n\f", "br"), (" ", "td th"))
+    for name in names.split()
+    for prefix in ("", "/")
+}
+# Elements that lead somewhere, and by which attribute.
+_LEADS = {
+    "a": "href", "area": "href", "base": "href", "link": "href",
+    "img": "src", "image": "src", "iframe": "src", "frame": "src", "embed": "src", "script": "src",
+    "source": "src", "video": "src", "audio": "src", "track": "src", "bgsound": "src", "v:imagedata": "src",
+    "v:fill": "src", "v:image": "src", "input": "src", "body": "background", "form": "action",
+    "button": "formaction", "object": "data", "meta": "content", "param": "value",
+}  # fmt: skip
+_FOREIGN = frozenset(("svg", "math", "/svg", "/math"))
+# Tags that change what follows, or lead somewhere.
+_TEMPLATE = "template"
+_SPECIAL = frozenset((*_LEADS, *_FOREIGN, "/a", "pre", "/pre", "listing", "/listing", _TEMPLATE))
+# Fields of a form whose value is seen.
+_SHOWS_VALUE = frozenset(("", "text", "submit", "button", "reset", "email", "search", "url", "tel", "number"))
+
+_MAY_LOAD = re.compile(r"(?:style|background|poster|ping)[ \t\n\r\f]*=", re.IGNORECASE | re.ASCII)
+
+
+Element = tuple[str, str | None, bool]
+"""An element that leads somewhere: the URL, absolute, with its character references decoded; what is shown
+for it; and whether that is the text of a link, which may show another site.
+"""
+
+
+def _meaning(tag: str) -> tuple[str, str]:
+    """For a tag as written: what stands for it in the text, and its name in lower case if it is special."""
+    name = tag.lower()
+    return _BREAKS.get(name, ""), name if name in _SPECIAL else ""
+
+
+_TAGS = Memo(_meaning, longest=32)
+
+
+def read_tokens(page: Page, tokens: Iterator[Token]) -> None:
+    # What ends a hidden element is read once more, as what comes after it.
+    again: Token | None = None
+    while True:
+        again = _read_until_hidden(page, tokens if again is None else chain((again,), tokens), tokens)
+        if again is None:
+            return
+
+
+def _read_until_hidden(page: Page, tokens: Iterator[Token], rest: Iterator[Token]) -> Token | None:
+    """Reads tokens to their end, or to that of a hidden element; then its last token is the result. `rest`:
+    the tokens that a hidden element may have.
+    """
+    append = page.out.append
+    tags = _TAGS
+    for text, raw, tag, attributes, content in tokens:
+        if text:
+            append(text.replace("\r", "\n\f") if page.pre else text)
+        mark, special = tags[tag]
+        if mark:
+            append(mark)
+        if special:
+            if special == _TEMPLATE:
+                return page.skip_hidden(special, rest)
+            page.element(special, attributes)
+        elif attributes and page.loads and (page.loads == ANY or "//" in attributes):
+            page.load(page.values(attributes), None)
+        if raw:
+            page.raw(raw.lower(), content, attributes)
+        if attributes and page.hides:
+            last = page.hidden_element(tag, attributes, rest)
+            if last is not None:
+                return last
+    return None
+
+
+@dataclass(slots=True)
+class Page:
+    """The state while a body is read.
+
+    `out`: text since the last `flush`, `done`: text before it, `unseen`: text that is not shown. `hides`,
+    `loads`: see `survey`. `hidden`: whether an element hides what is being read. `foreign`: whether it is in
+    SVG or MathML. `link`: URL of the open link; its text is `link_text`, and what stands in `out` from
+    `link_at` on; `alt` is that of an image in it. `seen`: elements that were read already. `room`: characters
+    that relative URLs may still get, `data_room`: those of data: URLs that may be read. `read`: elements
+    whose attributes were read.
+    """
+
+    defects: Defects
+    room: int
+    hides: bool = False
+    loads: int = 0
+    out: list[str] = field(default_factory=list)
+    done: StringIO = field(default_factory=StringIO)
+    unseen: StringIO = field(default_factory=StringIO)
+    elements: dict[Element, None] = field(default_factory=dict)
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    base: str = ""
+    pre: bool = False
+    hidden: bool = False
+    foreign: bool = False
+    link: str | None = None
+    link_text: str = ""
+    link_at: int = 0
+    alt: str | None = None
+    data_room: int = MAX_DATA
+    read: int = 0
+
+    def values(self, attributes: str) -> dict[str, str]:
+        """The attributes by name; that some are left out is a defect."""
+        self.read += 1
+        if len(attributes) > MAX_ATTRIBUTES or self.read > MAX_READ:
+            self.defects[Defect.URLS_CUT] = None
+        return attribute_values(attributes) if self.read <= MAX_READ else {}
+
+    def flush(self) -> None:
+        """The text so far is final."""
+        if self.link is not None:
+            self._keep_link_text()
+            self.link_at = 0
+        self.done.write("".join(self.out))
+        self.out.clear()
+
+    def _keep_link_text(self) -> None:
+        if len(self.link_text) < MAX_LINK_TEXT:
+            self.link_text += "".join(self.out[self.link_at :])[:MAX_LINK_TEXT]
+
+    def element(self, tag: str, attributes: str) -> None:
+        """A tag of `_SPECIAL`, but not a template."""
+        if tag == "a":
+            self._open_link(attributes)
+        elif tag == "/a":
+            self.close_link()
+        elif tag in _LEADS:
+            self._lead(tag, attributes)
+        elif tag in _FOREIGN:
+            self.foreign = tag[0] != "/" and not closes_itself(attributes)
+            if attributes and self.loads:
+                self.load(self.values(attributes), None)
+        else:
+            self.pre = tag[0] != "/"
+
+    def _open_link(self, attributes: str) -> None:
+        self.close_link()
+        href = HREF.match(attributes)
+        if href is not None:
+            self.link = href[1]
+        else:
+            values = self.values(attributes)
+            value = values.get("href") or values.get("xlink:href")
+            self.link = self.url(value) if value else None
+        self.link_text = ""
+        self.link_at = len(self.out)
+        self.alt = None
+        if self.loads and _MAY_LOAD.search(attributes):
+            self.load(self.values(attributes), "href")
+
+    def close_link(self) -> None:
+        """The open link, if any, ends here."""
+        if self.link is not None:
+            self._keep_link_text()
+            text = " ".join(without_references(self.link_text).split())
+            self._add(self.link, text or self.alt, is_link_text=True)
+            self.link = None
+
+    def _lead(self, tag: str, attributes: str) -> None:
+        key = tag, attributes
+        if self.link is None and key in self.seen and tag != "input":
+            return  # the same image again
+        values = self.values(attributes)
+        alt = values.get("alt")
+        if alt:
+            alt = " ".join(without_references(alt[:MAX_LINK_TEXT]).split())
+            if tag == "img" and self.link is not None and not self._is_unseen(values):
+                self.alt = alt
+        known = _LEADS[tag]
+        value = values.get(known)
+        if tag == "meta":
+            value = refresh(values)
+        elif tag == "param":
+            value = value if value and "//" in value else None
+        elif tag == "input" and values.get("value") and values.get("type", "").lower() in _SHOWS_VALUE:
+            if not self._is_unseen(values):
+                self.out.append(f" {values['value']} ")
+        elif tag == "iframe" and "srcdoc" in values:
+            self._read_document(with_characters(values["srcdoc"]))
+        url = self.url(value) if value else None
+        if url is not None:
+            self._add(url, alt)
+            if len(self.seen) < MAX_LINKS:
+                self.seen.add(key)
+        if self.loads:
+            self.load(values, known)
+
+    def load(self, values: dict[str, str], known: str | None) -> None:
+        """The attributes of any element, but for the one that is known."""
+        for value in loaded(values, known):
+            url = self.url(value)
+            if url is not None:
+                self._add(url, None)
+
+    def raw(self, tag: str, content: str, attributes: str) -> None:
+        """An element whose content is not markup."""
+        if not content:
+            return
+        if self.foreign and not self.hidden and "<" in content:  # but here it is
+            read_tokens(self, chain.from_iterable(tokens(content, foreign=True)))
+        elif tag == "style":
+            for value in style_urls(content):
+                url = self.url(value)
+                if url is not None:
+                    self._add(url, None)
+        elif tag in ("textarea", "xmp", "plaintext"):
+            shown = content.replace("\r", "\n\f")
+            text = f"\n{shown if tag == 'textarea' else shown.replace('&', '&amp;')}\n"
+            if self.hidden or hidden_by(self.values(attributes)) is not None:
+                self.unseen.write(text)
+            else:
+                self.out.append(text)
+        elif tag != "script":
+            # The title of SVG has elements in it; some programs do not know `iframe`, `noembed`, `noframes`.
+            self.read_aside(content, foreign=True)
+
+    def _is_unseen(self, image: dict[str, str]) -> bool:
+        """Whether an image is not shown, or is too small to be seen, as tracking images are."""
+        return self.hidden or hidden_by(image) is not None or is_pixel(image)
+
+    def _add(self, url: str, text: str | None, *, is_link_text: bool = False) -> None:
+        if len(self.elements) >= MAX_LINKS:
+            self.defects[Defect.URLS_CUT] = None
+            return
+        if len(url) > MAX_URL:
+            self.defects[Defect.URLS_CUT] = None
+            url = url[:MAX_URL]
+        self.elements[url, text or None, is_link_text and bool(text)] = None
+
+    def url(self, value: str) -> str | None:
+        """The URL that an attribute's value leads to; None if it leads nowhere."""
+        if CLEAN_URL.fullmatch(value):
+            return value
+        value = cleaned(value)
+        if value.startswith(("http://", "https://")):
+            return value
+        if ABSOLUTE.match(value) is None:
+            return self._at_base(value) if self.base and value and value[0] != "#" else None
+        if value[:11].lower().startswith(NOT_LINKS):
+            return self._of_what_is_no_link(value)
+        scheme, colon, rest = value.partition(":")
+        inner = urls.handed_over(scheme.lower(), rest) if colon else None
+        if inner is not None:
+            self._add(inner, None)
+        return value
+
+    def _of_what_is_no_link(self, value: str) -> str | None:
+        """Of a document within the URL its links; it is a link itself. Of a script the URLs."""
+        inside = document(value, self.data_room)
+        if inside is None:
+            if value[:15].lower().startswith(("javascript:", "vbscript:")):
+                for url in urls.in_text(unquote(value[:MAX_URL]), self.defects):
+                    self._add(url, None)
+            return None
+        if inside.is_cut:
+            self.defects[Defect.URLS_CUT] = None
+        self.data_room -= inside.size
+        self._read_document(inside.html)
+        return value
+
+    def _read_document(self, html: str) -> None:
+        """Reads a document within an attribute, for its links alone; not those within such documents."""
+        room, self.data_room = self.data_room, 0
+        self.read_aside(html)
+        self.data_room = room
+
+    def _at_base(self, value: str) -> str | None:
+        """The URL that a relative one stands for."""
+        url = joined(self.base, value) if self.room >= 0 else None
+        self.room -= len(url or "")
+        if self.room < 0:
+            self.defects[Defect.URLS_CUT] = None
+            return None
+        return url
+
+    def hidden_element(self, tag: str, attributes: str, tokens: Iterator[Token]) -> Token | None:
+        """If a start tag opens a hidden element, reads it and gives the token that ends it."""
+        name = tag.lower()
+        if not has_content(name) or ((self.foreign or ":" in name) and closes_itself(attributes)):
+            return None
+        how = hidden_by(self.values(attributes))
+        if how is None or (self.foreign and "style" not in attributes.lower()):
+            return None
+        return self.skip_hidden(name, tokens, how)
+
+    def skip_hidden(self, tag: str, tokens: Iterator[Token], how: str = "display") -> Token | None:
+        """Reads the hidden element `tag` to its end, for its links alone; gives the token that ends it."""
+        element = HiddenElement(tag)
+        unseen = self.unseen.write
+        self.hidden = True
+        last: Token | None = None
+        for text, raw, inner, attributes, content in tokens:
+            if text:
+                if element.moves() and not text.isspace():
+                    self.out.append(text)
+                else:
+                    unseen(text)
+            name = inner.lower()
+            is_raw = raw and not (self.foreign and "<" in content)
+            shows = how == "visibility" and "visibility" in attributes.lower()
+            if (
+                element.ends_at(name)
+                or (raw and not is_raw)
+                or (shows and hidden_by(self.values(attributes)) is None)
+            ):
+                last = ("", raw, inner, attributes, content)
+                break
+            unseen(_TAGS[inner][0])
+            self._read_hidden(name, attributes)
+            if raw:
+                self.raw(raw.lower(), content, attributes)
+        self.hidden = False
+        return last
+
+    def read_aside(self, html: str, *, foreign: bool = False) -> None:
+        """Reads what only some programs show, for its links and its URLs alone."""
+        before = self.hidden, self.foreign, self.loads, self.link, self.link_text, self.link_at, self.alt
+        self.hidden, self.foreign, self.loads, self.link = True, foreign, ANY, None
+        for block in tokens(html, foreign=foreign):
+            for text, raw, tag, attributes, content in block:
+                self.unseen.write(text + _TAGS[tag][0])
+                self._read_hidden(tag.lower(), attributes)
+                if raw:
+                    self.raw(raw.lower(), content, attributes)
+        self.unseen.write("\n")
+        self.close_link()
+        self.hidden, self.foreign, self.loads, self.link, self.link_text, self.link_at, self.alt = before
+
+    def _read_hidden(self, tag: str, attributes: str) -> None:
+        if tag in _LEADS or tag in _FOREIGN or tag == "/a":
+            self.element(tag, attributes)
+        elif attributes and self.loads and (self.loads == ANY or "//" in attributes):
+            self.load(self.values(attributes), None)

@@ -1,0 +1,95 @@
+"""URLs in HTML: from the value of an attribute to what a browser would follow (WHATWG URL)."""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes, urljoin
+
+from zeekpop3.message.html_space import with_characters
+
+MAX_URL = 8_192  # characters
+
+# A URL that needs no cleaning, and one as the link of an element whose attributes have the usual form.
+CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")
+HREF = re.compile(
+    r"(?:\s++(?![hH][rR][eE][fF][\s=])[a-zA-Z-]++=\"[^\"]*+\")*+"
+    rf"\s++[hH][rR][eE][fF]=\"({CLEAN_URL.pattern})\""
+)
+ABSOLUTE = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]{0,63}:|[/\\]{2}|(?:www|ftp)\.[^/]{1,200}\.", re.IGNORECASE | re.ASCII
+)
+#: What is no link, though there may be links in it.
+NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
+
+# A reference in an attribute counts without its semicolon only if no letter, digit or "=" follows.
+_REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[a-zA-Z][a-zA-Z0-9]*(?:;|(?![=a-zA-Z0-9])))")
+_EDGES = "".join(map(chr, range(33)))
+_NOT_IN_URL = re.compile(r"[\r\n\t\0]+")
+_REFRESH = re.compile(
+    r"\s*+[\d.]*+\s*+[;,]?\s*+(?:url\s*+=\s*+)?[\"']?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL
+)
+_DATA = re.compile(
+    r"data:\s*+(?:|text/(?:html|plain|xml)|image/svg\+xml|application/(?:xhtml\+)?xml)\s*+(;[^,]{0,200}+)?,",
+    re.IGNORECASE | re.ASCII,
+)
+_SCHEME_WITH_HOST = re.compile(r"(https?|ftp):[/\\]*+", re.IGNORECASE | re.ASCII)
+
+
+def cleaned(value: str) -> str:
+    """The URL of an attribute's raw value: references decoded, without line breaks and NULs."""
+    if "&" in value:
+        value = _REFERENCE.sub(lambda match: with_characters(match[0]), value)
+    return _NOT_IN_URL.sub("", value.strip(_EDGES))
+
+
+def normal_base(base: str) -> str:
+    """A URL that relative ones refer to, with slashes where browsers read backslashes as such."""
+    base = base[:MAX_URL].replace("\\", "/")
+    return _SCHEME_WITH_HOST.sub(r"\1://", base, count=1) if _SCHEME_WITH_HOST.match(base) else base
+
+
+@lru_cache(256)
+def joined(base: str, url: str) -> str | None:
+    """The URL that a relative one stands for; None if there is none."""
+    try:
+        return urljoin(base, url.replace("\\", "/"))
+    except ValueError:
+        return None
+
+
+def refresh(values: dict[str, str]) -> str | None:
+    """The URL to which a `meta` element leads."""
+    if values.get("http-equiv", "").strip().lower() != "refresh":
+        return None
+    match = _REFRESH.match(values.get("content", ""))
+    return match[1].rstrip("\"' ") if match is not None else None
+
+
+class Document(NamedTuple):
+    """A document within a URL. `size`: characters of the URL that were read for it."""
+
+    html: str
+    size: int
+    is_cut: bool
+
+
+def document(url: str, room: int) -> Document | None:
+    """The document that a `data:` URL holds, as far as `room` characters go; None if it holds none that a
+    browser shows as HTML, XML or text.
+    """
+    head = _DATA.match(url)
+    if head is None:
+        return None
+    content = url[head.end() : head.end() + room]
+    size = len(content)
+    data = unquote_to_bytes(content)
+    if "base64" in (head[1] or "").lower():
+        data = b"".join(data.split()).rstrip(b"=")
+        try:
+            data = a2b_base64(data + b"=" * (-len(data) % 4))
+        except ValueError:
+            data = b""
+    return Document(data.decode("utf-8", "replace"), size, head.end() + size < len(url))
