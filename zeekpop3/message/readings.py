@@ -293,9 +293,9 @@ class Readings:
         self._known.add(key)
         self._hashes.add(file.sha256)
         self.found.append(file._replace(part=f"{section}#{self._number(section)}"))
-        return self.found[-1]
         if file.reading is not None:
             self._defects[Defect.OTHER_READING] = None
+        return self.found[-1]
 
     def _number(self, section: str) -> int:
         """The next number behind the files that were found in this part already."""
