@@ -24,9 +24,24 @@ from zeekpop3.session.events import Event  # noqa: E402
 
 VERBS = (
     *("USER", "PASS", "APOP", "AUTH", "STAT", "LIST", "UIDL", "RETR", "TOP", "DELE", "RSET", "NOOP", "QUIT"),
-    *("CAPA", "STLS", "XTND", "LANG", "retr", "X", "", None),
+    *("CAPA", "STLS", "XTND", "LANG", "retr", "X", "", None, "?", "lines"),
 )
-ARGUMENTS = (b"", b"1", b"2", b"3", b"17", b"1 0", b"lisi", b"PLAIN", b"PLAIN lisi", b"LOGIN", b"99999999999")
+WORDS = ("success", "failure", "limit", "rexmit_inconsistency", "not_understood", "Subject", None)
+ARGUMENTS = (
+    b"",
+    b"PLAIN a\0b",
+    b"RETR 1\nNOOP",
+    b"1",
+    b"2",
+    b"3",
+    b"17",
+    b"1 0",
+    b"lisi",
+    b"PLAIN",
+    b"PLAIN lisi",
+    b"LOGIN",
+    b"99999999999",
+)
 PIECES = (
     *(
         b"+OK\r\n",
@@ -77,8 +92,9 @@ def rows_of(rng: random.Random) -> list[tuple[str, str | None, int, int, bytes]]
             kind = rng.choice(
                 ["gap", "gap", "login", "starttls", "unexpected", "close", "header", "end", "?"]
             )
-            command = side if kind == "gap" else rng.choice(["success", "failure", "limit", "Subject", None])
-            made.append((kind, command, at if side == "server" else -1, size, b""))
+            command = side if kind == "gap" else rng.choice(WORDS)
+            data = rng.choice([side.encode(), b"a\0b", b"^dD", b"ShF", b""]) if kind != "gap" else b""
+            made.append((kind, command, at if side == "server" else -1, len(data) or size, data))
             at += size if kind == "gap" and side == "server" else 0
         elif rng.random() < 0.5:
             argument = rng.choice(ARGUMENTS)
@@ -140,6 +156,7 @@ def check(seed: int) -> None:
     for event in (*transfers, session):
         assert DEFECTS.keys() >= set(event.defects)
         assert len(set(event.defects)) == len(event.defects)
+    assert 0 <= session.missing_bytes < 1 << 63
     for transfer in transfers:
         assert not (transfer.complete and transfer.missing_bytes)
 

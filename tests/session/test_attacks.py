@@ -349,3 +349,13 @@ def test_authzid_in_the_plain_form() -> None:
 def test_a_refused_login_names_the_mailbox() -> None:
     """Refused users are mailboxes, too."""
     assert said(("AUTH", b"PLAIN victim\0master", b"-ERR\r\n")).session.users_refused == ["victim"]
+
+
+def test_absurd_gaps_fit_the_columns() -> None:
+    """A log that says more is missing than a column can hold stops nothing."""
+    kind, command = ["contents", "sent", "gap", "gap", "close"], [None, "RETR", "server", "client", None]
+    offset, length = [0, 5, 1 << 62, 1, -1], [5, 1, (1 << 63) - 1, (1 << 63) - 1, 4]
+    data = [b"+OK\r\n", b"1", b"", b"", b"ShFf"]
+    out = fed([Rows([1] * 5, range(5), kind, command, offset, length, data)])
+    assert 0 < out.session.missing_bytes < 1 << 63
+    assert all((mail.missing_bytes or 0) < 1 << 63 for mail in out.transfers)

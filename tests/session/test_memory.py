@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from support.dialogues import dialogue, fed
-from zeekpop3.session import Connection, Rows, Session, mailbox
+from zeekpop3.session import Connection, Rows, Session
 
 GREETING = ("", b"+OK ready\r\n")
 
@@ -68,7 +68,7 @@ def test_capabilities_are_bounded() -> None:
 
 def test_listings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more messages than the limit the first are kept, and the session says so."""
-    monkeypatch.setattr(mailbox, "MAX_LISTED", 100)
+    monkeypatch.setattr("zeekpop3.session.dialogue.MAX_LISTED", 100)
     replies = [
         b"+OK\r\n" + b"".join(b"%d 7\r\n" % number for number in range(first, first + 60)) + b".\r\n"
         for first in (1, 61)

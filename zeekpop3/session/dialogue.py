@@ -1,18 +1,18 @@
 """The dialogue of one connection: exchanges in; commands, transfers and the session out.
 
 Both forms of the log end here. The reader of a form has already found where each response starts and ends,
-and how much of it is missing.
+and how much of it is missing. The mailbox is what LIST and UIDL said of it (RFC 1939, sections 5 and 7).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from zeekpop3.defects import Defect
-from zeekpop3.session.events import Command, ConnId, Event, Exchange, Session, Transfer
+from zeekpop3.session.events import Command, ConnId, Event, Exchange, Listed, Session, Transfer
 from zeekpop3.session.login import Logins
-from zeekpop3.session.mailbox import Mailbox
 from zeekpop3.session.protocol import (
     LOGIN_COMMANDS,
     MESSAGE_COMMANDS,
@@ -21,13 +21,78 @@ from zeekpop3.session.protocol import (
     count_lines,
     declared_octets,
     message_number,
+    parse_listing,
     to_text,
 )
 
 _MAX_CAPABILITIES = 1 << 16  # bytes
+MAX_LISTED = 1_000_000  # sizes, and unique ids, of one connection
+_MAX_SAME_SIZE = 100
 _MAX_COUNT = 1 << 62  # a column has 64 bits
 _OF_SESSION = frozenset({Defect.REQUEST_MISSING, Defect.RESPONSE_UNSOLICITED})
 """Defects of an exchange that are also defects of the session."""
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """Sizes in octets and unique ids by message number. The numbers by size are indexed when first needed.
+
+    `is_full`: a listing had more messages than the limit; of further ones nothing is kept.
+    """
+
+    sizes: dict[int, int] = field(default_factory=dict)
+    unique_ids: dict[int, str] = field(default_factory=dict)
+    is_full: bool = False
+    _by_size: dict[int, list[int]] | None = None
+    _id_characters: int = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """About how much memory the listings take, in bytes."""
+        return 160 * len(self.sizes) + 200 * len(self.unique_ids) + self._id_characters
+
+    def listing(self) -> list[Listed]:
+        """The messages in the order of their numbers."""
+        numbers = sorted(self.sizes.keys() | self.unique_ids.keys())
+        return [Listed(number, self.sizes.get(number), self.unique_ids.get(number)) for number in numbers]
+
+    def learn(self, lines: list[bytes], unique_ids: bool) -> int:
+        """Take the lines of a response to LIST, or to UIDL; return how many name a message."""
+        count = 0
+        for line in lines:
+            found = parse_listing(line)
+            if found is None:
+                continue
+            number, value = found
+            count += 1
+            known: dict[int, Any] = self.unique_ids if unique_ids else self.sizes
+            if len(known) >= MAX_LISTED and number not in known:
+                self.is_full = True
+            elif unique_ids:
+                self._id_characters += len(value) - len(self.unique_ids.get(number, ""))
+                self.unique_ids[number] = to_text(value)
+            elif value.isdigit():
+                self._set_size(number, int(value[:18]))
+        return count
+
+    def _set_size(self, number: int, octets: int) -> None:
+        if self._by_size is not None and self.sizes.get(number) != octets:
+            self._index(number, octets)
+        self.sizes[number] = octets
+
+    def numbers_of_size(self, octets: int) -> list[int]:
+        """The messages that have this size; of very many some."""
+        if self._by_size is None:
+            self._by_size = {}
+            for number, size in self.sizes.items():
+                self._index(number, size)
+        return [number for number in self._by_size.get(octets, ()) if self.sizes.get(number) == octets]
+
+    def _index(self, number: int, octets: int) -> None:
+        assert self._by_size is not None
+        numbers = self._by_size.setdefault(octets, [])
+        if len(numbers) < _MAX_SAME_SIZE:
+            numbers.append(number)
 
 
 @dataclass(slots=True)
@@ -148,7 +213,7 @@ class Dialogue:
                 octets_declared=octets,
                 fidelity=session.fidelity,
                 complete=exchange.ended and exchange.missing == 0 and exchange.status == "OK",
-                missing_bytes=exchange.missing if exchange.missing >= 0 else None,
+                missing_bytes=min(exchange.missing, _MAX_COUNT) if exchange.missing >= 0 else None,
                 raw=exchange.body or b"",
                 defects=defects,
                 authenticated_as=session.authenticated_as if known else None,

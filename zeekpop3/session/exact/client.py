@@ -19,9 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from zeekpop3.session.dialogue import Dialogue
+from zeekpop3.session.dialogue import Dialogue, Mailbox
 from zeekpop3.session.events import Exchange
-from zeekpop3.session.mailbox import Mailbox
 from zeekpop3.session.protocol import FIELD_START, NUMBERED_COMMANDS, STAT_MESSAGE, message_number
 
 NEVER = 1 << 62

@@ -29,6 +29,7 @@ UNCERTAIN = "?"  # the command of a line of which the server may have read anoth
 _TLS_RECORD = (b"\x15\x03", b"\x16\x03")  # alert, handshake
 _KEPT_END = 8  # bytes that may be the beginning of a terminator
 _MAX_AHEAD = 512
+_MAX_CROSSED = 160
 _MAX_WAITING = 100_000  # lines without an answer
 _SENT_COST = 200  # bytes of memory
 
@@ -356,7 +357,7 @@ class ExactReader:
     def _cross(self) -> bool:
         """Read over a hole whose extent the client's lines do not bound."""
         stream, client = self.stream, self.client
-        lines, sizes = client.ahead(_MAX_AHEAD), self.dialogue.mailbox.sizes
+        lines, sizes = client.ahead(_MAX_CROSSED), self.dialogue.mailbox.sizes
         more = len(client) > len(lines)
         crossing = cross(stream, stream.position, lines, more, sizes, self._status_length)
         self._take_spans(crossing.spans)

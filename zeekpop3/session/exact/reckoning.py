@@ -34,7 +34,8 @@ _MIN_LINE = 5  # "+OK" and CRLF
 _LINE = 28  # about the length of a response without lines
 _SLACK = 16  # by how much a response is longer or shorter than reckoned, about
 _MAX_TAKEN = 128  # responses in a hole
-_RUN = 32  # responses behind the hole that are compared
+_RUN, _FEW = 32, 6  # responses behind the hole that are compared
+_MAX_COMPARED = 512
 
 
 @dataclass(slots=True)
@@ -57,8 +58,9 @@ def cross(
     if len(lines) == 1 or hole >= stream.end:
         return Crossing([span_of(stream, start, stream.end, lines[0], sizes, bounded=False)], True)
     head = status_at(stream, start)
-    begins = _reckon(start, lines, head, sizes, status_length)
     anchor, kind = _anchor(stream, hole)
+    missing = stream.missing(hole, anchor if anchor >= 0 else stream.end)
+    begins = _reckon(start, lines[: min(_MAX_TAKEN, missing // _MIN_LINE + 1)], head, sizes, status_length)
     if anchor < 0:
         owner, sure, stop = _owner_of_rest(stream, hole, lines, begins), False, stream.end
     else:
@@ -74,9 +76,9 @@ def cross(
 def _reckon(
     start: int, lines: list[Sent], head: Status | None, sizes: dict[int, int], status_length: int
 ) -> list[int]:
-    """Where the response to each line should begin, by the sizes; -1 if unknown."""
+    """Where the response to each line should begin, and where the last ends, by the sizes; -1 if unknown."""
     begins, at = [start], start
-    for number, sent in enumerate(lines[:_MAX_TAKEN]):
+    for number, sent in enumerate(lines):
         status, message, after = (
             head if head is not None and number == 0 else ("OK", None, at + status_length)
         )
@@ -118,13 +120,14 @@ def _taken(
     head: Status | None, sizes: dict[int, int], begins: list[int],
 ) -> tuple[int, bool]:  # fmt: skip
     """How many responses begin within the holes before the anchor, and whether that is sure."""
-    run, to_end = _whole_behind(stream, anchor)
+    candidates = len(begins) - 1
+    run, to_end = _whole_behind(stream, anchor, max(_FEW, min(_RUN, _MAX_COMPARED // candidates)))
     # A server answers all commands before QUIT; a connection that just ends leaves some unanswered.
     exact = to_end and not more and lines[-1].command == "QUIT"
     missing = stream.missing(hole, anchor)
     slack = _SLACK + missing // 400
     found: list[tuple[int, bool, int, int]] = []
-    for taken in range(min(len(lines), _MAX_TAKEN, missing // _MIN_LINE + 1)):
+    for taken in range(candidates):
         if taken and lines[taken].offset > anchor:
             break  # the client had not sent it yet
         last = lines[taken]
@@ -145,12 +148,14 @@ def _taken(
     return taken, sure and all(other[2] > away for other in others)
 
 
-def _whole_behind(stream: ServerStream, at: int) -> tuple[list[tuple[str, bool, int | None, int]], bool]:
+def _whole_behind(
+    stream: ServerStream, at: int, limit: int
+) -> tuple[list[tuple[str, bool, int | None, int]], bool]:
     """Of the next responses that are whole: status, whether lines follow, declared and actual size. And
     whether they are all up to the stream's end."""
     hole = stream.first_hole(at)
     found: list[tuple[str, bool, int | None, int]] = []
-    while len(found) < _RUN:
+    while len(found) < limit:
         status = status_at(stream, at)
         if status is None:
             break
@@ -190,7 +195,7 @@ def _owner_of_rest(stream: ServerStream, hole: int, lines: list[Sent], begins: l
     """No response begins behind the holes up to the stream's end: to which line does the rest belong?"""
     stop = stream.hole_stop(hole)
     owner = 0
-    for number in range(1, min(len(lines), _MAX_TAKEN, stream.missing(hole, stream.end) // _MIN_LINE + 1)):
+    for number in range(1, len(begins) - 1):
         if lines[number].offset > stop or (begins[number] >= 0 and begins[number] > stop + _SLACK * number):
             break
         if begins[number] < 0 and stop < stream.end:
