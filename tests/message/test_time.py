@@ -31,6 +31,8 @@ SLOW_ONCE = {
     "nested comments in a date": Unit("Date", "", "(()", ""),
     "a gateway's mark": Unit("gateway", "https://urldefense.com", "/v3/__a__;", ""),
     "another gateway's mark": Unit("gateway", "https://url.avanan.click", "/v2/___a___", ""),
+    "only line ends in a header": Unit("Subject", "", "\r", ""),
+    "blanks and line ends in a header": Unit("Subject", "", "\r ", ""),
     "blanks in a tag": Unit("html_tag", "", "\r\n", ""),
     "begin within lines": Unit("plain", "", "begin 644 a", ""),
 }

@@ -26,9 +26,11 @@ MAX_FIELDS = 5_000
 _FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _FIELD_AFTER_CR = re.compile(rb"\r([!-9;-~]++)[ \t]*+:")
 # MIME fields as they may be meant: blanks before the name, or another character than a colon behind it.
+# Blanks and line ends are looked through from their first one only.
 _MIME = r"content-(?:type|transfer-encoding|disposition)"
 _MIME_LINE = re.compile(
-    rb"(?:\A|[\r\n])[\s\0]*+(%b)(?:[ \t]*+[:=]++[ \t]*+|[ \t]++)" % _MIME.encode(), re.IGNORECASE
+    rb"(?:\A|(?<![\s\0])[ \t\v\f\0]*+[\r\n])[\s\0]*+(%b)(?:[ \t]*+[:=]++|(?=[ \t]))" % _MIME.encode(),
+    re.IGNORECASE,
 )
 _FOLDED_FIELD = re.compile(
     r"\n[ \t]++(?i:content-(?:type[ \t]*+:\s*+[\w-]++/"
