@@ -1,9 +1,8 @@
-##! The client's lines in the exact form: a row for each of them, in order; equal
-##! lines without data that follow each other share one.
+##! The client's lines in the exact form: a row for each of them, in order; many
+##! that ask for messages at once share one.
 
-@load ./main
+@load ./contents
 @load ./login
-@load ./sent
 
 module Pop3Events;
 
@@ -14,9 +13,6 @@ export {
 
 	## The same for lines of a SASL exchange (RFC 4954, section 4).
 	option max_sasl_line = 12288;
-
-	## How many connections may have such a long line at a time.
-	option max_long_lines = 1000;
 
 	## Commands that are logged by name.
 	const verbs: set[string] = {
@@ -42,35 +38,17 @@ export {
 		"XSENDER",
 		"XTND",
 	} &redef;
-
-	## Takes bytes of the client.
-	##
-	## s: The connection's state.
-	##
-	## contents: The bytes.
-	global client_bytes: function(s: State, contents: string);
-
-	## Bytes of the client are missing.
-	##
-	## s: The connection's state.
-	global client_gap: function(s: State);
 }
+
+# Lines as CRLF ends them, each with a LF in front, without CR or NUL in them.
+const clear_crlf_lines = /(\n[^\r\n\x00]*\r+)+/;
+const clear_lf_lines = /(\n[^\r\n\x00]*)+/;
+
+# Lines with the commands in `plain_verbs`.
+const plain_lines = /(\n(RETR [0-9]{1,10}|DELE [0-9]{1,10}|TOP [0-9]{1,10} [0-9]{1,10}|(LIST|UIDL)( [0-9]{1,10})?|NOOP|STAT|RSET|LAST|CAPA|QUIT)\r?)+/;
 
 # A line that starts with a command, after the end of the line before it.
 global command_line: pattern = /never/;
-
-redef record State += {
-	## The client's line so far.
-	line: string &default="";
-	## T if the rest of that line is dropped because it is too long.
-	too_long: bool &default=F;
-	## The last line, if it has no data and begins neither a login nor TLS.
-	again: string &default="";
-	## T if the line is counted as a long one.
-	long: bool &default=F;
-};
-
-global long_lines = 0;
 
 event zeek_init()
 	{
@@ -83,14 +61,56 @@ event zeek_init()
 	    ")([ \\t\\r\\x0b\\x0c][^\\n]*)?"), F);
 	}
 
+# Lines of which no more than their number is known.
+function add_unknown_lines(s: State, n: count)
+	{
+	skip_lines(s, n);
+	add_lines(s, "", "", n);
+	}
+
+# The server may see other lines here than this script does.
+function add_unclear_lines(s: State, n: count, ended: bool)
+	{
+	s$line_unclear = ! ended;
+	s$stls_accepted = F;
+
+	if ( s?$login )
+		s$login$doubtful = T;
+
+	skip_lines(s, n);
+	add_lines(s, "?", "", n);
+	}
+
+# Whether a line is one for every server: some take a CR or a bare LF for the end of
+# a line, others do not, and some stop at a NUL.
+function is_clear_line(s: State, line: string): bool
+	{
+	if ( /[^\r\x00]*\r+/ == line )
+		{
+		s$crlf = T;
+		return ! s$line_unclear;
+		}
+
+	return ! s$crlf && /[^\r\x00]*/ == line;
+	}
+
 function client_line(s: State, line: string, cut: bool)
 	{
+	if ( ! is_clear_line(s, line) )
+		{
+		add_unclear_lines(s, 1, ends_with(line, "\r"));
+		return;
+		}
+
 	local owed = count_line(s);
 	local response = s?$login ? sasl_response(s, line) : SASL_NONE;
 
 	if ( response == SASL_RESPONSE )
 		{
-		add_lines(s, "", cut ? "" : user_of_line(s, line), 1);
+		if ( cut )
+			write_limit_row(s, "line");
+
+		add_lines(s, "", cut || s$login$overrun ? "" : user_of_line(s, line), 1);
 		return;
 		}
 
@@ -108,7 +128,7 @@ function client_line(s: State, line: string, cut: bool)
 		s$commanded = T;
 
 		if ( s$answered )
-			confirm(s);
+			confirm_pop3(s);
 		}
 
 	if ( response == SASL_UNCLEAR )
@@ -120,9 +140,11 @@ function client_line(s: State, line: string, cut: bool)
 	begin_command(s, verb, words, owed);
 	local data = "";
 
-	if ( log_secrets )
+	if ( cut )
+		write_limit_row(s, "line");
+	else if ( log_secrets )
 		data = strip(strip(line)[|words[0]|:]);
-	else if ( |words| > 1 && ! cut )
+	else if ( |words| > 1 && ! ( verb == "AUTH" && s$login$overrun ) )
 		data = public_argument(verb, words);
 
 	add_lines(s, verb, data, 1);
@@ -150,29 +172,49 @@ function unknown_lines(s: State, lines: string)
 		n -= 49;
 		}
 
-	skip_lines(s, n);
-	add_lines(s, "", "", n);
+	add_unknown_lines(s, n);
 	}
 
-# Lines of which no more than their number is known.
+# There are more lines than the traffic accounts for.
 function pass_lines(s: State, n: count)
 	{
-	note_limit(s, "lines");
+	write_limit_row(s, "lines");
 	forget_login(s);
+	add_unknown_lines(s, n);
+	}
+
+# Many lines that are plain commands.
+function add_plain_lines(s: State, lines: string, n: count)
+	{
+	if ( pipelines_too_much(s, |lines|) )
+		{
+		pass_lines(s, n);
+		return;
+		}
+
 	skip_lines(s, n);
-	add_lines(s, "", "", n);
+	s$stls_accepted = F;
+	add_shared_line(s, subst_string(lines[1:], "\r", ""));
 	}
 
 # Many lines at once: lines with a command are read, the others are counted.
 function many_lines(s: State, lines: string)
 	{
+	local left = count_substr(lines, "\n");
+
+	if ( s$line_unclear || ! ( clear_crlf_lines == lines || ( ! s$crlf && clear_lf_lines == lines ) ) )
+		{
+		add_unclear_lines(s, left, ends_with(lines, "\r"));
+		return;
+		}
+
+	s$crlf = ends_with(lines, "\r");
+
 	if ( command_line !in lines || ( is_sasl(s) && s$login$overrun ) )
 		{
 		unknown_lines(s, lines);
 		return;
 		}
-
-	local left = count_substr(lines, "\n");
 
 	if ( left > 8 && ! is_sasl(s) )
 		{
@@ -184,10 +226,10 @@ function many_lines(s: State, lines: string)
 			# All are equal.
 			client_line(s, lines[1:end], F);
 
-			if ( s?$run && ! s$run?$data )
+			if ( s?$pending_row && ! s$pending_row?$data )
 				{
 				skip_lines(s, left - 2);
-				s$run_lines += left - 2;
+				s$pending_lines += left - 2;
 				client_line(s, lines[1:end], F);
 				return;
 				}
@@ -195,12 +237,12 @@ function many_lines(s: State, lines: string)
 			lines = lines[end:];
 			--left;
 			}
-		}
 
-	if ( ! may_read(s) )
-		{
-		pass_lines(s, left);
-		return;
+		if ( s$confirmed && plain_lines == lines )
+			{
+			add_plain_lines(s, lines, left);
+			return;
+			}
 		}
 
 	local parts = split_string_all(lines, command_line);
@@ -216,7 +258,7 @@ function many_lines(s: State, lines: string)
 			next;
 			}
 
-		if ( ! spend(s, 30) )
+		if ( ! budget_take(s, 30) )
 			{
 			pass_lines(s, left);
 			return;
@@ -232,28 +274,19 @@ function many_lines(s: State, lines: string)
 	}
 
 # Bounds what is kept of a line that does not end.
-function bound_line(s: State)
+function bound_client_line(s: State)
 	{
 	local n = |s$line|;
-	local is_long = n > max_client_line;
 
-	if ( is_long && ( n > max_sasl_line || ( ! s$long && long_lines >= max_long_lines )
-	    || ! ( is_sasl(s) || /[ \t]*[aA][uU][tT][hH][ \t](.|\n)*/ == s$line ) ) )
-		{
-		s$line = s$line[0:64];
-		s$skip = s$too_long = T;
-		is_long = F;
-		}
+	if ( n <= max_client_line )
+		s$long = F;
+	else if ( n > max_sasl_line || ! ( s$long || is_sasl(s)
+	    || /[ \t]*[aA][uU][tT][hH][ \t](.|\n)*/ == s$line[0:64] ) )
+		cut_client_line(s);
+	else
+		s$long = T;
 
-	if ( is_long != s$long )
-		{
-		s$long = is_long;
-
-		if ( is_long )
-			++long_lines;
-		else
-			--long_lines;
-		}
+	count_kept(s);
 	}
 
 function between_lines(s: State): bool
@@ -261,50 +294,58 @@ function between_lines(s: State): bool
 	return s$line == "" && ! s$skip && s$server_line == "";
 	}
 
+# The line that was dropped ends here.
+function end_skipped_line(s: State, ended: bool)
+	{
+	s$skip = s$skip_lost = F;
+
+	if ( s$too_long )
+		client_line(s, ended ? s$line + "\r" : s$line, T);
+	else
+		add_unknown_lines(s, 1);
+
+	s$too_long = F;
+	s$line = "";
+	}
+
+# Bytes of the client.
 function client_bytes(s: State, contents: string)
 	{
 	local n = |contents|;
-	s$credit += 60 + n / 16;
+	s$budget += 60 + n / 16;
 	local end = find_str(contents, "\n");
 
 	# Most often a segment is a line.
 	if ( end == n - 1 && n < 64 && s$line == "" && ! s$skip )
 		{
 		client_line(s, contents[0:end], F);
-		s$again = s?$run && ! s$run?$data && ! s?$login && ! s$stls ? contents : "";
+		s$last_line = s?$pending_row && ! s$pending_row?$data && ! s?$login && ! s$stls
+		    && ! s$line_unclear ? contents : "";
 		return;
 		}
 
-	s$again = "";
+	s$last_line = "";
 
 	if ( end < 0 )
 		{
 		if ( s$skip )
+			{
+			s$skip_cr = ends_with(contents, "\r");
 			return;
+			}
 
 		s$line += contents;
 
 		if ( |s$line| > max_client_line )
-			bound_line(s);
+			bound_client_line(s);
 
 		return;
 		}
 
 	if ( s$skip )
 		{
+		end_skipped_line(s, end > 0 ? contents[end - 1] == "\r" : s$skip_cr);
 		contents = contents[end + 1:];
-		s$skip = s$skip_lost = F;
-
-		if ( s$too_long )
-			client_line(s, s$line, T);
-		else
-			{
-			count_line(s);
-			add_lines(s, "", "", 1);
-			}
-
-		s$too_long = F;
-		s$line = "";
 		}
 
 	if ( s$line != "" )
@@ -317,36 +358,30 @@ function client_bytes(s: State, contents: string)
 	else
 		{
 		s$line = contents[last + 1:];
+		local lines = contents[0:last];
 
-		if ( last < 400 || log_secrets )
+		if ( log_secrets || count_substr(lines, "\n") < 8 )
 			{
-			local lines = split_string(contents, /\n/);
-
-			for ( i in lines )
-				if ( i < |lines| - 1 )
-					client_line(s, lines[i], F);
+			for ( i, line in split_string(lines, /\n/) )
+				client_line(s, line, F);
 			}
 		else
-			many_lines(s, cat("\n", contents[0:last]));
+			many_lines(s, cat("\n", lines));
 		}
 
 	if ( s$long || |s$line| > max_client_line )
-		bound_line(s);
+		bound_client_line(s);
 	}
 
-# The connection is over.
-function close_line(s: State)
-	{
-	if ( s$long )
-		--long_lines;
-	}
-
-function client_gap(s: State)
+# Bytes of the client are missing.
+function lose_client_bytes(s: State)
 	{
 	s$line = "";
-	s$too_long = F;
+	s$too_long = s$line_unclear = F;
 	s$skip = s$skip_lost = T;
-	bound_line(s);
+
+	if ( s$long )
+		bound_client_line(s);
 
 	if ( s?$login )
 		s$login$doubtful = T;

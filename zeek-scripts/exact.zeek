@@ -18,32 +18,28 @@
 @load ./main
 @load ./plain
 @load ./client
-@load ./release
 @load ./server
 @load ./contents
 
 module Pop3Events;
 
 export {
-	## The server ports on which bytes are logged.
-	const exact_ports: set[port] = { 110/tcp } &redef;
+	## T detaches Zeek's POP3 analyzer from a connection of the exact form
+	## once the client has logged in: Zeek with this script then costs little
+	## more than Zeek alone. Set it to F where other scripts need the events
+	## of the analyzer. With ``files.zeek`` the analyzer stays in any case.
+	const release_analyzer = T &redef;
 }
 
-# The bounds of a TLS record, with some space (RFC 8446, section 5.1).
-const max_hello = 17000;
+redef exact_form = T;
 
-# Zeek's analyzer is not started on the exact ports where Zeek alone would not start
-# it.
-redef plain_ports = set();
+# How much is kept of what may be a TLS record.
+const max_tls_record = 512;
 
-redef record State += {
-	## T if the server's next bytes need not be looked at.
-	quiet: bool &default=F;
-	## T once the connection has turned to TLS.
-	tls: bool &default=F;
-	## Where bytes of the client are missing for which there is no row yet.
-	client_lost: count &optional;
-};
+# A handshake record (RFC 8446, section 5.1), and the types of the records that may
+# answer one.
+const client_record = /\x16\x03[\x00-\x04]/;
+const server_record = /[\x14-\x17]/;
 
 function deliver_contents(ports: table[port] of bool)
 	{
@@ -55,30 +51,73 @@ event zeek_init()
 	{
 	deliver_contents(tcp_content_delivery_ports_orig);
 	deliver_contents(tcp_content_delivery_ports_resp);
+	add_likely_server_ports(likely_server_ports, exact_ports);
+	}
+
+# What may have been a TLS record is none; its start.
+function take_tls_record(s: State): string
+	{
+	local start = s$tls_record;
+	s$tls_record = "";
+	s$tls_cut = F;
+	s$tls_lines = 0;
+	return start;
+	}
+
+# Bytes that may be those of a TLS record.
+function keep_tls_record(s: State, contents: string)
+	{
+	local room = max_tls_record - |s$tls_record|;
+
+	if ( |contents| <= room )
+		{
+		s$tls_record += contents;
+		return;
+		}
+
+	s$tls_record += contents[0:room];
+	s$tls_cut = T;
+	s$tls_lines += count_substr(contents[room:], "\n");
+	s$tls_line_ended = ends_with(contents, "\n");
+	}
+
+# The server has answered, not in TLS: these were lines of the client.
+function read_tls_record(s: State)
+	{
+	local cut = s$tls_cut;
+	local lines = s$tls_lines;
+	client_bytes(s, take_tls_record(s));
+
+	if ( ! cut )
+		return;
+
+	write_limit_row(s, "tls");
+	s$line = "";
+	s$skip = ! s$tls_line_ended;
+	s$too_long = F;
+
+	if ( lines > 0 )
+		add_unknown_lines(s, lines);
+	}
+
+# Whether the server's first bytes after STLS say that both speak TLS now.
+function turns_to_tls(s: State, contents: string): bool
+	{
+	if ( s$tls_record != "" )
+		return client_record == s$tls_record[0:3] && server_record == contents[0];
+
+	return s$tls_lost && client_record == contents[0:3];
 	}
 
 function turn_to_tls(s: State)
 	{
 	write_held(s);
-	note(s, "starttls", "", "");
+	write_control_row(s, "starttls", "", "");
+	take_tls_record(s);
 	s$tls = T;
 	}
 
-# What may have been a TLS record is held no longer.
-function take_hello(s: State): string
-	{
-	local hello = s$hello;
-
-	if ( hello != "" )
-		{
-		s$hello = "";
-		--long_lines;
-		}
-
-	return hello;
-	}
-
-# Bytes are missing up to here: Zeek's sequence number counts from 1.
+# Bytes are missing up to here.
 function jump(s: State, is_orig: bool, seq: count)
 	{
 	local from = is_orig ? s$client_next : s$server_next;
@@ -88,8 +127,8 @@ function jump(s: State, is_orig: bool, seq: count)
 
 	# Of a stream that has as many holes as pieces not each piece is logged: the
 	# hole becomes larger.
-	s$credit += 20;
-	local affordable = spend(s, 200);
+	s$budget += 20;
+	local affordable = budget_take(s, 200);
 
 	if ( affordable )
 		write_held(s);
@@ -97,19 +136,28 @@ function jump(s: State, is_orig: bool, seq: count)
 		drop_unconfirmed(s);
 	else
 		{
-		note_limit(s, "gaps");
-		write_run(s);
-		drop_held(s);
-		s$server_line = "?";
-		s$server_line_at = s$server_next;
+		write_limit_row(s, "gaps");
+		write_pending_row(s);
+		drop_server_chunks(s);
+		lose_server_line(s);
 		}
 
 	if ( is_orig )
 		{
 		s$client_next = seq;
-		s$quiet = F;
-		take_hello(s);
-		client_gap(s);
+		s$skip_inspection = F;
+
+		if ( client_record == s$tls_record[0:3] )
+			{
+			s$tls_cut = T;
+			s$tls_line_ended = F;
+			}
+		else
+			{
+			s$tls_lost = s$stls_accepted;
+			take_tls_record(s);
+			lose_client_bytes(s);
+			}
 
 		if ( ! affordable && ! s?$client_lost )
 			s$client_lost = from - 1;
@@ -117,18 +165,23 @@ function jump(s: State, is_orig: bool, seq: count)
 	else
 		{
 		s$server_next = seq;
-		server_gap(s);
+		s$budget_at = seq;
+		lose_server_bytes(s);
 		}
 
 	if ( affordable && ! s$dropped && ! ( is_orig && s?$client_lost ) )
-		note_gap(s, is_orig, from - 1, seq - from);
+		write_gap_row(s, is_orig, from - 1, seq - from);
+
+	# The server's answer to a record of TLS is missing.
+	if ( ! is_orig && client_record == s$tls_record[0:3] )
+		turn_to_tls(s);
 	}
 
-function begin_exact(c: connection): State
+function new_exact_state(c: connection): State
 	{
-	local s = begin(c, T);
+	local s = new_state(c, T);
 	s$confirmed = F;
-	s$pending = vector();
+	s$unconfirmed_rows = vector();
 	return s;
 	}
 
@@ -137,7 +190,7 @@ event content_gap(c: connection, is_orig: bool, seq: count, length: count)
 	if ( ! c?$pop3_events && c$id$resp_p !in exact_ports )
 		return;
 
-	local s = c?$pop3_events ? c$pop3_events : begin_exact(c);
+	local s = c?$pop3_events ? c$pop3_events : new_exact_state(c);
 
 	if ( s$exact && ! s$tls )
 		jump(s, is_orig, seq + length);
@@ -145,16 +198,73 @@ event content_gap(c: connection, is_orig: bool, seq: count, length: count)
 
 function is_watched(s: State): bool
 	{
-	return s?$login || s$stls || s$stls_accepted || s$skip_lost || s$hello != "";
+	return s?$login || s$stls || s$stls_accepted || s$skip_lost || s$tls_lost
+	    || s$tls_record != "";
 	}
 
 # The rows of the client begin again behind a hole.
 function end_client_hole(s: State)
 	{
 	if ( ! s$dropped )
-		note_gap(s, T, s$client_lost, s$client_next - 1 - s$client_lost);
+		write_gap_row(s, T, s$client_lost, s$client_next - 1 - s$client_lost);
 
 	delete s$client_lost;
+	}
+
+# The same line once more, while nothing is to be looked at.
+function repeat_line(s: State, n: count)
+	{
+	if ( s$pending_row$offset + 1 == s$server_next )
+		{
+		++s$pending_lines;
+		++s$lines_in_flight;
+		}
+	else
+		{
+		s$budget += 60 + n / 16;
+		count_line(s);
+		add_lines(s, s$pending_row?$command ? s$pending_row$command : "", "", 1);
+		}
+	}
+
+function read_client(s: State, contents: string)
+	{
+	if ( s$skip && ! s$confirmed && find_str(contents, "\n") < 0 )
+		{
+		s$skip_cr = ends_with(contents, "\r");
+		return;
+		}
+
+	if ( s$skip_inspection && contents == s$last_line && s?$pending_row )
+		{
+		repeat_line(s, |contents|);
+		return;
+		}
+
+	s$skip_inspection = F;
+
+	if ( s?$client_lost )
+		{
+		s$budget += 20;
+
+		if ( ! budget_take(s, 200) )
+			return;
+
+		end_client_hole(s);
+		}
+
+	if ( s$tls_record != "" || ( s$stls_accepted && contents[0] == "\x16" && between_lines(s) ) )
+		{
+		keep_tls_record(s, contents);
+		return;
+		}
+
+	client_bytes(s, contents);
+
+	if ( s$confirmed )
+		s$skip_inspection = ! is_watched(s);
+	else if ( ! s$dropped )
+		count_kept(s);
 	}
 
 function from_client(s: State, seq: count, contents: string)
@@ -162,74 +272,8 @@ function from_client(s: State, seq: count, contents: string)
 	if ( seq != s$client_next )
 		jump(s, T, seq);
 
-	local n = |contents|;
-
-	if ( s$skip && ! s$confirmed && find_str(contents, "\n") < 0 )
-		{
-		s$client_next += n;
-		return;
-		}
-
-	if ( s$quiet && contents == s$again && s?$run )
-		{
-		# The same line once more.
-		if ( s$run$offset + 1 == s$server_next )
-			{
-			++s$run_lines;
-			++s$burst;
-			}
-		else
-			{
-			s$credit += 60 + n / 16;
-			count_line(s);
-			add_lines(s, s$run?$command ? s$run$command : "", "", 1);
-			}
-
-		s$client_next += n;
-		return;
-		}
-
-	s$quiet = F;
-
-	if ( s?$client_lost )
-		{
-		earn(s, 20);
-
-		if ( ! spend(s, 200) )
-			{
-			s$client_next = seq + n;
-			return;
-			}
-
-		end_client_hole(s);
-		}
-
-	local begins = s$stls_accepted && s$hello == "" && contents[0] == "\x16"
-	    && between_lines(s) && long_lines < max_long_lines;
-
-	if ( begins )
-		++long_lines;
-
-	if ( begins || s$hello != "" )
-		{
-		s$hello += contents;
-
-		if ( |s$hello| < max_hello )
-			{
-			s$client_next = seq + n;
-			return;
-			}
-
-		contents = take_hello(s);
-		}
-
-	client_bytes(s, contents);
-	s$client_next = seq + n;
-
-	if ( s$confirmed )
-		s$quiet = ! is_watched(s);
-	else if ( ! s$dropped )
-		bound_unconfirmed(s);
+	read_client(s, contents);
+	s$client_next = seq + |contents|;
 	}
 
 function from_server(s: State, seq: count, contents: string)
@@ -237,17 +281,21 @@ function from_server(s: State, seq: count, contents: string)
 	if ( seq != s$server_next )
 		jump(s, F, seq);
 
-	if ( s$hello != "" )
-		{
-		local hello = take_hello(s);
+	if ( s$tls )
+		return;
 
-		if ( /\x16\x03/ == hello[0:2] && /[\x14-\x17]/ == contents[0] )
+	if ( s$tls_record != "" || s$tls_lost )
+		{
+		if ( turns_to_tls(s, contents) )
 			{
 			turn_to_tls(s);
 			return;
 			}
 
-		client_bytes(s, hello);
+		s$tls_lost = F;
+
+		if ( s$tls_record != "" )
+			read_tls_record(s);
 		}
 
 	local n = |contents|;
@@ -257,33 +305,36 @@ function from_server(s: State, seq: count, contents: string)
 		s$server_line = ends_with(contents, "\n") ? "" : "?";
 		s$server_line_at = s$server_next + n;
 		}
-	else if ( ! s$quiet )
+	else if ( ! s$skip_inspection )
 		{
 		watch_server(s, contents);
-		s$quiet = s$confirmed && ! is_watched(s);
+		s$skip_inspection = s$confirmed && ! is_watched(s);
 		}
 
 	if ( ! s$dropped )
 		{
-		if ( s$held_bytes == 0 )
+		if ( s$server_held == 0 )
 			{
-			s$held_since = network_time();
-			share_held(T);
+			s$server_held_since = network_time();
+			share_held_bytes(T);
 
 			if ( s$confirmed && ! s$timed )
-				hold(s);
+				start_hold_timer(s);
 			}
 
-		s$held += contents;
-		s$held_bytes += n;
+		s$server_chunks += contents;
+		s$server_held += n;
 		}
 
 	s$server_next += n;
 
-	if ( s$held_bytes >= contents_limit && s$confirmed )
+	if ( ! s$confirmed )
+		{
+		if ( ! s$dropped )
+			count_kept(s);
+		}
+	else if ( s$server_held >= contents_limit || |s$server_chunks| >= chunks_limit )
 		write_held(s);
-	else if ( ! s$confirmed && ! s$dropped )
-		bound_unconfirmed(s);
 	}
 
 event tcp_contents(c: connection, is_orig: bool, seq: count, contents: string)
@@ -291,16 +342,16 @@ event tcp_contents(c: connection, is_orig: bool, seq: count, contents: string)
 	if ( ! c?$pop3_events && c$id$resp_p !in exact_ports )
 		return;
 
-	local s = c?$pop3_events ? c$pop3_events : begin_exact(c);
+	local s = c?$pop3_events ? c$pop3_events : new_exact_state(c);
 
 	# Most packets are the server's, in the middle of a mail.
-	if ( ! is_orig && s$quiet && s$held_bytes > 0 && seq == s$server_next )
+	if ( ! is_orig && s$skip_inspection && s$server_held > 0 && seq == s$server_next )
 		{
 		s$server_next += |contents|;
-		s$held_bytes += |contents|;
-		s$held += contents;
+		s$server_held += |contents|;
+		s$server_chunks += contents;
 
-		if ( s$held_bytes >= contents_limit )
+		if ( s$server_held >= contents_limit || |s$server_chunks| >= chunks_limit )
 			write_held(s);
 		}
 	else if ( ! s$exact || s$tls )
@@ -309,6 +360,23 @@ event tcp_contents(c: connection, is_orig: bool, seq: count, contents: string)
 		from_client(s, seq, contents);
 	else
 		from_server(s, seq, contents);
+	}
+
+# Connections whose bytes Zeek gave to nobody are not silent, either; with a strange
+# handshake it may take the server for the client.
+event connection_state_remove(c: connection)
+	{
+	if ( ! c?$pop3_events && ( c$id$resp_p in exact_ports || c$id$orig_p in exact_ports )
+	    && /[dD]/ in c$history )
+		new_exact_state(c);
+	}
+
+# Whether a connection that never proved to be POP3 may have carried mail: not if
+# the server has greeted a client that said nothing, and no packet is missing.
+function may_hide_mail(c: connection, s: State): bool
+	{
+	return ! ( s$client_next == 1 && "D" !in c$history && c$history[0:2] == "Sh"
+	    && s$server_next <= max_client_line );
 	}
 
 hook closing(c: connection, s: State)
@@ -323,12 +391,45 @@ hook closing(c: connection, s: State)
 		if ( s?$client_lost )
 			end_client_hole(s);
 
-		if ( /\x16\x03/ == take_hello(s)[0:2] )
-			note(s, "starttls", "", "");
+		if ( client_record == s$tls_record[0:3] )
+			write_control_row(s, "starttls", "", "");
+		}
+	else if ( may_hide_mail(c, s) )
+		{
+		s$confirmed = T;
+		write_unexpected_row(s, "not_understood", "");
 		}
 
-	close_line(s);
-	settle_credit(s);
-	set_kept(s, 0);
-	drop_held(s);
+	release_kept(s);
+	drop_server_chunks(s);
+	}
+
+# Once the client has logged in, nothing of Zeek's analyzer is needed; conn.log still
+# names the service.
+function release(c: connection)
+	{
+	if ( ! release_analyzer || Pop3Files::wanted || ! c?$pop3_events )
+		return;
+
+	local s = c$pop3_events;
+
+	if ( ! s$exact || ! ( s$logged_in || s$dropped || s$limited ) )
+		return;
+
+	if ( s$logged_in )
+		add c$service["POP3"];
+
+	disable_analyzer(c$id, current_analyzer(), F, T);
+	}
+
+event pop3_request(c: connection, is_orig: bool, command: string, arg: string)
+    &priority=-5
+	{
+	release(c);
+	}
+
+event pop3_reply(c: connection, is_orig: bool, cmd: string, msg: string)
+    &priority=-5
+	{
+	release(c);
 	}

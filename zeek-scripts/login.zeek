@@ -6,124 +6,50 @@
 
 module Pop3Events;
 
-export {
-	## What a line of the client may be while an AUTH is under way.
-	type SaslLine: enum {
-		## Not a response.
-		SASL_NONE,
-		## A response.
-		SASL_RESPONSE,
-		## The answer to a challenge, but not in base64.
-		SASL_UNCLEAR,
-	};
-
-	## A login that the server has not decided about.
-	type Login: record {
-		## The mechanism in capitals; empty for PASS and APOP.
-		mechanism: string &default="";
-		## How many responses the mechanism has at least.
-		expected: count &default=0;
-		## How many status lines come before the one that decides.
-		owed: count;
-		## How many lines the client has sent for it, an initial response
-		## included.
-		lines: count &default=0;
-		## The server's challenges so far.
-		challenges: count &default=0;
-		## The client's responses so far.
-		responses: count &default=0;
-		## T if the first response may not be the user's name.
-		doubtful: bool &default=F;
-		## T if there were too many lines for a login: none of them is
-		## looked at any more.
-		overrun: bool &default=F;
-	};
-
-	## How many lines a mechanism's client sends, if more than one.
-	const sasl_lines: table[string] of count = {
-		["LOGIN"] = 2,
-		["NTLM"] = 2,
-		["DIGEST-MD5"] = 2,
-		["SCRAM-SHA-1"] = 2,
-		["SCRAM-SHA-1-PLUS"] = 2,
-		["SCRAM-SHA-256"] = 2,
-		["SCRAM-SHA-256-PLUS"] = 2,
-		["SCRAM-SHA-512"] = 2,
-		["SCRAM-SHA-512-PLUS"] = 2,
-	};
-
-	## A connection has proved to be POP3.
-	##
-	## s: The connection's state.
-	global confirm: function(s: State);
-}
-
-redef record State += {
-	## Zeek's sequence number of the server's next byte, counted from 1.
-	server_next: count &default=1;
-	## The server's line so far; of a long line, its start.
-	server_line: string &default="";
-	## The sequence number up to which that line is known.
-	server_line_at: count &default=1;
-	## T once the client has sent a known command.
-	commanded: bool &default=F;
-	## T once the server has sent a line.
-	greeted: bool &default=F;
-	## T once the server has sent a status line after its first line, or after
-	## a command.
-	answered: bool &default=F;
-	## The place in the server's stream where the client's last line was sent.
-	burst_at: count &default=0;
-	## How many lines it has sent there.
-	burst: count &default=0;
-	## The login under way.
-	login: Login &optional;
-	## T if the server has accepted the last login.
-	logged_in: bool &default=F;
-	## T if the client's last line was STLS.
-	stls: bool &default=F;
-	## T if the server has agreed to it.
-	stls_accepted: bool &default=F;
-	## T if the rest of the client's line is to be dropped.
-	skip: bool &default=F;
-	## T if a loss is the reason.
-	skip_lost: bool &default=F;
-	## The server's bytes that are held.
-	held: vector of string &default=vector();
-	## What may be the client's first TLS record.
-	hello: string &default="";
-	## T if bytes were dropped because there were too many before the
-	## connection proved to be POP3.
-	dropped: bool &default=F;
+# How many lines a mechanism's client sends, if more than one.
+const sasl_lines: table[string] of count = {
+	["LOGIN"] = 2,
+	["NTLM"] = 2,
+	["DIGEST-MD5"] = 2,
+	["SCRAM-SHA-1"] = 2,
+	["SCRAM-SHA-1-PLUS"] = 2,
+	["SCRAM-SHA-256"] = 2,
+	["SCRAM-SHA-256-PLUS"] = 2,
+	["SCRAM-SHA-512"] = 2,
+	["SCRAM-SHA-512-PLUS"] = 2,
 };
 
 const max_sasl_exchange = 100;
 const max_owed = 200;
 
+# A server closes the connection long before so many logins. What comes then is not
+# looked at any more.
+const max_logins = 100;
+
 function count_line(s: State): count
 	{
-	if ( s$burst_at == s$server_next )
-		++s$burst;
+	if ( s$lines_at == s$server_next )
+		++s$lines_in_flight;
 	else
 		{
-		s$burst_at = s$server_next;
-		s$burst = 1;
+		s$lines_at = s$server_next;
+		s$lines_in_flight = 1;
 		}
 
 	s$stls = F;
 	# The greeting is still to come if the server has sent nothing.
-	return s$server_next > 1 ? s$burst - 1 : s$burst;
+	return s$server_next > 1 ? s$lines_in_flight - 1 : s$lines_in_flight;
 	}
 
 function skip_lines(s: State, n: count)
 	{
 	count_line(s);
-	s$burst += n - 1;
+	s$lines_in_flight += n - 1;
 
 	if ( s?$login )
 		{
 		s$login$lines += n;
-		s$login$overrun = s$login$lines > max_sasl_exchange;
+		s$login$overrun = s$login$overrun || s$login$lines > max_sasl_exchange;
 		}
 	}
 
@@ -170,6 +96,13 @@ function user_of_line(s: State, line: string): string
 function begin_login(s: State, verb: string, words: string_vec, owed: count)
 	{
 	local l = Login($owed=owed);
+	++s$logins;
+
+	if ( s$logins > max_logins )
+		{
+		write_limit_row(s, "logins");
+		l$overrun = T;
+		}
 
 	if ( owed > max_owed )
 		{

@@ -1,144 +1,48 @@
-##! The log of POP3 events, and the rows that both forms share. Rows are only
-##! written here; the readers of the log work out what they mean.
+##! The log of POP3 events, and the rows that both forms share. The script writes
+##! rows; the readers of the log work out what they mean.
 ##!
 ##! Rows of one connection are in the order of ``seq``.
 
 @load base/frameworks/logging
+@load base/frameworks/notice/weird
 @load base/protocols/conn/removal-hooks
 @load base/protocols/pop3
+@load ./types
 @load ./handles
 
 module Pop3Events;
 
 export {
-	redef enum Log::ID += { LOG };
-
 	## A hook to veto or change rows of the log before they are written. Copy a
 	## row with copy() to keep it.
 	global log_policy: Log::PolicyHook;
 
-	## The endpoints of a connection: always these four columns, whatever a
-	## site adds to ``conn_id``.
-	type Endpoints: record {
-		## The client's address.
-		orig_h: addr &log;
-		## The client's port.
-		orig_p: port &log;
-		## The server's address.
-		resp_h: addr &log;
-		## The server's port.
-		resp_p: port &log;
-	};
+	## How long Zeek keeps a POP3 connection in which nothing is said. A POP3
+	## server waits for at least 10 minutes (RFC 1939, section 3), Zeek for
+	## :zeek:see:`tcp_inactivity_timeout` if that is longer.
+	option inactivity_timeout = 20min;
 
-	## One row of the log.
-	type Info: record {
-		## Network time of the packet.
-		ts: time &log;
-		## The connection's unique ID, as in conn.log.
-		uid: string &log;
-		## The connection's endpoints; on control rows only.
-		id: Endpoints &log &optional;
-		## The number of this row in its connection, from 0.
-		seq: count &log;
-		## The kind of row: request, reply, data, end, contents, sent, gap,
-		## unexpected, login, starttls or close.
-		kind: string &log;
-		## The command, status, direction or outcome.
-		command: string &log &optional;
-		## The offset in the stream, from 0: of the first byte of
-		## ``contents``; of the byte after the last one that the server had
-		## sent at ``sent``; of the first missing byte at ``gap``.
-		offset: count &log &optional;
-		## Bytes in ``data`` before encoding. For ``gap``: missing bytes.
-		## For ``sent`` without data: the number of equal lines, if more
-		## than one.
-		length: count &log &optional;
-		## The bytes in base64. Unset if there are none.
-		data: string &log &optional;
-	};
+	## How many bytes of rows all connections of the plain form may cause
+	## together beyond what their traffic accounts for. When it is used up, a
+	## connection is given up, and a row says so.
+	option max_rows_ahead = 262144;
 
-	## The state of a connection.
-	type State: record {
-		## The connection's unique ID.
-		uid: string;
-		## The connection's endpoints, for control rows.
-		id: Endpoints;
-		## The number of the next row.
-		seq: count &default=0;
-		## T if the connection has the exact form.
-		exact: bool &default=F;
-		## T if rows may be written; until then they are kept.
-		confirmed: bool &default=T;
-		## Rows that are kept until then.
-		pending: vector of Info &optional;
-		## T once a row has said that a limit was reached.
-		limited: bool &default=F;
-	};
-
-	## Gives a connection its state.
-	##
-	## c: The connection.
-	##
-	## exact: T for the exact form.
-	global begin: function(c: connection, exact: bool): State;
-
-	## Writes a row, or keeps it while the connection is not confirmed.
-	##
-	## s: The connection's state.
-	##
-	## row: The row; its ``seq`` is set here.
-	global emit: function(s: State, row: Info);
-
-	## Writes a control row.
-	##
-	## s: The connection's state.
-	##
-	## kind: The row's kind.
-	##
-	## command: The row's command; unset if empty.
-	##
-	## data: The row's bytes; unset if empty.
-	global note: function(s: State, kind: string, command: string, data: string);
-
-	## Writes a gap row.
-	##
-	## s: The connection's state.
-	##
-	## is_orig: T if the client's bytes are missing.
-	##
-	## offset: Where they are missing, from 0.
-	##
-	## length: How many bytes are missing.
-	global note_gap: function(s: State, is_orig: bool, offset: count,
-	    length: count);
-
-	## Writes a row which says that a limit was reached and a part of the
-	## connection is not in the log; once per connection.
-	##
-	## s: The connection's state.
-	##
-	## what: What the limit is about.
-	global note_limit: function(s: State, what: string);
-
-	## Called when a connection ends, before its last row.
-	##
-	## c: The connection.
-	##
-	## s: The connection's state.
-	global closing: hook(c: connection, s: State);
+	## How much of it one client may use.
+	option max_rows_ahead_of_client = 65536;
 }
 
-redef record connection += {
-	## The state of a POP3 connection.
-	pop3_events: State &optional;
-};
+# How many rows of a kind that a peer can cause at will.
+const max_unexpected_rows = 10;
+
+# Called when a connection ends, before its last row.
+global closing: hook(c: connection, s: State);
 
 function no_extension(path: string)
 	{ }
 
 # The readers of this log need Zeek's own format, whatever the format of the
 # site's other logs.
-function our_filter(): Log::Filter
+function tsv_filter(): Log::Filter
 	{
 	local config: table[string] of string;
 	config["use_json"] = "F";
@@ -171,15 +75,30 @@ event zeek_init() &priority=5
 	Log::create_stream(LOG, stream);
 
 	Log::remove_default_filter(LOG);
-	Log::add_filter(LOG, our_filter());
+	Log::add_filter(LOG, tsv_filter());
 	}
 
-function emit(s: State, row: Info)
+# Adds to a table that cannot be changed when Zeek runs.
+function add_likely_server_ports(likely: set[port], ports: set[port])
+	{
+	for ( p in ports )
+		add likely[p];
+	}
+
+# Zeek's analyzer quotes lines that it does not know, which may be secrets.
+hook Weird::log_policy(rec: Weird::Info, id: Log::ID, filter: Log::Filter)
+	{
+	if ( rec?$addl && rec$name[0:5] == "pop3_" && rec$name[0:12] != "pop3_events_" )
+		delete rec$addl;
+	}
+
+# Writes a row, or keeps it while the connection is not confirmed.
+function write_row(s: State, row: Info)
 	{
 	if ( ! s$confirmed )
 		{
-		if ( s?$pending )
-			s$pending += row;
+		if ( s?$unconfirmed_rows )
+			s$unconfirmed_rows += row;
 
 		return;
 		}
@@ -189,7 +108,8 @@ function emit(s: State, row: Info)
 	Log::write(LOG, row);
 	}
 
-function note(s: State, kind: string, command: string, data: string)
+# A control row; command and data are unset if they are empty.
+function control_row(s: State, kind: string, command: string, data: string): Info
 	{
 	local row = Info($ts=network_time(), $uid=s$uid, $id=s$id, $seq=0, $kind=kind);
 
@@ -202,40 +122,192 @@ function note(s: State, kind: string, command: string, data: string)
 		row$data = encode_base64(data);
 		}
 
-	emit(s, row);
+	return row;
 	}
 
-function note_gap(s: State, is_orig: bool, offset: count, length: count)
+function write_control_row(s: State, kind: string, command: string, data: string)
 	{
-	emit(s, Info($ts=network_time(), $uid=s$uid, $id=s$id, $seq=0, $kind="gap",
+	write_row(s, control_row(s, kind, command, data));
+	}
+
+# An unexpected row that says where the server's stream is.
+function write_unexpected_row(s: State, command: string, data: string)
+	{
+	local row = control_row(s, "unexpected", command, data);
+
+	if ( s$exact )
+		row$offset = s$server_next - 1;
+
+	write_row(s, row);
+	}
+
+# Bytes are missing: the client's or the server's, at an offset from 0.
+function write_gap_row(s: State, is_orig: bool, offset: count, length: count)
+	{
+	write_row(s, Info($ts=network_time(), $uid=s$uid, $id=s$id, $seq=0, $kind="gap",
 	    $command=is_orig ? "client" : "server", $offset=offset,
 	    $length=length));
 	}
 
-function note_limit(s: State, what: string)
+# Writes a row which says that a limit was reached and a part of the connection is
+# not in the log; once per connection.
+function write_limit_row(s: State, what: string)
 	{
+	if ( ! s$confirmed )
+		s$early_limit = what;
+
 	if ( s$limited || ! s$confirmed )
 		return;
 
 	s$limited = T;
-	note(s, "unexpected", "limit", what);
+	write_control_row(s, "unexpected", "limit", what);
+
+	if ( connection_exists(s$zeek_id) )
+		Reporter::conn_weird("pop3_events_limit", lookup_connection(s$zeek_id), what,
+		    "Pop3Events");
 	}
 
-hook finalize(c: connection)
+hook finalize_pop3(c: connection)
 	{
 	local s = c$pop3_events;
 	hook closing(c, s);
 
 	if ( s$confirmed )
-		note(s, "close", "", c$history);
+		write_control_row(s, "close", "", c$history);
 	}
 
-function begin(c: connection, exact: bool): State
+# Gives a connection its state.
+function new_state(c: connection, exact: bool): State
 	{
 	local s = State($uid=c$uid, $id=Endpoints($orig_h=c$id$orig_h,
 	    $orig_p=c$id$orig_p, $resp_h=c$id$resp_h, $resp_p=c$id$resp_p),
-	    $exact=exact);
+	    $zeek_id=c$id, $exact=exact);
 	c$pop3_events = s;
-	Conn::register_removal_hook(c, finalize);
+	Conn::register_removal_hook(c, finalize_pop3);
+
+	if ( inactivity_timeout > tcp_inactivity_timeout )
+		set_inactivity_timeout(c$id, inactivity_timeout);
+
 	return s;
+	}
+
+# Whose packet this is; both if that cannot be told. The event does not say it.
+function senders_of_packet(c: connection): vector of string
+	{
+	local p = get_current_packet_header();
+	local src = 0.0.0.0;
+
+	if ( p?$ip )
+		src = p$ip$src;
+	else if ( p?$ip6 )
+		src = p$ip6$src;
+
+	if ( ! c?$tunnel && c$id$orig_h != c$id$resp_h )
+		{
+		if ( src == c$id$orig_h )
+			return vector("client");
+
+		if ( src == c$id$resp_h )
+			return vector("server");
+		}
+
+	if ( p?$tcp && ! c?$tunnel && c$id$orig_p != c$id$resp_p )
+		return vector(p$tcp$sport == c$id$orig_p ? "client" : "server");
+
+	return vector("client", "server");
+	}
+
+# The same bytes of a stream, with another text: the receiver may have either. One
+# byte more than was acknowledged is what keep-alives send.
+event rexmit_inconsistency(c: connection, t1: string, t2: string, tcp_flags: string)
+	{
+	if ( ! c?$pop3_events || |t1| < 2 || |t2| < 2 || c$pop3_events$tls )
+		return;
+
+	local s = c$pop3_events;
+
+	if ( s$ambiguous >= max_unexpected_rows )
+		return;
+
+	for ( i, who in senders_of_packet(c) )
+		write_unexpected_row(s, "rexmit_inconsistency", who);
+
+	++s$ambiguous;
+	}
+
+# -- The budget for rows: a connection may cause about as many bytes of log as its
+# traffic has. In the exact form each connection has its own. In the plain form Zeek
+# raises many events for a packet, so connections may also take from what the others
+# leave over.
+
+# What a connection saves up.
+const max_budget = 20000;
+
+# What all connections of the plain form have taken beyond their traffic, and what
+# each client.
+global rows_ahead: int = 0;
+global rows_ahead_of_client: table[addr] of int &default=+0 &write_expire=10min;
+
+function return_rows_ahead(s: State, n: int)
+	{
+	rows_ahead = rows_ahead > n ? rows_ahead - n : 0;
+	local client = s$id$orig_h;
+
+	if ( client !in rows_ahead_of_client )
+		return;
+
+	if ( rows_ahead_of_client[client] > n )
+		rows_ahead_of_client[client] -= n;
+	else
+		delete rows_ahead_of_client[client];
+	}
+
+function take_rows_ahead(s: State, n: int): bool
+	{
+	local client = s$id$orig_h;
+	local taken = rows_ahead_of_client[client] + n;
+
+	if ( rows_ahead + n > max_rows_ahead || taken > max_rows_ahead_of_client )
+		return F;
+
+	rows_ahead += n;
+	rows_ahead_of_client[client] = taken;
+	return T;
+	}
+
+# The traffic allows for rows of so many bytes.
+function budget_add(s: State, n: count)
+	{
+	s$budget += n;
+
+	if ( s$budget <= max_budget )
+		return;
+
+	if ( ! s$exact )
+		return_rows_ahead(s, s$budget - max_budget / 2);
+
+	s$budget = max_budget / 2;
+	}
+
+# The bytes of the server that are held count as well.
+function budget_add_held(s: State)
+	{
+	budget_add(s, ( s$server_next - s$budget_at ) / 4
+	    + 60 * ( |s$server_chunks| - s$budget_chunks ));
+	s$budget_at = s$server_next;
+	s$budget_chunks = |s$server_chunks|;
+	}
+
+# Rows or work worth so many bytes of rows are to be done. F if the traffic does
+# not account for them.
+function budget_take(s: State, n: int): bool
+	{
+	if ( s$budget < n && s$exact )
+		budget_add_held(s);
+
+	if ( s$budget < n )
+		return ! s$exact && take_rows_ahead(s, n);
+
+	s$budget -= n;
+	return T;
 	}

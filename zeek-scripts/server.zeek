@@ -1,6 +1,7 @@
 ##! The server's lines in the exact form, where they matter: until the connection has
 ##! proved to be POP3, during a login, after STLS.
 
+@load ./contents
 @load ./login
 
 module Pop3Events;
@@ -10,26 +11,19 @@ const status_answer = /\n(\+[oO][kK]|-[eE][rR][rR])[^\n]*/;
 const answer = /\n(\+|-[eE][rR][rR])[^\n]*/;
 const status_line = /(\+[oO][kK]|-[eE][rR][rR])([^A-Za-z0-9](.|\n)*)?/;
 
-# The start of the line that a text ends with.
-function last_line(before: string, text: string): string
+# The texts of a challenge that ask for a name: nothing, "Username", "User Name" or
+# "Login". What answers another one may be a password.
+const name_prompt = /[ \t]*([uU][sS][eE][rR] ?[nN][aA][mM][eE]|[lL][oO][gG][iI][nN])[ \t]*:?[ \t]*\x00?/;
+
+function asks_for_name(challenge: string): bool
 	{
-	# find_str() is fast where there is none, rfind_str() where it is near.
-	if ( find_str(text, "\n") < 0 )
-		return |before| >= 80 ? before : before + text[0:80];
+	local text = strip(challenge[1:]);
 
-	local at = rfind_str(text, "\n");
-	return text[at + 1 : at + 81];
-	}
+	if ( text == "" )
+		return T;
 
-# Keeps the server's last line, with the bytes that were held so far.
-function follow_server(s: State, held: string)
-	{
-	if ( s$server_line_at >= s$server_next )
-		return;
-
-	local known = |held| - ( s$server_next - s$server_line_at );
-	s$server_line = last_line(s$server_line, held[known:]);
-	s$server_line_at = s$server_next;
+	return |text| <= 40 && |text| % 4 == 0 && /[A-Za-z0-9+\/]+={0,2}/ == text
+	    && name_prompt == decode_base64(text);
 	}
 
 function server_line(s: State, line: string)
@@ -53,8 +47,9 @@ function server_line(s: State, line: string)
 			l$owed = 0;
 			++l$challenges;
 
-			# The prompt for a password: then the next line is not the name.
-			if ( /\+ *(UGFzc|cGFzc|UEFTU)(.|\n)*/ == line )
+			# These responses have no form: what was asked for decides.
+			if ( ( l$mechanism == "LOGIN" || l$mechanism == "EXTERNAL" )
+			    && l$lines == 0 && ! asks_for_name(line) )
 				l$doubtful = T;
 
 			if ( l$challenges > max_sasl_exchange )
@@ -69,7 +64,7 @@ function server_line(s: State, line: string)
 		s$answered = T;
 
 		if ( s$commanded )
-			confirm(s);
+			confirm_pop3(s);
 		}
 
 	s$greeted = T;
@@ -79,20 +74,20 @@ function server_line(s: State, line: string)
 function watch_server(s: State, contents: string)
 	{
 	if ( s$server_line_at < s$server_next )
-		follow_server(s, join_string_vec(s$held, ""));
+		follow_server_line(s, join_string_vec(s$server_chunks, ""));
 
 	if ( s$skip_lost && s$logged_in )
 		s$skip = s$skip_lost = F;
 
 	if ( find_str(contents, "\n") < 0 )
 		{
-		s$server_line = last_line(s$server_line, contents);
+		s$server_line = last_line_of(s$server_line, contents);
 		s$server_line_at = s$server_next + |contents|;
 		return;
 		}
 
 	local text = cat("\n", s$server_line, contents);
-	s$server_line = last_line(s$server_line, contents);
+	s$server_line = last_line_of(s$server_line, contents);
 	s$server_line_at = s$server_next + |contents|;
 	text = text[0:rfind_str(text, "\n")];
 
@@ -134,10 +129,9 @@ function watch_server(s: State, contents: string)
 		}
 	}
 
-function server_gap(s: State)
+function lose_server_bytes(s: State)
 	{
-	s$server_line = "?";
-	s$server_line_at = s$server_next;
+	lose_server_line(s);
 	s$stls_accepted = F;
 
 	if ( s?$login )

@@ -95,6 +95,10 @@ def said(held: rows.Rows) -> list[object]:
     for kind, command, offset, length, data in zip(*held[2:7], strict=True):
         if kind == "contents":
             stream += data
+        elif (kind, command) == ("sent", "lines"):
+            for line in data.split(b"\n"):
+                verb, _, numbers = line.partition(b" ")
+                client.append((kind, verb.decode(), offset, len(numbers) or -1, numbers))
         elif kind == "sent" or (kind, command) == ("gap", "client"):
             client.append((kind, command, offset, length, data))
         elif kind == "gap":

@@ -33,7 +33,8 @@ class Mail:
 
 @dataclass(frozen=True)
 class Case:
-    """A dialogue. `cut`: bytes per segment. `lost`: which packets with bytes the capture lacks."""
+    """A dialogue. `other`: who logs in, if not the `user` whose mailbox is opened. `cut`: bytes per segment.
+    `lost`: which packets with bytes the capture lacks."""
 
     name: str
     talk: Talk
@@ -41,6 +42,7 @@ class Case:
     user: str | None = "lisi"
     refused: Sequence[str] = ()
     mechanism: str | None = "USER"
+    other: str | None = None
     secrets: Sequence[str] = (SECRET,)
     cut: int = 0
     lost: Sequence[int] = ()

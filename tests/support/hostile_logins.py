@@ -56,9 +56,39 @@ def auth(
     ]
 
 
+SECRET_PROMPTS = {
+    "Spanish": b64("Contrase\u00f1a:"), "PIN": b64("PIN:"), "enter": b64("Enter Password:"),
+    "blank": b64(" Password:"), "in clear": "Password:", "small": b64("password"), "user": b64("User password"),
+    "login": b64("Login password:"), "token": b64("Username token"), "two lines": b64("Username:\r\nPassword:"),
+    "not base64": "VXNlcm5hbWU", "nothing": b64(" "), "NUL": b64("\0Username:"), "long": b64("Username:" + " " * 60),
+}  # fmt: skip
+NAME_PROMPTS = ("", "VXNlcm5hbWU6", b64("User Name\0"), b64("login: "), b64("USERNAME"), b64("user name:"))
+
+
+def prompts() -> list[Case]:
+    """AUTH LOGIN in which the server's first prompt asks for a password, or for a name."""
+    asked = [
+        login(f"LOGIN, secret asked first, {name}", c("AUTH LOGIN"), s(f"+ {prompt}"), c(b64(SECRET)),
+              s("+ VXNlcm5hbWU6"), c(b64("joe")), s("+OK"), user=None, mechanism="LOGIN")
+        for name, prompt in SECRET_PROMPTS.items()
+    ]  # fmt: skip
+    asked += [
+        login(f"LOGIN, name asked as {number}", c("AUTH LOGIN"), s(f"+ {prompt}"), c(b64("joe")),
+              s(f"+ {b64('PIN')}"), c(b64(SECRET)), s("+OK"), user="joe", mechanism="LOGIN")
+        for number, prompt in enumerate(NAME_PROMPTS)
+    ]  # fmt: skip
+    asked.append(
+        login("EXTERNAL, secret asked", c("AUTH EXTERNAL"), s(f"+ {b64('PIN:')}"), c(b64(SECRET)), s("+OK"),
+              user=None, mechanism="EXTERNAL")
+    )  # fmt: skip
+    return asked
+
+
 MECHANISMS = [
     *auth("PLAIN", "PLAIN", f"\0joe\0{SECRET}", "joe"),
-    *auth("PLAIN with authorization", "PLAIN", f"x\0joe\0{SECRET}", "joe"),
+    *auth("PLAIN with authorization", "PLAIN", f"x\0joe\0{SECRET}", "x", other="joe"),
+    *auth("PLAIN, authorization of oneself", "PLAIN", f"joe\0joe\0{SECRET}", "joe"),
+    *auth("PLAIN, odd authorization", "PLAIN", f"a\tb\0joe\0{SECRET}", None),
     *auth("PLAIN without a password", "PLAIN", f"bob\0{SECRET}\0", None),
     *auth("PLAIN, name in the wrong place", "PLAIN", f"bob\0{SECRET}\0bob", None),
     *auth("PLAIN, one part", "PLAIN", SECRET, None),
@@ -74,7 +104,8 @@ MECHANISMS = [
     *auth("OAUTHBEARER", "OAUTHBEARER", f"n,a=joe,\1host=x\1port=110\1auth=Bearer {SECRET}\1\1", "joe"),
     *auth("OAUTHBEARER, token only", "OAUTHBEARER", f"n,,\1auth=Bearer {SECRET}\1\1", None),
     *auth("SCRAM", "SCRAM-SHA-256", "n,,n=joe,r=fyko+d2lbbFgONRv9qkxdawL", "joe"),
-    *auth("SCRAM with authorization", "SCRAM-SHA-1", "n,a=x,n=joe,r=abc", "joe"),
+    *auth("SCRAM with authorization", "SCRAM-SHA-1", "n,a=x,n=joe,r=abc", "x", other="joe"),
+    *auth("SCRAM, odd authorization", "SCRAM-SHA-1", "n,a=x=y,n=joe,r=abc", None),
     *auth("SCRAM, final message only", "SCRAM-SHA-1", f"c=biws,r=abc,p={b64(SECRET)}", None),
     *auth("EXTERNAL", "EXTERNAL", "joe", "joe"),
     *auth("DIGEST-MD5", "DIGEST-MD5", f'username="joe",response={SECRET}', None),
@@ -192,4 +223,4 @@ PASSWORDS_LOST = [
          HELLO + c(f"AUTH PLAIN {b64(SECRET)}") + s("-ERR") + [(True, b"USER "), (True, f"{SECRET}\r\n".encode())]
          + s("+OK") + retr(1, M1) + BYE, by(None)[:1], user=None, mechanism=None, lost=[3]),
 ]  # fmt: skip
-CASES = [*cut_up(MECHANISMS), *cut_up(LOGINS), *LOSSES, *PASSWORDS_LOST]
+CASES = [*cut_up(MECHANISMS), *cut_up(LOGINS), *LOSSES, *PASSWORDS_LOST, *cut_up(prompts())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from support.traffic import pcap
@@ -32,6 +32,16 @@ class Row:
     data: bytes | None
 
 
+def _apart(row: Row) -> list[Row]:
+    if row.kind != "sent" or row.command != "lines":
+        return [row]
+    parts = [line.partition(b" ") for line in (row.data or b"").split(b"\n")]
+    return [
+        replace(row, command=verb.decode(), length=len(numbers) or None, data=numbers or None)
+        for verb, _, numbers in parts
+    ]
+
+
 @dataclass
 class Result:
     """What a run of Zeek left: the log, what it said, the folder."""
@@ -43,8 +53,8 @@ class Result:
     rows: list[Row] = field(default_factory=list)
 
     def of(self, *kinds: str) -> list[Row]:
-        """The rows of these kinds."""
-        return [row for row in self.rows if row.kind in kinds]
+        """The rows of these kinds; commands that share a row have one each."""
+        return [one for row in self.rows if row.kind in kinds for one in _apart(row)]
 
     def brief(self, *kinds: str) -> list[tuple[str | None, bytes | None]]:
         """Command and data of the rows of these kinds."""

@@ -189,15 +189,63 @@ def test_a_refused_stls_stops_nothing(pop3: Zeek) -> None:
         [(True, b"\x00" * 300_000), (False, bytes(range(256)) * 3000)],
     ],
 )
-def test_what_is_not_pop3_leaves_no_row(pop3: Zeek, steps: list[tuple[bool, bytes]]) -> None:
-    """Other traffic on port 110 gives no log at all."""
-    assert pop3.run(tcp.Connection().play(steps).packets, "exact.zeek").raw == b""
+def test_what_is_not_pop3_is_said(pop3: Zeek, steps: list[tuple[bool, bytes]]) -> None:
+    """Of other traffic on port 110 the log says that it is not understood, and no more."""
+    result = pop3.run(tcp.Connection().play(steps).packets, "exact.zeek")
+    assert [(row.seq, row.kind, row.command) for row in result.rows] == [
+        (0, "unexpected", "not_understood"),
+        (1, "close", None),
+    ]
 
 
-def test_a_session_without_handshake_leaves_no_row(pop3: Zeek) -> None:
-    """A capture that starts late: Zeek's analyzer says nothing, and so does the log."""
-    packets = damage.start_late(session(20).packets, 30)
-    assert pop3.run(packets, "exact.zeek").raw == b""
+def test_a_server_that_greets_nobody_leaves_no_row(pop3: Zeek) -> None:
+    """A connection only to see whether the server is there: no mail can be in it."""
+    check = tcp.Connection().play([(False, b"+OK ready\r\n")]).packets
+    assert pop3.run(check, "exact.zeek").raw == b""
+    empty = tcp.Connection().open().close().packets
+    assert pop3.run(empty, "exact.zeek", quiet=False).raw == b""
+
+
+@pytest.mark.parametrize("start", range(3, 40, 4))
+def test_a_session_without_its_beginning(pop3: Zeek, start: int) -> None:
+    """A capture that starts late, at whichever packet: the rows say what follows, from either side."""
+    whole = session(20).packets
+    packets = damage.start_late(whole, start)
+    result = pop3.run(packets, "exact.zeek")
+    rest = b"".join(packet.payload for packet in packets if not packet.from_client)
+    assert result.server_bytes() == rest
+    lines = b"".join(packet.payload for packet in packets if packet.from_client)
+    assert len(result.of("sent")) == lines.count(b"\n")
+    assert {row.orig_h for row in result.of("sent")} == {whole[0].flow.client_h}
+    assert b"S" not in (result.rows[-1].data or b"S")
+
+
+def test_a_site_has_its_own_plain_ports(pop3: Zeek) -> None:
+    """What a site sets stays, whichever comes first; on the exact ports the exact form wins."""
+    site = pop3.folder / "site.zeek"
+    both = tcp.interleave(session(3, port=2110), session(3))
+    for order in (["exact.zeek", str(site)], ["plain.zeek", str(site), "exact.zeek"]):
+        site.write_text("redef Pop3Events::plain_ports += { 2110/tcp };")
+        result = pop3.run(both, *order)
+        kinds = {
+            uid: {row.kind for row in result.rows if row.uid == uid} for uid in {r.uid for r in result.rows}
+        }
+        assert sorted(kinds.values(), key=len) == [
+            {"sent", "contents", "close"},
+            {"request", "reply", "data", "end", "login", "close"},
+        ]
+
+
+def test_many_commands_share_a_row(pop3: Zeek) -> None:
+    """300 RETR at once take few rows; other commands among them are rows of their own."""
+    result = pop3.run(session(batch=1000).packets, "exact.zeek")
+    assert len([row for row in result.rows if row.kind == "sent"]) < 20
+    steps = [(False, b"+OK\r\n"), (True, b"USER x\r\n"), (False, b"+OK\r\n")]
+    mixed = b"".join(b"RETR %d\r\nXTND %d\r\n" % (n, n) for n in range(5))
+    result = pop3.run(tcp.Connection().play([*steps, (True, mixed)]).packets, "exact.zeek")
+    assert [(row.command, row.data) for row in result.of("sent")][1:] == [
+        pair for n in range(5) for pair in (("RETR", b"%d" % n), ("XTND", None))
+    ]
 
 
 def test_what_was_dropped_is_said(pop3: Zeek) -> None:

@@ -307,9 +307,7 @@ def main(argv: list[str] | None = None) -> int:
     for name, make in made(args.out).items():
         packets, truths = make()
         size = pcap.write(args.out / f"{name}.pcap", packets)
-        silent = sorted({t.flow for t in truths} - truth.handshakes(packets))
-        about = {"without_handshake": silent} if silent else {}
-        truth.save(args.out / f"{name}.truth.json", truths, capture=f"{name}.pcap", **about)
+        truth.save(args.out / f"{name}.truth.json", truths, capture=f"{name}.pcap")
         whole = sum(t.complete for t in truths)
         print(f"{name}: {size} bytes, {len(truths)} transfers, {whole} of them whole")
     return 0

@@ -61,14 +61,14 @@ class Verdict:
 
 def judge(told: dict[str, Any], rows: list[dict[str, Any]]) -> Verdict:
     """The verdict on the rows of an `emails` table (as dictionaries), by a truth file's content."""
-    silent = {tuple(flow) for flow in told.get("without_handshake", [])}
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for each in sorted(rows, key=lambda row: row["trans_depth"]):
         found[tuple(each[k] for k in KEY)].append(each)
     verdict = Verdict()
+    whole = [truth for truth in told["transfers"] if truth["body_whole"]]
     for truth in told["transfers"]:
         key = tuple(truth[k] for k in KEY)
-        if key[:4] in silent or not truth["seen"]:
+        if not truth["seen"]:
             continue
         group = found[key]
         row = next((r for r in group if _same(r, truth)), None) if truth["body_whole"] else None
@@ -77,7 +77,10 @@ def judge(told: dict[str, Any], rows: list[dict[str, Any]]) -> Verdict:
             row = next((r for r in unnamed if _same(r, truth)), None)
             group = group if row is None else unnamed
         if row is None and group:
-            row = next((r for r in group if not r["complete"]), None if truth["complete"] else group[0])
+            # A whole mail that was fetched again is not this one.
+            left = [r for r in group if not any(_same(r, other) for other in whole)]
+            left = [] if truth["complete"] else left
+            row = next((r for r in group if not r["complete"]), left[0] if left else None)
         if row is not None:
             group.remove(row)
         _count(verdict, truth, row)

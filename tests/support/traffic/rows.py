@@ -8,6 +8,7 @@ these where no Zeek is, or where a property test wants hundreds of sessions.
 from __future__ import annotations
 
 import random
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from zeekpop3.session.events import ConnId, Rows
 
 MAX_HOLD = 1_000_000  # microseconds
 UNSET = -1
+_CLIENT_RECORD = re.compile(rb"\x16\x03[\0-\4]")
 
 
 class Row(NamedTuple):
@@ -69,17 +71,22 @@ class _Side:
 
 
 class Tap(ABC):
-    """Packets of one connection in, rows out: what both forms share."""
+    """Packets of one connection in, rows out: what both forms share. `partial`: the capture does not have its
+    beginning; streams then begin with their first byte in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, partial: bool = False) -> None:
         self.rows: list[Row] = []
         self.now = 0
+        self.partial = partial
+        self._starts: list[int | None] = [None, None]
         self._client = _Side(self.client_data, lambda at, n: self.gap("client", at, n))
         self._server = _Side(self.server_data, lambda at, n: self.gap("server", at, n))
 
     def packet(self, packet: Packet) -> None:
         self.now = packet.ts
         self.tick()
+        if self.partial:
+            packet = self._from_the_start(packet)
         side, peer = (self._client, self._server) if packet.from_client else (self._server, self._client)
         if packet.flags & ACK:
             peer.acknowledged(packet.ack - 1)
@@ -88,11 +95,23 @@ class Tap(ABC):
         if packet.flags & FIN:
             side.fin = packet.offset + len(packet.payload)
 
+    def _from_the_start(self, packet: Packet) -> Packet:
+        mine, starts = int(not packet.from_client), self._starts
+        if starts[mine] is None:
+            starts[mine] = packet.seq - 1
+        if starts[1 - mine] is None and packet.flags & ACK:
+            starts[1 - mine] = packet.ack - 1
+        return packet._replace(
+            seq=packet.seq - (starts[mine] or 0),
+            ack=packet.ack - (starts[1 - mine] or 0) if packet.flags & ACK else 0,
+        )
+
     def close(self) -> list[Row]:
         """The capture or the connection has ended."""
         self.end(self._client.fin is not None, self._server.fin is not None)
         if self.rows:
-            self.write(Row(self.now, "close", data=b"ShADadFf", length=8))
+            history = b"DadFf" if self.partial else b"ShADadFf"
+            self.rows.append(Row(self.now, "close", data=history, length=len(history)))
         return self.rows
 
     def write(self, row: Row) -> None:
@@ -118,8 +137,10 @@ class ExactTap(Tap):
     """The exact form. Server bytes are held up to `row_bytes` or a second; they are written as well before a
     `sent` row if `flush_before_sent`, and whenever `rng` likes: positions make the order free."""
 
-    def __init__(self, row_bytes: int, flush_before_sent: bool, rng: random.Random | None) -> None:
-        super().__init__()
+    def __init__(
+        self, row_bytes: int, flush_before_sent: bool, rng: random.Random | None, partial: bool = False
+    ) -> None:
+        super().__init__(partial)
         self._row_bytes, self._before_sent, self._rng = row_bytes, flush_before_sent, rng
         self._lines = SentLines(self._sent_line)
         self._kept: list[Row] = []
@@ -178,12 +199,19 @@ class ExactTap(Tap):
     def end(self, client_fin: bool, server_fin: bool) -> None:
         self._flush_sent()
         self._flush()
-        if self._hello[:2] == b"\x16\x03":
+        if _CLIENT_RECORD.match(self._hello):
             self.write(Row(self.now, "starttls"))
+        if not self._lines.confirmed and self._may_hide_mail:
+            self._kept = []
+            self.rows.append(Row(self.now, "unexpected", "not_understood", self._lines.server_next))
+
+    @property
+    def _may_hide_mail(self) -> bool:
+        return self._client.at > 0 or self._lines.server_next > 512 or self.partial
 
     def _turns_to_tls(self, data: bytes) -> bool:
         hello, self._hello = self._hello, b""
-        if hello[:2] == b"\x16\x03" and data[0] in range(0x14, 0x18):
+        if _CLIENT_RECORD.match(hello) and data[0] in range(0x14, 0x18):
             self._flush_sent()
             self._flush()
             self.write(Row(self.now, "starttls"))
@@ -324,16 +352,17 @@ def of_packets(
     flush_before_sent: bool = False,
     rng: random.Random | None = None,
 ) -> dict[Flow, Rows]:
-    """The rows of each connection. One without a captured handshake has none, as with Zeek; the exact form
-    falls back to the plain one on other `ports`."""
+    """The rows of each connection. One without a captured handshake has none in the plain form, as with Zeek;
+    the exact form falls back to the plain one on other `ports`."""
     taps: dict[Flow, Tap] = {}
     for packet in packets:
         tap = taps.get(packet.flow)
         if tap is None:
-            if not packet.flags & SYN:
-                continue
+            partial = not packet.flags & SYN
             if exact and packet.flow.server_p in ports:
-                tap = ExactTap(row_bytes, flush_before_sent, rng)
+                tap = ExactTap(row_bytes, flush_before_sent, rng, partial)
+            elif partial:
+                continue
             else:
                 tap = PlainTap(row_bytes)
             taps[packet.flow] = tap

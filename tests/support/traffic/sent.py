@@ -1,6 +1,7 @@
 """What the exact form's script makes of the client's lines, without a Zeek: `sent` rows without secrets.
 
-A second reading of zeek-scripts/client.zeek, login.zeek, secrets.zeek and sasl.zeek; limits are left out.
+A second reading of zeek-scripts/client.zeek, login.zeek and secrets.zeek; limits are left out, and so are
+rows that several commands share.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ MECHANISMS = {
 RESPONSES = {"LOGIN": 2, "NTLM": 2, "DIGEST-MD5": 2, "SCRAM-SHA-1": 2, "SCRAM-SHA-256": 2}
 _STATUS = re.compile(rb"(\+OK|-ERR)(?![A-Za-z0-9])", re.I)
 _FORMS = {
-    "PLAIN": rb"(?!([^\0]*)\0[^\0]*\0\1\Z)[^\0]*\0(?P<user>[^\0]+)\0[^\0]+",
-    "LOGIN": rb"(.+)",
-    "EXTERNAL": rb"(.+)",
-    "CRAM-MD5": rb"(.+) [0-9a-f]{32}",
-    "XOAUTH2": rb"user=([^\0\x01]+)\x01auth=Bearer [^\0\x01]+\x01\x01",
-    "OAUTHBEARER": rb"[ny],a=([^,=]+),\x01(?:[A-Za-z]+=[^\0\x01]*\x01)+\x01",
-    "SCRAM-SHA-1": rb"[ny],(?:a=[^,=]+)?,n=([^,=]+),r=[^,]+",
-    "SCRAM-SHA-256": rb"[ny],(?:a=[^,=]+)?,n=([^,=]+),r=[^,]+",
+    "PLAIN": rb"(?!([^\0]*)\0[^\0]*\0\1\Z)(?P<mailbox>[^\0]*)\0(?P<user>[^\0]+)\0[^\0]+",
+    "LOGIN": rb"(?P<user>.+)",
+    "EXTERNAL": rb"(?P<user>.+)",
+    "CRAM-MD5": rb"(?P<user>.+) [0-9a-f]{32}",
+    "XOAUTH2": rb"user=(?P<user>[^\0\x01]+)\x01auth=Bearer [^\0\x01]+\x01\x01",
+    "OAUTHBEARER": rb"[ny],a=(?P<user>[^,=]+),\x01(?:[A-Za-z]+=[^\0\x01]*\x01)+\x01",
+    "SCRAM-SHA-1": rb"[ny],(?:a=(?P<mailbox>[^,=]+))?,n=(?P<user>[^,=]+),r=[^,]+",
+    "SCRAM-SHA-256": rb"[ny],(?:a=(?P<mailbox>[^,=]+))?,n=(?P<user>[^,=]+),r=[^,]+",
 }
+_ASKS_FOR_NAME = re.compile(rb"[ \t]*(?:user ?name|login)[ \t]*:?[ \t]*\0?", re.I)
 
 
 def clean_name(name: bytes) -> bytes:
@@ -45,15 +47,33 @@ def clean_name(name: bytes) -> bytes:
 
 
 def user_of_response(mechanism: str, response: bytes) -> bytes:
-    """The user in the first response of a mechanism, if it has the mechanism's form."""
+    """The user in the first response of a mechanism, if it has the mechanism's form: the mailbox and, behind
+    a NUL, who logs in, if that is another name."""
     try:
         message = base64.b64decode(response, validate=True)
     except ValueError:
         return b""
     if mechanism == "NTLM":
         return clean_name(_user_of_ntlm(message))
-    found = re.fullmatch(_FORMS.get(mechanism, rb"(?!)()"), message, re.S)
-    return clean_name(found["user" if mechanism == "PLAIN" else 1]) if found else b""
+    found = re.fullmatch(_FORMS.get(mechanism, rb"(?!)"), message, re.S)
+    if found is None:
+        return b""
+    user = clean_name(found["user"])
+    mailbox = found.groupdict().get("mailbox") or found["user"]
+    if mailbox == found["user"] or not user:
+        return user
+    return clean_name(mailbox) and clean_name(mailbox) + b"\0" + user
+
+
+def asks_for_name(challenge: bytes) -> bool:
+    """Whether the answer to a challenge of LOGIN or EXTERNAL can be no password."""
+    text = challenge[1:].strip()
+    if len(text) > 40:
+        return False
+    try:
+        return not text or _ASKS_FOR_NAME.fullmatch(base64.b64decode(text, validate=True)) is not None
+    except ValueError:
+        return False
 
 
 def _user_of_ntlm(message: bytes) -> bytes:
@@ -113,6 +133,7 @@ class SentLines:
         self._burst = (0, 0)
         self._line, self._server_line = b"", b""
         self._stls = False
+        self._crlf = self._unclear = False
 
     @property
     def confirmed(self) -> bool:
@@ -133,6 +154,11 @@ class SentLines:
             self._count()
             self._emit(None, b"", self.server_next)
         *lines, self._line = (self._line + data).split(b"\n")
+        if len(lines) > 8 and not self._all_clear(lines):
+            self._unclear = not lines[-1].endswith(b"\r")
+            for _ in lines:
+                self._unclear_line()
+            return
         for line in lines:
             self._client_line(line)
 
@@ -146,6 +172,7 @@ class SentLines:
 
     def client_gap(self) -> None:
         self._line = b""
+        self._unclear = False
         self._skip = self._skip_lost = True
         self._stls = False
         if self._login:
@@ -163,7 +190,35 @@ class SentLines:
         self._burst = (self.server_next, lines + 1 if offset == self.server_next else 1)
         return self._burst[1]
 
+    def _is_clear(self, line: bytes) -> bool:
+        """Whether a line is one line for every server."""
+        if re.fullmatch(rb"[^\r\0]*\r+", line):
+            self._crlf, clear, self._unclear = True, not self._unclear, False
+            return clear
+        clear = not self._crlf and b"\r" not in line and b"\0" not in line
+        self._unclear = not clear and not line.endswith(b"\r")
+        return clear
+
+    def _all_clear(self, lines: list[bytes]) -> bool:
+        """Many lines at once are judged together."""
+        if self._unclear:
+            return False
+        if all(re.fullmatch(rb"[^\r\0]*\r+", line) for line in lines):
+            return True
+        return not self._crlf and not any(b"\r" in line or b"\0" in line for line in lines)
+
+    def _unclear_line(self) -> None:
+        self._count()
+        self._stls = self.stls_accepted = False
+        if self._login:
+            self._login.number += 1
+            self._login.doubtful = True
+        self._emit("?", b"", self.server_next)
+
     def _client_line(self, line: bytes) -> None:
+        if not self._is_clear(line):
+            self._unclear_line()
+            return
         owed = self._count() - (self.server_next > 0)
         self._stls = False
         login, bare = self._login, line.rstrip(b"\r")
@@ -216,7 +271,7 @@ class SentLines:
         elif line.startswith(b"+") and login is not None:
             login.owed = 0
             login.challenges += 1
-            if re.match(rb"\+ *(UGFzc|cGFzc|UEFTU)", line):
+            if login.mechanism in ("LOGIN", "EXTERNAL") and login.number == 1 and not asks_for_name(line):
                 login.doubtful = True
         self.stls_accepted = self._stls and status and line.startswith(b"+")
         if status and (self.greeted or self.commanded):

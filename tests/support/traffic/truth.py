@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.traffic.pcap import ACK, SYN, Flow, Packet
+from support.traffic.pcap import Flow, Packet
 from support.traffic.pop3 import Turn
 from support.traffic.zeek import trimmed_sha256
 
@@ -212,11 +212,6 @@ def after(truths: Iterable[Truth], whole: list[Packet], damaged: list[Packet]) -
     for truth in truths:
         by_flow.setdefault(truth.flow, []).append(truth)
     return [truth for key, group in by_flow.items() for truth in lost(group, gaps[key])]
-
-
-def handshakes(packets: Iterable[Packet]) -> set[tuple[str, int, str, int]]:
-    """The connections whose handshake a capture has; Zeek's POP3 analyzer is silent on others."""
-    return {p.flow.key for p in packets if p.flags & SYN and p.flags & ACK}
 
 
 def as_json(truth: Truth) -> dict[str, Any]:
