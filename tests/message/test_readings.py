@@ -130,6 +130,12 @@ CASES: dict[str, tuple[bytes, bytes, str | None]] = {
     "base64-declared-and-none-inside": (
         mixed(b"Content-Type: a/b; name=a.html\r\nContent-Transfer-Encoding: base64\r\n\r\n" + PAGE), PAGE,
         "transfer_encoding"),
+    "base64-declared-and-a-link-inside": (
+        mixed(b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nhttp://hiddenexample.com"),
+        b"http://hiddenexample.com", "transfer_encoding"),
+    "base64-with-words-behind-it": (
+        mixed(b"Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+              + base64.b64encode(PAGE + b"\n") + b" ignored by some"), PAGE + b"\n", "transfer_encoding"),
     "gzip64": (
         mixed(b"Content-Type: a/b\r\nContent-Transfer-Encoding: x-gzip64\r\n\r\n" + LINES), DATA,
         "transfer_encoding"),

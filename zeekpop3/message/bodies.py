@@ -59,6 +59,8 @@ def _shown(root: Part, *, in_messages: bool) -> tuple[list[Part], list[Part], Pa
                 stack.extend(reversed(part.children))
         elif part.disposition == "attachment" or (kind not in _SAID and _is_blank(part)):
             continue
+        elif part.start == part.end and (texts or htmls):
+            continue
         elif kind in TEXTS:
             texts.append(part)
         elif kind in HTMLS:
@@ -122,9 +124,19 @@ def _content(part: Part, defects: Defects) -> bytes:
 
 def is_base64(part: Part) -> bool:
     """Whether the first line of a part may be Base64."""
-    probe = part.src[part.start : min(part.end, part.start + _PROBE_BYTES)].lstrip()
-    first = probe.partition(b"\n")[0].strip()
+    first = first_line(part)
     return b" " not in first and len(first.translate(None, _BASE64_CHARACTERS)) * 4 <= len(first)
+
+
+def is_pure_base64(part: Part) -> bool:
+    """Whether the first line of a part has no other character."""
+    return not first_line(part).translate(None, _BASE64_CHARACTERS)
+
+
+def first_line(part: Part) -> bytes:
+    """The beginning of the first line that is not blank."""
+    probe = part.src[part.start : min(part.end, part.start + _PROBE_BYTES)].lstrip()
+    return probe.partition(b"\n")[0].strip()
 
 
 def _unflowed(text: str, delete_space: bool) -> str:

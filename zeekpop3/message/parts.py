@@ -181,9 +181,10 @@ def _open_message(part: Part, defects: Defects) -> None:
 
 
 def _may_be_signed(part: Part) -> bool:
-    return part.kind in cms.KINDS or (
-        part.filename is not None and part.filename.lower().endswith(cms.EXTENSION)
-    )
+    if part.kind in cms.KINDS:
+        return True
+    name = part.filename if part.params or part.file_params else None
+    return name is not None and name.lower().endswith(cms.EXTENSION)
 
 
 def _open_signed(part: Part) -> None:

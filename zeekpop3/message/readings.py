@@ -214,13 +214,14 @@ class Readings:
         src, start, end = part.src, part.start, part.end
         declared = part.encoding
         if declared == "base64":
-            if bodies.is_base64(part):
+            if bodies.is_pure_base64(part):
                 return
-            # Programs differ in what they make of a line with something else in it.
-            is_text = part.kind.startswith("text/")
-            seen = "base64" if is_text and encoded_runs.begins_encoded(src[start:end]) else "none"
-            if is_text and seen == "none":
-                return  # its bytes are the text that is shown
+            # Programs differ in what they make of a line with something else in it: all of it, or none.
+            seen = "none"
+            if part.kind.startswith("text/") and not bodies.is_base64(part):
+                if not encoded_runs.begins_encoded(src[start:end]):
+                    return  # its bytes are the text that is shown
+                seen = "base64"
         else:
             seen = encoded_runs.looks_like(src, start, end)
             if seen == declared:
