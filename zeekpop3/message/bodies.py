@@ -57,9 +57,11 @@ def _shown(root: Part, *, in_messages: bool) -> tuple[list[Part], list[Part], Pa
         if part.children:
             if not kind.startswith("message/") or (in_messages and part.disposition != "attachment"):
                 stack.extend(reversed(part.children))
-        elif part.disposition == "attachment" or (kind not in _SAID and _is_blank(part)):
-            continue
-        elif part.start == part.end and (texts or htmls):
+        elif (
+            part.disposition == "attachment"
+            or (kind not in _SAID and _is_blank(part))
+            or (part.start == part.end and (texts or htmls))
+        ):
             continue
         elif kind in TEXTS:
             texts.append(part)

@@ -12,6 +12,7 @@ KINDS = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 EXTENSION = ".p7m"
 
 _MAX_DEPTH = 16
+_MAX_VALUES = 100_000  # pieces of the content, or values to go over
 _SEQUENCE, _SET, _OID, _OCTETS, _INTEGER = 0x10, 0x11, 0x06, 0x04, 0x02
 _CONTEXT_0 = 0xA0
 _CONSTRUCTED = 0x20
@@ -77,6 +78,8 @@ def _pieces(data: bytes, at: int, end: int) -> list[bytes]:
             ends.pop()
         else:
             tag, start, stop = _header(data, at, ends[-1] if ends else end)
+            if len(out) >= _MAX_VALUES:
+                raise _Broken
             if tag == _OCTETS:
                 out.append(data[start:stop])
                 at = stop
@@ -125,7 +128,7 @@ def _header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
 def _after(data: bytes, at: int, end: int) -> int:
     """Where the value at `at` ends, whatever it is."""
     open_values = 0  # of indefinite length
-    while True:
+    for _ in range(_MAX_VALUES):
         if open_values and data[at : at + 2] == _END:
             open_values -= 1
             at += 2
@@ -139,3 +142,4 @@ def _after(data: bytes, at: int, end: int) -> int:
             at = start if is_indefinite else stop
         if not open_values:
             return at
+    raise _Broken

@@ -31,6 +31,7 @@ from zeekpop3.message.parts import Part
 
 MAX_FOUND = 500
 _MAX_ENTITIES = 1_000
+_MAX_PARTS = 1_000  # of all readings
 _MAX_TRIED = 2_000  # also contents that are known already
 _MAX_DEPTH = 2
 _TIMES_ITS_SIZE = 4
@@ -76,6 +77,7 @@ class Readings:
         self._links = links
         self._room = _TIMES_ITS_SIZE * size + _ROOM_AT_LEAST
         self._tried = 0
+        self._parts = 0
         self._files = files
         self._numbers: dict[str, int] | None = None
         self._known: set[tuple[str, str | None]] | None = None
@@ -246,7 +248,7 @@ class Readings:
         section = root.section
         is_multipart = root.kind.startswith("multipart/")
         cut: Defects = {}
-        parts.grow(root, cut, complete=True, limit=MAX_FOUND)
+        parts.grow(root, cut, complete=True, limit=max(_MAX_PARTS - self._parts, 1))
         if Defect.PARTS_CUT in cut or Defect.NESTING_CUT in cut:
             self._defects[Defect.READINGS_CUT] = None
         if is_multipart and root.children is None:
@@ -254,6 +256,7 @@ class Readings:
         stack = [root]
         while stack and not self._is_full():
             part = stack.pop()
+            self._parts += 1
             if part.children is not None:
                 stack.extend(reversed(part.children))
             if part.children is None or part.kind.startswith("message/"):
