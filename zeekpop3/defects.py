@@ -165,6 +165,11 @@ class Defect(StrEnum):
         "charset_wrong",
         "Text does not decode in the declared charset; another charset fits and was used.",
     )
+    CONTAINER_MALFORMED = (
+        "container_malformed",
+        "Programs read an archive or document differently (its directory and the headers in it disagree, "
+        "entries overlap or are not listed, a size or checksum is wrong); `members` has each reading.",
+    )
     CONTENT_TYPE_MALFORMED = (
         "content_type_malformed",
         "Content-Type has more or less than a type; without one, text/plain was assumed (RFC 2045, "

@@ -41,6 +41,7 @@ MAILS: dict[str, bytes] = {
     "charset_guessed": text(b"caf\xe9\r\n"),
     "charset_unknown": text(b"caf\xe9\r\n", b"Content-Type: text/plain; charset=klingon\r\n"),
     "charset_wrong": text("café\r\n".encode(), b"Content-Type: text/plain; charset=us-ascii\r\n"),
+    "container_malformed": multipart(b"--b\r\nContent-Type: x/zip\r\n\r\nPK\3\4 cut off\r\n--b--\r\n"),
     "content_type_malformed": text(b"x", b"Content-Type: nonsense\r\n"),
     "date_malformed": b"Date: soon\r\n\r\n",
     "date_zone_unknown": b"Date: Mon, 1 Jan 2024 10:00:00 XYZ\r\n\r\n",

@@ -10,6 +10,7 @@ from typing import Any
 from zeekpop3.defects import MAIL_DEFECTS
 from zeekpop3.message import Mail, parse
 from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.containers import Member
 from zeekpop3.message.dkim import Signature
 from zeekpop3.message.links import Link
 from zeekpop3.message.mailboxes import FIELDS, NO_MAILBOX, Address
@@ -21,7 +22,7 @@ _STRINGS = frozenset(["header_names", "header_values", "urls", "path", "defects"
 _STRINGS_OR_NULL = frozenset(["to", "cc", "bcc", "delivered_to", "references"])
 _RECORDS = {
     "received": Received, "attachments": Attachment, "addresses": Address, "links": Link, "dkim": Signature,
-    "enclosed": Mail,
+    "enclosed": Mail, "members": Member,
 }  # fmt: skip
 _HASHES = (("md5", 32), ("sha1", 40), ("sha256", 64))
 _PART = re.compile(r"(?:[1-9][0-9]*(?:\.[1-9][0-9]*)*)?(?:#[1-9][0-9]*)?")
@@ -36,7 +37,7 @@ def check(raw: bytes, *, complete: bool = True) -> Mail:
     for message in mail.enclosed:
         _record(message)
         assert _PART.fullmatch(message.part) is not None
-        assert not message.attachments and not message.enclosed
+        assert not message.attachments and not message.enclosed and not message.members
         assert message.size is None or type(message.size) is int
     assert len({message.part for message in mail.enclosed}) == len(mail.enclosed)
     kept = [attachment.content is not None for attachment in mail.attachments]

@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import bodies, doubts, encoded_runs, tnef, transfer_encoding, uuencode
+from zeekpop3.message import bodies, doubts, encoded_runs, magic, tnef, transfer_encoding, uuencode
 from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
@@ -23,7 +22,6 @@ from zeekpop3.message.parts import Part
 MAX_ATTACHMENTS = 10_000
 MAX_FILES = 1_000  # in one container
 _MAX_NAME = 1_024
-_TYPE_BYTES = 8_192
 
 _EXTENSION = re.compile(r"[^.]\.([^\s./\\]{1,32})\Z")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -185,13 +183,15 @@ def described(
     size = 0
     kept: list[bytes] = []
     looked_at: list[bytes] = []
+    whole: list[bytes] = []
     head = b""
     for piece in pieces:
         if size == 0:
-            head = piece[:_TYPE_BYTES]
+            head = piece[: magic.HEAD_BYTES]
             wanted = links.wanted(head, kind, suffix) if links is not None else 0
         for each in hashes:
             each.update(piece)
+        whole.append(piece)
         if size < wanted:
             looked_at.append(piece)
         if keep_content and not current().may_keep(len(piece), enclosing=is_message):
@@ -205,13 +205,15 @@ def described(
     if links is not None and wanted:
         links.read(b"".join(looked_at)[:wanted], size, kind, suffix, charset, section)
     detect = head and not is_message
+    if magic.may_hold_files(head, [] if is_message else whole[-2:]):
+        current().held[sha256] = whole
     return Attachment(
         part=section,
         filename=filename,
         filename_raw=name,
         extension=suffix,
         content_type=kind,
-        mime_type=_mime_type(head, kind) if detect else None,
+        mime_type=magic.mime_type(head, kind) if detect else None,
         disposition=None,
         content_id=None,
         size=size,
@@ -229,26 +231,3 @@ def _inside(kind: str | None, head: bytes) -> str | None:
         # The part of RFC 3156 that only names the version holds nothing.
         return None if head.lstrip()[:8].lower() == b"version:" else "encrypted"
     return "unsupported" if kind in _UNSUPPORTED else None
-
-
-def _mime_type(head: bytes, declared: str | None) -> str | None:
-    """The MIME type, or None if the bytes do not show it. The declared type is tried first."""
-    import filetype
-
-    try:
-        if declared is not None and len(declared) < 40:
-            matcher = _matcher(declared)
-            if matcher is not None and matcher.match(bytearray(head)):
-                return declared
-        found: str | None = filetype.guess_mime(head)
-    except Exception:  # a failure of the detector is not a failure of the mail
-        return None
-    return found
-
-
-@lru_cache(maxsize=256)
-def _matcher(declared: str) -> Any:
-    """The library's test for one type; none for zip, which is also the beginning of a .docx."""
-    import filetype
-
-    return None if "zip" in declared else filetype.get_type(mime=declared)

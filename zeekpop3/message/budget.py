@@ -33,7 +33,9 @@ class OverBudget(BaseException):
 
 
 class Budget:
-    """What is left for a mail of `size` bytes. `guess`: the codec that the last detection found."""
+    """What is left for a mail of `size` bytes. `guess`: the codec that the last detection found. `held`: the
+    content of attachments that `containers` looks into, in pieces, by SHA-256.
+    """
 
     __slots__ = (
         "_began",
@@ -45,6 +47,7 @@ class Budget:
         "_work",
         "detections",
         "guess",
+        "held",
     )
 
     def __init__(self, size: int) -> None:
@@ -57,6 +60,7 @@ class Budget:
         self._began: float | None = None
         self.detections = MAX_DETECTIONS
         self.guess = "cp1252"
+        self.held: dict[str, list[bytes]] = {}
 
     def charge(self, work: int) -> None:
         """Count a step that reads `work` bytes. Raises OverBudget."""

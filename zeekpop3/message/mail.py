@@ -15,6 +15,7 @@ from zeekpop3.message import attachments, bodies, dkim, header, links, mailboxes
 from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.budget import OverBudget, charge, of_mail
+from zeekpop3.message.containers import Member, look_into
 from zeekpop3.message.dates import instant
 from zeekpop3.message.dkim import Signature
 from zeekpop3.message.encoded_words import decoded
@@ -44,8 +45,8 @@ class Mail:
 
     `…_mailbox`: the first mailbox of a field, `NO_MAILBOX` if there is none. `html_text`: what a reader sees
     of the HTML, unless `text` has the same words. `thread_id`: the Message-ID with which the conversation
-    began. `part`, `size`, `sha256`: only of a message in `enclosed`; such a message has no `attachments` and
-    `enclosed` itself.
+    began. `part`, `size`, `sha256`: only of a message in `enclosed`; such a message has no `attachments`,
+    `members` and `enclosed` itself.
     """
 
     date: int | None = None
@@ -77,6 +78,7 @@ class Mail:
     header_names: list[str] = field(default_factory=list)
     header_values: list[str] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     addresses: list[Address] = field(default_factory=list)
     from_mailbox: Address = NO_MAILBOX
     reply_to_mailbox: Address = NO_MAILBOX
@@ -148,6 +150,7 @@ def _read(
             mail.attachments += readings.found
     finally:
         mail.links += inside.found
+    look_into(mail.attachments, mail.members, len(raw), defects)
 
 
 def _fill(

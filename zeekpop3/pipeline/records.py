@@ -60,6 +60,7 @@ class Records:
         )
         self._tables["emails"].add(MailRecord(transfer, mail, self.settings.sensor))
         self._tables["attachments"].add(ItemsRecord(transfer, mail.attachments))
+        self._tables["members"].add(ItemsRecord(transfer, mail.members))
         self._add_items(transfer, mail)
         if self.settings.privacy.keep_body:
             for message in mail.enclosed:

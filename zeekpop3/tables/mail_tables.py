@@ -293,6 +293,42 @@ ATTACHMENTS = table(
     ),
 )
 
+MEMBERS = table(
+    "members",
+    "A file in an attachment that is an archive or a document, at most two levels deep.",
+    "uid trans_depth part path",
+    *_OF_MAIL,
+    *of_item(
+        _PART._replace(meaning="Section of the attachment, as in `attachments`."),
+        Column(
+            "path",
+            "Name in the attachment as written; behind the name of the archive in it, if any, and `//`.",
+        ),
+        Column("name", "File name without folders and hidden characters."),
+        Column(
+            "extension",
+            "Extension of the file name, lower case, without the dot.",
+            repeats=True,
+            searched=True,
+        ),
+        Column(
+            "size",
+            "Size of the content in bytes; as stated, where it was not unpacked.",
+            "int64",
+            searched=True,
+        ),
+        Column("mime_type", "Content type detected from the content; null if none was detected."),
+        Column("sha256", "SHA-256 of the content, hex; null where it was not unpacked.", looked_up=True),
+        Column("encrypted", "Whether a password protects the content.", "bool", repeats=True),
+        Column(
+            "inside",
+            "As in `attachments`: why the file, or what is in it, was not looked into.",
+            repeats=True,
+            searched=True,
+        ),
+    ),
+)
+
 ENCLOSED = table(
     "enclosed",
     "A message inside a mail (message/rfc822 and the like), at any depth.",

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from zeekpop3.tables.column import Table, arrow_field
-from zeekpop3.tables.mail_tables import ADDRESSES, ATTACHMENTS, EMAILS, ENCLOSED, HITS, LINKS
+from zeekpop3.tables.mail_tables import ADDRESSES, ATTACHMENTS, EMAILS, ENCLOSED, HITS, LINKS, MEMBERS
 from zeekpop3.tables.session_tables import COMMANDS, LISTINGS, SESSIONS
 
 if TYPE_CHECKING:
@@ -26,7 +26,18 @@ TABLE_KEY = b"zeekpop3.table"
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (EMAILS, ADDRESSES, LINKS, ATTACHMENTS, ENCLOSED, SESSIONS, LISTINGS, COMMANDS, HITS)
+    for table in (
+        EMAILS,
+        ADDRESSES,
+        LINKS,
+        ATTACHMENTS,
+        MEMBERS,
+        ENCLOSED,
+        SESSIONS,
+        LISTINGS,
+        COMMANDS,
+        HITS,
+    )
 }
 
 
