@@ -31,10 +31,15 @@ def feed(fixtures: Path) -> Path:
 
 
 def test_formats(incident: Path, feed: Path) -> None:
-    """Text by mail, JSON with the columns of `hits`, CSV; the answer is on stderr."""
+    """Text by indicator and by mail, JSON and CSV with whose mail it is; the answer is on stderr."""
     done = program("hunt", incident, "--indicators", feed)
     assert (done.returncode, done.stderr) == (0, ANSWER)
     lines = done.stdout.splitlines()
+    summary = lines[: lines.index("")]
+    assert len(summary) == 4
+    assert "badhost.test" in summary[0]
+    assert "  3 mails, 2 users  2026-10-14 08:20:00 to 2026-10-14 09:30:00" in summary[0]
+    lines = lines[len(summary) + 1 :]
     assert len(lines) == 15
     assert lines[5] == "2026-10-14 08:40:00  CVx95G3HWa3Xj6Pf44/3  ben  Payroll 2026: please confirm"
     assert lines[6].split() == ["EMAIL", "addresses.reply_to", "feed-a", "payroll.corp@freemail.example"]
@@ -42,7 +47,12 @@ def test_formats(incident: Path, feed: Path) -> None:
     done = program("hunt", incident, "--indicators", feed, "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(rows) == 12
-    assert list(rows[0]) == schema("hits").names
+    about = ["mail", "user", "id_orig_h", "from_address", "subject"]
+    assert list(rows[0]) == [*schema("hits").names, *about]
+    found = {tuple(row[name] for name in about[:3]) for row in rows}
+    assert ("CVx95G3HWa3Xj6Pf44/3", "ben", "10.20.0.12") in found
+    assert {row["subject"] for row in rows} == {"Payroll 2026: please confirm"}
+    assert None not in {row["from_address"] for row in rows}
     done = program("hunt", incident, "--indicators", feed, "--csv")
     assert [row["indicator"] for row in csv.DictReader(io.StringIO(done.stdout))] == [
         row["indicator"] for row in rows
@@ -86,6 +96,20 @@ def test_undecided(feed: Path, tmp_path: Path) -> None:
     assert (row["uid"], row["missing_bytes"], row["reason"]) == ("CbbbB2", 34, "bytes are missing")
     assert done.stderr == "0 hits in 0 of 1 mail; 0 ruled out; 1 cannot be ruled out\n"
     assert "CbbbB2/1" in program("hunt", out, "--indicators", feed, "--undecided").stdout
+
+
+def test_what_is_no_list(made: Made, fixtures: Path, tmp_path: Path) -> None:
+    """A capture, an archive, a program, a log of Zeek: refused in one line, and nothing is ruled out."""
+    program_file = tmp_path / "a.exe"
+    program_file.write_bytes(b"MZ\x90\0\3\0\0\0")
+    for path, word in (
+        (fixtures / "article.pcap", "a capture, not a list of indicators; zeekpop3 pcap reads captures"),
+        (fixtures / "hostile" / "exact.log.gz", "an archive, not a list of indicators; unpack it first"),
+        (fixtures / "incident" / "conn.log", "a log of Zeek, not a list of indicators"),
+        (program_file, "not a list of indicators: binary data"),
+    ):
+        done = program("hunt", made.path, "-i", path)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"zeekpop3: {path}: {word}\n")
 
 
 def test_wrong_usage_and_broken_lists(made: Made, feed: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_zeek_intel_files_are_read_as_they_are(tmp_path: Path) -> None:
         "BulkMailer 3\tIntel::SOFTWARE\tfeed\t-\t-\n"
         "Zhang.San\tIntel::USER_NAME\tfeed\t-\t-\n"
         "aa\tIntel::CERT_HASH\tfeed\t-\t-\n"
-        "aa\tIntel::OTHER\tfeed\t-\t-\n",
+        "aa\tIntel::UNHEARD\tfeed\t-\t-\n",
     )
     assert [(one.type, one.key) for one in found] == [
         ("DOMAIN", "evil.example"),
@@ -51,7 +51,7 @@ def test_zeek_intel_files_are_read_as_they_are(tmp_path: Path) -> None:
     assert found[0].value == "Evil.Example"
     assert (found[0].source, found[0].description) == ("feed", "phish, kit")
     assert found[1].description is None
-    assert errors == ["line 13: indicator type 'Intel::OTHER' is unknown; skipped"]
+    assert errors == ["line 13: indicator type 'Intel::UNHEARD' is unknown; skipped"]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_csv_with_a_header(tmp_path: Path) -> None:
         '"uuid","type","value","comment"\r\n'
         '"1","ip-dst","192.0.2.9","c2, first"\r\n'
         '"2","md5","d41d8cd98f00b204e9800998ecf8427e",""\r\n'
-        '"3","mutex","Global\\x",""\r\n'
+        '"3","unheard","Global\\x",""\r\n'
         '"4","sha256","123",""\r\n',
     )
     assert [(one.type, one.key, one.description) for one in found] == [
@@ -99,7 +99,7 @@ def test_csv_with_a_header(tmp_path: Path) -> None:
         ("FILE_HASH", "d41d8cd98f00b204e9800998ecf8427e", None),
     ]
     assert errors == [
-        "line 4: indicator type 'mutex' is unknown; skipped",
+        "line 4: indicator type 'unheard' is unknown; skipped",
         "line 5: invalid hash '123': expected MD5, SHA-1 or SHA-256 in hex; skipped",
     ]
 

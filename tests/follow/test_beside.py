@@ -157,5 +157,5 @@ def test_a_prune_beside_a_follower(
     found, expected = tables(out), batch(two_days)
     for name, rows in expected.items():
         kept = [row for row in rows if row["ts"].date() >= dt.date(2023, 11, 15)]
-        assert kept or name in ("links", "attachments", "enclosed"), name
+        assert kept or name in ("links", "attachments", "members", "enclosed"), name
         assert found.get(name, []) == kept, name

@@ -14,12 +14,16 @@ import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from support import tables_made
 from support.archives import central, compound, deflated, end, local, mail_with, tarred, zipped
+from support.records import transfer
 from zeekpop3.message import Mail, parse
 from zeekpop3.message.containers import MAX_MEMBERS, Member
+from zeekpop3.store.read import read_table
 
 EXE = b"MZ\x90\0 not really a program" * 50
 
@@ -181,7 +185,8 @@ ZIPS: dict[str, tuple[bytes, str, dict[str, bool], bool]] = {
         local(b"hidden.exe", PACKED, EXE) + ENTRY + directory(offset=len(ENTRY) + 5, at=2 * len(ENTRY) + 5),
         "listed", {"hidden.exe": True, "a.exe": True}, True,
     ),
-    "no directory": (ENTRY + local(b"b", PACKED, EXE, flags=8), "listed", {"a.exe": True, "b": True}, True),
+    "a beginning": (b"PK\3\4" + bytes(12), "broken", {}, True),
+    "no directory": (ENTRY + local(b"b", PACKED, EXE, flags=8), "broken", {"a.exe": True, "b": True}, True),
     "entries that overlap": (
         ENTRY + end(A_EXE + central(b"b.exe", len(PACKED), EXE, 0), len(ENTRY), 2),
         "listed", {"a.exe": True, "b.exe": True, "a.exe#2": True}, True,
@@ -337,6 +342,18 @@ def test_anything_is_read_without_an_error() -> None:
             place = rng.randrange(len(content))
             content[place] = rng.choice((0, 1, 255, 80, rng.randrange(256)))
         look(bytes(content[: rng.randrange(len(content) // 2, len(content) + 1)]))
+
+
+def test_rows_of_the_tables(tmp_path: Path) -> None:
+    """A member is found by the mail, the attachment and its path, with the time of the mail."""
+    out = tmp_path / "out"
+    tables_made.write(out, [transfer(uid="C1", raw=mail_with(zipped({"d/a.exe": EXE}), "a.zip"))])
+    (row,) = read_table(out, "members").to_pylist()
+    (mail,) = read_table(out, "emails", ["ts", "uid", "trans_depth"]).to_pylist()
+    assert {name: row[name] for name in mail} == mail
+    assert (row["part"], row["path"], row["name"], row["extension"]) == ("2", "d/a.exe", "a.exe", "exe")
+    assert (row["sha256"], row["md5"]) == (digest(EXE), hashlib.md5(EXE).hexdigest())
+    assert read_table(out, "attachments", ["inside"]).to_pylist() == [{"inside": "listed"}]
 
 
 def test_the_same_as_the_standard_library() -> None:

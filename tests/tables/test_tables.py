@@ -45,7 +45,8 @@ authenticated_as""",
 attachment""",
     "attachments": """ts uid trans_depth part filename filename_raw extension content_type mime_type
 disposition content_id size md5 sha1 sha256 content reading other_names inside""",
-    "members": "ts uid trans_depth part path name extension size mime_type sha256 encrypted inside",
+    "members": """ts uid trans_depth part path name extension size mime_type sha256 md5 sha1 encrypted
+inside""",
     "enclosed": f"ts uid trans_depth part size sha256 defects {PARSED}",
     "sessions": """ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor duration user
 auth_mechanism auth_result logins_failed users_refused capabilities starttls_offered stat_messages stat_octets

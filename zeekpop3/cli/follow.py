@@ -11,6 +11,8 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import re
+import shlex
 import signal
 import time
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("zeekpop3.follow")
 _MAX_RETRY_S = 60.0
 _PATIENCE_S = 2.0  # between a signal and the end of what is being read
+_PLAIN = re.compile(r"[^\s\"=]+")
 
 
 class LogFormat(StrEnum):
@@ -81,6 +84,13 @@ class FollowerOptions:
             help="List of indicators; new rows that match are logged, and written to the table `hits`.",
         ),
     ] = None
+    on_hit: Annotated[
+        str | None,
+        Option(
+            metavar="CMD",
+            help="Run a command for each hit, without a shell; it gets the hit as JSON on standard input.",
+        ),
+    ] = None
     metrics: Annotated[
         Path | None, Option(metavar="FILE", help="Write counters to a Prometheus textfile.")
     ] = None
@@ -95,7 +105,7 @@ class FollowerOptions:
         if self.indicators:
             from zeekpop3.detect.live import LiveMatcher
 
-            matcher = LiveMatcher(self.indicators, _LOGGER.error)
+            matcher = LiveMatcher(self.indicators, _LOGGER.error, self._changed)
         return Options(
             flush_s=self.flush,
             idle_s=self.idle,
@@ -106,7 +116,30 @@ class FollowerOptions:
             part_bytes=self.part_size << 20,
             metrics=self.metrics,
             matcher=matcher,
+            on_hit=self._command(),
             settings=record.settings,
+        )
+
+    def _command(self) -> tuple[str, ...]:
+        """The command for hits and its arguments. Raises BadParameter."""
+        if self.on_hit is None:
+            return ()
+        if not self.indicators:
+            raise BadParameter("--on-hit needs --indicators FILE")
+        try:
+            command = tuple(shlex.split(self.on_hit))
+        except ValueError as error:
+            raise BadParameter(f"--on-hit: {error}") from error
+        if not command:
+            raise BadParameter("--on-hit: no command")
+        return command
+
+    def _changed(self, number: int) -> None:
+        lists = " ".join(f"-i {shlex.quote(str(path))}" for path in self.indicators or [])
+        _LOGGER.info(
+            "the list changed: %s; what is in the tables already is searched by: zeekpop3 hunt DIR %s --new",
+            plural(number, "indicator"),
+            lists,
         )
 
 
@@ -221,4 +254,11 @@ class LineFormatter(logging.Formatter):
         fields = getattr(record, "fields", {})
         if self._log_format is LogFormat.json:
             return json.dumps({"ts": ts, "level": level, "event": text, **fields})
-        return visible(f"{ts} {level} {text}" + "".join(f" {name}={value}" for name, value in fields.items()))
+        told = "".join(f" {name}={_quoted(value)}" for name, value in fields.items() if value is not None)
+        return visible(f"{ts} {level} {text}{told}")
+
+
+def _quoted(value: object) -> str:
+    """A value of a plain line, in quotes if it could be taken for several fields."""
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

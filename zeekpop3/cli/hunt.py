@@ -64,7 +64,7 @@ def hunt(
     """
     from zeekpop3.detect.hits import new_hits
     from zeekpop3.detect.search import search
-    from zeekpop3.views.hits import hit_lines
+    from zeekpop3.views.hits import ABOUT_MAIL, hit_lines, hits_with_mails
     from zeekpop3.views.show import encrypted_sessions
 
     exclusive("--new", new, "--undecided", undecided)
@@ -77,10 +77,16 @@ def hunt(
         say(f"zeekpop3: {plural(skipped.count - _SHOWN_PROBLEMS, 'more line')} skipped")
     with new_hits(directory, found.table) if new or write_hits else nullcontext(found.table) as added:
         shown = found.undecided if undecided else added if new else found.table
-        if undecided or output.json or output.csv:
+        if undecided:
             _print_rows(shown.to_pylist(), shown.column_names, _UNDECIDED_COLUMNS, output)
         else:
-            write(hit_lines(directory, shown))
+            hits = hits_with_mails(directory, shown)
+            columns = (*shown.column_names, *ABOUT_MAIL)
+            write(
+                row_lines(columns, (hit.values() for hit in hits), csv=output.csv)
+                if output.json or output.csv
+                else hit_lines(hits)
+            )
         sys.stdout.flush()
     note = f"; {plural(added.num_rows, 'new hit')} added to the table hits" if new or write_hits else ""
     say(f"{found}{note}")

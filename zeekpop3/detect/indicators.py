@@ -1,4 +1,4 @@
-"""Lists of indicators: Zeek intel files, plain lists and CSV files, read into one form.
+"""Lists of indicators: Zeek intel files, plain lists, CSV files and STIX bundles, read into one form.
 
 An indicator is compared by its `key`, the normalised value: addresses and domains in lower case, URLs without
 scheme (as Zeek's Intel framework has them), hashes in lower case, networks with their host bits cleared. A
@@ -14,24 +14,37 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zeekpop3.detect.stix import read_bundle
 from zeekpop3.errors import IndicatorError, reason
 from zeekpop3.log.zeek_format import unescape
 from zeekpop3.message.sites import is_public_suffix, normal_host
 
 #: The types that can be matched, named as in Zeek's `Intel::Type` (base/frameworks/intel/main.zeek).
-TYPES = ("ADDR", "SUBNET", "URL", "DOMAIN", "EMAIL", "USER_NAME", "FILE_HASH", "FILE_NAME", "SOFTWARE")
-#: Types of Zeek that mail cannot show; skipped.
-OTHER_TYPES = frozenset({"CERT_HASH", "PUBKEY_HASH"})
+#: Zeek has none for subjects.
+TYPES = (
+    "ADDR", "SUBNET", "URL", "DOMAIN", "EMAIL", "USER_NAME", "FILE_HASH", "FILE_NAME", "SOFTWARE", "SUBJECT",
+)  # fmt: skip
+#: Types of Zeek and MISP that mail cannot show, or that are no indicators; skipped.
+OTHER_TYPES = frozenset({
+    "CERT_HASH", "PUBKEY_HASH", "AS", "AUTHENTIHASH", "BTC", "COMMENT", "COUNTER", "CPE", "DATETIME",
+    "EMAIL-BODY", "EMAIL-HEADER", "EMAIL-MESSAGE-ID", "EMAIL-MIME-BOUNDARY", "EMAIL-THREAD-INDEX", "HEX",
+    "IMPHASH", "IMPFUZZY", "JA3-FINGERPRINT-MD5", "MAC-ADDRESS", "MUTEX", "NAMED-PIPE", "OTHER",
+    "PATTERN-IN-FILE", "PATTERN-IN-MEMORY", "PATTERN-IN-TRAFFIC", "PDB", "PHONE-NUMBER", "PORT", "REGKEY",
+    "REGKEY|VALUE", "SHA224", "SHA384", "SHA512", "SIGMA", "SIZE-IN-BYTES", "SNORT", "SSDEEP", "TEXT",
+    "TLSH", "VULNERABILITY", "WHOIS-REGISTRAR", "X509-FINGERPRINT-MD5", "X509-FINGERPRINT-SHA1",
+    "X509-FINGERPRINT-SHA256", "YARA", "ZEEK",
+})  # fmt: skip
 #: Names of types in CSV exports of other programs (MISP, STIX-like lists), mapped to ours.
 _NAMES = {
     "ADDR": "ip ip-src ip-dst ipv4 ipv6 ipv4-addr ipv6-addr address",
     "SUBNET": "cidr network",
     "URL": "uri link",
     "DOMAIN": "hostname host fqdn domain-name",
-    "EMAIL": "email-src email-dst email-addr email-reply-to",
+    "EMAIL": "email email-src email-dst email-addr email-reply-to",
     "USER_NAME": "user username user-account",
     "FILE_HASH": "md5 sha1 sha-1 sha256 sha-256 hash",
     "FILE_NAME": "filename file-name attachment email-attachment",
+    "SUBJECT": "email-subject subject",
     "SOFTWARE": "user-agent email-x-mailer x-mailer",
 }
 _ALIASES = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -45,6 +58,27 @@ _NOTHING = (
     "no indicators found; expected a Zeek intel file, a CSV file with a header, or one indicator per line"
 )
 _MAX_LINE = 65_536
+_MAX_BUNDLE = 256 << 20
+_HEAD_BYTES = 4_096
+_NO_LISTS = (
+    (
+        re.compile(rb"\xd4\xc3\xb2\xa1|\xa1\xb2\xc3\xd4|\x4d\x3c\xb2\xa1|\xa1\xb2\x3c\x4d|\n\r\r\n"),
+        "a capture, not a list of indicators; zeekpop3 pcap reads captures",
+    ),
+    (
+        re.compile(rb"PK\x03\x04|\x1f\x8b|BZh|\xfd7zXZ|Rar!|7z\xbc\xaf|\x28\xb5\x2f\xfd"),
+        "an archive, not a list of indicators; unpack it first",
+    ),
+    (re.compile(rb"PAR1"), "a Parquet file, not a list of indicators"),
+    (
+        re.compile(rb"#separator[^\n]*+\n(?:#[^\n]*+\n)*?#path\t(?!intel)"),
+        "a log of Zeek, not a list of indicators",
+    ),
+)
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+# A port behind an address or a name: 192.0.2.7:443, 192.0.2.7|443, evil.example:8080, [2001:db8::7]:25.
+_WITH_PORT = re.compile(r"([^\s:/|@\[\]]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])[:|]([0-9]{1,5})")
 _HASH = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 _DEFANGED = (
     (re.compile(r"^h(?:xx|\*\*|tt)p(s?)(?=[\[(:])", re.IGNORECASE), r"http\1"),
@@ -98,11 +132,44 @@ def _read_file(path: Path, on_error: OnError | None) -> Iterator[Indicator]:
     try:
         if not path.is_file():
             raise IndicatorError(path, "not a file" if path.exists() else "no such file")
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with path.open("rb") as raw:
+            head = raw.read(_HEAD_BYTES)
+        encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8-sig")
+        if (problem := _no_list(head)) is not None and encoding == "utf-8-sig":
+            raise IndicatorError(path, problem)
+        errors = "replace" if encoding == "utf-16" else "surrogateescape"
+        with path.open(encoding=encoding, errors=errors, newline="") as file:
+            if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+                yield from _of_bundle(path, file.read(_MAX_BUNDLE), on_error)
+                return
             lines = (line[:_MAX_LINE].rstrip("\r\n") for line in file)
             yield from _read_lines(path, lines, on_error)
     except OSError as error:
         raise IndicatorError(path, reason(error)) from error
+
+
+def _no_list(head: bytes) -> str | None:
+    """Why a file that begins so is no list of indicators; None if it may be one."""
+    for beginning, problem in _NO_LISTS:
+        if beginning.match(head) is not None:
+            return problem
+    return "not a list of indicators: binary data" if _BINARY.search(head) else None
+
+
+def _of_bundle(path: Path, text: str, on_error: OnError | None) -> Iterator[Indicator]:
+    """The indicators of a STIX bundle."""
+    try:
+        values = list(read_bundle(text.lstrip("\ufeff")))
+    except ValueError as error:
+        raise IndicatorError(path, f"not a STIX bundle: {error}") from error
+    for each in values:
+        try:
+            yield from _typed(each.type, each.value, each.source, each.description)
+        except ValueError as error:
+            problem = IndicatorError(path, str(error))
+            if on_error is None:
+                raise problem from None
+            on_error(problem)
 
 
 def _read_lines(
@@ -166,18 +233,35 @@ def _of_row(fields: list[str], columns: dict[str, int]) -> Iterator[Indicator]:
         yield from _of_line(value, get("source"), get("description"))
         return
     name = stated.rpartition("::")[2].strip()
-    kind = name.upper() if name.upper() in TYPES else _ALIASES.get(name.lower().partition("|")[0])
     if name.upper() in OTHER_TYPES:
         return
+    # MISP states two values in one row: filename|md5, domain|ip, ip-dst|port.
+    name = "filename|md5" if name.lower() == "malware-sample" else name
+    names, values = name.split("|"), value.split("|")
+    if len(names) == 1 or len(names) != len(values):
+        names, values = [stated.partition("|")[0]], [value]
+    for each, part in zip(names, values, strict=True):
+        if each.lower() != "port" and each.upper() not in OTHER_TYPES:
+            yield from _typed(each, part, get("source"), get("description"))
+
+
+def _typed(name: str, value: str, source: str | None, description: str | None) -> Iterator[Indicator]:
+    """The indicator of a row that states its type. Raises ValueError."""
+    plain_name = name.rpartition("::")[2]
+    kind = plain_name.upper() if plain_name.upper() in TYPES else _ALIASES.get(plain_name.lower())
     if kind is None:
-        raise ValueError(f"indicator type {stated[:80]!r} is unknown; skipped")
-    plain = refang(value)
-    yield Indicator(kind, value, key_of(kind, plain), get("source"), get("description"))
+        raise ValueError(f"indicator type {name[:80]!r} is unknown; skipped")
+    plain = value if kind == "SUBJECT" else refang(value)
+    if kind == "ADDR" and "/" in plain:
+        kind = "SUBNET"
+    if kind in ("ADDR", "DOMAIN"):
+        plain = without_port(plain)
+    yield Indicator(kind, value, key_of(kind, plain), source, description)
 
 
 def _of_line(line: str, source: str | None = None, description: str | None = None) -> Iterator[Indicator]:
     value = line.partition(" #")[0].strip().strip("\"'<>,;")
-    plain = refang(value)
+    plain = without_port(refang(value))
     kinds = kinds_of(plain)
     if not kinds:
         raise ValueError(f"type of {value[:80]!r} not recognised; skipped (a CSV file with the header "
@@ -191,6 +275,12 @@ def refang(value: str) -> str:
     for pattern, replacement in _DEFANGED:
         value = pattern.sub(replacement, value)
     return value
+
+
+def without_port(value: str) -> str:
+    """An address or a host name without the port behind it; other values as they are."""
+    match = _WITH_PORT.fullmatch(value)
+    return match[1] if match is not None else value
 
 
 def kinds_of(value: str) -> list[str]:
@@ -241,6 +331,8 @@ def key_of(kind: str, value: str) -> str:
     if kind == "EMAIL":
         local, at, host = value.strip("<> ").lower().rpartition("@")
         return f"{local}{at}{normal_host(host)}"
+    if kind == "SUBJECT":
+        return " ".join(value.split()).casefold()
     return value.casefold()  # FILE_NAME, USER_NAME, SOFTWARE
 
 

@@ -5,7 +5,7 @@ The lists are read again when they change. If a changed list cannot be read, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,11 +22,19 @@ class LiveMatcher:
     """Lists of indicators, kept up to date. Calling it with the tables of a commit gives their hits.
 
     Raises IndicatorError if a list cannot be read at the start; later problems are reported to `on_error`.
+    `on_change` gets the number of indicators after each change: mail that is in the tables already is not
+    searched for new ones.
     """
 
-    def __init__(self, paths: Iterable[str | Path], on_error: OnError) -> None:
+    def __init__(
+        self,
+        paths: Iterable[str | Path],
+        on_error: OnError,
+        on_change: Callable[[int], None] = lambda number: None,
+    ) -> None:
         self._paths = [Path(path) for path in paths]
         self._on_error = on_error
+        self._on_change = on_change
         self._stamp = self._look()
         self._indicators = read_indicators(self._paths, on_error)
 
@@ -45,6 +53,8 @@ class LiveMatcher:
             self._indicators = read_indicators(self._paths, self._on_error)
         except IndicatorError as error:
             self._on_error(error)
+        else:
+            self._on_change(len(self._indicators))
         self._stamp = stamp
 
     def _look(self) -> list[tuple[Path, int, int, int]]:

@@ -28,10 +28,12 @@ _HOST_OF_TARGET = (
 PLACES = (
     Place("ADDR", "emails", "path", "unnest(path)"),
     Place("ADDR", "emails", "x_originating_ip"),
+    Place("SUBJECT", "emails", "subject"),
     Place("FILE_HASH", "emails", "sha256"),
     Place("SOFTWARE", "emails", "user_agent"),
     Place("ADDR", "enclosed", "path", "unnest(path)"),
     Place("ADDR", "enclosed", "x_originating_ip"),
+    Place("SUBJECT", "enclosed", "subject"),
     Place("FILE_HASH", "enclosed", "sha256"),
     Place("SOFTWARE", "enclosed", "user_agent"),
     Place("ADDR", "emails", "id_orig_h"),
@@ -49,6 +51,11 @@ PLACES = (
     Place("FILE_HASH", "attachments", "sha1"),
     Place("FILE_HASH", "attachments", "sha256"),
     Place("FILE_NAME", "attachments", "filename"),
+    Place("FILE_NAME", "attachments", "other_names", "unnest(other_names)"),
+    Place("FILE_HASH", "members", "md5"),
+    Place("FILE_HASH", "members", "sha1"),
+    Place("FILE_HASH", "members", "sha256"),
+    Place("FILE_NAME", "members", "name"),
 )
 
 

@@ -40,7 +40,7 @@ def search(
             columns = schema("hits").names
             hits = pa.concat_tables([table.select(columns).cast(schema("hits")) for table in found])
             hits = hits.sort_by([("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")])
-            types = {one.type for one in listed}
+            types = {one.type for one in listed} | ({"YARA"} if scanner else set())
             return judged(connection, hits, scanner.unscanned if scanner else {}, types)
 
     return steadily(path, attempt)

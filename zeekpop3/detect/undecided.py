@@ -1,7 +1,8 @@
 """What a search cannot know: a mail without a hit is ruled out only if all of it was searched.
 
 One that is incomplete, or a preview (TOP) of a mail that was never fetched, may hold the indicator in the
-part that is missing.
+part that is missing. One with an attachment that was not looked into, or that a limit cut, may hold a file, a
+link or a host there; it is ruled out for an address of a sender all the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
+
+from zeekpop3.defects import Defect
 
 
 class Hits(NamedTuple):
@@ -57,13 +60,53 @@ def judged(
     connection.register("found_hits", hits)
     connection.register("unscanned", reasons)
     ((searched, with_hits),) = connection.execute(_COUNTS).fetchall()
-    asked = {"links": not _IN_LINKS.isdisjoint(types), "addresses": not _IN_ADDRESSES.isdisjoint(types)}
+    asked = {
+        "links": not _IN_LINKS.isdisjoint(types),
+        "addresses": not _IN_ADDRESSES.isdisjoint(types),
+        "files": not _IN_FILES.isdisjoint(types),
+    }
+    cut = [(defect.value, reason) for defect, (kinds, reason) in _CUT.items() if not kinds.isdisjoint(types)]
+    connection.register("cut", _strings(defect=[one for one, _ in cut], reason=[why for _, why in cut]))
+    connection.register("linked", _strings(extension=_LINKED))
+    connection.register("containers", _strings(mime_type=_CONTAINERS))
     undecided = connection.sql(_UNDECIDED, params=asked).to_arrow_table()
     return Hits(hits, searched, with_hits, undecided)
 
 
-_IN_LINKS = {"URL", "DOMAIN", "ADDR", "SUBNET"}
-_IN_ADDRESSES = {"EMAIL", "DOMAIN"}
+def _strings(**columns: Collection[str]) -> pa.Table:
+    return pa.table({name: pa.array(list(values), pa.string()) for name, values in columns.items()})
+
+
+_IN_LINKS = frozenset(("URL", "DOMAIN", "ADDR", "SUBNET"))
+_IN_ADDRESSES = frozenset(("EMAIL", "DOMAIN"))
+_IN_FILES = frozenset(("FILE_HASH", "FILE_NAME", "YARA")) | _IN_LINKS
+_IN_HEADERS = frozenset(("EMAIL", "DOMAIN", "ADDR", "SUBNET", "SOFTWARE", "SUBJECT"))
+_IN_MAILS = _IN_FILES | _IN_HEADERS
+
+#: What a limit cut off a mail, or what could not be decoded: the indicators that may lie there, the reason.
+_CUT: dict[Defect, tuple[frozenset[str], str]] = {
+    Defect.PARSE_LIMITED: (_IN_MAILS, "it took too much work to be read completely"),
+    Defect.ATTACHMENTS_CUT: (_IN_FILES, "it has more attachments than are read"),
+    Defect.PARTS_CUT: (_IN_MAILS, "it has more parts than are read"),
+    Defect.NESTING_CUT: (_IN_MAILS, "its parts are nested too deeply"),
+    Defect.ENCLOSED_CUT: (_IN_MAILS, "it has more messages inside than are read"),
+    Defect.URLS_CUT: (_IN_LINKS, "it has more links than are kept"),
+    Defect.HEADER_CUT: (_IN_MAILS, "its header is larger than what is read"),
+    Defect.ADDRESSES_CUT: (_IN_ADDRESSES, "it has more addresses than are kept"),
+    Defect.RECEIVED_CUT: (frozenset(("ADDR", "SUBNET")), "it has more Received fields than are kept"),
+    Defect.ATTACHMENT_UNPACK_FAILED: (_IN_FILES, "an attachment of it (winmail.dat, uuencode) is broken"),
+    Defect.ENCODING_UNKNOWN: (_IN_FILES, "a part of it has an unknown transfer encoding"),
+}
+#: Extensions of files that may have links, by which `members` are not read.
+_LINKED = (
+    "html", "htm", "xhtml", "shtml", "hta", "svg", "eml", "msg", "mht", "txt", "url", "pdf", "rtf", "ics",
+    "js", "vbs", "wsf", "lnk", "one",
+)  # fmt: skip
+#: Types that have members; tables of versions that did not look into them have no `inside`.
+_CONTAINERS = (
+    "application/zip", "application/gzip", "application/x-bzip2", "application/x-xz", "application/x-tar",
+    "application/x-rar-compressed", "application/x-7z-compressed", "application/vnd.ms-cab-compressed",
+)  # fmt: skip
 
 _COUNTS = """
     select count(*), count(*) filter (exists (
@@ -75,14 +118,18 @@ _UNDECIDED = """
     with seen_in_part as (
         select e.uid, e.trans_depth,
             case when e.command = 'TOP' then 'preview only (TOP); the mail was not fetched'
+                 when list_contains(e.defects, 'answer_missing') then 'the whole answer is missing'
                  when e.missing_bytes > 0 then 'bytes are missing'
                  when e.complete then 'the capture has two versions of its bytes'
                  else 'the end was not captured' end as reason
         from emails e
-        where (not e.complete or e.command = 'TOP' or list_contains(e.defects, 'stream_ambiguous'))
+        where (not e.complete or list_contains(e.defects, 'stream_ambiguous')
+                or e.command = 'TOP' and e.size is distinct from e.octets_declared)
             and not exists (
                 select 1 from emails f
-                where f.command = 'RETR' and f.complete and not list_contains(f.defects, 'stream_ambiguous')
+                where f.command = 'RETR' and f.complete
+                    and not list_has_any(f.defects, ['stream_ambiguous', 'number_doubtful'])
+                    and not list_contains(e.defects, 'number_doubtful')
                     and (f.uid, f.trans_depth) <> (e.uid, e.trans_depth)
                     and ((f.uid = e.uid and f.msg_num = e.msg_num)
                         or (f.uidl = e.uidl and f.user = e.user and f.id_resp_h = e.id_resp_h)))
@@ -97,14 +144,40 @@ _UNDECIDED = """
                     select (uid, trans_depth) from addresses) as addresses
             from emails) e
         where links or addresses
+    ),
+    closed_part as (
+        select uid, trans_depth, part, 'attachment ' || part || coalesce(' (' || filename || ')', '')
+            || case inside when 'encrypted' then ' is encrypted'
+                when 'too_large' then ' is too large, or nested too deeply, to be unpacked'
+                when 'broken' then ' is broken'
+                when 'unsupported' then ' is of a type that is not opened'
+                else ' was not looked into by the version that wrote the tables' end as reason
+        from attachments
+        where $files and (inside <> 'listed' or inside is null and mime_type in (select * from containers))
+        union all
+        select distinct a.uid, a.trans_depth, a.part, 'links in attachment ' || a.part
+            || coalesce(' (' || a.filename || ')', '') || ' are not read'
+        from attachments a join members m on (m.uid, m.trans_depth, m.part) = (a.uid, a.trans_depth, a.part)
+        where $links and a.inside = 'listed' and m.extension in (select * from linked)
+    ),
+    unopened as (
+        select uid, trans_depth, array_to_string(list(reason order by part)[:3], '; ')
+            || if(count(*) > 3, '; and ' || (count(*) - 3) || ' more', '') as reason
+        from closed_part group by uid, trans_depth
+    ),
+    limited as (
+        select uid, trans_depth, min(reason) as reason
+        from emails join cut on list_contains(defects, cut.defect) group by uid, trans_depth
     )
     select e.ts, e.uid, e.trans_depth, e.user, e.subject, e.missing_bytes,
-        coalesce(p.reason, u.reason, m.reason) as reason
+        coalesce(p.reason, u.reason, m.reason, l.reason, o.reason) as reason
     from emails e
         left join seen_in_part p using (uid, trans_depth)
         left join unscanned u using (uid, trans_depth)
         left join missing m using (uid, trans_depth)
-    where coalesce(p.reason, u.reason, m.reason) is not null
+        left join limited l using (uid, trans_depth)
+        left join unopened o using (uid, trans_depth)
+    where coalesce(p.reason, u.reason, m.reason, l.reason, o.reason) is not null
         and not exists (select 1 from found_hits h where h.uid = e.uid and h.trans_depth = e.trans_depth)
     order by e.ts desc, e.uid, e.trans_depth
 """

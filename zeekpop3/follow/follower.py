@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from zeekpop3.errors import LogError, OutputError, ZeekPop3Error, reason
 from zeekpop3.follow import rebuild, reports
 from zeekpop3.follow.catalogue import Waker
+from zeekpop3.follow.hits import END_S, OnHit, hits_of
 from zeekpop3.follow.output import Output
 from zeekpop3.follow.reading import Reader, day_of
 from zeekpop3.follow.state import DamagedStateError, Options, State, load, save
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 _RECORD_BYTES = 16 << 20
 _METRICS_S = 10.0
 _LONGEST_PAUSE_S = 60.0
-_HIT_FIELDS = ("indicator", "type", "field", "value", "uid", "trans_depth")
+_HIT_FIELDS = (
+    "indicator", "type", "field", "value", "mail", "user", "id_orig_h", "from_address", "subject", "uid",
+    "trans_depth",
+)  # fmt: skip
 
 
 class _Abandoned(BaseException):
@@ -76,6 +80,7 @@ class Follower:
             self._output.close()
             raise
         self._number = self._saved.number
+        self._on_hit = OnHit(self.options.on_hit) if self.options.on_hit else None
 
     # -- from outside ----------------------------------------------------------------------------------
 
@@ -88,6 +93,9 @@ class Follower:
     def close(self) -> None:
         """Release the output; what is not committed is read again by the next follower."""
         self._output.close()
+        if self._on_hit is not None:
+            self._on_hit.close(1.0 if self._stop else END_S)
+            self._on_hit = None
 
     def stop(self) -> None:
         """Have `run` commit and return, soon. Safe in a signal handler."""
@@ -278,6 +286,7 @@ class Follower:
         if self.options.matcher is not None and tables:
             hits = self.options.matcher(dict(tables))
             tables += [("hits", hits)] if hits.num_rows else []
+            self._reader.totals.hits += hits.num_rows
         self._taken = (tables, self._reader.state(self._saved.token, self._number))
         self._finish_commit()
 
@@ -301,8 +310,11 @@ class Follower:
         if rows:
             behind = round(time.monotonic() - self._level_at, 1)
             reports.info("written", **rows, open=len(state.open), behind=behind)
-        for hit in dict(tables)["hits"].to_pylist() if "hits" in rows else ():
+        found = hits_of(dict(tables))
+        for hit in found:
             reports.warning("hit", **{name: hit[name] for name in _HIT_FIELDS})
+        if self._on_hit is not None and found:
+            self._on_hit(found)
         if self._reader.level:
             self._level_at = time.monotonic()
         self._committed_at = time.time()

@@ -97,6 +97,7 @@ _COUNTERS = {
     "late_rows": "Rows that were skipped: duplicates, or of a connection that was closed as idle.",
     "problems": "Files and rows that could not be used.",
     "parts": "Parquet files that were written.",
+    "hits": "Hits of indicators that were written.",
 }
 GAUGES = {
     "lag_seconds": "Seconds since the tables were last level with the logs.",

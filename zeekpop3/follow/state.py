@@ -120,7 +120,8 @@ class Options:
     in all, about. `poll`: do not use file-system notifications; `interval_s`: look for changes at least so
     often. `metrics`: a Prometheus textfile. `settings`: what of the mail is kept. `merge_s`: small parts are
     merged at this interval, into parts of about `part_bytes` (in memory). `matcher` gets the new rows of each
-    commit by table, and returns rows of the table `hits`, which are written with them.
+    commit by table, and returns rows of the table `hits`, which are written with them. `on_hit`: a command,
+    and its arguments, that gets each hit (see `hits`).
     """
 
     flush_s: float = 60.0
@@ -132,4 +133,5 @@ class Options:
     merge_s: float = 600.0
     part_bytes: int = PART_BYTES
     matcher: Callable[[Mapping[str, pa.Table]], pa.Table] | None = None
+    on_hit: tuple[str, ...] = ()
     settings: Settings = field(default_factory=Settings)

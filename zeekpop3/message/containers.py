@@ -47,7 +47,7 @@ _RTF_OBJECTS = re.compile(rb"\\(?:obj|bin)", re.IGNORECASE)
 
 
 class Member(NamedTuple):
-    """A file in a container. `size` in bytes and `sha256` of its content; None where it was not unpacked.
+    """A file in a container. `size` in bytes and hashes of its content; None where it was not unpacked.
 
     `part`: the attachment. `path`: its name in there as written, behind those of the containers in between
     and `//`; unique in the attachment. `name`: for display, without folders. `inside`: as of an
@@ -61,6 +61,8 @@ class Member(NamedTuple):
     size: int | None
     mime_type: str | None
     sha256: str | None
+    md5: str | None
+    sha1: str | None
     encrypted: bool
     inside: str | None = None
 
@@ -149,7 +151,19 @@ class _Containers:
         path = self._unique((parent + file.name)[:_MAX_PATH])
         name = display_name(file.name)
         state = None if file.state == LISTED else file.state
-        member = Member(part, path, name, extension(name), file.size, None, None, state == ENCRYPTED, state)
+        member = Member(
+            part=part,
+            path=path,
+            name=name,
+            extension=extension(name),
+            size=file.size,
+            mime_type=None,
+            sha256=None,
+            md5=None,
+            sha1=None,
+            encrypted=state == ENCRYPTED,
+            inside=state,
+        )
         place = len(self.members)
         self.members.append(member)
         if file.pieces is None:
@@ -177,6 +191,8 @@ class _Containers:
         self.members[place] = member._replace(
             size=unpacked.size,
             sha256=unpacked.sha256.hexdigest(),
+            md5=unpacked.md5.hexdigest(),
+            sha1=unpacked.sha1.hexdigest(),
             mime_type=unpacked.mime_type,
             inside=state,
         )
@@ -200,13 +216,16 @@ class _Unpacked:
         self.size = 0
         self.crc = 0
         self.sha256 = hashlib.sha256()
+        self.md5 = hashlib.md5(usedforsecurity=False)
+        self.sha1 = hashlib.sha1(usedforsecurity=False)
         self.head = b""
         self._pieces: list[bytes] | None = []
 
     def add(self, piece: bytes) -> None:
         self.size += len(piece)
         self.crc = zlib.crc32(piece, self.crc)
-        self.sha256.update(piece)
+        for each in (self.sha256, self.md5, self.sha1):
+            each.update(piece)
         if len(self.head) < magic.HEAD_BYTES:
             self.head += piece[: magic.HEAD_BYTES - len(self.head)]
         if self._pieces is not None:

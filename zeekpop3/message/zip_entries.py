@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.magic import ZIP_END
+from zeekpop3.message.unpack import BrokenError
 
 STORED, DEFLATED, BZIP2, LZMA, AES = 0, 8, 12, 14, 99
 _ENCRYPTED, _DESCRIPTOR, _UTF8, _MASKED = 0x1, 0x8, 0x800, 0x2000
@@ -66,7 +67,10 @@ def is_zip(data: bytes) -> bool:
 
 
 def entries(data: bytes, defects: Defects, limit: int) -> Iterator[ZipEntry]:
-    """The entries: first those of the directory, then others. At most `limit` of the directory are read."""
+    """The entries: first those of the directory, then others. At most `limit` of the directory are read.
+
+    Raises BrokenError after the last entry of a file without a directory, as some may be lost.
+    """
     seen: list[tuple[int, int]] = []
     directory = _directory_range(data)
     named = 0
@@ -81,6 +85,8 @@ def entries(data: bytes, defects: Defects, limit: int) -> Iterator[ZipEntry]:
     else:
         defects[Defect.CONTAINER_MALFORMED] = None
     yield from _unnamed(data, seen, defects)
+    if directory is None:
+        raise BrokenError
 
 
 def _directory_range(data: bytes) -> tuple[int, int, int] | None:

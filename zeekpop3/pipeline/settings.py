@@ -64,7 +64,7 @@ class Counters:
     `log_bytes` are bytes of uncompressed log, `mail_bytes` bytes of messages. `previews` are answers to TOP;
     `mails` does not count them, `incomplete` does. `late_rows` are rows that `follow` skipped because they
     were written already or came after their connection was closed. `problems` counts the rows and files that
-    could not be read.
+    could not be read, `hits` those of `follow --indicators`.
     """
 
     logs: int = 0
@@ -80,6 +80,7 @@ class Counters:
     attachments: int = 0
     parts: int = 0
     problems: int = 0
+    hits: int = 0
 
     def __iadd__(self, other: Counters) -> Self:
         for each in fields(self):

@@ -319,6 +319,8 @@ MEMBERS = table(
         ),
         Column("mime_type", "Content type detected from the content; null if none was detected."),
         Column("sha256", "SHA-256 of the content, hex; null where it was not unpacked.", looked_up=True),
+        Column("md5", "MD5 of the content, hex.", looked_up=True),
+        Column("sha1", "SHA-1 of the content, hex.", looked_up=True),
         Column("encrypted", "Whether a password protects the content.", "bool", repeats=True),
         Column(
             "inside",
