@@ -359,3 +359,42 @@ def test_absurd_gaps_fit_the_columns() -> None:
     out = fed([Rows([1] * 5, range(5), kind, command, offset, length, data)])
     assert 0 < out.session.missing_bytes < 1 << 63
     assert all((mail.missing_bytes or 0) < 1 << 63 for mail in out.transfers)
+
+
+# -- what Zeek's analyzer cannot tell ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_more_commands_than_zeek_keeps(waits: bool) -> None:
+    """Of more than 1,000 commands at once Zeek drops some: later numbers are doubtful. A client that waits
+    may send any number."""
+    numbers = range(1, 1101)
+    if waits:
+        talk = [step for number in numbers for step in (*c(f"RETR {number}"), *answer(M1))]
+    else:
+        talk = c(*[f"RETR {number}" for number in numbers]) + raw(False, answer(M1)[0][1] * len(numbers))
+    out = seen(HELLO + LOGIN + talk + BYE, exact=False)
+    doubtful = ["number_doubtful" in mail.defects for mail in out.transfers]
+    assert not any(doubtful[:999])
+    assert len(doubtful) == 1100 and all(doubtful[1001:]) is not waits
+
+
+def test_zeek_gives_up_after_unknown_commands() -> None:
+    """Ten commands that Zeek does not know, and it reads no more: session and mails say so."""
+    unknown = [step for n in range(12) for step in (*c(f"XFOO {n}"), *s("-ERR"))]
+    out = seen(HELLO + LOGIN + unknown + BOTH + BYE, exact=False)
+    assert "limit_reached" in out.session.defects
+    assert all("limit_reached" in mail.defects for mail in out.transfers)
+
+
+def test_a_message_that_declares_the_size_of_another() -> None:
+    """Zeek may be late: the number is doubtful."""
+    talk = (
+        LIST
+        + c("RETR 1")
+        + answer(M2, f"+OK {len(M2)} octets")
+        + c("RETR 2")
+        + answer(M2, f"+OK {len(M2)} octets")
+    )
+    out = seen(HELLO + LOGIN + talk + BYE, exact=False)
+    assert ["number_doubtful" in mail.defects for mail in out.transfers] == [True, False]

@@ -34,6 +34,9 @@ _OTHER_MESSAGE = re.compile(rb"\n\+OK\b[^\n]*+\n[!-9;-~]{1,76}+[ \t]*+:", re.IGN
 # Trimming removes little of a line; a message that has less of its octets than this lacks a part.
 _MIN_SIZE_RATIO = 0.75
 _MAX_LATE = 16
+_MAX_QUEUED = (
+    1000  # commands that Zeek keeps (POP3::max_pending_commands, as zeek-scripts/plain.zeek sets it)
+)
 _MAX_UNKNOWN = 10  # then Zeek's analyzer gives up (POP3::max_unknown_client_commands)
 _is_stuffed = methodcaller("startswith", b"..")
 
@@ -123,6 +126,9 @@ class PlainReader:
     rows_lost: bool = False
     damage_seen: bool = False
     in_step: bool = True  # whether requests and responses surely still belong together
+    _last_ts: int = -1  # of the row before
+    _queued: int = 0  # requests in a row that were sent before the response before them had ended
+    _overflow: bool = False  # Zeek may have dropped a command
     _unknown: int = 0  # replies to commands that Zeek does not know
     _ambiguous: bool = False  # the message under way, or else the next one, has two versions
     late: int = 0  # by how many responses Zeek's analyzer is behind the server
@@ -154,12 +160,15 @@ class PlainReader:
                     self.dialogue.lose(lengths[index] - len(piece))
                 continue
             lines.held = held
+            if index:
+                self._last_ts = rows.ts[index - 1]
             if kind in _OTHER or (kind == "unexpected" and rows.command[index] in _OTHER_UNEXPECTED):
                 return index
             self._control(kind, rows, index)
             lines = self.lines
             pieces, held = lines.pieces, lines.held
         lines.held = held
+        self._last_ts = rows.ts[stop - 1]
         return stop
 
     def _control(self, kind: str, rows: Rows, index: int) -> None:
@@ -169,6 +178,9 @@ class PlainReader:
             self.end_seen = True
         elif kind == "request":
             self._close()
+            # Zeek raises a request that has waited at the time of the packet that ended the response before.
+            self._queued = self._queued + 1 if rows.ts[index] == self._last_ts else 0
+            self._overflow = self._overflow or self._queued >= _MAX_QUEUED
             self.exchange = Exchange(command, to_text(rows.data[index]), rows.ts[index])
         elif kind == "reply":
             if self.exchange is None or self.exchange.status is not None:
@@ -330,12 +342,13 @@ class PlainReader:
         self.dialogue.add(exchange)
 
     def _is_other(self, exchange: Exchange) -> bool:
-        """True if the reply declares the size that LIST gave for another message: Zeek may be late."""
+        """True if this may be another message: the reply declares the size that LIST gave for another one; or
+        Zeek may have dropped a command, and the sizes do not show that it has not."""
         mailbox, declared = self.dialogue.mailbox, declared_octets(exchange.message)
         listed = mailbox.sizes.get(message_number(exchange.argument) or -1)
-        if declared is None or listed is None or declared == listed:
-            return False
-        return bool(mailbox.numbers_of_size(declared))
+        if declared is None or listed is None:
+            return self._overflow
+        return declared != listed and (self._overflow or bool(mailbox.numbers_of_size(declared)))
 
     def _identify(self, exchange: Exchange) -> None:
         """After a loss Zeek may be a response late: is this the message that the request names?
