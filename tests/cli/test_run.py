@@ -80,3 +80,17 @@ def test_progress_on_a_terminal(fixtures: Path, tmp_path: Path) -> None:
     code, text = on_a_terminal("run", fixtures / "logs" / "poplib.exact.log", "--out", tmp_path / "out")
     assert code == 0
     assert text.rstrip().splitlines()[-1].split("\r")[-1].startswith("20 mails, 6 previews (TOP), ")
+
+
+def test_kept_logs_are_private(fixtures: Path, tmp_path: Path) -> None:
+    """Zeek's logs hold all mails: files of mode 0600 in folders of mode 0700."""
+    zeek, kept = tmp_path / "zeek", tmp_path / "kept"
+    zeek.write_text(f"#!/bin/sh\ncat {fixtures}/logs/article.exact.log > pop3_events.log\n")
+    zeek.chmod(0o755)
+    done = program(
+        "pcap", fixtures / "article.pcap", "--out", tmp_path / "out", "--keep-logs", kept, "--zeek", zeek
+    )
+    assert done.returncode == 0, done.stderr
+    folder = next(kept.iterdir())
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "pop3_events.log").stat().st_mode & 0o777 == 0o600

@@ -21,6 +21,8 @@ class Memo(dict[str, _T], Generic[_T]):
 
     def __missing__(self, text: str) -> _T:
         result = self._function(text)
-        if len(self) < _MAX_ENTRIES and len(text) <= self._longest:
+        if len(text) <= self._longest:
+            if len(self) >= _MAX_ENTRIES:
+                self.clear()  # or one mail with many odd names would end it for good
             self[text] = result
         return result
