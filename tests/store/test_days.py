@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import zeekpop3
@@ -13,9 +14,10 @@ from support.program import program
 from zeekpop3.errors import OutputError, QueryError
 from zeekpop3.store.duck import connect
 from zeekpop3.store.filters import Filters
+from zeekpop3.store.parquet import PartWriter
 from zeekpop3.store.read import read_table, rows, uids_present
 from zeekpop3.store.write import Sink
-from zeekpop3.tables import TABLES
+from zeekpop3.tables import TABLES, schema
 
 DAYS = 9
 FIRST = dt.date(2020, 1, 1)
@@ -103,3 +105,28 @@ def test_a_folder_that_is_no_day(damaged: Path) -> None:
     (damaged / "emails" / "day=yesterday" / "x.parquet").write_bytes(b"")
     with pytest.raises(QueryError, match=r"day=yesterday: not the folder of a day; expected day=YYYY-MM-DD"):
         zeekpop3.read(damaged, "emails")
+
+
+def test_times_at_the_ends_of_the_calendar(tmp_path: Path) -> None:
+    """The first and the last day hold what lies beyond them, and no time; filters find each."""
+    far = 2**62
+    times = [None, -far, far, 1_577_836_800_000_000]
+    table = schema("commands").empty_table()
+    columns = {name: [None] * len(times) for name in table.column_names}
+    rows = pa.table({**columns, "ts": times, "uid": ["none", "early", "late", "2020"]}, schema=table.schema)
+    PartWriter(tmp_path).write("commands", rows, 0)
+    assert sorted(read_table(tmp_path, "commands", ["uid"])["uid"].to_pylist()) == [
+        "2020",
+        "early",
+        "late",
+        "none",
+    ]
+    for filters, found in (
+        (Filters(since="2019-01-01", until="2021-01-01"), {"2020"}),
+        (Filters(since="2021-01-01"), {"late"}),
+        (Filters(until="2019-01-01"), {"early"}),
+    ):
+        assert set(read_table(tmp_path, "commands", ["uid"], filters)["uid"].to_pylist()) == found
+    with connect(tmp_path) as connection:
+        found_by = "select uid from commands where ts is null"
+        assert connection.execute(found_by).fetchall() == [("none",)]

@@ -179,7 +179,7 @@ def _read_lines(
     split: Callable[[str], list[str]] = _zeek_fields
     first = not plain
     for number, line in enumerate(lines, 1):
-        if line.startswith("#fields"):
+        if line.startswith("#fields") and not plain:
             columns, split = _columns(line.split("\t")[1:]), _zeek_fields
             first = False
             continue
