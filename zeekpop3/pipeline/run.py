@@ -25,7 +25,7 @@ from zeekpop3.log.find import find_logs
 from zeekpop3.pipeline.connections import OpenConnections
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.pipeline.tasks import SmallTables, Task, TaskResult, TaskSettings, perform
-from zeekpop3.pipeline.workers import executor
+from zeekpop3.pipeline.workers import executor, no_collector
 from zeekpop3.session.events import Event
 from zeekpop3.store.parquet import PartWriter
 from zeekpop3.store.write import Mode, Sink
@@ -40,6 +40,7 @@ Progress = Callable[[int, int, int], None]
 """Called with the bytes of log done, the bytes of all logs, and the number of mails so far."""
 
 
+@no_collector()
 def run(
     logs: str | Path | Iterable[str | Path],
     out: str | Path,
