@@ -187,21 +187,18 @@ def test_collector_is_put_back() -> None:
     assert gc.isenabled()
 
 
-def test_a_run_does_not_load_pandas(lines: list[bytes], tmp_path: Path) -> None:
-    """pandas loads more slowly than a small log is read; it is still usable afterwards."""
+def test_the_program_does_not_load_pandas(lines: list[bytes], tmp_path: Path) -> None:
+    """pandas loads more slowly than a small log is read: `zeekpop3 run` does without, in its own process."""
     log = write(tmp_path / "x.log", lines)
-    program = (
-        "import sys, zeekpop3\n"
-        "from zeekpop3.pipeline.run import run\n"
-        f"run([{str(log)!r}], {str(tmp_path / 'out')!r}, jobs=1)\n"
-        "print('pandas' in sys.modules, 'pyarrow.compute' in sys.modules)\n"
-        f"print(len(zeekpop3.read_emails({str(tmp_path / 'out')!r})))\n"
-        "import pandas, pyarrow\n"
-        "print(pyarrow.array(pandas.Series([1, None])).to_pylist())\n"
+    code = (
+        "import sys\n"
+        "from zeekpop3.cli.app import main\n"
+        f"sys.argv = ['zeekpop3', 'run', {str(log)!r}, '--out', {str(tmp_path / 'out')!r}, '--jobs', '1']\n"
+        "try:\n    main()\nfinally:\n    print('pandas' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
-    mails = len(tables(tmp_path / "out")["emails"])
-    assert done.stdout.splitlines() == ["False False", str(mails), "[1.0, None]"]
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert len(tables(tmp_path / "out")["emails"]) > 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
