@@ -136,6 +136,20 @@ CASES: dict[str, tuple[bytes, bytes, str | None]] = {
     "base64-with-words-behind-it": (
         mixed(b"Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\n"
               + base64.b64encode(PAGE + b"\n") + b" ignored by some"), PAGE + b"\n", "transfer_encoding"),
+    "base64-behind-a-line-of-junk": (
+        mixed(b"Content-Type: a/b; name=a\r\nContent-Transfer-Encoding: 7bit\r\n\r\njunk line!\r\n" + LINES),
+        DATA, "transfer_encoding"),
+    "base64-in-quoted-lines": (
+        HEAD + b"\r\nhe wrote:\r\n> " + LINES.strip().replace(b"\r\n", b"\r\n> ") + b"\r\n", DATA,
+        "transfer_encoding"),
+    "base64-between-bare-carriage-returns": (
+        mixed(b"Content-Type: a/b\r\n\r\n" + LINES.replace(b"\r\n", b"\r")), DATA, "transfer_encoding"),
+    "missing-colon-of-the-last-field": (
+        mixed(b"Content-Type: a/b\r\nContent-Transfer-Encoding base64\r\n\r\n" + LINES), DATA,
+        "transfer_encoding"),
+    "fields-behind-a-blank-line-name-another-encoding": (
+        mixed(b"\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n" + LINES), DATA,
+        "transfer_encoding"),
     "gzip64": (
         mixed(b"Content-Type: a/b\r\nContent-Transfer-Encoding: x-gzip64\r\n\r\n" + LINES), DATA,
         "transfer_encoding"),

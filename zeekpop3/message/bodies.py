@@ -57,16 +57,14 @@ def _shown(root: Part, *, in_messages: bool) -> tuple[list[Part], list[Part], Pa
         if part.children:
             if not kind.startswith("message/") or (in_messages and part.disposition != "attachment"):
                 stack.extend(reversed(part.children))
-        elif (
-            part.disposition == "attachment"
-            or (kind not in _SAID and _is_blank(part))
-            or (part.start == part.end and (texts or htmls))
-        ):
+        elif part.disposition == "attachment" or (kind not in _SAID and _is_blank(part)):
             continue
         elif kind in TEXTS:
-            texts.append(part)
+            if not texts or part.start < part.end:
+                texts.append(part)
         elif kind in HTMLS:
-            htmls.append(part)
+            if not htmls or part.start < part.end:
+                htmls.append(part)
         elif other is None and kind.startswith("text/") and part.filename is None:
             other = part
     return texts, htmls, other

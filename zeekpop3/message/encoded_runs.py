@@ -36,8 +36,8 @@ _HEX = b"0123456789abcdefABCDEF"
 _DIGITS = re.compile(rb"[A-Za-z0-9+/]{40,}+={0,2}+")
 # Lines of Base64: at least one of 40 characters, the last one may be shorter.
 _RUN = re.compile(
-    r"\n([A-Za-z0-9+/]{40,}+(?:\r?\n[A-Za-z0-9+/]{40,}+)*+(={0,2}+)(?:\r?\n([A-Za-z0-9+/]{1,200}+={0,2}+))?+)"
-    r"[ \t\r]*+(?=\n|\Z)"
+    r"\n[ >]{0,2}+([A-Za-z0-9+/]{40,}+(?:\r?\n?[ >]{0,2}[A-Za-z0-9+/]{40,}+)*+(={0,2}+)"
+    r"(?:\r?\n?[ >]{0,2}([A-Za-z0-9+/]{1,200}+={0,2}+))?+)[ \t\r]*+(?=\n|\Z)"
 )
 _ARMOUR_WITHIN = 2_000  # characters before a run
 
@@ -48,6 +48,8 @@ def looks_like(src: bytes, start: int, end: int) -> str:
     if b" " in first and not first.startswith((b"begin ", yenc.BEGIN)):
         return ""
     head = src[start : min(end, start + _HEAD)].lstrip()
+    if b"\r" in head:
+        head = head.replace(b"\r", b"\n").replace(b"\n\n", b"\n")
     if head.startswith(yenc.BEGIN):
         return YENC
     if head.startswith(b"begin ") and next(uuencode.blocks(head), None) is not None:
@@ -110,7 +112,9 @@ def base64_runs(text: str) -> Iterator[str]:
         run, padding, last = match.groups()
         if last is not None and (padding or len(last) % 4):
             run = run[: -len(last)]
-        head = run[:_HEAD].encode("ascii")
+        head = (
+            run[:_HEAD].encode("ascii").translate(None, b" >").replace(b"\r", b"\n").replace(b"\n\n", b"\n")
+        )
         if not (_is_content(_decoded(head)) or _full_lines(head)):
             continue
         before = text[max(0, match.start() - _ARMOUR_WITHIN) : match.start()]

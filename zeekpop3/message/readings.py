@@ -47,12 +47,12 @@ _FIELDS = r"(?:[!-9;-~]{1,100}+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+){0,8}?content-(?:t
 _DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=%b)" % _FIELDS.encode(), re.IGNORECASE)
 _MIME_FIELD = re.compile(rb"(?:\A|\n)(content-(?:type|transfer-encoding|disposition)[ \t]*+:)", re.IGNORECASE)
 # MIME fields at the beginning of a body, behind blank lines or a few other fields.
-_FIELDS_FIRST = re.compile(rb"[\s\0]*+(?=%b)" % _FIELDS.encode(), re.IGNORECASE)
+_FIELDS_FIRST = re.compile(rb"[\s\0]*+(?=%b[a-z-]*+[ \t]*+:)" % _FIELDS.encode(), re.IGNORECASE)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]|[A-Za-z0-9+/=][ \t]++[A-Za-z0-9+/=]")
 _CODE = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)")
 # What a text must have for a second look: a line that begins like one of these, or fields as its beginning.
 _SIGN = re.compile(
-    r"\n(?:[A-Za-z0-9+/](?:[A-Za-z0-9+/]{39}|egin-base64 )|=ybegin |\(This file must be"
+    r"\n[ >]{0,2}(?:[A-Za-z0-9+/](?:[A-Za-z0-9+/]{39}|egin-base64 )|=ybegin |\(This file must be"
     r"|--(?:[^\r\n]{1,200}+\r?\n[!-9;-~]{1,100}+:|---BEGIN PGP MESSAGE))"
 )
 _FIRST = re.compile(
@@ -108,12 +108,9 @@ class Readings:
             return
         if part.encoding == "base64":
             self._after_base64(part, depth)
-        if text is None and part.kind.startswith("text/"):
+        if text is None and (part.encoding != "base64" or part.kind.startswith("text/")):
             text = _decoded_part(part)[0].decode("latin-1")
-        if text is None:
-            if part.encoding != "base64" and not self._divided(part, "content_type", depth):
-                self._fields_first(part, depth)
-        elif _has_signs(text) and self._text(part, text, depth):
+        if text is not None and _has_signs(text) and self._text(part, text, depth):
             return
         self._encoding(part)
 
@@ -183,7 +180,7 @@ class Readings:
     def _fields_first(self, part: Part, depth: int) -> bool:
         """Whether a body begins with MIME fields; then it is read as an entity."""
         match = _FIELDS_FIRST.match(part.src, part.start, part.end)
-        if match is None or part.kind in ("text/rfc822-headers", "message/delivery-status"):
+        if match is None:
             return False
         entity = parts.entity(part.src, match.end(), part.end, "text/plain", {})
         entity.section = part.section
@@ -252,7 +249,11 @@ class Readings:
         if Defect.PARTS_CUT in cut or Defect.NESTING_CUT in cut:
             self._defects[Defect.READINGS_CUT] = None
         if is_multipart and root.children is None:
+            if root.encoding:
+                self._add(root, reading, section)
             return
+        if root.children is None:
+            self._encoding(root)
         stack = [root]
         while stack and not self._is_full():
             part = stack.pop()
@@ -361,5 +362,5 @@ def _decoded_part(part: Part) -> tuple[bytes, Part]:
 
 def _lenient(run: str) -> bytes:
     """The content of lines of Base64."""
-    digits = run.encode("ascii").translate(None, b"\r\n=")
+    digits = run.encode("ascii").translate(None, b"\r\n= >")
     return pybase64.b64decode(digits + b"=" * (-len(digits) % 4) if len(digits) % 4 != 1 else digits[:-1])
