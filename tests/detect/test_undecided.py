@@ -26,7 +26,8 @@ MAILS = {
     "unsupported": mail_with(b"Rar!\x1a\x07\x01\0 ....", "a.rar"),
     "broken": mail_with(zipped({"a.exe": EXE})[:-90], "half.zip"),
     "too large": mail_with(DEEP, "deep.zip"),
-    "page": mail_with(zipped({"page.html": b"<a href=http://x.example>"}), "page.zip"),
+    "page": mail_with(zipped({"page.html": b"<a href=http://x.example>y</a>"}), "page.zip"),
+    "paper": mail_with(zipped({"paper.pdf": b"%PDF-1.4"}), "paper.zip"),
 }
 HASHES = [hashlib.new(name, EXE).hexdigest() for name in ("md5", "sha1", "sha256")]
 OPEN = {"encrypted", "unsupported", "too large"}
@@ -65,12 +66,13 @@ def test_a_file_in_an_archive(mails: Path, tmp_path: Path, value: str) -> None:
 
 
 def test_names_links_and_addresses(mails: Path, tmp_path: Path) -> None:
-    """A name is found among members; links in members are not read; a sender can be ruled out."""
+    """A name is found among members; links in pages are found; a sender can be ruled out."""
     hits, reasons, _ = hunted(mails, tmp_path, "indicator,type", "invoice.EXE,FILE_NAME")
     assert (hits, set(reasons)) == ({"listed"}, OPEN | {"broken"})
     hits, reasons, _ = hunted(mails, tmp_path, "http://evil.example/x")
-    assert (hits, set(reasons)) == (set(), OPEN | {"broken", "page"})
-    assert reasons["page"] == "links in attachment 2 (page.zip) are not read"
+    assert (hits, set(reasons)) == (set(), OPEN | {"broken", "paper"})
+    assert reasons["paper"] == "links in attachment 2 (paper.zip) are not read"
+    assert hunted(mails, tmp_path, "http://x.example/")[0] == {"page"}
     assert hunted(mails, tmp_path, "someone@evil.example")[:2] == (set(), {})
 
 

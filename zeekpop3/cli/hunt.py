@@ -34,7 +34,7 @@ def hunt(
             "--indicators",
             "-i",
             metavar="FILE",
-            help="List of indicators: a Zeek intel file, CSV with a header, or one per line. Repeatable.",
+            help="List of indicators: a Zeek intel file, CSV with a header, a STIX bundle, or one per line.",
         ),
     ] = None,
     yara: Annotated[
@@ -55,12 +55,12 @@ def hunt(
 ) -> None:
     """Search the mails for indicators: addresses, domains, URLs, IP addresses, hashes, file names, users.
 
-    A domain also matches the names below it, a network the addresses in it. Messages inside messages are
-    searched too. The type of a value without one is recognised; defanged forms (hxxp, [.]) are understood.
-    Types that mail cannot show (CERT_HASH, PUBKEY_HASH) are skipped.
+    A domain also matches the names below it, a network the addresses in it. Messages inside messages, and
+    files in archives, are searched too. The type of a value without one is recognised; defanged forms (hxxp,
+    [.]) are understood. Types that mail cannot show (CERT_HASH, PUBKEY_HASH) are skipped.
 
-    A mail without a hit is ruled out only if all of its bytes were captured. The summary, on stderr, counts
-    the mails that cannot be ruled out.
+    A mail without a hit is ruled out only if all of its bytes were captured, and nothing in it that may hold
+    the indicator was left unopened (--undecided names it). The summary, on stderr, counts the others.
     """
     from zeekpop3.detect.hits import new_hits
     from zeekpop3.detect.search import search

@@ -97,11 +97,8 @@ _CUT: dict[Defect, tuple[frozenset[str], str]] = {
     Defect.ATTACHMENT_UNPACK_FAILED: (_IN_FILES, "an attachment of it (winmail.dat, uuencode) is broken"),
     Defect.ENCODING_UNKNOWN: (_IN_FILES, "a part of it has an unknown transfer encoding"),
 }
-#: Extensions of files that may have links, by which `members` are not read.
-_LINKED = (
-    "html", "htm", "xhtml", "shtml", "hta", "svg", "eml", "msg", "mht", "txt", "url", "pdf", "rtf", "ics",
-    "js", "vbs", "wsf", "lnk", "one",
-)  # fmt: skip
+#: Extensions of files that may have links, and are not read for them in an archive.
+_LINKED = ("pdf", "msg", "rtf", "lnk", "one", "doc", "xls", "ppt", "mbox")
 #: Types that have members; tables of versions that did not look into them have no `inside`.
 _CONTAINERS = (
     "application/zip", "application/gzip", "application/x-bzip2", "application/x-xz", "application/x-tar",

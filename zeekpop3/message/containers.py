@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import magic, ole, unpack, zip_entries
+from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.attachments import Attachment, display_name, extension
 from zeekpop3.message.budget import current
 from zeekpop3.message.unpack import BrokenError, Budget, TooLargeError
@@ -31,6 +32,11 @@ LISTED, UNSUPPORTED, BROKEN = "listed", "unsupported", "broken"
 TOO_LARGE, ENCRYPTED = "too_large", "encrypted"
 _BY_WEIGHT = (LISTED, UNSUPPORTED, BROKEN, TOO_LARGE, ENCRYPTED)
 _PACKED = {"gzip": unpack.gunzipped, "bzip2": unpack.bunzipped, "xz": unpack.unxzipped}
+#: Extensions of members whose links are read. The XML of documents is full of references that nobody follows.
+READ_FOR_LINKS = frozenset((
+    "html", "htm", "xhtml", "xht", "shtml", "hta", "svg", "eml", "mht", "mhtml", "txt", "url", "website",
+    "ics", "vcf", "csv", "js", "jse", "vbs", "wsf", "ps1", "bat",
+))  # fmt: skip
 _OPENED = frozenset(("zip", "tar", *_PACKED))
 _METHODS = {
     zip_entries.STORED: unpack.stored,
@@ -67,6 +73,14 @@ class Member(NamedTuple):
     inside: str | None = None
 
 
+class _Described(NamedTuple):
+    """What `AttachmentLinks` knows a file by."""
+
+    part: str
+    content_type: str | None
+    extension: str | None
+
+
 class _File(NamedTuple):
     """A file that a container names. `pieces` None: it cannot be unpacked, for the reason `state`."""
 
@@ -77,11 +91,19 @@ class _File(NamedTuple):
     crc: int | None = None
 
 
-def look_into(files: list[Attachment], members: list[Member], size: int, defects: Defects) -> None:
-    """Set `inside` of the attachments of a mail of `size` bytes, and add what is in them to `members`."""
+def look_into(
+    files: list[Attachment],
+    members: list[Member],
+    size: int,
+    defects: Defects,
+    links: AttachmentLinks | None = None,
+) -> None:
+    """Set `inside` of the attachments of a mail of `size` bytes, add what is in them to `members`. `links`
+    reads pages and texts among them.
+    """
     held = current().held
     if held:
-        containers = _Containers(members, size, defects)
+        containers = _Containers(members, size, defects, links)
         for place, file in enumerate(files):
             pieces = held.get(file.sha256)
             if pieces is not None and file.inside in (None, UNSUPPORTED):
@@ -92,8 +114,11 @@ def look_into(files: list[Attachment], members: list[Member], size: int, defects
 class _Containers:
     """The containers of one mail. `members`: what was found in them."""
 
-    def __init__(self, members: list[Member], size: int, defects: Defects) -> None:
+    def __init__(
+        self, members: list[Member], size: int, defects: Defects, links: AttachmentLinks | None
+    ) -> None:
         self.members = members
+        self._links = links
         self._defects = defects
         self._budget = Budget(min(MAX_ROOM, _LEAST_ROOM + _ROOM_FOR_A_BYTE * size), MAX_MEMBERS)
         self._paths: set[str] = set()
@@ -168,7 +193,8 @@ class _Containers:
         self.members.append(member)
         if file.pieces is None:
             return state
-        unpacked = _Unpacked()
+        reads_links = self._links is not None and member.extension in READ_FOR_LINKS
+        unpacked = _Unpacked(keep=reads_links)
         try:
             for piece in file.pieces:
                 unpacked.add(piece)
@@ -188,6 +214,11 @@ class _Containers:
             content = unpacked.content
             within = f"{path}//"
             state = TOO_LARGE if content is None else self._inside(kind, content, part, within, name, depth)
+        if self._links is not None and reads_links:
+            if (text := unpacked.content) is None:
+                self._defects[Defect.URLS_CUT] = None
+            else:
+                self._links.read_whole(text, _Described(part, None, member.extension), None)
         self.members[place] = member._replace(
             size=unpacked.size,
             sha256=unpacked.sha256.hexdigest(),
@@ -212,7 +243,8 @@ class _Containers:
 class _Unpacked:
     """The content of a member, as it comes: what is asked of it, and itself if it is a small container."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
         self.size = 0
         self.crc = 0
         self.sha256 = hashlib.sha256()
@@ -231,7 +263,9 @@ class _Unpacked:
         if self._pieces is not None:
             self._pieces.append(piece)
             whole_head = len(self.head) >= magic.HEAD_BYTES
-            if self.size > _MAX_NESTED or (whole_head and magic.container_of(self.head) is None):
+            if self.size > _MAX_NESTED or (
+                whole_head and not self._keep and magic.container_of(self.head) is None
+            ):
                 self._pieces = None
 
     @property

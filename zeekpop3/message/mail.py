@@ -148,9 +148,9 @@ def _read(
             readings.tree(root, shown)
         finally:
             mail.attachments += readings.found
+        look_into(mail.attachments, mail.members, len(raw), defects, inside)
     finally:
         mail.links += inside.found
-    look_into(mail.attachments, mail.members, len(raw), defects)
 
 
 def _fill(
