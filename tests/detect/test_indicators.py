@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from zeekpop3.detect.indicators import Indicator, key_of, kinds_of, read_indicators, refang, url_key
+from zeekpop3.detect.indicators import Indicator, key_of, kinds_of, read_indicators, refang
+from zeekpop3.detect.spellings import url_key
 from zeekpop3.errors import IndicatorError
 
 
@@ -58,7 +59,7 @@ def test_zeek_intel_files_are_read_as_they_are(tmp_path: Path) -> None:
     ("line", "expected"),
     [
         ("hxxps://evil[.]example/login", [("URL", "evil.example/login")]),
-        ("hXXp[:]//evil[.]example[:]8080/", [("URL", "evil.example[:]8080")]),
+        ("hXXp[:]//evil[.]example[:]8080/", [("URL", "evil.example:8080")]),
         ("evil[.]example", [("DOMAIN", "evil.example")]),
         ("evil(dot)example", [("DOMAIN", "evil.example")]),
         ("*.evil.example", [("DOMAIN", "evil.example")]),

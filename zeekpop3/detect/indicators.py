@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zeekpop3.detect.spellings import file_key, url_key
 from zeekpop3.detect.stix import read_bundle
 from zeekpop3.errors import IndicatorError, reason
 from zeekpop3.log.zeek_format import unescape
@@ -83,6 +84,7 @@ _HASH = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 _DEFANGED = (
     (re.compile(r"^h(?:xx|\*\*|tt)p(s?)(?=[\[(:])", re.IGNORECASE), r"http\1"),
     (re.compile(r"[\[({]://[\])}]|[\[({]:[\])}]//|:[\[({]//[\])}]"), "://"),
+    (re.compile(r"[\[({]:[\])}](?=\d)"), ":"),
     (re.compile(r"\s?[\[({]\s?(?:\.|dot|punkt)\s?[\])}]\s?|\\\.", re.IGNORECASE), "."),
     (re.compile(r"\s?[\[({]\s?(?:@|at)\s?[\])}]\s?", re.IGNORECASE), "@"),
 )
@@ -92,6 +94,7 @@ _EXTENSION = re.compile(
     r"xlsm|xlsb|pptx?|pptm|rtf|pdf|html?|shtml|svg|one|jar|apk|msi|chm|url|xll|txt|csv|eml|msg)$",
     re.IGNORECASE,
 )
+_URL = re.compile(r"https?:|ftp:|//|\\\\", re.IGNORECASE)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 OnError = Callable[[IndicatorError], None]
@@ -290,7 +293,7 @@ def kinds_of(value: str) -> list[str]:
     """
     if _HASH.fullmatch(value):
         return ["FILE_HASH"]
-    if "://" in value:
+    if "://" in value or _URL.match(value):
         return ["URL"]
     try:
         ipaddress.ip_address(value.strip("[]"))
@@ -333,17 +336,6 @@ def key_of(kind: str, value: str) -> str:
         return f"{local}{at}{normal_host(host)}"
     if kind == "SUBJECT":
         return " ".join(value.split()).casefold()
-    return value.casefold()  # FILE_NAME, USER_NAME, SOFTWARE
-
-
-def url_key(url: str) -> str:
-    """A URL without scheme, user, default port, fragment and last slash, the host in lower case."""
-    rest = url.partition("#")[0]
-    scheme, there, after = rest.partition("://")
-    rest = after if there else rest
-    cut = min((p for p in (rest.find("/"), rest.find("?")) if p >= 0), default=len(rest))
-    host, path = rest[:cut].rpartition("@")[2].lower(), rest[cut:]
-    port = {"http": ":80", "https": ":443"}.get(scheme.lower(), "")
-    if port and host.endswith(port):
-        host = host[: -len(port)]
-    return normal_host(host) + path.rstrip("/")
+    if kind == "FILE_NAME":
+        return file_key(value)
+    return value.casefold()  # USER_NAME, SOFTWARE

@@ -51,6 +51,8 @@ PLACES = (
     Place("FILE_HASH", "attachments", "sha1"),
     Place("FILE_HASH", "attachments", "sha256"),
     Place("FILE_NAME", "attachments", "filename"),
+    # A name that some programs end at a NUL.
+    Place("FILE_NAME", "attachments", "filename_raw", where="contains(filename_raw, chr(0))"),
     Place("FILE_NAME", "attachments", "other_names", "unnest(other_names)"),
     Place("FILE_HASH", "members", "md5"),
     Place("FILE_HASH", "members", "sha1"),
