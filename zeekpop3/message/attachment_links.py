@@ -14,7 +14,7 @@ from html import unescape
 from typing import Protocol
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import bodies, header, links, parts
+from zeekpop3.message import bodies, documents, header, links, parts
 from zeekpop3.message.charsets import decode
 from zeekpop3.message.links import Link
 
@@ -92,15 +92,19 @@ class AttachmentLinks:
         self._defects = defects
         self._first = first
         self._room = MAX_ALL
+        self._document_room = documents.MAX_DOCUMENT
+        self._unpacked = documents.Room()
 
     def wanted(self, head: bytes, kind: str | None, extension: str | None) -> int:
         """How many bytes of an attachment `read` wants; 0 if it cannot have links. `head`: its beginning."""
         if not may_have_links(head, kind, extension):
             return 0
-        if self._room <= 0 or len(self.found) >= MAX_LINKS:
+        is_document = documents.is_document(head)
+        room = self._document_room if is_document else min(self._room, MAX_TEXT)
+        if room <= 0 or len(self.found) >= MAX_LINKS:
             self._defects[Defect.URLS_CUT] = None
             return 0
-        return min(self._room, MAX_TEXT)
+        return room
 
     def read(
         self,
@@ -112,9 +116,12 @@ class AttachmentLinks:
         section: str,
     ) -> None:
         """Add the links of one attachment of `size` bytes, of which `content` is as much as was wanted."""
-        self._room -= len(content)
+        if documents.is_document(content[:HEAD]):
+            self._document_room -= len(content)
+        else:
+            self._room -= len(content)
         room = MAX_LINKS - len(self.found)
-        found = attachment_links(content, kind, extension, charset, section, self._defects)
+        found = attachment_links(content, kind, extension, charset, section, self._defects, self._unpacked)
         if len(found) > room or len(content) < size:
             self._defects[Defect.URLS_CUT] = None
         for number, link in enumerate(found[:room], self._first + len(self.found)):
@@ -137,6 +144,7 @@ def may_have_links(head: bytes, kind: str | None, extension: str | None) -> bool
         or kind in _KINDS
         or extension in _EXTENSIONS
         or kind.startswith("message/")
+        or documents.is_document(head)
         or _looks_like_text(head[:HEAD])
     )
 
@@ -148,12 +156,18 @@ def attachment_links(
     charset: str | None,
     section: str,
     defects: Defects,
+    room: documents.Room | None = None,
 ) -> list[Link]:
-    """The links of the attachment `section`; their positions are 0.
+    """The links of the attachment `section`; their positions are 0. `room`: what documents may unpack.
 
     `kind`: its declared type, `extension` that of its file name (lower case, without dot), `charset` as
     declared; None: there is none.
     """
+    if documents.is_document(content[:HEAD]):
+        found = documents.DocumentUrls(content, room or documents.Room())
+        if found.is_cut:
+            defects[Defect.URLS_CUT] = None
+        return links.of_attachment("\n".join(found.texts), "", section, defects, found.links)
     kind, extension = (kind or "").lower(), (extension or "").lower()
     if extension in _MESSAGE_EXTENSIONS or (kind not in _MARKUP_KINDS and _FIELDS.match(content)):
         text, html = _texts_of_message(content)

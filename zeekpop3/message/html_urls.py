@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64
 from functools import lru_cache
+from html.entities import html5
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urljoin
 
@@ -41,8 +42,14 @@ _SCHEME_WITH_HOST = re.compile(r"(https?|ftp):[/\\]*+", re.IGNORECASE | re.ASCII
 def cleaned(value: str) -> str:
     """The URL of an attribute's raw value: references decoded, without line breaks and NULs."""
     if "&" in value:
-        value = _REFERENCE.sub(lambda match: with_characters(match[0]), value)
+        value = _REFERENCE.sub(_character, value)
     return _NOT_IN_URL.sub("", value.strip(_EDGES))
+
+
+def _character(match: re.Match[str]) -> str:
+    """`&not;` is a character; `&notit;`, of which it is only the beginning, is none in an attribute."""
+    name = match[0][1:]
+    return with_characters(match[0]) if name[0] == "#" or name in html5 else match[0]
 
 
 def normal_base(base: str) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from heapq import merge
+from ipaddress import IPv6Address
 from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
@@ -96,6 +97,8 @@ def _split(url: str) -> tuple[str | None, str, str | None]:
     if "%" in host:
         host = unquote(host)
     name, site = host_and_site(host)
+    if name[:1] == "[":
+        name = _compressed(name)
     if site is None and name[:1].isdigit():
         name = _dotted(name)
     return scheme, name, site
@@ -113,6 +116,14 @@ def handed_over(scheme: str | None, rest: str) -> str | None:
         rest = unquote(rest)
         inner = _INNER.search(rest)
     return rest[inner.start() :] if inner is not None else None
+
+
+def _compressed(host: str) -> str:
+    """An IPv6 address in its shortest form."""
+    try:
+        return f"[{IPv6Address(host[1:-1])}]"
+    except ValueError:
+        return host
 
 
 def _dotted(host: str) -> str:

@@ -1,0 +1,108 @@
+"""URLs in documents: external targets, and actions of PDF files, whatever they are packed in."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+import zipfile
+import zlib
+
+import pytest
+
+from zeekpop3.message import documents
+from zeekpop3.message.attachment_links import attachment_links, may_have_links
+from zeekpop3.message.documents import DocumentUrls, Room
+
+
+def packed(files: dict[str, str], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def stream(content: bytes, filters: bytes, more: bytes = b"") -> bytes:
+    return (
+        b"%PDF-1.5\n1 0 obj\n<<"
+        + more
+        + b"/Filter "
+        + filters
+        + b">>\nstream\r\n"
+        + content
+        + b"\nendstream endobj"
+    )
+
+
+TARGET = '<Relationship Id="1" Target="http://a.example/1?a&amp;b" TargetMode="External"/>'
+ACTION = b"<</S/URI/URI(http://a.example/1)>>"
+DOCUMENTS: dict[str, tuple[bytes, list[str]]] = {
+    "relationship": (packed({"word/_rels/document.xml.rels": TARGET}), ["http://a.example/1?a&b"]),
+    "stored": (packed({"_rels/.rels": TARGET}, zipfile.ZIP_STORED), ["http://a.example/1?a&b"]),
+    "template on a share": (
+        packed({"word/_rels/x.rels": "<Relationship TargetMode='External' Target='\\\\a.example\\t.dotm'/>"}),
+        ["\\\\a.example\\t.dotm"]),
+    "inside the file": (packed({"_rels/.rels": '<Relationship Target="word/document.xml"/>'}), []),
+    "field": (packed({"word/document.xml": '<w:instrText>HYPERLINK "http://a.example/1"</w:instrText>'}),
+              ["http://a.example/1"]),
+    "OpenDocument": (packed({"content.xml": '<text:a xlink:href="http://a.example/1"/>'}), ["http://a.example/1"]),
+    "action": (b"%PDF-1.5\n" + ACTION, ["http://a.example/1"]),
+    "escapes": (b"%PDF-1.5\n/URI (http:\\057/a.example/\\(1\\))", ["http://a.example/(1)"]),
+    "hexadecimal": (b"%PDF-1.5\n/#55RI <68747470 3a2f2f612e6578616d706c652f31>", ["http://a.example/1"]),
+    "UTF-16": (b"%PDF-1.5\n/URI (\xfe\xff" + "http://a.example/1".encode("utf-16-be") + b")", ["http://a.example/1"]),
+    "object stream": (stream(zlib.compress(ACTION), b"/FlateDecode"), ["http://a.example/1"]),
+    "two filters": (
+        stream(base64.a85encode(zlib.compress(ACTION)) + b"~>", b"[/ASCII85Decode /FlateDecode]"),
+        ["http://a.example/1"]),
+    "escaped filter": (stream(zlib.compress(ACTION), b"/Fl#61teDecode"), ["http://a.example/1"]),
+    "script": (b'%PDF-1.5\n/JS (app.launchURL\\("http://a.example/1"\\))', ["http://a.example/1"]),
+    "launch": (b"%PDF-1.5\n/S/Launch/F(//a.example/1)", ["//a.example/1"]),
+    "after something else": (b"x" * 500 + b"%PDF-1.5\n" + ACTION, ["http://a.example/1"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_urls_of_a_document(name: str) -> None:
+    """What a program follows when the document, or a link in it, is opened."""
+    content, wanted = DOCUMENTS[name]
+    assert may_have_links(content, None, None)
+    assert [link.url for link in attachment_links(content, "image/png", None, None, "2", {})] == wanted
+
+
+def test_what_is_unpacked_is_bounded() -> None:
+    """The room is that of all documents of a mail; what is left out is told."""
+    bomb = stream(zlib.compress(bytes(40 << 20)), b"/FlateDecode")
+    room = Room()
+    assert DocumentUrls(bomb, room).is_cut
+    assert room.size >= (16 << 20) - documents._MAX_PART
+    for _ in range(5):
+        DocumentUrls(bomb, room)
+    assert room.size <= 0
+    late = DocumentUrls(DOCUMENTS["object stream"][0], room)
+    assert (late.is_cut, list(late.links)) == (True, [])
+    assert DocumentUrls(b"%PDF-" + b"/F(x)" * 30_000, Room()).is_cut
+    assert DocumentUrls(stream(b"not packed", b"/FlateDecode"), Room()).is_cut
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        b"/URI (",
+        b"/URI (()",
+        b"/URI(\\",
+        b"/F<00 ",
+        b"stream\n",
+        b"obj/Fl stream\n",
+        b"obj/A85 stream\n",
+        b"PK\3\4",
+        b"obj",
+    ],
+)
+@pytest.mark.parametrize("head", [b"%PDF-", b"PK\3\4"])
+def test_hostile_documents(unit: bytes, head: bytes) -> None:
+    """Time is linear, and small."""
+    data = head + unit * (400_000 // len(unit))
+    start = time.process_time()
+    DocumentUrls(data, Room())
+    assert time.process_time() - start < 1

@@ -1,0 +1,245 @@
+"""URLs in documents: external targets of Office and OpenDocument files, actions of PDF files.
+
+Only what says where something leads is read: relationships, references and fields of XML files (ECMA-376
+part 2, section 9.3; ODF 1.2), URI, launch, form and script actions (ISO 32000-1, section 12.6.4), also those
+in compressed objects. Work is bounded: what is left out is told.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from binascii import unhexlify
+from dataclasses import dataclass
+from html import unescape
+from struct import Struct
+
+MAX_DOCUMENT = 32 << 20  # bytes
+MAX_URLS = 10_000
+_MAX_KEYS = 20_000  # of a PDF file, or entries of a zip file
+_MAX_PART = 4 << 20  # bytes
+_CHUNK = 1 << 16  # bytes that are unpacked at once
+_MAX_STRING = 8_192  # bytes of a string in a PDF file
+_MAX_DICTIONARY = 2_048  # bytes of a dictionary before a stream
+
+_ZIP = b"PK\x03\x04"
+_PDF = b"%PDF-"
+_PDF_WITHIN = 1_024
+_LOCAL = Struct("<4x2xHH4x4xLLHH")  # of a local file header (APPNOTE.TXT, section 4.3.7)
+_STORED, _DEFLATED = 0, 8
+_ENCRYPTED = 1
+
+_XML_PART = re.compile(rb"\.(?:rels|xml|html?|svg)\Z", re.IGNORECASE)
+_TARGET = re.compile(r"\bTarget\s*+=\s*+(?:\"([^\"<]++)\"|'([^'<]++)')", re.ASCII)
+_RELATIONSHIP = re.compile(r"<(?:\w{1,20}+:)?Relationship\b([^>]{0,16384}+)", re.ASCII)
+_EXTERNAL = re.compile(r"\bTargetMode\s*+=\s*+[\"']External", re.IGNORECASE | re.ASCII)
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]{1,30}:|//|\\\\", re.IGNORECASE | re.ASCII)
+_XLINK = re.compile(r"\b(?:xlink:href|r:href|Address)\s*+=\s*+(?:\"([^\"<]++)\"|'([^'<]++)')", re.ASCII)
+_FIELD = re.compile(
+    r"\b(?:HYPERLINK|INCLUDE(?:PICTURE|TEXT)|LINK|DDE(?:AUTO)?|IMPORT)\b[^\"&<]{0,80}?"
+    r"(?:\"|&quot;)([^\"<&]{1,8192}+(?:&amp;[^\"<&]{0,8192}+){0,200})",
+    re.ASCII,
+)
+
+# Keys whose value leads somewhere (/URI, /Base, /F, /UF) or is a script (/JS); letters may be written as #55.
+_KEY = re.compile(
+    rb"/(?:(?:U|#55)(?:R|#52)(?:I|#49)|(?:U|#55)?(?:F|#46)|(?:B|#42)(?:a|#61)(?:s|#73)(?:e|#65)"
+    rb"|(?P<script>(?:J|#4[aA])(?:S|#53)))[\s\0]{0,64}+(?=\(|<(?!<))"
+)
+_LITERAL = re.compile(rb"\(((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+)\)?", re.DOTALL)
+_HEXADECIMAL = re.compile(rb"<([0-9a-fA-F\s]*+)>?")
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+_NAME_ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
+_STREAM = re.compile(rb"(?<!end)stream(?:\r?\n|\r)")
+_NOT_TEXT = re.compile(rb"/Subtype\s*/(?:Image|Type1C|CIDFontType0C|OpenType)|/Length1\b|/Type\s*/XRef")
+_FILTERS = re.compile(rb"/(FlateDecode|Fl|ASCII85Decode|A85|ASCIIHexDecode|AHx|LZWDecode|LZW|Crypt)\b")
+_PREDICTOR = re.compile(rb"/Predictor\s+(?:[2-9]|1\d)")
+
+
+@dataclass(slots=True)
+class Room:
+    """What may still be unpacked, of all documents of a mail: bytes, and parts of documents."""
+
+    size: int = 16 << 20
+    parts: int = 2_000
+
+
+class DocumentUrls:
+    """The URLs of one document, each once, in order: `links`, and in `texts` what may have URLs in it (file
+    names, scripts). `is_cut`: whether a limit left something out.
+    """
+
+    def __init__(self, content: bytes, room: Room) -> None:
+        self.links: dict[str, None] = {}
+        self.texts: list[str] = []
+        self.is_cut = False
+        self._content = content
+        self._room = room
+        self._keys = 0
+        if content.startswith(_ZIP):
+            self._read_zip()
+        else:
+            self._read_pdf()
+
+    def _add(self, url: str) -> None:
+        if len(self.links) < MAX_URLS:
+            self.links[url] = None
+        else:
+            self.is_cut = True
+
+    def _takes_part(self) -> bool:
+        """Whether one more part may be unpacked."""
+        self._room.parts -= 1
+        has_room = self._room.parts >= 0 and self._room.size > 0
+        self.is_cut |= not has_room
+        return has_room
+
+    def _inflated(self, source: bytes, start: int, window: int) -> bytes:
+        """The unpacked content of a part that begins at `start`; it says itself where it ends."""
+        if not self._takes_part():
+            return b""
+        limit = min(_MAX_PART, self._room.size)
+        unpacker = zlib.decompressobj(window)
+        out = bytearray()
+        try:
+            while start < len(source) and not unpacker.eof and len(out) < limit:
+                out += unpacker.decompress(source[start : start + _CHUNK], limit - len(out))
+                start += _CHUNK
+        except zlib.error:
+            self.is_cut = True
+        self.is_cut |= len(out) >= limit
+        self._room.size -= len(out)
+        return bytes(out)
+
+    # Zip files: from one local header to the next, so that what no directory names is read, too.
+
+    def _read_zip(self) -> None:
+        content = self._content
+        at = content.find(_ZIP)
+        for _ in range(_MAX_KEYS):
+            if at < 0 or at + 30 > len(content):
+                return
+            flags, method, packed, _, name_size, extra_size = _LOCAL.unpack_from(content, at)
+            name = content[at + 30 : at + 30 + name_size]
+            start = at + 30 + name_size + extra_size
+            if _XML_PART.search(name) is not None and not flags & _ENCRYPTED:
+                if method == _DEFLATED:
+                    self._read_xml(name, self._inflated(content, start, -zlib.MAX_WBITS))
+                elif method == _STORED:
+                    if not self._takes_part():
+                        break
+                    data = content[start : start + min(packed, _MAX_PART, max(self._room.size, 0))]
+                    self._room.size -= len(data)
+                    self.is_cut |= len(data) < packed
+                    self._read_xml(name, data)
+            at = content.find(_ZIP, at + 4)
+        self.is_cut = True
+
+    def _read_xml(self, name: bytes, data: bytes) -> None:
+        codec = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+        text = data.decode(codec, "replace")
+        if name[-5:].lower() == b".rels":
+            for attributes in _RELATIONSHIP.findall(text):
+                target = _TARGET.search(attributes)
+                url = unescape(target[1] or target[2]) if target is not None else ""
+                if url and (_EXTERNAL.search(attributes) is not None or "//" in url or "\\\\" in url):
+                    self._add(url)
+            return
+        found = [double or single for double, single in _XLINK.findall(text)]
+        for url in map(unescape, found + _FIELD.findall(text)):
+            if _ABSOLUTE.match(url) is not None:
+                self._add(url)
+
+    # PDF files: objects as they stand, then those in streams.
+
+    def _read_pdf(self) -> None:
+        content = self._content
+        self._read_objects(content)
+        before = 0
+        for match in _STREAM.finditer(content):
+            least = max(match.start() - _MAX_DICTIONARY, before)
+            before = match.end()
+            begin = max(content.rfind(b"obj", least, match.start()), least)
+            dictionary = content[begin : match.start()]
+            if b"#" in dictionary:
+                dictionary = _NAME_ESCAPE.sub(lambda code: bytes((int(code[1], 16),)), dictionary)
+            filters = _FILTERS.findall(dictionary)
+            if filters and _NOT_TEXT.search(dictionary) is None:
+                self._read_stream(match.end(), filters, dictionary)
+
+    def _read_stream(self, start: int, filters: list[bytes], dictionary: bytes) -> None:
+        data = self._content
+        for name in filters:
+            if name in (b"FlateDecode", b"Fl"):
+                data = self._inflated(data, start, zlib.MAX_WBITS)
+            elif name in (b"ASCII85Decode", b"A85", b"ASCIIHexDecode", b"AHx"):
+                data = self._of_ascii(data, start, is_85=b"85" in name)
+            else:
+                self.is_cut = True
+                return
+            start = 0
+        self.is_cut |= _PREDICTOR.search(dictionary) is not None
+        self._read_objects(data)
+
+    def _of_ascii(self, source: bytes, start: int, *, is_85: bool) -> bytes:
+        """A part that is written as text, decoded; empty if it is damaged."""
+        if not self._takes_part():
+            return b""
+        limit = start + min(_MAX_PART, self._room.size)
+        end = source.find(b">", start, limit)
+        text = source[start : end if end >= 0 else limit]
+        self._room.size -= len(text)
+        try:
+            if is_85:
+                return base64.a85decode(
+                    text.rstrip(b"~ \r\n").removeprefix(b"<~"), ignorechars=b" \t\n\r\f\v\0"
+                )
+            return unhexlify(b"".join(text.split()))
+        except ValueError:
+            return b""
+
+    def _read_objects(self, data: bytes) -> None:
+        for key in _KEY.finditer(data):
+            self._keys += 1
+            if self._keys > _MAX_KEYS:
+                self.is_cut = True
+                return
+            text = _string(data, key.end())
+            self.is_cut |= len(text) >= _MAX_STRING
+            if key["script"] is None and _ABSOLUTE.match(text) is not None:
+                self._add(text)
+            elif text:
+                self.texts.append(text)
+
+
+def _string(data: bytes, at: int) -> str:
+    """The string that begins at a place, in either form (ISO 32000-1, section 7.3.4)."""
+    end = at + _MAX_STRING
+    if data[at : at + 1] == b"(":
+        literal = _LITERAL.match(data, at, end)
+        value = literal[1] if literal is not None else b""
+        if b"\\" in value:
+            value = _ESCAPE.sub(_unescaped, value)
+    else:
+        digits = _HEXADECIMAL.match(data, at, end)
+        value = b"".join(digits[1].split()) if digits is not None else b""
+        value = bytes.fromhex((value + b"0" * (len(value) % 2)).decode("ascii"))
+    if value.startswith(b"\xfe\xff"):
+        return value[2:].decode("utf-16-be", "replace")
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    if match[1] is not None:
+        return bytes((int(match[1], 8) & 255,))
+    return _ESCAPED.get(match[2], match[2]) if match[2] is not None else b""
+
+
+def is_document(head: bytes) -> bool:
+    """Whether a file that begins with `head` is one that `DocumentUrls` reads."""
+    return head.startswith(_ZIP) or _PDF in head[:_PDF_WITHIN]
