@@ -78,7 +78,7 @@ def test_what_pandas_would_take_for_nothing(tmp_path: Path) -> None:
         "1.0",
         "(empty)x",
     ]
-    text = "".join(row(i, "header", None, command=word, length="-") for i, word in enumerate(words))
+    text = "".join(row(i, "request", None, command=word, length="-") for i, word in enumerate(words))
     assert [r[4] for r in columns(write(tmp_path / "x.log", head() + text))] == words
     encoded = ["null", "None", "NULL", "NaN+", "true", "1234"]
     text = "".join(
@@ -102,7 +102,7 @@ def test_zeeks_escapes(tmp_path: Path) -> None:
         "\\xe9": "\\xe9",
         "\\x09": "\t",
     }
-    text = "".join(row(i, "header", None, command=word, length="-") for i, word in enumerate(words))
+    text = "".join(row(i, "request", None, command=word, length="-") for i, word in enumerate(words))
     assert [r[4] for r in columns(write(tmp_path / "x.log", head() + text))] == list(words.values())
 
 
