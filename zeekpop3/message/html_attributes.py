@@ -69,13 +69,12 @@ def survey(block: list[Token]) -> tuple[bool, int]:
 
     Many attributes are not searched for that.
     """
-    found = [(tag, attributes) for _, _, tag, attributes, _ in block if attributes]
-    all_of_them = " ".join([attributes for _, attributes in found])
+    all_of_them = " ".join([token[3] for token in block if token[3]])
     if len(all_of_them) > AT_ONCE:
         return True, ANY
     all_of_them = all_of_them.lower()
-    others = " ".join([attributes for tag, attributes in found if tag not in _LEADING_TAGS]).lower()
-    loads = any(word in others for word in _WORDS_OF_ANY) and _has(others, _WORDS_OF_ANY, _ASSIGNED)
+    others = " ".join([token[3] for token in block if token[3] and token[2] not in _LEADING_TAGS]).lower()
+    loads = _has(others, _WORDS_OF_ANY, _ASSIGNED)
     if loads:
         return _has(all_of_them, _HIDING_WORDS, _HIDING), ANY
     loads = "url(" in all_of_them or _has(all_of_them, _WORDS_OF_ALL, _ASSIGNED) or "srcdoc" in all_of_them

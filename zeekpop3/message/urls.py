@@ -26,27 +26,24 @@ _URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
 # The same for ASCII text: a class of allowed characters is faster than one of forbidden characters.
 _ASCII_URL = re.compile(r"://[!#-;=?-~]{1,8192}")
 _REST = r"[^\s<>\"\x00-\x20\x7f\u3000]{0,8192}"
-# What mail programs link without "://", and a part of it without which a text has none of the kind.
-_OTHER_URLS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
-    # A host that says what it serves (Thunderbird, Outlook, Gmail).
-    (
-        re.compile(
-            rf"(?<![\w@./\\:=-])(?:www|ftp)\.(?=(?:[\w-]{{1,63}}+\.){{1,9}}[^\W\d_]){_REST}", re.IGNORECASE
-        ),
-        tuple(f"{a}{b}." for a, b in ("ww", "wW", "Ww", "WW", "tp", "tP", "Tp", "TP")),
-    ),
-    # A share of Windows (UNC; also over WebDAV: `\\host@SSL\share`).
-    (
-        re.compile(rf"(?<![\\\w:/])\\\\(?=[a-zA-Z0-9_.-]{{1,253}}+(?:@[a-zA-Z0-9@]{{1,20}}+)?\\){_REST}"),
-        ("\\\\",),
-    ),
-    # Programs of Windows and Office that a link starts.
-    (
-        re.compile(rf"(?<![\w-])(?:search-ms|ms-[a-z-]{{2,30}}+):(?=[\w%]){_REST}", re.IGNORECASE | re.ASCII),
-        ("ms-", "-ms:", "MS-", "-MS:", "Ms-", "-Ms:"),
-    ),
-    (re.compile(rf"(?<![\w.-])https?:\\{{1,9}}(?=[\w%\[]){_REST}", re.IGNORECASE | re.ASCII), (":\\",)),
+# What mail programs link without "://", by what it begins with in lower case.
+_HOST = re.compile(
+    rf"(?<![\w@./\\:=-])(?:www|ftp)\.(?=(?:[\w-]{{1,63}}+\.){{1,9}}[^\W\d_]){_REST}", re.IGNORECASE
 )
+_SHARE = re.compile(rf"(?<![\\\w:/])\\\\(?=[a-zA-Z0-9_.-]{{1,253}}+(?:@[a-zA-Z0-9@]{{1,20}}+)?\\){_REST}")
+_PROGRAM = re.compile(
+    rf"(?<![\w-])(?:search-ms|ms-[a-z-]{{2,30}}+):(?=[\w%]){_REST}", re.IGNORECASE | re.ASCII
+)
+_BACKSLASHES = re.compile(rf"(?<![\w.-])https?:\\{{1,9}}(?=[\w%\[]){_REST}", re.IGNORECASE | re.ASCII)
+_OTHER_URLS = {
+    "www.": _HOST,  # Thunderbird, Outlook, Gmail
+    "ftp.": _HOST,
+    "\\\\": _SHARE,  # of Windows (UNC; also over WebDAV: `\\host@SSL\share`)
+    "search-ms:": _PROGRAM,  # of Windows and Office
+    "ms-": _PROGRAM,
+    "http:\\": _BACKSLASHES,
+    "https:\\": _BACKSLASHES,
+}
 # Links that hand over another one: to Office, to the search of Windows, to a browser.
 _HANDLER = re.compile(r"ms-[a-z-]+|search(?:-ms)?|microsoft-edge|view-source|feed|webcals?", re.ASCII)
 _INNER = re.compile(r"(?:https?|ftp|file|smb)://|\\\\", re.IGNORECASE | re.ASCII)
@@ -149,9 +146,12 @@ def in_text(text: str, defects: Defects) -> list[str]:
     link of beside them (`www.…`, `ftp.…`, `\\\\host\\share`, `search-ms:…`).
     """
     spans = _with_scheme(text) if "://" in text else iter(())
-    others = [kind for kind, signs in _OTHER_URLS if any(sign in text for sign in signs)]
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        lowered = text  # of a few letters the small one is longer
+    others = [sign for sign in _OTHER_URLS if sign in lowered]
     if others:
-        spans = _merged(spans, merge(*(_spans(kind, text) for kind in others)))
+        spans = _merged(spans, merge(*(_spans(text, lowered, sign) for sign in others)))
     found: dict[str, None] = {}
     for start, end in spans:
         url = text[start:end]
@@ -182,9 +182,15 @@ def _with_scheme(text: str) -> Iterator[_Span]:
                 yield scheme.start(), end
 
 
-def _spans(kind: re.Pattern[str], text: str) -> Iterator[_Span]:
-    for match in kind.finditer(text):
-        yield match.span()
+def _spans(text: str, lowered: str, sign: str) -> Iterator[_Span]:
+    """Where URLs start and end that begin with `sign` in lower case."""
+    match_at = _OTHER_URLS[sign].match
+    at = lowered.find(sign)
+    while at >= 0:
+        match = match_at(text, at)
+        if match is not None:
+            yield match.span()
+        at = lowered.find(sign, at + len(sign))
 
 
 def _merged(spans: Iterator[_Span], others: Iterator[_Span]) -> Iterator[_Span]:
