@@ -32,7 +32,7 @@ from zeekpop3.message.parts import Part
 MAX_FOUND = 500
 _MAX_ENTITIES = 1_000
 _MAX_PARTS = 1_000  # of all readings
-_MAX_TRIED = 2_000  # also contents that are known already
+_MAX_TRIED = 1_000  # also contents that are known already
 _MAX_DEPTH = 2
 _TIMES_ITS_SIZE = 4
 _ROOM_AT_LEAST = 1 << 16

@@ -141,10 +141,15 @@ def _dotted(host: str) -> str:
     return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
 
 
+_SHORTEST_LINK = len("www.a")
+
+
 def in_text(text: str, defects: Defects) -> list[str]:
     """The URLs in a text, each once, in order: those with a scheme and `//`, and what mail programs make a
     link of beside them (`www.…`, `ftp.…`, `\\\\host\\share`, `search-ms:…`).
     """
+    if len(text) < _SHORTEST_LINK:
+        return []
     spans = _with_scheme(text) if "://" in text else iter(())
     lowered = text.lower()
     if len(lowered) != len(text):
