@@ -42,7 +42,7 @@ def test_nothing_is_removed_unasked(tables: Path) -> None:
     assert (done.returncode, "--yes" in done.stderr) == (2, True)
     dry = program("prune", tables, "--keep", "30d", "--dry-run")
     assert (dry.returncode, dry.stdout) == (0, done.stdout)
-    assert dry.stderr == f"2 days would be removed from {tables}; the newest day is 2024-06-24\n"
+    assert dry.stderr == f"2 days would be removed from {tables}; counted from 2024-06-24\n"
     assert days(tables) == before
 
 
@@ -53,3 +53,16 @@ def test_it_asks_on_a_terminal(tables: Path, answer: str, left: int) -> None:
     assert f"Remove 2 days from {tables}? [y/N]" in text
     assert len(days(tables)) == left
     assert code == (0 if left == 1 else 2)
+
+
+def test_a_wrong_clock_removes_nothing(tmp_path: Path) -> None:
+    """A day in the future, or one far from all others, is refused; --until names the day to count from."""
+    days_of = {"future": 400 * 365, "far": 200}
+    for name, later in days_of.items():
+        events = [transfer(uid=f"C{days}", ts=NOON + days * DAY) for days in (0, -40, later)]
+        out = str(write_box(tmp_path / name, events))
+        done = program("prune", out, "--keep", "30d", "--yes")
+        assert (done.returncode, done.stderr.count("\n"), "use --until DAY" in done.stderr) == (1, 1, True)
+        assert len(days(Path(out))) == 3
+        assert program("prune", out, "--keep", "30d", "--until", "2024-06-24", "--yes").returncode == 0
+        assert len(days(Path(out))) == 2

@@ -36,7 +36,11 @@ def test_reply_elsewhere(tmp_path: Path) -> None:
         "C2/1": (["b@other.example"], False),
         "C5/1": (["talk@lists.example"], True),
     }
-    assert mails(ask(tmp_path / "out", question="suspicious").dicts()) == ["C1/1", "C2/1"]
+    found = ask(tmp_path / "out", question="suspicious").dicts()
+    assert mails([row for row in found if any("replies" in reason for reason in row["reasons"])]) == [
+        "C1/1",
+        "C2/1",
+    ]
 
 
 def test_names_borrowed(tmp_path: Path) -> None:
@@ -165,8 +169,10 @@ def test_same_mail(tmp_path: Path) -> None:
 
 
 def test_unfetched(tmp_path: Path) -> None:
-    """Listed and never fetched, in this connection or a later one; a preview is not a fetch."""
+    """Listed and never fetched, in this connection or a later one; a preview is not a fetch. Without UIDL a
+    message of the same number and size is the same; what may be another one is counted, not listed."""
     listing = [Listed(number, 100, f"u{number}") for number in range(1, 5)]
+    fetches = {"user": "ben", "uidl": None, "raw": b"x" * 50}
     events = [
         session(uid="C1", listing=listing),
         transfer(uid="C1", msg_num=1, uidl="u1"),
@@ -175,15 +181,133 @@ def test_unfetched(tmp_path: Path) -> None:
         session(uid="C2", ts=NOON + DAY, listing=[Listed(1, 100, "u2"), Listed(2, 100, "u3")]),
         transfer(uid="C2", ts=NOON + DAY, msg_num=2, uidl="u3"),
         session(uid="C3", user="lisi", listing=[Listed(1, 7, None), Listed(2, 8, None)]),
-        transfer(uid="C3", user="lisi", msg_num=2, uidl=None),
+        transfer(uid="C3", user="lisi", msg_num=2, uidl=None, octets_declared=8),
         session(uid="C4", user="wangwu", listing=[Listed(1, 9, "u1")]),
+        # LIST in one connection, RETR in the next ones: fetched; renumbered; never fetched by its size.
+        session(
+            uid="C5", user="ben", listing=[Listed(1, 50, None), Listed(2, 60, None), Listed(3, 70, None)]
+        ),
+        transfer(uid="C6", msg_num=1, octets_declared=50, **fetches),
+        transfer(uid="C7", msg_num=1, octets_declared=60, **fetches),
+        # A fetch whose size nobody knows may be any message.
+        session(uid="C8", user="eve", listing=[Listed(1, 50, None)]),
+        transfer(uid="C9", user="eve", uidl=None, msg_num=None, octets_declared=None, complete=False),
     ]
     rows = answer(tmp_path, "unfetched", events)
-    assert sorted((row["user"], row["uidl"] or "", row["octets"], row["deleted"]) for row in rows) == [
+    listed = [row for row in rows if row["state"] == "unfetched"]
+    assert sorted((row["user"], row["uidl"] or "", row["octets"], row["deleted"]) for row in listed) == [
+        ("ben", "", 70, False),
         ("lisi", "", 7, False),
         ("wangwu", "u1", 9, False),
         ("zhangsan", "u2", 100, False),
         ("zhangsan", "u4", 100, True),
+    ]
+    doubtful = [(row["user"], row["messages"]) for row in rows if row["state"] == "cannot tell"]
+    assert doubtful == [("ben", 1), ("eve", 1)]
+
+
+def test_logins(tmp_path: Path) -> None:
+    """Refusals of each user and client, the first success after them; also users who never got in."""
+    attacker = at("10.0.0.66")
+    events = [
+        session(
+            uid="C1",
+            conn_id=attacker,
+            user=None,
+            auth_result="failure",
+            users_refused=["dave"],
+            logins_failed=3,
+        ),
+        session(
+            uid="C2", ts=NOON + HOUR, conn_id=attacker, user="dave", users_refused=["root"], logins_failed=2
+        ),
+        session(uid="C3", ts=NOON - HOUR, user="dave"),
+        session(uid="C4", user=None, auth_result=None, tls=True),
+    ]
+    rows = answer(tmp_path, "logins", events)
+    assert [
+        (
+            row["user"],
+            row["client"],
+            row["attempts"],
+            row["refused"],
+            row["success_after_refusal"] is not None,
+        )
+        for row in rows
+    ] == [
+        ("dave", "10.0.0.66", 4, 3, True),
+        ("root", "10.0.0.66", 2, 2, False),
+        ("dave", CLIENT, 1, 0, False),
+    ]
+
+
+def test_same_client(tmp_path: Path) -> None:
+    """A client that tries several users. Not: one user, or one that logs in twice."""
+    spray = {"user": None, "auth_result": "failure", "users_refused": ["a", "b"], "logins_failed": 2}
+    events = [session(uid="C1", conn_id=at(OTHER), **spray), session(uid="C2"), session(uid="C3")]
+    rows = answer(tmp_path, "same-client", events)
+    assert [(row["client"], row["refused_as"], row["refusals"]) for row in rows] == [(OTHER, ["a", "b"], 2)]
+
+
+def test_deleted(tmp_path: Path) -> None:
+    """Who deleted what, with the mail that the same connection fetched; final only with QUIT."""
+    events = [
+        session(uid="C1", listing=[Listed(2, 99, "u2"), Listed(3, 77, "u3")]),
+        transfer(uid="C1", raw=letter("a@a.example"), msg_num=2, uidl="u2"),
+        command(uid="C1", seq=5, command="DELE", argument="2"),
+        command(uid="C1", seq=6, ts=NOON + 1, command="DELE", argument="3"),
+        command(uid="C1", seq=7, command="DELE", argument="9", status="ERR"),
+        session(uid="C2", quit=False),
+        command(uid="C2", ts=NOON + 2, command="DELE", argument="1"),
+    ]
+    rows = answer(tmp_path, "deleted", events)
+    assert [(row["msg_num"], row["uidl"], row["octets"], row["final"], row["mail"]) for row in rows] == [
+        (1, None, None, False, None),
+        (3, "u3", 77, True, None),
+        (2, "u2", 99, True, "C1/1"),
+    ]
+
+
+def test_new_attachment_types(tmp_path: Path) -> None:
+    """A type that the tables have not had before the last seven days."""
+    old = (with_attachment("r.pdf"), {"ts": NOON - 30 * DAY})
+    rows = answer(
+        tmp_path, "new-attachment-types", fetched(old, with_attachment("s.pdf"), with_attachment("x.ps1"))
+    )
+    assert [(row["extension"], row["mail"]) for row in rows] == [("ps1", "C3/1")]
+
+
+def test_campaigns(tmp_path: Path) -> None:
+    """One wave: subject and sender with a number, a token in the link, nearly the same text. Not: several
+    mails to one user, a common link, a common short text."""
+
+    def to(user: str) -> dict[str, Any]:
+        return {"user": user}
+
+    text = "Dear {0}, your parcel is waiting at the depot.\r\nPlease confirm the address until Friday.\r\n"
+    events = fetched(
+        (
+            letter("a@wave.example", text="http://x.example/t/9f8e7d6c5b/a\r\n").replace(
+                b"s\r\n", b"Bill 17\r\n", 1
+            ),
+            to("u1"),
+        ),
+        (letter("a@wave.example", text="http://x.example/t/1a2b3c4d5e/a\r\n"), to("u2")),
+        (
+            letter("b@wave.example", text="http://y.example/\r\n").replace(b"s\r\n", b"Bill 18\r\n", 1),
+            to("u3"),
+        ),
+        (letter("c@one.example", text=text.format("anna")), to("anna")),
+        (letter("d@two.example", text=text.format("ben")), to("ben")),
+        (letter("e@e.example", text="thanks http://w3.example/\r\n"), to("u1")),
+        (letter("f@f.example", text="thanks http://w3.example/\r\n"), to("u2")),
+        (letter("g@g.example", text="daily\r\n"), to("u1")),
+        (letter("g@g.example", text="daily\r\n"), to("u1")),
+    )
+    rows = answer(tmp_path, "campaigns", events)
+    assert [(row["mails"], row["reached"], row["senders"]) for row in rows] == [
+        (3, ["u1", "u2", "u3"], 2),
+        (2, ["anna", "ben"], 2),
     ]
 
 
@@ -237,26 +361,6 @@ def test_clear_text_logins_include_refused_ones(tmp_path: Path) -> None:
         ("wangwu", "digest", 1),
     ]
     assert "digest (APOP, CRAM-MD5) can be attacked offline" in QUESTIONS["clear-text-logins"].description
-
-
-def test_suspicious(tmp_path: Path) -> None:
-    """Most reasons first, each mail once. Not: one extension, or two harmless ones."""
-    field = "Authentication-Results: mx.corp.example; spf=fail"
-    rows = answer(
-        tmp_path,
-        "suspicious",
-        fetched(
-            letter("a@a.example"),
-            letter("a@b.example", field, "Reply-To: x@y.example"),
-            with_attachment("invoice.pdf  .exe"),
-            with_attachment("archive.tar.gz"),
-            with_attachment("notes.v2.html"),
-        ),
-    )
-    assert [(row["mail"], row["reasons"]) for row in rows] == [
-        ("C2/1", ["failed SPF", "replies go to x@y.example"]),
-        ("C3/1", ["double extension: invoice.pdf  .exe"]),
-    ]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,15 @@ from typing import Annotated
 
 from typer import Option
 
-from zeekpop3.cli.options import Directory, SpanOptions, command, exclusive, local_path
+from zeekpop3.cli.options import (
+    Directory,
+    MailOptions,
+    OwnOption,
+    SpanOptions,
+    command,
+    exclusive,
+    local_path,
+)
 from zeekpop3.cli.output import say, write
 from zeekpop3.views.export import ExportFormat
 from zeekpop3.views.format import plural
@@ -55,3 +63,33 @@ def export(
         sys.stdout.flush()
         count += sum(not line.startswith("#") for line in lines)
     say(f"{plural(count, 'mail')} exported")
+
+
+@command(
+    "zeekpop3 share tables --out case --subject invoice --own corp.example",
+    "zeekpop3 share tables --out case --site evil.example --since 7d",
+)
+def share(
+    directory: Directory,
+    out: Annotated[Path, Option("--out", "-o", help="Folder for the shared tables.", callback=local_path)],
+    own: OwnOption = None,
+    raw: Annotated[
+        bool, Option("--raw", help="Keep messages and contents of attachments, as they are: with all names.")
+    ] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace existing tables.")] = False,
+    *,
+    select: MailOptions,
+) -> None:
+    """Write chosen mails for others: own people, hosts and sites are replaced, the attacker's stay.
+
+    Users, addresses and hosts at the own sites, their names, and the IP addresses of clients, servers and
+    private networks become pseudonyms, in each column and text. They are the same in each share of these
+    tables; the key stays in DIR. Pictures, contents and what a text says between the lines are not looked at:
+    read the result before you give it away.
+    """
+    from zeekpop3.views.share import share as write_share
+
+    count = write_share(
+        directory, out, select.mail_filters(directory), own=tuple(own or ()), raw=raw, overwrite=overwrite
+    )
+    say(f"{plural(count, 'mail')} -> {out}" if count else "No mails found.")

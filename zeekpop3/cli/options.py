@@ -6,6 +6,7 @@ A command takes a group of options, a dataclass, as one parameter; its fields be
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 import sys
 from collections.abc import Callable
@@ -114,6 +115,42 @@ def local_path(path: Path | None) -> Path | None:
 
 Directory = Annotated[Path, Argument(metavar="DIR", help="Folder with the tables.")]
 Logs = Annotated[list[str], Argument(metavar="LOG...", help="Event logs, folders with event logs, or globs.")]
+
+
+LogOption = Annotated[
+    list[str] | None,
+    Option(
+        metavar="NAME=PATH",
+        help="A Zeek log as a view: http=http.log. PATH: a file, an archive's folder, a glob. Repeatable.",
+    ),
+]
+OwnOption = Annotated[
+    list[str] | None,
+    Option(
+        metavar="SITE",
+        envvar="ZEEKPOP3_OWN",
+        help="An own site, such as example.org (default: a guess). Repeatable.",
+    ),
+]
+
+
+def ip_address(text: str) -> str:
+    """An IP address in its usual form. Raises typer.BadParameter."""
+    try:
+        return str(ipaddress.ip_address(text.strip().strip("[]")))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not an IP address") from None
+
+
+def named_logs(given: list[str] | None) -> dict[str, list[str]]:
+    """The paths of each NAME in options NAME=PATH. Raises typer.BadParameter."""
+    logs: dict[str, list[str]] = {}
+    for entry in given or []:
+        name, equals, path = entry.partition("=")
+        if not equals or not name or not path:
+            raise typer.BadParameter(f"--log {entry}: expected NAME=PATH, such as http=http.log")
+        logs.setdefault(name, []).append(path)
+    return logs
 
 
 @dataclass(slots=True)
@@ -234,6 +271,8 @@ class MailOptions(SpanOptions):
         """The filters for the tables in `directory`. Raises QueryError for an invalid time or hash."""
         from zeekpop3.views.api import mail_filters
 
+        if self.ip is not None:
+            self.ip = ip_address(self.ip)
         return mail_filters(directory, **self.given())
 
 

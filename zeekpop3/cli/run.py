@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +69,7 @@ def pcap(
                 problems(error)
                 continue
             if log is None:
-                say(f"zeekpop3: {capture}: no POP3 found")
+                say(f"zeekpop3: {capture}: no POP3 found. {_NO_POP3}")
             else:
                 logs.append(str(log))
         if logs:
@@ -92,7 +93,11 @@ def transcript(
     from zeekpop3.views.api import transcript as lines_of
 
     problems = Problems()
-    write(lines_of(logs, uid=uid, data=not no_data, on_error=problems))
+    lines = lines_of(logs, uid=uid, data=not no_data, on_error=problems)
+    first = next(lines, None)
+    write(lines if first is None else chain([first], lines))
+    if uid is not None and first is None:
+        raise LogError(logs[0], f"no connection {uid!r}; `zeekpop3 show` and conn.log have the uids")
     problems.finish()
 
 
@@ -102,6 +107,12 @@ def scripts() -> None:
     from zeekpop3.zeek.program import scripts_dir
 
     write([str(scripts_dir())])
+
+
+_NO_POP3 = (
+    "Likely causes: all of it is encrypted; it is not on port 110 (try --plain); "
+    "the capture has one direction only"
+)
 
 
 def _check_logs(logs: list[str]) -> None:

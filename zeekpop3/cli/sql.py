@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Option
 
-from zeekpop3.cli.options import Directory, FormatOptions, command, exclusive, local_path
+from zeekpop3.cli.options import (
+    Directory,
+    FormatOptions,
+    LogOption,
+    OwnOption,
+    command,
+    exclusive,
+    ip_address,
+    local_path,
+    named_logs,
+)
 from zeekpop3.cli.output import print_table, say, wrapped, write
 from zeekpop3.errors import QueryError
 from zeekpop3.views.format import plural, row_lines
@@ -71,17 +81,22 @@ def sql(
     ] = None,
     *,
     query: Annotated[
-        str | None, Option("--query", "-q", metavar="NAME", help="Run a ready query; --list shows them.")
+        str | None,
+        Option("--query", "-q", metavar="NAME", help="Run a ready query (--list shows them), or a FILE.sql."),
     ] = None,
     about: Annotated[
         str | None,
         Option(
             metavar="VALUE",
-            help="Everything about an address, user, site, IP address, hash, file name or message id.",
+            help="Everything about an address, user, site, IP address, hash, file name, message id, uid or "
+            "community id.",
         ),
     ] = None,
-    log: Annotated[
-        list[str] | None, Option(metavar="NAME=PATH", help="Add a Zeek log as a view, such as conn=conn.log.")
+    log: LogOption = None,
+    own: OwnOption = None,
+    rules: Annotated[
+        Path | None,
+        Option(metavar="DIR", help="Folder of further rules (NAME.sql) for the query suspicious."),
     ] = None,
     list_queries: Annotated[bool, Option("--list", help="List the ready queries.")] = False,
     shown: AnswerOptions,
@@ -92,7 +107,7 @@ def sql(
     "from", "to" and "references" must be written in double quotes. Functions: host_of(url),
     site_of(host), path_of(url), shape_of(text): the letters that a text looks like.
     """
-    from zeekpop3.views.questions import about_sql, question_sql
+    from zeekpop3.views.questions import about_sql
     from zeekpop3.views.sql import Database
 
     exclusive("SQL", statement is not None, "--query or --about", query is not None or about is not None)
@@ -101,20 +116,51 @@ def sql(
     if list_queries:
         write(_questions())
         return
-    logs = _named_logs(log or [])
+    asked = _Asked(named_logs(log), tuple(own or ()), rules)
     if query is not None:
-        statement = question_sql(query, logs)
+        statement = asked.sql(query)
     elif about is not None:
         statement = about_sql(about)
     if shown.limit is None and not (shown.json or shown.csv or shown.output):
         shown.limit = _LIMIT
-    with Database(directory, logs) as database:
+    with Database(directory, asked.logs) as database:
+        for line in database.logs_read:
+            say(line)
+        if query is not None:
+            asked.say_own(database, query)
         if statement is not None:
             _answer(database, statement, shown)
         elif sys.stdin.isatty() and shown.output is None:
-            _prompt(database, shown, logs)
+            _prompt(database, shown, asked)
         else:
             _run_stdin(database, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What ready queries need to know beside the tables."""
+
+    logs: dict[str, list[str]]
+    own: tuple[str, ...]
+    rules: Path | None
+
+    def sql(self, query: str) -> str:
+        """The SQL of a ready query, or of a file. Raises QueryError."""
+        from zeekpop3.views.questions import file_sql, question_sql
+
+        if query.endswith(".sql"):
+            return file_sql(query, own=self.own, rules=self.rules)
+        return question_sql(query, self.logs, own=self.own, rules=self.rules)
+
+    def say_own(self, database: Database, query: str) -> None:
+        """Say which own sites a query goes by, if it does and they are a guess."""
+        from zeekpop3.views.questions import QUESTIONS, filled
+
+        if self.own or query not in QUESTIONS or "{own}" not in QUESTIONS[query].sql:
+            return
+        sites = [site for (site,) in database.ask(filled("{own}")).rows]
+        guess = ", ".join(sites) if sites else "none found"
+        say(f"Own sites (a guess): {guess}. Use --own SITE or ZEEKPOP3_OWN to name them.")
 
 
 def _answer(database: Database, statement: str, shown: AnswerOptions) -> None:
@@ -147,14 +193,14 @@ def _run_stdin(database: Database, shown: AnswerOptions) -> None:
         _answer(database, statement, shown)
 
 
-def _prompt(database: Database, shown: AnswerOptions, logs: dict[str, str]) -> None:
+def _prompt(database: Database, shown: AnswerOptions, asked: _Asked) -> None:
     """Read and run statements until the end of input; errors are printed and do not end it."""
     _load_history(database.views())
     say("Enter SQL, ended by ;  (.help for help)")
     for text in _statements():
         try:
             if text.startswith("."):
-                _dot_command(database, text, shown, logs)
+                _dot_command(database, text, shown, asked)
             else:
                 for statement in database.split(text):
                     _answer(database, statement, shown)
@@ -172,13 +218,17 @@ def _statements() -> Iterator[str]:
             line = input(_CONTINUED if lines else _PROMPT)
         except EOFError:
             print()
+            if lines:
+                say("The last statement was not run: it did not end with ;")
             return
         except KeyboardInterrupt:
             print()
             lines = []
             continue
-        if not lines and line.strip() in (".quit", ".exit"):
+        if not lines and line.strip().rstrip(";") in (".quit", ".exit", "quit", "exit"):
             return
+        if not lines and line.strip() == "help":
+            line = ".help"
         if line.strip():
             lines.append(line)
         if lines and (lines[0].startswith(".") or line.rstrip().endswith(";")):
@@ -186,8 +236,8 @@ def _statements() -> Iterator[str]:
             lines = []
 
 
-def _dot_command(database: Database, text: str, shown: AnswerOptions, logs: dict[str, str]) -> None:
-    from zeekpop3.views.questions import about_sql, question_sql
+def _dot_command(database: Database, text: str, shown: AnswerOptions, asked: _Asked) -> None:
+    from zeekpop3.views.questions import about_sql
 
     name, _, argument = text.partition(" ")
     if name == ".tables":
@@ -195,7 +245,7 @@ def _dot_command(database: Database, text: str, shown: AnswerOptions, logs: dict
     elif name == ".queries":
         write(_questions())
     elif name == ".query":
-        _answer(database, question_sql(argument.strip(), logs), shown)
+        _answer(database, asked.sql(argument.strip()), shown)
     elif name == ".about":
         _answer(database, about_sql(argument), shown)
     elif name == ".vertical":
@@ -240,14 +290,45 @@ def _questions() -> Iterator[str]:
 
     for name, question in QUESTIONS.items():
         text = question.description + (f" {question.options}" if question.options else "")
-        yield from wrapped(f"{name:<18}{text}", 18)
+        yield from wrapped(f"{name:<21}{text}", 21)
 
 
-def _named_logs(given: list[str]) -> dict[str, str]:
-    logs: dict[str, str] = {}
-    for entry in given:
-        name, equals, path = entry.partition("=")
-        if not equals or not name or not path:
-            raise BadParameter(f"--log {entry}: expected NAME=PATH")
-        logs[name] = path
-    return logs
+@command(
+    "zeekpop3 timeline tables --user dave --log http=logs/ --log dns=logs/",
+    "zeekpop3 timeline tables CHhAvVGS1DHFjwGM9/1 --json",
+)
+def timeline(
+    directory: Directory,
+    mail: Annotated[
+        str | None,
+        Argument(metavar="[UID/DEPTH]", help="A mail: who fetched a copy, opened a link, deleted it."),
+    ] = None,
+    *,
+    user: Annotated[str | None, Option(help="A mailbox user (exact, case-insensitive).")] = None,
+    ip: Annotated[str | None, Option(metavar="ADDRESS", help="A client's IP address.")] = None,
+    log: LogOption = None,
+    own: OwnOption = None,
+    output: FormatOptions,
+) -> None:
+    """Show what a user, a client or a mail did, in order.
+
+    Logins and refusals, mails with what is suspicious about them, deletions and hits; with --log http=…,
+    ssl=… or dns=… also the links that were opened.
+    """
+    from zeekpop3.views.timeline import lines
+    from zeekpop3.views.timeline import timeline as events
+
+    if sum(value is not None for value in (mail, user, ip)) != 1:
+        raise BadParameter("give one of UID/DEPTH, --user NAME, --ip ADDRESS")
+    address = None if ip is None else ip_address(ip)
+    result, read = events(
+        directory, user=user, client=address, mail=mail, logs=named_logs(log), own=tuple(own or ())
+    )
+    for line in read:
+        say(line)
+    if output.json or output.csv:
+        write(row_lines(result.columns, result.rows, csv=output.csv))
+    elif result.rows:
+        write(lines(result))
+    else:
+        say("Nothing found; is it the exact name of a user, or the address of a client? `show` lists both.")

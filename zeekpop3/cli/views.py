@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +30,10 @@ _LIST_LIMIT = 100
 @command("zeekpop3 show tables --since 7d --from example.org", "zeekpop3 show tables CHhAvVGS1DHFjwGM9/1")
 def show(
     directory: Directory,
-    mail: Annotated[str | None, Argument(metavar="[UID/DEPTH]", help="Show this mail in full.")] = None,
+    mail: Annotated[
+        str | None,
+        Argument(metavar="[MAIL]", help="Show this mail in full: UID/DEPTH, a Message-ID or a SHA-256."),
+    ] = None,
     *,
     select: MailOptions,
     output: FormatOptions,
@@ -54,6 +58,7 @@ def _show_one(directory: Path, key: str, *, json: bool) -> None:
     from rich.padding import Padding
 
     from zeekpop3.views import format, show
+    from zeekpop3.views.sql import suspicious_mails
 
     found = show.find_mail(directory, key)
     if json:
@@ -61,7 +66,11 @@ def _show_one(directory: Path, key: str, *, json: bool) -> None:
         write([format.json_line(found)])
         return
     page = console()
-    for line in show.mail_page(found, show.find_links(directory, found)):
+    suspicious = suspicious_mails(directory).get((found["uid"], found["trans_depth"]))
+    reasons = [] if suspicious is None else suspicious["reasons"]
+    for line in show.mail_page(
+        found, show.find_links(directory, found), show.find_parts(directory, found), reasons
+    ):
         text = line[2:] if line.plain.startswith("  ") else line
         # All lines into which a line is folded are indented: the first column is ours.
         page.print(Padding(text, (0, 0, 0, len(line) - len(text)), expand=False))
@@ -187,26 +196,33 @@ def prune(
     keep: Annotated[
         str, Option(metavar="TIME", help="How long to keep, counted from the newest day: 30d, 12w, 2y.")
     ],
+    until: Annotated[
+        dt.datetime | None,
+        Option(metavar="DAY", formats=["%Y-%m-%d"], help="Count from this day, not from the newest one."),
+    ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Only print what would be removed.")] = False,
     yes: Annotated[bool, Option("--yes", "-y", help="Remove without asking.")] = False,
 ) -> None:
     """Remove old days from all tables. The newest day in the tables counts, not today's date.
 
+    If that day is in the future, or far from all others, a clock may have been wrong: then name a day with
+    --until.
     On a terminal it asks first; elsewhere --yes is required.
     """
-    from zeekpop3.store.prune import newest_day
+    from zeekpop3.views.api import last_day
     from zeekpop3.views.api import prune as remove
     from zeekpop3.views.format import plural
 
-    old = remove(directory, keep, dry_run=True)
+    day = last_day(directory) if until is None else until.date()
+    old = remove(directory, keep, until=day, dry_run=True)
     write(str(folder) for folder in old)
     days = plural(len({folder.name for folder in old}), "day")
     if dry_run or not old:
-        say(f"{days} would be removed from {directory}; the newest day is {newest_day(directory)}")
+        say(f"{days} would be removed from {directory}; counted from {day}")
         return
     if not yes and not _confirmed(f"Remove {days} from {directory}?"):
         raise Exit(2)
-    remove(directory, keep)
+    remove(directory, keep, until=day)
     say(f"{days} removed from {directory}")
 
 

@@ -63,8 +63,7 @@ class Keys:
 
 def keys_of_dns_log(path: str | Path) -> Iterator[DkimKey]:
     """The keys in a dns.log, a glob of them, or a folder of logs. Raises LogError if it cannot be read."""
-    where = Path(path) / "dns*.log*" if Path(path).is_dir() else path
-    table = read_zeek_log(where, containing=_LABEL.encode())
+    table = read_zeek_log(path, containing=_LABEL.encode(), stream="dns")
     if not table.num_columns:
         return  # JSON lines without a key
     if not {"ts", "query", "answers"} <= set(table.column_names):

@@ -34,7 +34,11 @@ def find_logs(sources: str | Path | Iterable[str | Path]) -> list[Path]:
     for source in each_path(sources):
         paths = list(_paths(Path(source)))
         if not paths:
-            raise LogError(source, f"no event log in this folder ({LOG_PATH}*.log or .log.gz)")
+            raise LogError(
+                source,
+                f"no event log in this folder ({LOG_PATH}*.log or .log.gz); Zeek writes it with our script: "
+                'zeek … "$(zeekpop3 scripts)/exact.zeek"',
+            )
         for path in paths:
             try:
                 status = path.stat()

@@ -36,6 +36,9 @@ COLUMNS: dict[str, str] = {
 
 HEAD_BYTES = 1 << 16
 _TYPES_FOLLOW = re.compile(rb"^#fields\t.*\n#types\t", re.MULTILINE)
+_MAIL = re.compile(
+    rb"From |(?:Return-Path|Received|From|Date|Delivered-To|Message-ID|Subject):", re.IGNORECASE
+)
 _PCAP_MAGICS = (
     b"\xd4\xc3\xb2\xa1",
     b"\xa1\xb2\xc3\xd4",
@@ -223,4 +226,6 @@ def _what_else(head: bytes) -> str:
         return "packet capture, not a log; use `zeekpop3 pcap`"
     if b"\0" in head:
         return "not a Zeek log: binary data"
+    if _MAIL.match(start):
+        return "a mail or a mailbox, not an event log"
     return "not a Zeek log: no Zeek header"

@@ -122,5 +122,6 @@ def instant(value: Time, now: dt.datetime | None = None) -> dt.datetime:
         return instant(dt.datetime.fromisoformat(text))
     except (ValueError, OverflowError, AttributeError) as error:
         raise QueryError(
-            f"invalid time {value!r}: expected an ISO 8601 date such as 2024-06-24T12:00, or 12h, 7d"
+            f"invalid time {value!r}: expected a date such as 2024-06-24 or 2024-06-24T12:00 (UTC), "
+            "or a time ago: 12h, 7d"
         ) from error

@@ -13,22 +13,40 @@ from zeekpop3.store.locks import exclusive
 from zeekpop3.store.parquet import fill_empty
 from zeekpop3.tables.schema import TABLES
 
-_KEEP = re.compile(r"(\d{1,6})\s*(d|w|y)?")
+_KEEP = re.compile(r"(\d{1,6})\s*(d|w|y)")
 _DAYS = {"d": 1, "w": 7, "y": 365}
 _GONE = ".pruned-"
+#: A newest day further from all others than this is more likely a wrong clock than a silent sensor.
+_FAR = dt.timedelta(days=180)
 
 
 def keep_days(text: str) -> int:
-    """How many days "30d", "12w", "2y" or "30" are. Raises QueryError."""
+    """How many days "30d", "12w" or "2y" are. Raises QueryError."""
     found = _KEEP.fullmatch(text.strip())
     if not found:
-        raise QueryError(f"invalid retention {text!r}: expected 30d, 12w or 2y")
-    return int(found[1]) * _DAYS[found[2] or "d"]
+        raise QueryError(f"invalid retention {text!r}: expected a number and a unit: 30d, 12w or 2y")
+    return int(found[1]) * _DAYS[found[2]]
 
 
-def newest_day(path: str | Path) -> dt.date | None:
-    """The newest day of any table; None if there are no days."""
-    return max((day for day, _ in _days(Path(path))), default=None)
+def last_day(path: str | Path, today: dt.date) -> dt.date | None:
+    """The newest day of any table, from which a retention counts; None if there are no days.
+
+    One wrong clock must not remove all that is real: raises QueryError if that day is after tomorrow, or more
+    than 180 days after all others.
+    """
+    days = sorted({day for day, _ in _days(Path(path))})
+    if not days:
+        return None
+    if days[-1] > today + dt.timedelta(days=1):
+        doubt = "is in the future"
+    elif len(days) > 1 and days[-1] - days[-2] > _FAR:
+        doubt = f"is {(days[-1] - days[-2]).days} days after all others (the one before is {days[-2]})"
+    else:
+        return days[-1]
+    raise QueryError(
+        f"{path}: the newest day, {days[-1]}, {doubt}; a clock may have been wrong. Nothing was removed; "
+        "use --until DAY to count from another day"
+    )
 
 
 def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = False) -> list[Path]:

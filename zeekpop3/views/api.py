@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from zeekpop3.views.eml import ExportSummary
     from zeekpop3.views.report.mails import Listing
 
-Logs = Mapping[str, str | Path]
-"""Zeek's other logs by the name of their view: {"http": "http.log"}; files, folders or globs."""
+Logs = Mapping[str, str | Path | Iterable[str | Path]]
+"""Zeek's other logs by the name of their stream: {"http": "logs/"}; files, folders of an archive, globs."""
 
 
 class Span(TypedDict, total=False):
@@ -97,12 +97,45 @@ def sql(
 
 
 def query(
-    tables: str | Path, name: str, *, logs: Logs | None = None, limit: int | None = None
+    tables: str | Path,
+    name: str,
+    *,
+    logs: Logs | None = None,
+    own: str | Iterable[str] = (),
+    rules: str | Path | None = None,
+    limit: int | None = None,
 ) -> pd.DataFrame:
-    """The answer to a ready query, such as "suspicious"; `queries` names all. Raises QueryError, LogError."""
+    """The answer to a ready query, such as "suspicious"; `queries` names all.
+
+    `own`: the own sites (default: a guess); `rules`: a folder of further rules for "suspicious". Raises
+    QueryError, LogError.
+    """
     from zeekpop3.views.questions import question_sql
 
-    return sql(tables, question_sql(name, logs or {}), logs=logs, limit=limit)
+    sites = [own] if isinstance(own, str) else list(own)
+    return sql(tables, question_sql(name, logs or {}, own=sites, rules=rules), logs=logs, limit=limit)
+
+
+def timeline(
+    tables: str | Path,
+    *,
+    user: str | None = None,
+    client: str | None = None,
+    mail: str | None = None,
+    logs: Logs | None = None,
+    own: str | Iterable[str] = (),
+) -> pd.DataFrame:
+    """What a user, a client's address, or a mail (UID/DEPTH) and its copies did, in order.
+
+    Raises QueryError, LogError.
+    """
+    import pandas as pd
+
+    from zeekpop3.views.timeline import timeline
+
+    sites = [own] if isinstance(own, str) else list(own)
+    found, _ = timeline(tables, user=user, client=client, mail=mail, logs=logs, own=sites)
+    return pd.DataFrame(found.rows, columns=found.columns)
 
 
 def queries() -> dict[str, str]:
@@ -238,18 +271,48 @@ def report(
     return write_report(tables, out, filters=filters, limit=limit, body=body, max_bytes=max_bytes, now=now)
 
 
-def prune(tables: str | Path, keep: str | int, *, dry_run: bool = False) -> list[Path]:
-    """Remove the days that are older than `keep` ("90d", "12w", "2y", or days) before the newest day; returns
-    their folders.
+def prune(
+    tables: str | Path, keep: str, *, until: dt.date | None = None, dry_run: bool = False
+) -> list[Path]:
+    """Remove the days that are older than `keep` ("90d", "12w", "2y") before `until`; returns their folders.
 
-    Raises QueryError, OutputError.
+    `until`: default the newest day, if no clock can have been wrong (`last_day`). Raises QueryError,
+    OutputError.
     """
-    from zeekpop3.store.prune import keep_days, newest_day
+    from zeekpop3.store.prune import keep_days
     from zeekpop3.store.prune import prune as remove
 
-    newest = newest_day(tables) or dt.date.min
-    now = dt.datetime.combine(newest, dt.time(), dt.UTC)
-    return remove(tables, keep_days(str(keep)), now, dry_run=dry_run)
+    days = keep_days(keep)
+    counted_from = until or last_day(tables) or dt.date.min
+    return remove(tables, days, dt.datetime.combine(counted_from, dt.time(), dt.UTC), dry_run=dry_run)
+
+
+def last_day(tables: str | Path) -> dt.date | None:
+    """The newest day of the tables. Raises QueryError if it is in the future, or far from all others."""
+    from zeekpop3.store.prune import last_day
+
+    return last_day(tables, dt.datetime.now(dt.UTC).date())
+
+
+def share(
+    tables: str | Path,
+    out: str | Path,
+    *,
+    own: str | Iterable[str] = (),
+    raw: bool = False,
+    overwrite: bool = False,
+    **filters: Unpack[MailFilters],
+) -> int:
+    """Write mails for others into the folder `out`, with own people, hosts and sites replaced; returns their
+    number.
+
+    `own`: the own sites (default: a guess); `raw`: keep messages and contents as they are. Raises QueryError,
+    OutputError.
+    """
+    from zeekpop3.views.share import share
+
+    sites = [own] if isinstance(own, str) else list(own)
+    return share(tables, out, mail_filters(tables, **filters), own=sites, raw=raw, overwrite=overwrite)
 
 
 def transcript(

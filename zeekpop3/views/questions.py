@@ -7,7 +7,16 @@
 
 After a log stand the columns that the query uses: text, `name[]` a list of texts, `name time` a time. A
 column that the log lacks is null; a log that may be left out is empty. `{name}` in a query stands for another
-one.
+one, `{own}` for the own sites.
+
+The rules of `suspicious` are `queries/rules/NAME.sql`, and those of a site's own folder:
+
+    -- One sentence.
+    -- weight 50                     what the rule adds to the score of a mail
+    -- weight 5 beside others        the same, but only in mails for which another rule holds
+
+A rule yields `mail` (UID/DEPTH), `reason` and `detail`. Beside the tables it can read own, dangerous,
+look_alikes, names_borrowed, verdicts_failed and reply_elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 from zeekpop3.detect import observables
@@ -28,14 +38,19 @@ EXPOSED = {
 """What a login mechanism shows to whoever reads the connection; other mechanisms show at most the name."""
 
 _ORDER = (
-    "suspicious", "reply-elsewhere", "names-borrowed", "look-alikes", "verdicts-failed", "senders-new",
-    "clicks", "downloads", "same-mail", "attachment-hashes", "unfetched", "second-client", "starttls",
-    "clear-text-logins", "conn", "smtp", "top-senders", "incomplete",
+    "suspicious", "campaigns", "reply-elsewhere", "names-borrowed", "look-alikes", "verdicts-failed",
+    "senders-new", "new-attachment-types", "clicks", "downloads", "same-mail", "attachment-hashes",
+    "logins", "second-client", "same-client", "unfetched", "deleted", "starttls", "clear-text-logins",
+    "conn", "smtp", "top-senders", "incomplete",
 )  # fmt: skip
 _USES = re.compile(r"-- (log|either|also) (\w+): (.*)")
 _INCLUDED = re.compile(r"\{([a-z-]+)\}")
+_WEIGHT = re.compile(r"-- weight (\d{1,4})( beside others)?\s*$", re.MULTILINE)
 _COLUMN = re.compile(r"(\w+)(\[\]| time)?(?:, |$)")
 _TYPES = {"": "varchar", "[]": "varchar[]", " time": "timestamptz"}
+
+
+_QUERIES = resources.files(__package__).joinpath("queries")
 
 
 class Question(NamedTuple):
@@ -62,7 +77,13 @@ def _text(name: str) -> str:
         return " ".join(f"when '{mechanism}' then '{what}'" for mechanism, what in EXPOSED.items())
     if name == "observables":
         return observables.query()
-    text = resources.files(__package__).joinpath("queries", f"{name}.sql").read_text("utf-8")
+    if name in ("own", "rules", "mails", "sessions", "deletions"):
+        return f"{{{name}}}"  # put in when the query is asked
+    text = _QUERIES.joinpath(f"{name}.sql").read_text("utf-8")
+    return _including(text)
+
+
+def _including(text: str) -> str:
     return _INCLUDED.sub(lambda match: _text(match[1]), text)
 
 
@@ -79,10 +100,88 @@ INCOMPLETE = _text("reasons-incomplete")
 last mail; what is missing from an earlier one was lost in the capture."""
 
 
-def question_sql(name: str, logs: Collection[str] = ()) -> str:
+def file_sql(path: str | Path, *, own: Collection[str] = (), rules: str | Path | None = None) -> str:
+    """The SQL of a site's own query, which may use `{own}` and, as our queries, other ones by name.
+
+    Raises QueryError if the file cannot be read, or includes what does not exist.
+    """
+    try:
+        return filled(_including(Path(path).read_text("utf-8")), own, rules)
+    except (OSError, UnicodeDecodeError) as error:
+        raise QueryError(f"{path}: cannot read the query: {error}") from error
+
+
+class Rule(NamedTuple):
+    """A rule of `suspicious`; `alone`: it is a reason even if no other rule holds."""
+
+    name: str
+    description: str
+    sql: str
+    weight: int
+    alone: bool
+
+
+def rules(folder: str | Path | None = None) -> list[Rule]:
+    """The rules of the package, and those of a folder, `NAME.sql`; one of the same name replaces ours.
+
+    Raises QueryError for a folder without rules, or a rule without a weight.
+    """
+    texts = {path.name: path.read_text("utf-8") for path in _QUERIES.joinpath("rules").iterdir()}
+    if folder is not None:
+        try:
+            given = {path.name: path.read_text("utf-8") for path in sorted(Path(folder).glob("*.sql"))}
+        except (OSError, UnicodeDecodeError) as error:
+            raise QueryError(f"{folder}: cannot read the rules: {error}") from error
+        if not given:
+            raise QueryError(f"{folder}: no rules in this folder (NAME.sql expected)")
+        texts |= given
+    return [_rule(name.removesuffix(".sql"), text) for name, text in sorted(texts.items())]
+
+
+def _rule(name: str, text: str) -> Rule:
+    weight = _WEIGHT.search(text)
+    if weight is None or not text.startswith("-- "):
+        raise QueryError(f"rule {name}: expected '-- A sentence.' and '-- weight NUMBER' in its first lines")
+    return Rule(name, text.partition("\n")[0].removeprefix("-- "), text, int(weight[1]), weight[2] is None)
+
+
+def _rules_sql(folder: str | Path | None) -> str:
+    """All rules in one statement: mail, rule, weight, alone, reason, detail."""
+    return "\nunion all\n".join(
+        f"select mail::varchar as mail, {literal(rule.name)} as rule, {rule.weight} as weight,\n"
+        f"{rule.alone} as alone, reason::varchar as reason, detail::varchar as detail\n"
+        f"from (\n{rule.sql.rstrip().rstrip(';')}\n)"
+        for rule in rules(folder)
+    )
+
+
+def _own_sql(own: Collection[str]) -> str:
+    """The own sites: those given, else a guess."""
+    if not own:
+        return _QUERIES.joinpath("own.sql").read_text("utf-8")
+    return f"select unnest([{', '.join(literal(site.strip().lower()) for site in own)}]) as site"
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def filled(sql: str, own: Collection[str] = (), folder: str | Path | None = None) -> str:
+    """A query with the own sites and the rules put in. Raises QueryError for a rule that cannot be used."""
+    if "{rules}" in sql:
+        sql = sql.replace("{rules}", _rules_sql(folder))
+    return sql.replace("{own}", _own_sql(own))
+
+
+def question_sql(
+    name: str, logs: Collection[str] = (), *, own: Collection[str] = (), rules: str | Path | None = None
+) -> str:
     """The SQL of a ready query, with an empty view for each log that it can do without.
 
-    Raises QueryError for an unknown name, or if a log that it needs is not one of `logs`.
+    `own` are the own sites (default: a guess), `rules` is a folder of further rules for `suspicious`. Raises
+    QueryError for an unknown name, a rule that cannot be used, or if a log that the query needs is not one of
+    `logs`.
     """
     if name not in QUESTIONS:
         raise QueryError(f"unknown query {name!r}; available: {', '.join(QUESTIONS)}")
@@ -90,12 +189,28 @@ def question_sql(name: str, logs: Collection[str] = ()) -> str:
     either = not question.either or any(log in logs for log in question.either)
     if not either or any(log not in logs for log in question.required):
         raise QueryError(f"query {name} needs {question.options}")
+    return filled(_with_logs(question.sql, logs), own, rules)
+
+
+def _with_logs(sql: str, logs: Collection[str]) -> str:
+    """A query, with an empty view for each log that it uses and that is not given."""
     views = ""
-    for _, log, _ in _USES.findall(question.sql):
+    for log in dict.fromkeys(log for _, log, _ in _USES.findall(sql)):
         if log not in logs:
             nulls = ", ".join(f"null::{kind} as {column}" for column, kind in log_columns(log).items())
             views += f"{log} as (select {nulls} where false), "
-    return question.sql.replace("\nwith ", f"\nwith {views}", 1)
+    return sql.replace("\nwith ", f"\nwith {views}", 1)
+
+
+def timeline_sql(
+    mails: str, sessions: str, deletions: str, logs: Collection[str] = (), own: Collection[str] = ()
+) -> str:
+    """The SQL of a timeline of the mails, sessions and deletions that meet these conditions."""
+    sql = _with_logs(_text("timeline"), logs)
+    conditions = {"{mails}": mails, "{sessions}": sessions, "{deletions}": deletions}
+    for name, condition in conditions.items():
+        sql = sql.replace(name, condition)
+    return filled(sql, own)
 
 
 def about_sql(value: str) -> str:
@@ -103,8 +218,7 @@ def about_sql(value: str) -> str:
     value = value.strip(" <>").lower()
     if not value:
         raise QueryError("--about: empty value")
-    literal = "'" + value.replace("'", "''") + "'"
-    return _text("about").replace("$value", literal)
+    return _text("about").replace("$value", literal(value))
 
 
 def log_columns(log: str) -> dict[str, str]:

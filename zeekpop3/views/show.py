@@ -5,13 +5,16 @@ Nothing here prints: tables and lines are returned. All text from a mail passes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import QueryError
+from zeekpop3.store.duck import connect
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
 from zeekpop3.views.format import human_size, iso, plural, stamp
+from zeekpop3.views.questions import literal
 from zeekpop3.views.text import cells, shorten, visible, visible_field, visible_lines
 
 if TYPE_CHECKING:
@@ -36,7 +39,24 @@ LIST_COLUMNS = (
     "ts", "uid", "trans_depth", "user", "from", "from_address", "subject", "size", "attachments", "command",
     "complete",
 )  # fmt: skip
-_MAX_BODY_LINES, _MAX_LINKS = 5000, 200
+_MAX_BODY_LINES, _MAX_LINKS, _MAX_PARTS = 5000, 200, 100
+_PART_COLUMNS: dict[str, list[str] | None] = {
+    "attachments": [
+        "part",
+        "filename",
+        "content_type",
+        "mime_type",
+        "size",
+        "sha256",
+        "reading",
+        "other_names",
+        "inside",
+    ],
+    "members": ["part", "path", "size", "mime_type", "sha256", "encrypted"],
+    "enclosed": ["part", "headers", "text", "html_text", "html", "defects"],
+    "hits": ["indicator", "type", "field", "value"],
+}
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VERDICTS = ("spf", "dkim", "dmarc", "arc")
 #: The shortest beginning of a uid that may stand for the whole uid.
 _MIN_UID_PREFIX = 4
@@ -55,8 +75,11 @@ def read_mails(
 def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
     """The mail with the key `UID/DEPTH`; `UID` or its beginning is enough if one mail has it.
 
-    Raises QueryError if no mail, or more than one mail, has the key.
+    `key` may also be the mail's Message-ID or SHA-256. Raises QueryError if no mail, or more than one mail,
+    has the key.
     """
+    if "@" in key or _SHA256.fullmatch(key):
+        key = _by_content(path, key)
     uid, slash, depth = key.rpartition("/")
     if not slash:
         uid, depth = key, ""
@@ -73,15 +96,40 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
     if len(uids) > 1:
         raise QueryError(f"{key!r} matches several connections: {', '.join(map(repr, uids[:5]))}")
     if len(depths) > 1:
-        listed = ", ".join(map(str, depths[:20]))
+        listed = ", ".join(map(str, depths[:20])) + (", …" * (len(depths) > 20))
         raise QueryError(f"{key!r} has {plural(len(depths), 'mail')}: add the depth, {uid}/DEPTH ({listed})")
     return read_mails(path, columns, Filters(uid=uids[0], trans_depth=depths[0]), 1)[0]
+
+
+def _by_content(path: str | Path, key: str) -> str:
+    """`UID/DEPTH` of the one mail with this Message-ID or SHA-256. Raises QueryError."""
+    wanted = literal(key.strip(" <>").lower())
+    statement = (
+        "select uid || '/' || trans_depth, coalesce(user, id_orig_h, '') from emails e "
+        f"where lower(trim(msg_id, '<> ')) = {wanted} or sha256 = {wanted} order by ts"
+    ).replace(" user,", ' "user",')
+    with connect(path) as connection:
+        found = connection.execute(statement).fetchall()
+    if not found:
+        raise QueryError(f"{path}: no mail {key!r}")
+    if len(found) > 1:
+        listed = ", ".join(f"{mail} ({user})" for mail, user in found[:10]) + ", …" * (len(found) > 10)
+        raise QueryError(f"{key!r} is {len(found)} mails: {listed}")
+    return str(found[0][0])
+
+
+def find_parts(path: str | Path, mail: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What other tables hold of a mail: attachments, members, enclosed, hits. Raises QueryError."""
+    wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
+    return {
+        name: read_table(path, name, columns, wanted).to_pylist() for name, columns in _PART_COLUMNS.items()
+    }
 
 
 def find_links(path: str | Path, mail: dict[str, Any]) -> list[dict[str, Any]]:
     """The links of a mail, not those of messages inside it. Raises QueryError."""
     wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
-    links = read_table(path, "links", ["part", "url", "text"], wanted).to_pylist()
+    links = read_table(path, "links", ["part", "url", "target", "text", "origin"], wanted).to_pylist()
     return [link for link in links if not link["part"]]
 
 
@@ -142,10 +190,17 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     return table
 
 
-def mail_page(mail: dict[str, Any], links: Sequence[dict[str, Any]] = ()) -> Iterator[Text]:
-    """One mail in full, a line at a time: facts of the capture, header, text, links, attachments.
+def mail_page(
+    mail: dict[str, Any],
+    links: Sequence[dict[str, Any]] = (),
+    parts: dict[str, list[dict[str, Any]]] | None = None,
+    reasons: Sequence[str] = (),
+) -> Iterator[Text]:
+    """One mail in full, a line at a time: facts of the capture, header, text, links, attachments, and the
+    messages inside.
 
-    Only our own words start in the first column; everything from the mail is indented.
+    `parts` is the answer of `find_parts`, `reasons` are why the mail is suspicious. Only our own words start
+    in the first column; everything from the mail is indented.
     """
     from rich.text import Text
 
@@ -158,34 +213,78 @@ def mail_page(mail: dict[str, Any], links: Sequence[dict[str, Any]] = ()) -> Ite
     yield heading(f"Mail {_key(mail)}")
     for name, value in _facts(mail):
         yield line(f"{name:<9} {value}")
-    if mail["headers"]:
-        yield heading("Header")
-        for field in mail["headers"]:
-            yield line(f"{visible(field['name'])}: {visible_field(field['value'])}")
-    bodies = (("text", "Text"), ("html_text", "Text of the HTML"), ("html", "HTML source"))
-    found = ((mail[name], title) for name, title in bodies if (mail[name] or "").strip())
-    body, title = next(found, ("", "No text"))
-    yield heading(title)
-    lines = visible_lines(body) if body else []
-    for text in lines[:_MAX_BODY_LINES]:
-        yield line(text)
-    if len(lines) > _MAX_BODY_LINES:
-        yield heading(f"… {len(lines) - _MAX_BODY_LINES} more lines (use `zeekpop3 eml`)")
+    parts = parts or {}
+    for title, texts in (
+        ("Suspicious", reasons),
+        ("Hits", [f"{hit['type']} {hit['indicator']} in {hit['field']}" for hit in parts.get("hits", ())]),
+    ):
+        if texts:
+            yield heading(title)
+            yield from (line(visible_field(text)) for text in texts[:_MAX_PARTS])
+    for kind, text in _message(mail):
+        yield heading(text) if kind else line(text)
     if links:
         yield heading("Links")
         for link in links[:_MAX_LINKS]:
             shown = f"  shown as: {shorten(visible_field(link['text']), 200)}" if link["text"] else ""
-            yield line(visible(link["url"]) + shown)
+            target = f"  leads to: {visible(link['target'])}" if link["target"] else ""
+            yield line(visible(link["url"]) + target + shown)
         if len(links) > _MAX_LINKS:
             more = plural(len(links) - _MAX_LINKS, "more link")
             yield heading(f"… {more} (use `zeekpop3 sql`, table links)")
-    if mail["attachments"]:
+    attachments = parts.get("attachments") or mail["attachments"] or []
+    if attachments:
         yield heading("Attachments")
-        for part in mail["attachments"]:
-            name = visible(part["filename"]) if part["filename"] is not None else "(no name)"
-            kind = visible(part["content_type"] or "unknown type")
-            yield line(f"{name}  {kind}  {plural(part['size'], 'byte')}")
-            yield line(f"  sha256 {part['sha256']}")
+        members = parts.get("members", [])
+        for part in attachments[:_MAX_PARTS]:
+            for text in _attachment(part, [m for m in members if m["part"] == part.get("part")]):
+                yield line(text)
+    for message in parts.get("enclosed", ())[:_MAX_PARTS]:
+        yield heading(f"Message inside, part {visible(message['part'])}")
+        for kind, text in _message(message):
+            yield heading(text) if kind else line(text)
+
+
+def _message(mail: dict[str, Any]) -> Iterator[tuple[bool, str]]:
+    """Header and text of a mail or of a message inside: each line, and whether it is a heading of ours."""
+    if mail["headers"]:
+        yield True, "Header"
+        for field in mail["headers"]:
+            yield False, f"{visible(field['name'])}: {visible_field(field['value'])}"
+    bodies = (("text", "Text"), ("html_text", "Text of the HTML"), ("html", "HTML source"))
+    found = ((mail[name], title) for name, title in bodies if (mail[name] or "").strip())
+    body, title = next(found, ("", "No text"))
+    yield True, title
+    lines = visible_lines(body) if body else []
+    yield from ((False, text) for text in lines[:_MAX_BODY_LINES])
+    if len(lines) > _MAX_BODY_LINES:
+        yield True, f"… {len(lines) - _MAX_BODY_LINES} more lines (use `zeekpop3 eml`)"
+
+
+def _attachment(part: dict[str, Any], members: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """An attachment: names, declared and detected type, hash, and what is inside."""
+    name = visible(part["filename"]) if part["filename"] is not None else "(no name)"
+    kind = visible(part["content_type"] or "unknown type")
+    detected = part.get("mime_type")
+    if detected and detected != (part["content_type"] or "").lower():
+        kind += f", by its content {visible(detected)}"
+    yield f"{name}  {kind}  {plural(part['size'], 'byte')}"
+    yield f"  sha256 {part['sha256']}"
+    for other in part.get("other_names") or []:
+        yield f"  other programs show the name {visible(other)}"
+    if part.get("reading"):
+        yield f"  only some programs show this part ({visible(part['reading'])})"
+    if part.get("inside") not in (None, "listed"):
+        yield f"  not looked into: {visible(part['inside'])}"
+    for member in members[:_MAX_PARTS]:
+        facts = [visible(member["path"]), visible(member["mime_type"] or "")]
+        facts += [plural(member["size"], "byte")] if member["size"] is not None else []
+        facts += ["encrypted"] if member["encrypted"] else []
+        yield "  holds " + "  ".join(fact for fact in facts if fact)
+        if member["sha256"]:
+            yield f"    sha256 {member['sha256']}"
+    if len(members) > _MAX_PARTS:
+        yield f"  … {len(members) - _MAX_PARTS} more (use `zeekpop3 sql`, table members)"
 
 
 def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,10 +6,12 @@ See `store.duck`: a query from somebody else can compute, but it can neither rea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +21,8 @@ from zeekpop3.store.duck import connect
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.functions import add_functions
 from zeekpop3.views.questions import INCOMPLETE, log_columns, question_sql
-from zeekpop3.zeek.logs import read_zeek_log
+from zeekpop3.zeek.archive import find_zeek_logs
+from zeekpop3.zeek.logs import described, read_zeek_log
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 #: Where DuckDB's parser stops if a column whose name is an SQL keyword is not quoted.
@@ -29,6 +32,17 @@ _UNQUOTED = re.compile(
 )
 _QUOTES = 'the columns "from", "to" and "references" must be written in double quotes'
 _BATCH_ROWS = 1024
+#: Seconds between two looks at a running statement, and for its end after a Ctrl-C.
+_LOOK_S, _END_S = 0.1, 0.7
+_ARROW_TYPES = {
+    "varchar": pa.string(),
+    "varchar[]": pa.list_(pa.string()),
+    "timestamptz": pa.timestamp("us", "UTC"),
+}
+
+#: Zeek's other logs by the name of their stream: files, folders or globs.
+Logs = Mapping[str, str | Path | Iterable[str | Path]]
+_T = TypeVar("_T")
 
 
 class Result(NamedTuple):
@@ -46,22 +60,38 @@ class Result(NamedTuple):
 class Database:
     """A closed DuckDB with one view per table and one for each of `logs`; a context manager.
 
-    `logs` maps a view's name to a Zeek log, or to a folder or a glob of logs. Raises QueryError for a missing
-    or unreadable table or an invalid view name, LogError for a log that cannot be read.
+    `logs` maps the name of a log stream, which is the view's, to logs: files, folders of an archive, globs.
+    `logs_read` says in a line for each what was read. Raises QueryError for a missing or unreadable table or
+    an invalid view name, LogError for a log that cannot be read.
     """
 
-    def __init__(self, path: str | Path, logs: Mapping[str, str | Path] | None = None) -> None:
+    def __init__(self, path: str | Path, logs: Logs | None = None) -> None:
         for name in logs or {}:
             if not _NAME.fullmatch(name) or name in TABLES:
                 raise QueryError(f"invalid view name {name!r}: use letters, digits and _, not a table's name")
-        self._connection = connect(path, {name: _zeek_log(name, log) for name, log in (logs or {}).items()})
+        self.logs_read: list[str] = []
+        self._busy = False
+        self._connection = connect(
+            path, {name: self._zeek_log(name, log) for name, log in (logs or {}).items()}
+        )
         add_functions(self._connection)
+
+    def _zeek_log(self, name: str, given: str | Path | Iterable[str | Path]) -> pa.Table:
+        """The rows of a log stream; columns that it lacks and that ready queries use are null."""
+        files = find_zeek_logs(name, given)
+        table = read_zeek_log(files)
+        self.logs_read.append(described(name, len(files), table))
+        for column, kind in log_columns(name).items():
+            if column not in table.column_names:
+                table = table.append_column(column, pa.nulls(table.num_rows, _ARROW_TYPES[kind]))
+        return table
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        if not self._busy:  # a connection does not close while an interrupted statement still runs
+            self._connection.close()
 
     def ask(self, statement: str, limit: int | None = None) -> Result:
         """The answer to an SQL statement, at most `limit` rows of it. Raises QueryError."""
@@ -88,18 +118,58 @@ class Database:
         return named
 
     def stream(self, statement: str, limit: int | None = None) -> tuple[list[str], Iterator[pa.RecordBatch]]:
-        """The answer's column names, and its rows in batches as they are computed. Raises QueryError."""
+        """The answer's column names, and its rows in batches as they are computed. Raises QueryError.
+
+        Ctrl-C ends a statement: KeyboardInterrupt.
+        """
         if not statement.strip():
             raise QueryError("empty SQL statement")
-        with _sql_errors(statement):
+
+        def begin() -> Any:
             answer = self._connection.sql(statement)
-            if answer is None:
-                return [], iter(())
-            if limit is not None:
+            if answer is not None and limit is not None:
                 answer = answer.limit(limit)
-            reader = answer.to_arrow_reader(_BATCH_ROWS)
+            return None if answer is None else answer.to_arrow_reader(_BATCH_ROWS)
+
+        with _sql_errors(statement):
+            reader = self._interruptible(begin)
+        if reader is None:
+            return [], iter(())
         names = _unique(reader.schema.names)
-        return names, _batches(reader, names, statement)
+        return names, self._batches(reader, names, statement)
+
+    def _batches(self, reader: Any, names: list[str], statement: str) -> Iterator[pa.RecordBatch]:
+        with _sql_errors(statement):
+            while (batch := self._interruptible(lambda: next(reader, None))) is not None:
+                yield batch.rename_columns(names)
+
+    def _interruptible(self, work: Callable[[], _T]) -> _T:
+        """The result of `work`, done in a thread of its own.
+
+        DuckDB computes in C++, where Python sees no signal: the main thread waits here, and a Ctrl-C reaches
+        it and interrupts the statement.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return work()
+        result: Future[_T] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(work())
+            except BaseException as error:
+                result.set_exception(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(_LOOK_S)
+        except KeyboardInterrupt:
+            self._connection.interrupt()
+            thread.join(_END_S)
+            self._busy = thread.is_alive()
+            raise
+        return result.result()
 
 
 def ask(
@@ -107,28 +177,18 @@ def ask(
     statement: str | None = None,
     *,
     question: str | None = None,
-    logs: Mapping[str, str | Path] | None = None,
+    logs: Logs | None = None,
+    own: Collection[str] = (),
+    rules: str | Path | None = None,
 ) -> Result:
-    """The answer to an SQL statement, or to a ready `question` of `QUESTIONS`. Raises QueryError."""
+    """The answer to an SQL statement, or to a ready `question` of `QUESTIONS`. Raises QueryError.
+
+    `own` and `rules` are as in `question_sql`.
+    """
     if question is not None:
-        statement = question_sql(question, logs or ())
+        statement = question_sql(question, logs or (), own=own, rules=rules)
     with Database(path, logs) as database:
         return database.ask(statement or "")
-
-
-def _zeek_log(name: str, path: str | Path) -> pa.Table:
-    """A Zeek log; columns that it lacks and that ready queries use are null."""
-
-    table = read_zeek_log(path)
-    types = {
-        "varchar": pa.string(),
-        "varchar[]": pa.list_(pa.string()),
-        "timestamptz": pa.timestamp("us", "UTC"),
-    }
-    for column, kind in log_columns(name).items():
-        if column not in table.column_names:
-            table = table.append_column(column, pa.nulls(table.num_rows, types[kind]))
-    return table
 
 
 def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:
@@ -136,10 +196,10 @@ def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:
     return {(uid, depth): reason for uid, depth, reason in ask(path, INCOMPLETE).rows}
 
 
-def suspicious_mails(path: str | Path) -> dict[tuple[str, int], dict[str, Any]]:
+def suspicious_mails(path: str | Path, own: Collection[str] = ()) -> dict[tuple[str, int], dict[str, Any]]:
     """The rows of the query `suspicious` by the key of the mail. Raises QueryError."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in ask(path, question="suspicious").dicts():
+    for row in ask(path, question="suspicious", own=own).dicts():
         uid, _, depth = row["mail"].rpartition("/")
         found.setdefault((uid, int(depth)), row)
     return found
@@ -169,12 +229,6 @@ def _value(scalar: Any) -> Any:
         if abs(scalar.value) >= limit:
             return "infinity" if scalar.value > 0 else "-infinity"
         return f"{scalar.value} ({scalar.type})"
-
-
-def _batches(reader: Any, names: list[str], statement: str) -> Iterator[pa.RecordBatch]:
-    with _sql_errors(statement):
-        for batch in reader:
-            yield batch.rename_columns(names)
 
 
 @contextmanager

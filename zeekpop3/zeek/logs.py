@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,31 +21,39 @@ import pyarrow.json as json
 
 from zeekpop3.errors import LogError, first_line
 from zeekpop3.log.zeek_format import directives, unescape
+from zeekpop3.zeek.archive import find_zeek_logs
 
 #: Zeek's types of numbers, and Arrow's.
 _NUMBERS = {"double": "float64", "interval": "float64", "count": "int64", "int": "int64", "port": "int32"}
 
 
-def read_zeek_log(path: str | Path, containing: bytes = b"") -> pa.Table:
-    """The rows of a log, a folder or a glob of logs whose line contains these bytes. Raises LogError."""
-    tables = [_read(file, containing) for file in _files(Path(path))]
+def read_zeek_log(
+    paths: str | Path | Iterable[str | Path], containing: bytes = b"", stream: str | None = None
+) -> pa.Table:
+    """The rows of Zeek logs whose line contains these bytes.
+
+    `paths` are files; with the name of a `stream` also folders and globs (`zeek.archive`). Raises LogError.
+    """
+    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    files = [Path(path) for path in given] if stream is None else find_zeek_logs(stream, given)
+    tables = [_read(file, containing) for file in files]
     tables = [table for table in tables if table.num_columns] or tables
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
-        raise LogError(path, f"the files have different columns: {first_line(error)}") from error
+        raise LogError(given[0], f"the files have different columns: {first_line(error)}") from error
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.name.endswith((".log", ".log.gz")))
-    else:
-        found = sorted(p for p in path.parent.glob(path.name) if p.is_file()) if path.name else []
-    if not found:
-        raise LogError(path, "no such log file")
-    return found
+def described(stream: str, files: int, table: pa.Table) -> str:
+    """What was read, in one line: "http: 3 files, 8 rows, 2026-11-26 08:00:00 to 2026-11-28 17:30:00"."""
+    rows = table.num_rows
+    text = f"{stream}: {files} {'file' if files == 1 else 'files'}, {rows} {'row' if rows == 1 else 'rows'}"
+    if "ts" in table.column_names and pa.types.is_timestamp(table.schema.field("ts").type):
+        times = pc.min_max(table.column("ts"))
+        first, last = times["min"].as_py(), times["max"].as_py()
+        if first is not None:
+            text += f", {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}"
+    return text
 
 
 def _read(path: Path, containing: bytes) -> pa.Table:

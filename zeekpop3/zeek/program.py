@@ -52,5 +52,8 @@ def record(pcap: Path, folder: Path, *, plain: bool = False, zeek: str | None = 
     log = folder / "pop3_events.log"
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        with pcap.open("rb") as file:
+            if file.read(1) in (b"#", b"{"):
+                raise ZeekError(f"{pcap}: a log, not a capture; use `zeekpop3 run`")
         raise ZeekError(f"{pcap}: zeek failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
     return log if log.is_file() else None

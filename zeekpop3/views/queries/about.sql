@@ -1,4 +1,4 @@
--- What the tables hold about an address, user, site, host, IP address, hash, file name or message id.
+-- What the tables hold about an address, user, site, host, IP address, hash, file name, message id, uid or community id.
 with place as ({observables}
     union all
     select ts, uid, trans_depth, null, 'MESSAGE_ID', unnest(['emails.msg_id', 'emails.in_reply_to']),
@@ -9,9 +9,12 @@ with place as ({observables}
     select ts, uid, trans_depth, part, 'SITE', 'links.site', site from links
     union all
     select ts, uid, null, null, 'SESSION',
-        unnest(['sessions.user', 'sessions.id_orig_h', 'sessions.id_resp_h']),
-        unnest(["user", id_orig_h, id_resp_h])
+        unnest(['sessions.user', 'sessions.id_orig_h', 'sessions.id_resp_h', 'sessions.uid', 'sessions.community_id']),
+        unnest(["user", id_orig_h, id_resp_h, uid, community_id])
     from sessions
+    union all
+    select ts, uid, trans_depth, null, 'SESSION', unnest(['emails.uid', 'emails.community_id']), unnest([uid, community_id])
+    from emails
 ), found as (
     select ts, uid, trans_depth, field, value from place
     where lower(value) = $value or kind = 'DOMAIN' and ends_with(lower(value), '.' || $value)

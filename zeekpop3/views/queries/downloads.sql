@@ -15,7 +15,8 @@ with file as (
         regexp_replace(uri, '^https?://[^/]*', '') as path
     from http
 ), link as (
-    select uid, trans_depth, url as what, host_of(url) as host, path_of(url) as path from links
+    select uid, trans_depth, what, host_of(form) as host, path_of(form) as path
+    from (select uid, trans_depth, url as what, unnest(list_distinct([url, target])) as form from links)
 ), found as (
     select distinct fuid, 'attachment' as origin, what, uid, trans_depth
     from by_hash join attached using (hash)

@@ -4,11 +4,16 @@ with place as (
     from addresses where field in ('from', 'sender', 'reply_to')
     union all
     select site, host, 'link', uid, trans_depth, ts from links
-), own as ({own}), seen as (
+), own as ({own}), ranked as (
+    -- How far down its mail a site stands: of all mails, the first sites are compared first.
+    select *, row_number() over (partition by uid, trans_depth order by place = 'link', site) as rank
+    from place where site is not null
+), seen as (
     select site, list_sort(list(distinct place)) as places, count(distinct (uid, trans_depth)) as mails,
         min(ts) as first, arg_min(uid || '/' || trans_depth, ts) as mail,
-        string_agg(distinct host[1:length(host) - length(site) + instr(site, '.') - 1], '.') as names
-    from place where site is not null group by site
+        string_agg(distinct host[1:length(host) - length(site) + instr(site, '.') - 1], '.')[:1000] as names
+    from ranked group by site
+    order by min(rank), max(ts) desc, site limit 10000
 ), plain as (
     select *, split_part(site, '.', 1) as label, shape_of(label) as shape,
         string_split_regex(shape_of(names), '[.-]') as words, string_split(shape, '-') as label_words
@@ -28,13 +33,16 @@ with place as (
         when p.shape = k.shape and length(k.label) >= 4 then 'same letters to the eye'
         when length(k.shape) >= if(k.is_own, 5, 6) and damerau_levenshtein(p.shape, k.shape) = 1
             then 'one letter differs'
+        when k.is_own and length(k.shape) between 4 and 6 and damerau_levenshtein(p.shape, k.shape) <= 2
+            and list_sort(list_distinct(string_split(p.shape, ''))) = list_sort(list_distinct(string_split(k.shape, '')))
+            then 'same letters in another order'
         when k.is_own and length(k.label) >= 4 and list_contains(p.words, k.shape) then 'contains the name'
         when length(k.label) >= 6 and list_contains(p.label_words, k.shape) then 'contains the name'
         end as reason
     from plain p join original k on p.site <> k.site and (k.is_own or p.mails < k.mails)
     where p.site not in (from own)
 )
-select site, reason, similar_to, places, mails, first, mail
+select site, reason, similar_to, is_own as own, places, mails, first, mail
 from pair where reason is not null
 qualify row_number() over (partition by site order by is_own desc, reason desc, similar_to) = 1
 order by first desc, site

@@ -14,12 +14,12 @@ with own as ({own}), named as (
     qualify count(*) over (partition by key) <= 4
         and row_number() over (partition by key order by site in (from own) desc, mails desc, first) = 1
 ), borrowed as (
-    select n.*, o.address as belongs_to from named n join owner o using (key)
+    select n.*, o.address as belongs_to, o.site in (from own) as own from named n join owner o using (key)
     where n.field = 'from' and n.site <> o.site and site_in_name is null and n.site not in (from own)
     union all
-    select *, address_in_name from named
+    select *, address_in_name, site_in_name in (from own) from named
     where field = 'from' and site_in_name <> site
 )
-select e.ts, e.uid || '/' || e.trans_depth as mail, e.user as user, b.name, b.address, b.belongs_to, e.subject
+select e.ts, e.uid || '/' || e.trans_depth as mail, e.user as user, b.name, b.address, b.belongs_to, b.own, e.subject
 from borrowed b join emails e using (uid, trans_depth)
 order by e.ts desc, mail

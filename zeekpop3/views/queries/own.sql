@@ -1,6 +1,21 @@
-select site from addresses
-where field in ('to', 'cc', 'delivered_to') and part = '' and site is not null
+select site from (
+    select site_of(split_part("user", '@', 2)) as site, true as logged_in, count(*) as mails
+    from sessions where auth_result = 'success' and contains("user", '@')
+    group by 1
+    union all
+    -- A recipient's site counts in mails that it does not send and that do not link to it: what one mail says of itself is
+    -- no evidence.
+    select r.site, false, count(*)
+    from (select distinct uid, trans_depth, site from addresses
+          where field in ('to', 'cc', 'delivered_to') and part = '' and site is not null) r
+        join emails e using (uid, trans_depth)
+        anti join (select distinct uid, trans_depth, site from links) l
+            on l.uid = r.uid and l.trans_depth = r.trans_depth and l.site = r.site
+    where r.site is distinct from e.from_site
+    group by r.site
+    having count(*) >= 0.1 * (select count(*) from emails) and count(distinct coalesce(e.from_site, e.from_address)) >= 2
+)
+where site is not null
 group by site
-having count(distinct (uid, trans_depth)) >= 0.1 * (select count(distinct (uid, trans_depth)) from addresses)
-union
-select site_of(split_part("user", '@', 2)) from sessions where contains("user", '@')
+order by bool_or(logged_in) desc, sum(mails) desc, site
+limit 20

@@ -1,28 +1,20 @@
--- Suspicious mails with the reasons, most reasons first: the queries above, double extensions, hits.
-with reason as (
-    select mail, 'replies go to ' || array_to_string(reply_to, ', ') as reason from ({reply-elsewhere})
-    where not to_recipient
-    union all
-    select mail, 'display name of ' || belongs_to from ({names-borrowed})
-    union all
-    select mail, 'failed ' || array_to_string(list_filter([
-            if(spf in ('fail', 'softfail', 'hardfail'), 'SPF', ''), if(dkim = 'fail', 'DKIM', ''),
-            if(dmarc = 'fail', 'DMARC', ''), if(len(changed_body_of) > 0, 'body hash', '')
-        ], lambda name: name <> ''), ', ') from ({verdicts-failed})
-    union all
-    select e.uid || '/' || e.trans_depth, 'sender looks like ' || l.similar_to
-    from ({look-alikes}) l join emails e on l.site in (e.from_site, e.reply_to_site)
-    where l.reason <> 'same name, other suffix'
-    union all
-    select uid || '/' || trans_depth, 'double extension: ' || filename from attachments
-    where regexp_matches(filename, '\.(pdf|docx?|xlsx?|pptx?|txt|rtf|csv|jpe?g|png|gif|mp[34]|zip)[\s_]*'
-        || '\.(exe|scr|com|pif|bat|cmd|jse?|vb[es]|wsf|hta|lnk|ps1|jar|msi|cpl|iso|img|html?)\s*$', 'i')
-    union all
-    select uid || '/' || trans_depth, 'hit: ' || indicator from hits where trans_depth is not null
+-- Suspicious mails, worst first, with a score (the sum of the rules' weights) and the reasons.
+with own as materialized ({own}), dangerous as materialized ({dangerous}),
+    look_alikes as materialized ({look-alikes}), names_borrowed as materialized ({names-borrowed}),
+    verdicts_failed as materialized ({verdicts-failed}), reply_elsewhere as materialized ({reply-elsewhere}), flagged as (
+{rules}
+), reason as (
+    -- Each rule counts once in a mail, with its first details.
+    select mail, rule, any_value(weight) as weight, bool_or(alone) as alone, min(reason) as reason,
+        list_sort(list(distinct detail)) as details
+    from flagged where mail is not null group by mail, rule
+), summary as (
+    select mail, sum(weight)::int as score,
+        list(reason || ': ' || array_to_string(details[:3], '; ') || if(len(details) > 3, '; …', '')
+            order by weight desc, rule) as reasons
+    from reason group by mail having bool_or(alone)
 )
-select e.ts, r.mail, e.user as user, e.from_address as sender, e.subject,
-    list_sort(list(distinct r.reason)) as reasons
-from reason r join emails e on r.mail = e.uid || '/' || e.trans_depth
-where r.reason is not null
-group by e.ts, r.mail, e.user, e.from_address, e.subject
-order by len(reasons) desc, e.ts desc, r.mail
+select e.ts, s.mail, e.user as user, e.from_address as sender, e.subject, s.score,
+    case when s.score >= 80 then 'high' when s.score >= 40 then 'medium' else 'low' end as severity, s.reasons
+from summary s join emails e on s.mail = e.uid || '/' || e.trans_depth
+order by s.score desc, e.ts desc, s.mail

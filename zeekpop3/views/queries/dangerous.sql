@@ -1,0 +1,34 @@
+with file as (
+    select uid, trans_depth, part, filename as name, extension, coalesce(mime_type, '') as type,
+        lower(coalesce(content_type, '')) as declared, inside = 'encrypted' as encrypted, null as within, filename_raw
+    from attachments
+    union all
+    select uid, trans_depth, part, other, lower(regexp_extract(other, '\.([^.\s]+)[.\s]*$', 1)), coalesce(mime_type, ''), '',
+        false, null, other
+    from (select *, unnest(other_names) as other from attachments)
+    union all
+    select m.uid, m.trans_depth, m.part, m.name, m.extension, coalesce(m.mime_type, ''), '', m.encrypted,
+        coalesce(a.filename, 'an archive'), m.path
+    from members m left join attachments a using (uid, trans_depth, part)
+), kind as (
+    select *, case
+        when type in ('application/x-msdownload', 'application/x-dosexec', 'application/vnd.microsoft.portable-executable',
+                'application/x-executable', 'application/x-elf', 'application/x-mach-binary', 'application/x-sharedlib')
+            or extension in ('exe', 'scr', 'com', 'pif', 'cpl', 'dll', 'msi', 'msix', 'appx', 'jar', 'apk', 'sys', 'ocx', 'gadget',
+                'xll', 'msc') then 'program'
+        when type in ('application/x-ms-shortcut', 'application/x-mswinurl')
+            or extension in ('lnk', 'url', 'scf', 'library-ms', 'search-ms', 'settingcontent-ms', 'website', 'desktop')
+            then 'shortcut'
+        when extension in ('js', 'jse', 'vbs', 'vbe', 'wsf', 'wsh', 'wsc', 'hta', 'bat', 'cmd', 'ps1', 'psm1', 'sh', 'reg', 'chm',
+                'inf', 'py', 'sct', 'xsl', 'ade', 'rdp') then 'script'
+        when type in ('application/x-iso9660-image', 'application/x-vhd', 'application/x-virtualbox-vhd')
+            or extension in ('iso', 'img', 'vhd', 'vhdx', 'udf', 'dmg') then 'disk image'
+        when extension in ('docm', 'dotm', 'xlsm', 'xltm', 'xlam', 'xlsb', 'pptm', 'potm', 'ppam', 'ppsm')
+            or within is not null and lower(name) = 'vbaproject.bin' then 'document with macros'
+        when within is null and (extension in ('html', 'htm', 'xhtml', 'shtml', 'mht', 'svg') or type = 'image/svg+xml'
+                or type in ('', 'text/html') and declared in ('text/html', 'image/svg+xml') and name is not null)
+            then 'page'
+        end as kind
+    from file
+)
+select * from kind

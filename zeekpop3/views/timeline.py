@@ -1,0 +1,80 @@
+"""What a user, a client or a mail did, in the order of time, as one query over all tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from zeekpop3.errors import QueryError
+from zeekpop3.views.format import stamp
+from zeekpop3.views.questions import literal, timeline_sql
+from zeekpop3.views.show import find_mail
+from zeekpop3.views.sql import Database, Logs, Result
+
+#: SQL conditions by what is asked for, of the tables emails and sessions, and of the query `deleted`.
+_BY_USER = (
+    "lower(e.user) = lower({0})",
+    "lower(s.user) = lower({0})"
+    " or list_contains(list_transform(users_refused, lambda name: lower(name)), lower({0}))",
+    "lower(d.user) = lower({0})",
+)
+_BY_CLIENT = ("e.id_orig_h = {0}", "s.id_orig_h = {0}", "d.client = {0}")
+_BY_MAIL = (
+    "(e.uid = {0} and e.trans_depth = {1} or e.sha256 = {2} or e.msg_id = {3})",
+    "s.uid in (select uid from chosen)",
+    "d.mail in (select uid || '/' || trans_depth from chosen)",
+)
+
+
+def timeline(
+    path: str | Path,
+    *,
+    user: str | None = None,
+    client: str | None = None,
+    mail: str | None = None,
+    logs: Logs | None = None,
+    own: Collection[str] = (),
+) -> tuple[Result, list[str]]:
+    """The events of a user, of a client's address, or of a mail and its copies (`UID/DEPTH`).
+
+    Columns: ts, event (login, session, refused, mail, preview, deleted, hit, click), user, client, server,
+    mail, what (a sentence), score, severity and reasons (of the query `suspicious`). `logs` as in
+    `Database`; with them come clicks, and lines that say what was read. Raises QueryError, LogError.
+    """
+    given = [
+        name for name, value in (("user", user), ("client", client), ("mail", mail)) if value is not None
+    ]
+    if len(given) != 1:
+        raise QueryError("timeline: give a user, a client or a mail, one of them")
+    if mail is not None:
+        found = find_mail(path, mail, ["uid", "trans_depth", "sha256", "msg_id"])
+        values = [literal(found["uid"]), str(found["trans_depth"])]
+        values += ["null" if found[name] is None else literal(found[name]) for name in ("sha256", "msg_id")]
+        conditions = _BY_MAIL
+    else:
+        values = [literal(user if user is not None else client or "")]
+        conditions = _BY_USER if user is not None else _BY_CLIENT
+    mails, sessions, deletions = (condition.format(*values) for condition in conditions)
+    statement = timeline_sql(mails, sessions, deletions, logs or (), own)
+    with Database(path, logs) as database:
+        return database.ask(statement), database.logs_read
+
+
+def lines(result: Result) -> Iterator[str]:
+    """The events as lines for a person; the day stands once, above its events."""
+    day = ""
+    for row in result.dicts():
+        when = stamp(row["ts"])
+        if when[:10] != day:
+            day = when[:10]
+            yield day
+        yield f"  {when[11:19]}  {row['event']:<8} {_who(row)}"
+        yield f"            {row['what']}" + (f"  [{row['mail']}]" if row["mail"] else "")
+        for reason in row["reasons"] or []:
+            yield f"            {row['severity']} ({row['score']}): {reason}"
+
+
+def _who(row: dict[str, Any]) -> str:
+    user, client = row["user"] or "(unknown user)", row["client"] or "(unknown client)"
+    return f"{user} at {client}" + (f", server {row['server']}" if row["server"] else "")
