@@ -123,7 +123,7 @@ def test_only_the_chosen_mails(tables: Path, tmp_path: Path) -> None:
     assert set(read(tmp_path / "case", "emails")["uid"]) == {"C1"}
     assert set(read(tmp_path / "case", "commands")["uid"]) == {"C1"}
     assert read(tmp_path / "case", "emails", columns=["raw"])["raw"].isna().all()
-    assert "c0rp-payroll.test" in program("show", tmp_path / "case").stdout
+    assert "hr@c0rp-payroll.test" in program("show", tmp_path / "case", "--json").stdout
     done = program("share", tables, "--out", tmp_path / "case", "--own", "corp.example")
     assert (done.returncode, "already contains tables" in done.stderr) == (2, True)
 

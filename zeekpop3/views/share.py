@@ -44,7 +44,7 @@ KEY_FILE = ".zeekpop3-share-key"
 _KEY_BYTES = 32
 _SECRET = {"raw", "content"}  # columns that hold everything as it was
 _TOKEN = re.compile(
-    r"(?P<local>[\w.+=-]{1,64}@)?(?P<host>(?:[\w-]{1,63}\.){1,10}[\w-]{1,63})"
+    r"(?P<local>[\w.+-]{1,64}@)?(?P<host>(?:[\w-]{1,63}\.){1,10}[\w-]{1,63})"
     r"|(?P<v6>[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{2,45})|(?P<word>[^\W_]+)"
 )
 _RUN = re.compile(r"[^\s<>\"']+")
@@ -54,6 +54,14 @@ _FILE = re.compile(
     r"(?i:pdf|docx?|docm|xlsx?|xlsm|pptx?|txt|rtf|csv|html?|zip|gz|7z|rar|exe|scr|js|vbs|lnk|iso|img|png|jpe?g|gif|eml)"
 )
 _MIN_WORD = 3
+#: Networks whose addresses are nobody else's (RFC 1918, 6598, 4193, 3927, 4291).
+_PRIVATE = [
+    ipaddress.ip_network(each)
+    for each in (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+        "fc00::/7", "fe80::/10", "::1/128",
+    )
+]  # fmt: skip
 #: Keys of the mails in one step: bounds the memory.
 _STEP = 2000
 
@@ -101,9 +109,8 @@ class Pseudonyms:
             address = ipaddress.ip_address(text)
         except ValueError:
             return text
-        if not (
-            address.is_private or address.is_loopback or address.is_link_local or text in self._own.addresses
-        ):
+        private = any(address in network for network in _PRIVATE if network.version == address.version)
+        if not private and text not in self._own.addresses:
             return text
         packed, made = address.packed, bytearray()
         for place in range(len(packed)):
