@@ -118,7 +118,7 @@ def test_a_name_of_somebody_here_weighs_more(tmp_path: Path) -> None:
 def test_worst_first_and_each_rule_once(tmp_path: Path) -> None:
     """The score is the sum of the weights of the rules; two links of one kind are one reason."""
     two = linked("https://bank.example/", "https://evil.test/x") + linked(
-        "www.shop.example", "https://evil.test/y"
+        "https://www.shop.example/", "https://evil.test/y"
     )
     events = fetched(letter("a@a.example", HTML, text=two), with_attachment("invoice.pdf.exe", PE))
     rows = answer(tmp_path, "suspicious", events)

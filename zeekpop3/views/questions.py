@@ -159,7 +159,8 @@ def _own_sql(own: Collection[str]) -> str:
     """The own sites: those given, else a guess."""
     if not own:
         return _QUERIES.joinpath("own.sql").read_text("utf-8")
-    return f"select unnest([{', '.join(literal(site.strip().lower()) for site in own)}]) as site"
+    listed = ", ".join(literal(site.strip().lower()) for site in own)
+    return f"select distinct coalesce(site_of(host), host) as site from (select unnest([{listed}]) as host)"
 
 
 def literal(text: str) -> str:
