@@ -12,11 +12,14 @@ from typer import Argument, BadParameter, Exit, Option
 from zeekpop3.cli.options import (
     Directory,
     FormatOptions,
+    LogOption,
     MailOptions,
+    OwnOption,
     SpanOptions,
     command,
     exclusive,
     local_path,
+    named_logs,
 )
 from zeekpop3.cli.output import console, say, write
 from zeekpop3.errors import UsageError
@@ -170,8 +173,13 @@ def report(
     max_size: Annotated[
         int, Option(metavar="MIB", min=1, help="Maximum size of the mail data in the page, in MiB.")
     ] = 25,
+    title: Annotated[str | None, Option(help="Title of the page, such as the name of the case.")] = None,
+    log: LogOption = None,
+    own: OwnOption = None,
 ) -> None:
-    """Write one page for the browser: figures, charts and a searchable table of the mails.
+    """Write one page for the browser: a summary in sentences, figures, and a searchable table of the mails.
+
+    With --log http=…, ssl=… or dns=… it says who opened a link.
 
     The page is one file. It loads nothing from the network and runs nothing from a mail. It contains mail:
     only its owner can read it.
@@ -180,8 +188,18 @@ def report(
     from zeekpop3.views.format import plural
 
     listing = write_report(
-        directory, output, limit=limit, body=not no_body, max_bytes=max_size << 20, **select.given()
+        directory,
+        output,
+        limit=limit,
+        body=not no_body,
+        max_bytes=max_size << 20,
+        logs=named_logs(log),
+        own=own or (),
+        title=title,
+        **select.given(),
     )
+    for line in listing.logs_read:
+        say(line)
     parts = [plural(listing.listed - listing.previews, "mail")]
     parts += [f"{plural(listing.previews, 'preview')} (TOP)"] if listing.previews else []
     parts += [f"{listing.unlisted} older ones only counted"] if listing.unlisted else []

@@ -258,17 +258,31 @@ def report(
     limit: int = 10_000,
     body: bool = True,
     max_bytes: int = 25 << 20,
+    logs: Logs | None = None,
+    own: str | Iterable[str] = (),
+    title: str | None = None,
     **span: Unpack[Span],
 ) -> Listing:
     """Write one page for the browser. At most `limit` mails are listed, newest first; `body=False` leaves out
     their texts; `max_bytes` bounds the part of the page that they take.
 
-    Raises QueryError, OutputError.
+    `logs`: Zeek's http.log, ssl.log or dns.log, to see who opened a link; `own`: the own sites (default: a
+    guess). Raises QueryError, LogError, OutputError.
     """
     from zeekpop3.views.report.page import write_report
 
-    filters, now = span_filters(**span), dt.datetime.now(dt.UTC)
-    return write_report(tables, out, filters=filters, limit=limit, body=body, max_bytes=max_bytes, now=now)
+    return write_report(
+        tables,
+        out,
+        filters=span_filters(**span),
+        limit=limit,
+        body=body,
+        max_bytes=max_bytes,
+        now=dt.datetime.now(dt.UTC),
+        logs=logs,
+        own=[own] if isinstance(own, str) else list(own),
+        title=title,
+    )
 
 
 def prune(

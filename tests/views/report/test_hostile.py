@@ -139,7 +139,7 @@ def test_all_can_be_read(visit: Visit, listener: Listener) -> None:
     assert len(visit.suspicious) == len(visit.seen)
     for payload in payloads(listener.url):
         assert any(one_line(visible(payload))[:50] in one_line(row) for row in visit.suspicious), payload
-    assert all("failed SPF" in row for row in visit.suspicious)
+    assert all("failed verdict: SPF" in row for row in visit.suspicious)
 
 
 def test_the_net_would_catch_it(browser: Any, listener: Listener, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from zeekpop3.views.report.charts import MAX_BUCKETS, Bucket, Chart, Timeline, r
 from zeekpop3.views.report.figures import gather
 from zeekpop3.views.report.mails import TEXT, in_script
 from zeekpop3.views.report.page import page_environment, write_report
+from zeekpop3.views.report.summary import answers
 from zeekpop3.views.sql import ask
 
 _SHAPES = {
@@ -89,7 +90,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_figures(small: Path) -> None:
     """Mails, bytes, users, senders, logins and reasons are counted; a TOP is not a mail."""
-    figures = gather(small, Filters())
+    figures = gather(small, Filters(), answers(small, Filters()))
     assert (figures.mails.mails, figures.previews) == (4, 1)
     assert {user: tally.mails for user, tally in figures.users.items()} == {
         "zhangsan": 2,
@@ -137,7 +138,8 @@ def test_a_mail_has_one_reason(tmp_path: Path) -> None:
     assert settings is not None
     reasons = json.loads(settings[1])["reasons"]
     assert {(line[1], line[2]): reasons[line[9]] for line in _lines(text)} == by_sql
-    assert dict(gather(tables, Filters()).reasons) == Counter(by_sql.values())
+    counted = gather(tables, Filters(), answers(tables, Filters())).reasons
+    assert dict(counted) == Counter(by_sql.values())
 
 
 def test_filters(small: Path, tmp_path: Path) -> None:
@@ -312,11 +314,11 @@ def test_suspicious_mails_come_first(tmp_path: Path) -> None:
     ]
     write_report(write_box(tmp_path / "out", events), tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
-    found = re.findall(r'<a href="#mail=(.*?)"><bdi>(.*?)</bdi></a></th><td>(.*?)</td>', text)
+    found = re.findall(r'<a href="#mail=(.*?)"><bdi>(.*?)</bdi></a></th><td>.*?</td><td>(<ul.*?)</td>', text)
     reasons = [re.sub("<[^>]*>", "|", each[2]).replace("||", "|") for each in found]
     assert [each[:2] for each in found] == [("Cb/1", "two &lt;i&gt;reasons"), ("Ca/1", "one reason")]
-    assert "failed SPF" in reasons[0]
-    assert "replies go to &#34;&lt;b&gt;&#34;@evil.example" in reasons[0]
+    assert "failed verdict: SPF" in reasons[0]
+    assert "replies go elsewhere: &#34;&lt;b&gt;&#34;@evil.example" in reasons[0]
     assert text.index('id="suspicious"') < text.index('id="timeline"') < text.index('id="mails"')
     assert {line[1]: bool(line[14]) for line in _lines(text)} == {"Ca": True, "Cb": True, "Cc": False}
     write_report(tmp_path / "out", tmp_path / "page.html", limit=2)

@@ -76,7 +76,8 @@ select min(ts) as first, max(ts) as last, count(*) as mails, count(distinct reci
     list_sort(list(distinct recipient))[:20] as reached,
     list_sort(coalesce(list(distinct recipient) filter (clicked), []))[:20] as clicked,
     arg_min(from_address, ts) as sender, count(distinct from_address) as senders, arg_min(subject, ts) as subject,
-    list_sort(list_distinct(flatten(list(why)))) as shared, arg_min(uid || '/' || trans_depth, ts) as mail
+    list_sort(list_distinct(flatten(list(why)))) as shared, arg_min(uid || '/' || trans_depth, ts) as mail,
+    list(uid || '/' || trans_depth order by ts)[:50] as "all"
 from wave
 group by label having count(distinct recipient) > 1
 order by users desc, mails desc, first, mail

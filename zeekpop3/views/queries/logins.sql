@@ -1,7 +1,7 @@
 -- Logins of each user, client and server: attempts, refusals, and the first success after a refusal.
 with session as (
     select ts, uid, id_orig_h as client, id_resp_h as server, id_resp_p as port, s.user as accepted, auth_mechanism,
-        coalesce(logins_failed, 0) as failed, coalesce(users_refused, []) as refused, auth_result, tls,
+        coalesce(logins_failed, 0) as failed, coalesce(users_refused, []) as refused, auth_result, tls, retrieved,
         ts + to_microseconds(coalesce(duration * 1000000, 0)::bigint) as ended
     from sessions s
 ), attempt as (
@@ -19,6 +19,7 @@ with session as (
         sum(refusals)::bigint as refused, count(*) filter (was_accepted) as accepted,
         min(ts) as first, max(ts) as last, min(ts) filter (refusals > 0) as first_refusal,
         max(ts) filter (refusals > 0) as last_refusal,
+        coalesce(sum(retrieved) filter (was_accepted), 0)::bigint as fetched,
         list_sort(list(distinct auth_mechanism)) as mechanisms, bool_or(not tls) as in_clear
     from attempt group by name, client, server
 ), after as (
@@ -29,6 +30,6 @@ with session as (
             and s.ts >= r.ts
     group by all
 )
-select s.user as user, client, server, attempts, refused, accepted, success_after_refusal, first, last, mechanisms, in_clear
+select s.user as user, client, server, attempts, refused, accepted, success_after_refusal, fetched, first, last, mechanisms, in_clear
 from summary s left join after using ("user", client, server)
 order by success_after_refusal is null, refused desc, s.user, client, server

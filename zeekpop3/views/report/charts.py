@@ -131,7 +131,7 @@ def ranking(entries: list[tuple[str, int]], text: Callable[[Any], str]) -> list[
             y, length = index * _ROW + 4, max(1.0, round(room * value / largest, 1))
             shown = cut_to_cells(label, letters)
             chart.bars.append(Bar(left, y, length, _ROW - 8, 0, f"{label}: {text(value)}"))
-            chart.labels.append(Label(left - 8, y + 13, shown, "end"))
+            chart.labels.append(Label(0, y + 13, shown, "start"))
             chart.labels.append(Label(left + length + 6, y + 13, text(value), "start"))
         charts.append(chart)
     return charts

@@ -17,7 +17,8 @@ from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows
 from zeekpop3.views.questions import EXPOSED
 from zeekpop3.views.report.charts import Timeline
-from zeekpop3.views.sql import incomplete_reasons, suspicious_mails
+from zeekpop3.views.report.summary import Answers
+from zeekpop3.views.sql import incomplete_reasons
 
 _MAIL_COLUMNS = (
     "ts", "uid", "trans_depth", "command", "user", "id_orig_h", "id_resp_h", "id_resp_p", "from", "size",
@@ -25,7 +26,7 @@ _MAIL_COLUMNS = (
 )  # fmt: skip
 _SESSION_COLUMNS = (
     "ts", "uid", "id_orig_h", "id_resp_h", "id_resp_p", "user", "auth_mechanism", "auth_result",
-    "logins_failed", "tls", "missing_bytes",
+    "logins_failed", "users_refused", "tls", "missing_bytes",
 )  # fmt: skip
 _PART_COLUMNS = ("ts", "uid", "trans_depth", "filename", "content_type", "mime_type", "size", "sha256")
 
@@ -78,7 +79,7 @@ class Login:
 @dataclass(slots=True)
 class Figures:
     """All counts of a page. `incomplete` has the reason of each incomplete mail, of all users and times;
-    `suspicious` has a row of the query of that name for each suspicious mail, most reasons first."""
+    `suspicious` has a row of the query of that name for each suspicious mail, worst first."""
 
     mails: Tally = field(default_factory=Tally)
     previews: int = 0
@@ -102,11 +103,11 @@ class Figures:
         return self.incomplete.get(key, "unknown")
 
 
-def gather(path: str | Path, filters: Filters) -> Figures:
+def gather(path: str | Path, filters: Filters, found: Answers) -> Figures:
     """Count the tables; of the filters, only user, since and until may be set. Raises QueryError."""
     figures = Figures(incomplete=incomplete_reasons(path))
     owners: dict[Key, str] = {}
-    suspicious, chosen = suspicious_mails(path), set[Key]()
+    suspicious, chosen = found.suspicious, set[Key]()
     for mail in rows(path, "emails", _MAIL_COLUMNS, filters):
         _add_mail(figures, mail, owners)
         if (key := (mail["uid"], mail["trans_depth"])) in suspicious:
@@ -158,10 +159,13 @@ def _add_session(
     user, mechanism = session["user"], session["auth_mechanism"]
     tallies = [figures.sessions, figures.servers[server]]
     if user is not None:
-        login = Login(user, mechanism, server, EXPOSED.get(mechanism, "name"))
-        tally = logins.setdefault((user, mechanism, server), login).tally
-        tally.mails += session["auth_result"] == "success"
-        tallies += [figures.users[user], tally]
+        tallies.append(figures.users[user])
+    # Also of users whom the server refused: what they sent was as readable.
+    for name in dict.fromkeys([*([] if user is None else [user]), *(session["users_refused"] or [])]):
+        login = Login(name, mechanism, server, EXPOSED.get(mechanism, "name"))
+        tally = logins.setdefault((name, mechanism, server), login).tally
+        tally.mails += session["auth_result"] == "success" and name == user
+        tallies.append(tally)
     for tally in tallies:
         tally.sessions += 1
         tally.tls += bool(session["tls"])

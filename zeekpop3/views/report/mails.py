@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -37,6 +37,18 @@ _BODY_COLUMNS = ("headers", "text", "html_text", "html", "urls")
 FIELD, VALUE, TEXT, SOURCE = 160, 800, 6000, 2000
 _MAX_HEADERS, _MAX_URLS, _MAX_PARTS = 80, 40, 50
 _PARTS_IN_LINE, _REASONS = 8, 12
+#: What a mail's view shows of other tables.
+_BESIDE: dict[str, tuple[str, ...]] = {
+    "links": ("part", "url", "target", "text"),
+    "attachments": (
+        "part", "filename", "content_type", "mime_type", "size", "md5", "sha1", "sha256", "other_names",
+        "inside",
+    ),
+    "members": ("part", "path", "size", "mime_type", "sha256", "encrypted"),
+    "enclosed": ("part", "from", "subject", "text", "html_text"),
+    "hits": ("indicator", "type", "field", "value"),
+}  # fmt: skip
+_Rows = dict[str, list[Any]]
 #: Mails in a pack.
 PACK = 40
 
@@ -57,6 +69,7 @@ class Listing:
     without_details: int = 0
     shortened: int = 0
     reasons: list[str] = field(default_factory=list)
+    logs_read: list[str] = field(default_factory=list)
 
 
 def mails(
@@ -135,10 +148,30 @@ def _details(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     texts = _BODY_COLUMNS if body else ("headers",)
     columns = ("uid", "trans_depth", "attachments", *_FACT_COLUMNS, *texts)
+    beside = _beside(path, filters, keys, body)
     for mail in rows(path, "emails", columns, filters):
-        numbers = keys.get((mail["uid"], mail["trans_depth"]))
+        key = (mail["uid"], mail["trans_depth"])
+        numbers = keys.get(key)
         if numbers:
-            yield numbers.pop(0), _detail(mail)
+            yield numbers.pop(0), _detail(mail, beside.get(key, {}))
+
+
+def _beside(
+    path: str | Path, filters: Filters, keys: Collection[Key], body: bool
+) -> dict[Key, dict[str, list[Any]]]:
+    """What other tables hold of the mails: links, attachments, their members, messages inside, hits."""
+    span = Filters(since=filters.since, until=filters.until, keys=filters.keys)
+    found: dict[Key, _Rows] = {}
+    for name, columns in _BESIDE.items():
+        if name == "links" and not body:
+            continue
+        for row in rows(path, name, ("uid", "trans_depth", *columns), span):
+            key = (row["uid"], row["trans_depth"])
+            if key in keys and (name != "links" or not row["part"]):
+                kept = found.setdefault(key, {}).setdefault(name, [])
+                if len(kept) < _MAX_URLS:
+                    kept.append(row)
+    return found
 
 
 def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: int) -> None:
@@ -160,7 +193,7 @@ def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: i
         found.packs.append(packed)
 
 
-def _detail(mail: dict[str, Any]) -> dict[str, Any]:
+def _detail(mail: dict[str, Any], beside: _Rows) -> dict[str, Any]:
     """The details that exist; the page's script leaves out the others."""
     detail: dict[str, Any] = {"facts": [[name, value] for name, value in _facts(mail) if value]}
     _add(detail, "headers", mail["headers"], _MAX_HEADERS, _field)
@@ -172,9 +205,43 @@ def _detail(mail: dict[str, Any]) -> dict[str, Any]:
             detail[name] = "\n".join(visible_lines(body[:most]))[: 4 * most]
             if len(body) > most:
                 detail[f"more_{name}"] = len(body) - most
-    _add(detail, "urls", mail.get("urls"), _MAX_URLS, lambda url: cut(url, VALUE))
-    _add(detail, "parts", mail["attachments"], _MAX_PARTS, _part)
+    links = beside.get("links")
+    _add(detail, "urls", links if links is not None else mail.get("urls"), _MAX_URLS, _link)
+    _add(detail, "parts", beside.get("attachments") or mail["attachments"], _MAX_PARTS, _part)
+    _add(detail, "members", beside.get("members"), _MAX_PARTS, _member)
+    _add(detail, "inside", beside.get("enclosed"), _MAX_PARTS, _inside)
+    _add(
+        detail,
+        "hits",
+        beside.get("hits"),
+        _MAX_PARTS,
+        lambda hit: [cut(hit[name]) for name in _BESIDE["hits"]],
+    )
     return detail
+
+
+def _link(link: Any) -> list[str]:
+    """A link's URL, what it stands for, and what the reader sees of it."""
+    if isinstance(link, str):
+        return [cut(link, VALUE), "", ""]
+    return [cut(link["url"], VALUE), cut(link["target"], VALUE), cut(link["text"])]
+
+
+def _member(member: dict[str, Any]) -> list[Any]:
+    kind = cut(member["mime_type"]) + (" (encrypted)" if member["encrypted"] else "")
+    return [cut(member["path"]), cut(member["part"]), kind, member["size"], member["sha256"] or ""]
+
+
+def _hit(hit: dict[str, Any]) -> list[str]:
+    return [cut(hit[name]) for name in _BESIDE["hits"]]
+
+
+def _inside(message: dict[str, Any]) -> list[str]:
+    text = (message["text"] or "").strip() or message["html_text"] or ""
+    return [
+        cut(message["part"]), cut(message["from"]), cut(message["subject"]),
+        "\n".join(visible_lines(text[:TEXT]))[: 4 * TEXT],
+    ]  # fmt: skip
 
 
 def _add(
@@ -193,7 +260,14 @@ def _field(entry: dict[str, Any]) -> list[str]:
 
 def _part(part: dict[str, Any]) -> list[Any]:
     hashes = [part[name] or "" for name in ("md5", "sha1", "sha256")]
-    return [cut(part["filename"]) or "(no name)", cut(part["content_type"]), part["size"], *hashes]
+    detected = part.get("mime_type")
+    kind = cut(part["content_type"])
+    if detected and detected != (part["content_type"] or "").lower():
+        kind += f", by its content {cut(detected)}"
+    if part.get("inside") not in (None, "listed"):
+        kind += f"; not looked into: {part['inside']}"
+    names = [cut(name) for name in [part["filename"] or "(no name)", *(part.get("other_names") or [])[:5]]]
+    return [" or ".join(names), kind, part["size"], *hashes]
 
 
 def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:

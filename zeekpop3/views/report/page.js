@@ -287,15 +287,31 @@
     if (detail.text === undefined && detail.html === undefined) made.push(note(settings.body ? "No text." : "This page leaves out the mails' texts."));
     if (detail.parts) {
       heading("Attachments");
-      made.push(grid(["Name", "Type", "Size", "MD5", "SHA-1", "SHA-256"], detail.parts.map((part) => [part[0], part[1], human(part[2] || 0), part[3], part[4], part[5]]), "Attachments"));
+      made.push(grid(["Name", "Type and content", "Size", "MD5", "SHA-1", "SHA-256"], detail.parts.map((part) => [part[0], part[1], human(part[2] || 0), part[3], part[4], part[5]]), "Attachments"));
       if (detail.more_parts) made.push(note(`${detail.more_parts} more.`));
     }
+    if (detail.members) {
+      heading("In the attachments");
+      made.push(grid(["Path", "Part", "Type", "Size", "SHA-256"], detail.members.map((one) => [one[0], one[1], one[2], one[3] === null ? "" : human(one[3]), one[4]]), "In the attachments"));
+      if (detail.more_members) made.push(note(`${detail.more_members} more.`));
+    }
+    for (const [part, from, subject, text] of detail.inside || []) {
+      heading(`Message inside, part ${part}`);
+      made.push(pairs([["From", from], ["Subject", subject]]), body(text, "Text of the message inside"));
+    }
+    if (detail.more_inside) made.push(note(`${detail.more_inside} more messages inside.`));
+    if (detail.hits) {
+      heading("Hits");
+      made.push(grid(["Indicator", "Type", "Where", "Value"], detail.hits, "Hits"));
+    }
     if (detail.urls) {
-      heading("URLs in the bodies");
+      heading("Links");
       const list = make("ul", null, { class: "urls" });
-      for (const url of detail.urls) {
+      for (const [url, target, shown] of detail.urls) {
         const item = make("li");
         item.append(make("bdi", url));
+        if (target) item.append(" leads to ", make("bdi", target));
+        if (shown && shown !== url) item.append(make("span", " shown as: ", { class: "unknown" }), make("bdi", shown));
         list.append(item);
       }
       made.push(list);

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
 from zeekpop3.views.report.mails import PACK, Listing, cut, in_script, mails
+from zeekpop3.views.report.summary import HIGH, MEDIUM, Answers, answers, sentences
+from zeekpop3.views.sql import Logs
 from zeekpop3.views.text import shorten, visible
 
 #: Most rows of each table (except that of the mails), most bars of a ranking.
@@ -40,20 +42,26 @@ def write_report(
     body: bool = True,
     max_bytes: int = 25 << 20,
     now: dt.datetime | None = None,
+    logs: Logs | None = None,
+    own: Collection[str] = (),
+    title: str | None = None,
 ) -> Listing:
     """Write the page of an output folder's tables to the file `out` (0600; replaced if it exists).
 
-    `filters` may name user, since and until. At most `limit` mails are listed; `body=False` leaves out texts,
-    HTML sources and URLs; `max_bytes` bounds the part of the file that the mails take. `now` is the time of
-    writing (default: not mentioned). Raises QueryError for the tables, OutputError if the file cannot be
-    written.
+    `filters` may name user, since and until. `logs` (Zeek's http.log, ssl.log, dns.log) tell who opened a
+    link; `own` are the own sites (default: a guess). At most `limit` mails are listed; `body=False` leaves
+    out texts, HTML sources and URLs; `max_bytes` bounds the part of the file that the mails take. `now` is
+    the time of writing (default: not mentioned). Raises QueryError for the tables, OutputError if the file
+    cannot be written.
     """
     given = filters or Filters()
     since, until = (None if time is None else instant(time) for time in (given.since, given.until))
     filters = Filters(given.user, since=since, until=until)
-    figures = gather(path, filters)
+    found = answers(path, filters, logs, own)
+    figures = gather(path, filters, found)
     listing = mails(path, filters, figures, limit=limit, body=body, max_bytes=max_bytes)
-    page = _render(figures, listing, filters=filters, body=body, now=now)
+    listing.logs_read = found.logs_read
+    page = _render(figures, listing, found=found, filters=filters, body=body, now=now, title=title)
     with new_file(Path(out)) as file:
         file.write(page.encode("utf-8"))
     return listing
@@ -72,13 +80,19 @@ def policy(style: str, script: str) -> str:
     )
 
 
-def _render(figures: Figures, listing: Listing, *, body: bool, **more: Any) -> str:
+def _render(figures: Figures, listing: Listing, *, found: Answers, body: bool, **more: Any) -> str:
     folder = resources.files("zeekpop3.views.report")
     style, script = ((folder / name).read_text("utf-8") for name in ("page.css", "page.js"))
     step, bars = figures.timeline.buckets()
     contents = sorted(  # empty attachments have one hash and tell nothing: they come last
         figures.contents.items(),
         key=lambda entry: (entry[1].size == 0, -len(entry[1].users), -entry[1].mails, entry[0]),
+    )
+    passwords = len(
+        {login.user for login in figures.logins if login.exposed == "password" and login.tally.mails}
+    )
+    hits = sum(
+        any(reason.startswith("hit: ") for reason in row["reasons"]) for row in found.suspicious.values()
     )
     template = page_environment().get_template("page.html")
     return template.render(
@@ -101,8 +115,14 @@ def _render(figures: Figures, listing: Listing, *, body: bool, **more: Any) -> s
         senders=_by_mails(figures.senders),
         types=_by_mails(figures.types),
         contents=contents,
-        passwords=len({login.user for login in figures.logins if login.exposed == "password"}),
+        passwords=passwords,
+        found=found,
+        sentences=list(
+            sentences(found, passwords=passwords, hits=hits, incomplete=sum(figures.reasons.values()))
+        ),
         rows=_ROWS,
+        medium=MEDIUM,
+        high=HIGH,
         **more,
     )
 

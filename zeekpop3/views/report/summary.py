@@ -1,0 +1,152 @@
+"""What the page says first: answers of ready queries, and sentences made of them that anybody understands.
+
+A sentence states what the tables hold, nothing else: who received a wave and who opened its link, who got
+into a mailbox after refused logins, what crossed the network in clear text. Texts are kept as stored; the
+page makes them visible.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zeekpop3.store.filters import Filters, instant
+from zeekpop3.views.questions import question_sql
+from zeekpop3.views.sql import Database, Logs
+from zeekpop3.views.text import shorten
+
+Row = dict[str, Any]
+Key = tuple[str, int]
+#: Logs of which one is enough to see clicks.
+_CLICK_LOGS = frozenset(("http", "ssl", "dns"))
+_MOST, _NAMES = 5, 4
+#: From these scores on a mail is called so; the query `suspicious` has the same bounds.
+MEDIUM, HIGH = 40, 80
+
+
+@dataclass(slots=True)
+class Answers:
+    """Rows of the ready queries of these names, of the page's user and time. `clicks` is None without a log.
+
+    `suspicious`: by the key of the mail, worst first. `campaigns` have `score`, the highest of their mails.
+    `logs_read`: what was read of Zeek's other logs.
+    """
+
+    suspicious: dict[Key, Row] = field(default_factory=dict)
+    campaigns: list[Row] = field(default_factory=list)
+    logins: list[Row] = field(default_factory=list)
+    second_client: list[Row] = field(default_factory=list)
+    unfetched: list[Row] = field(default_factory=list)
+    clicks: list[Row] | None = None
+    logs_read: list[str] = field(default_factory=list)
+
+
+def answers(
+    path: str | Path, filters: Filters, logs: Logs | None = None, own: Collection[str] = ()
+) -> Answers:
+    """Ask the ready queries that the page shows. Raises QueryError, LogError."""
+    found = Answers()
+    with Database(path, logs) as database:
+
+        def ask(name: str, first: str, last: str) -> list[Row]:
+            rows = database.ask(question_sql(name, logs or (), own=own)).dicts()
+            return [row for row in rows if _chosen(row, filters, first, last)]
+
+        for row in ask("suspicious", "ts", "ts"):
+            uid, _, depth = row["mail"].rpartition("/")
+            found.suspicious.setdefault((uid, int(depth)), row)
+        scores = {row["mail"]: row["score"] for row in found.suspicious.values()}
+        found.campaigns = ask("campaigns", "first", "last")
+        for row in found.campaigns:
+            row["score"] = max((scores.get(mail, 0) for mail in row["all"]), default=0)
+        found.campaigns.sort(key=lambda row: (-row["score"], -row["users"], -row["mails"]))
+        found.logins = ask("logins", "first", "last")
+        found.second_client = ask("second-client", "first", "last")
+        found.unfetched = ask("unfetched", "first_listed", "last_listed")
+        if _CLICK_LOGS & set(logs or ()):
+            found.clicks = ask("clicks", "opened", "opened")
+        found.logs_read = database.logs_read
+    return found
+
+
+def sentences(found: Answers, *, passwords: int, hits: int, incomplete: int) -> Iterator[str]:
+    """What matters, worst first. `passwords`: users whose password was readable; counts of mails."""
+    for row in [row for row in found.campaigns if row["score"] >= MEDIUM][:_MOST]:
+        subject = shorten(row["subject"] or "(no subject)", 80)
+        received = f"{_number(row['users'], 'user')} received “{subject}” from {row['sender'] or '(nobody)'}"
+        yield received + _opened(row, found.clicks is not None) + "."
+    high = sum(row["score"] >= HIGH for row in found.suspicious.values())
+    if high:
+        yield f"{_are(high, 'mail')} highly suspicious."
+    if hits:
+        yield f"{_number(hits, 'mail')} {'has' if hits == 1 else 'have'} a hit of an indicator."
+    yield from _about_logins(found)
+    if passwords:
+        noun = "password" if passwords == 1 else "passwords"
+        yield f"The {noun} of {_number(passwords, 'user')} could be read on the network."
+    unfetched = sum(row["messages"] for row in found.unfetched if row["state"] == "unfetched")
+    if unfetched:
+        yield f"{_are(unfetched, 'message')} in a mailbox, and was not seen to be fetched.".replace(
+            "are in a mailbox, and was", "are in mailboxes, and were"
+        )
+    if incomplete:
+        yield f"{_are(incomplete, 'mail')} incomplete: what is missing was not searched."
+
+
+def _opened(row: Row, known: bool) -> str:
+    if row["clicked"]:
+        return f"; {_number(len(row['clicked']), 'user')} opened its link ({_listed(row['clicked'])})"
+    return "; the logs show nobody who opened its link" if known else ""
+
+
+def _about_logins(found: Answers) -> Iterator[str]:
+    """Break-ins, users that were tried in vain, and clients that deleted mail."""
+    for row in [row for row in found.logins if row["success_after_refusal"] is not None][:_MOST]:
+        fetched = f", and fetched {_number(row['fetched'], 'mail')}" if row["fetched"] else ""
+        refused = _number(row["refused"], "refused login")
+        yield f"{row['client']} got into the mailbox of {row['user']} after {refused}{fetched}."
+    accepted = {row["user"] for row in found.logins if row["accepted"]}
+    never = [row for row in found.logins if row["refused"] and row["user"] not in accepted]
+    if never:
+        names = sorted({row["user"] or "(unknown)" for row in never})
+        refused = sum(row["refused"] for row in never)
+        yield f"Logins as {_listed(names)} were refused ({refused} in all), and never accepted."
+    for row in [row for row in found.second_client if row["deleted"]][:_MOST]:
+        deleted = _number(row["deleted"], "mail")
+        yield f"{row['client']}, one of several clients of {row['user']}, deleted {deleted}."
+
+
+def _are(count: int, noun: str) -> str:
+    return f"{_number(count, noun)} {'is' if count == 1 else 'are'}"
+
+
+def _chosen(row: Row, filters: Filters, first: str, last: str) -> bool:
+    """Whether a row is of the filters' user and time."""
+    if filters.user is not None:
+        users = [row.get("user"), *row.get("reached", ())]
+        if filters.user.lower() not in [(user or "").lower() for user in users]:
+            return False
+    begin, end = row[first], row[last]
+    if isinstance(begin, str) or isinstance(end, str) or begin is None or end is None:
+        return True  # a time that Python cannot hold
+    return _after(end, filters.since) and (filters.until is None or begin < instant(filters.until))
+
+
+def _after(moment: dt.datetime, since: Any) -> bool:
+    return since is None or moment >= instant(since)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    shown = [shorten(name, 40) for name in every[:_NAMES]]
+    more = len(every) - len(shown)
+    if more:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
