@@ -84,7 +84,7 @@ def test_what_a_document_says(everything: Path) -> None:
     assert document["email"]["from"] == {"address": ["hr@c0rp-payroll.example"]}
     assert document["email"]["reply_to"] == {"address": ["payroll.corp@freemail.example"]}
     assert document["email"]["attachments"][0]["file"]["name"] == "Payroll_2026.pdf.exe"
-    assert document["related"]["hosts"] == ["portal-corp.badhost.test"]
+    assert document["related"]["hosts"] == ["portal-corp.badhost.test", "portal.corp.example"]
     assert document["ecs"]["version"] == ecs.VERSION
     (event,) = (each for each in exported(everything, "ocsf") if each["src_endpoint"]["ip"] == "10.20.9.99")
     assert event["email"]["reply_to_list"] == ["payroll.corp@freemail.example"]

@@ -312,8 +312,8 @@ def timeline(
 ) -> None:
     """Show what a user, a client or a mail did, in order.
 
-    Logins and refusals, mails with what is suspicious about them, deletions and hits; with --log http=…,
-    ssl=… or dns=… also the links that were opened.
+    Logins and refusals, mails with what is suspicious about them, deletions and hits; with --log http=...,
+    ssl=... or dns=... also the links that were opened.
     """
     from zeekpop3.views.timeline import lines
     from zeekpop3.views.timeline import timeline as events

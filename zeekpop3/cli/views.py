@@ -179,7 +179,7 @@ def report(
 ) -> None:
     """Write one page for the browser: a summary in sentences, figures, and a searchable table of the mails.
 
-    With --log http=…, ssl=… or dns=… it says who opened a link.
+    With --log http=..., ssl=... or dns=... it says who opened a link.
 
     The page is one file. It loads nothing from the network and runs nothing from a mail. It contains mail:
     only its owner can read it.

@@ -286,9 +286,10 @@ def report(
 
 
 def prune(
-    tables: str | Path, keep: str, *, until: dt.date | None = None, dry_run: bool = False
+    tables: str | Path, keep: str | int, *, until: dt.date | None = None, dry_run: bool = False
 ) -> list[Path]:
-    """Remove the days that are older than `keep` ("90d", "12w", "2y") before `until`; returns their folders.
+    """Remove the days that are older than `keep` ("90d", "12w", "2y", or days) before `until`; returns their
+    folders.
 
     `until`: default the newest day, if no clock can have been wrong (`last_day`). Raises QueryError,
     OutputError.
@@ -296,7 +297,7 @@ def prune(
     from zeekpop3.store.prune import keep_days
     from zeekpop3.store.prune import prune as remove
 
-    days = keep_days(keep)
+    days = keep if isinstance(keep, int) else keep_days(keep)
     counted_from = until or last_day(tables) or dt.date.min
     return remove(tables, days, dt.datetime.combine(counted_from, dt.time(), dt.UTC), dry_run=dry_run)
 
