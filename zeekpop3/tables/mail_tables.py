@@ -186,6 +186,13 @@ EMAILS = table(
     structs("attachments", "The attachments, without content.", *_ATTACHMENT, source="mail.attachments"),
     Column("raw", "The message itself.", "binary", source="transfer.raw", personal="raw"),
     *of("transfer", AUTHENTICATED_AS),
+    Column(
+        "mail_id",
+        "Hash of what repeats when the same traffic is read again, by any sensor: message, server, user, "
+        "uidl. The same mail fetched twice has it twice.",
+        personal="name",
+        looked_up=True,
+    ),
 )
 
 # What the tables of the things in a mail begin with.

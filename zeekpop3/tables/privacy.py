@@ -10,6 +10,7 @@ can be counted and joined, but not read:
 - `user`, the users refused, the argument of USER and APOP, and the argument of AUTH after the mechanism: the
   HMAC of the name, stripped and in lower case. So the address in `Lisi <LISI@example.com>` and the user
   `lisi@example.com` have the same value; the user `lisi` has another.
+- `mail_id`: the HMAC of the id, because a guess of the user could be confirmed by it.
 - Address, local part, domain and site of a mailbox, and the domain of a DKIM signature: each the HMAC of its
   own, in lower case.
 - Address fields: the HMAC of each address, without display names. A value without any address becomes the

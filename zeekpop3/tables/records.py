@@ -54,6 +54,7 @@ class MailRecord:
     transfer: Transfer
     mail: Mail
     sensor: str | None = None
+    _digest: bytes = b""
 
     @property
     def conn_id(self) -> ConnId:
@@ -72,7 +73,30 @@ class MailRecord:
         """Only of the bytes that the server sent, all of them."""
         if not self.transfer.complete or self.transfer.fidelity != "exact":
             return None
-        return hashlib.sha256(self.transfer.raw).hexdigest()
+        return self._raw_digest.hex()
+
+    @property
+    def mail_id(self) -> str | None:
+        """SHA-256 (hex) of the SHA-256 digests of five things, joined: the bytes of the message that were
+        seen, the server's address, its port (decimal), the user (stripped, lower case) and the unique id;
+        each text in UTF-8, and empty if unknown.
+
+        None if no byte was seen and no unique id is known: nothing would tell two mails apart.
+        """
+        transfer, server = self.transfer, self.conn_id
+        if not (transfer.raw or transfer.uidl):
+            return None
+        port = None if server.resp_p is None else str(server.resp_p)
+        user = transfer.user and transfer.user.strip().lower()
+        texts = (server.resp_h, port, user, transfer.uidl)
+        digests = (hashlib.sha256((text or "").encode("utf-8", "surrogatepass")).digest() for text in texts)
+        return hashlib.sha256(self._raw_digest + b"".join(digests)).hexdigest()
+
+    @property
+    def _raw_digest(self) -> bytes:
+        if not self._digest:
+            self._digest = hashlib.sha256(self.transfer.raw).digest()
+        return self._digest
 
     @property
     def defects(self) -> list[Defect]:
