@@ -127,6 +127,8 @@ def test_hashed_users_leave_nothing_in_any_table(body: str, keep_body: bool) -> 
     mail_row = made["emails"].to_pylist()[0]
     assert mail_row["from_address"] == mail_row["user"] == mail_row["from"] == key.name(ADDRESS)
     assert mail_row["from_site"] == mail_row["dkim"][0]["domain"] == key.name(HOST)
+    clear = tables(Privacy(), mail(body=body))["emails"].to_pylist()[0]["mail_id"]
+    assert mail_row["mail_id"] == key.name(clear)  # a guess of the user cannot be confirmed
     refused = made["sessions"].to_pylist()[0]["users_refused"]
     assert refused == [key.name(NAME), key.name(ADDRESS)]
     assert made["listings"].to_pylist()[0]["user"] == key.name(NAME)

@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.records import attachment, command, mail, received, session, table_of, transfer
+from zeekpop3.errors import UsageError
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.links import Link
 from zeekpop3.message.mailboxes import Address
+from zeekpop3.session.events import ConnId
 from zeekpop3.tables import (
     TABLES,
     Column,
@@ -39,7 +41,7 @@ html html_text urls headers"""
 COLUMNS = {
     "emails": f"""ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor user trans_depth command
 msg_num uidl octets_declared size fidelity complete missing_bytes defects sha256 {PARSED} attachments raw
-authenticated_as""",
+authenticated_as mail_id""",
     "addresses": "ts uid trans_depth part field position name address local_part domain site",
     "links": """ts uid trans_depth part position url target scheme host site text origin text_site
 attachment""",
@@ -132,6 +134,49 @@ def test_a_mail_becomes_a_row() -> None:
 def test_no_hash_of_what_is_not_the_message(changes: dict[str, Any]) -> None:
     """sha256 is null unless the bytes are exact and all there."""
     assert row(transfer(**changes), mail())["sha256"] is None
+
+
+def _id(**changes: Any) -> str | None:
+    found: str | None = row(transfer(**changes), mail())["mail_id"]
+    return found
+
+
+def test_the_mail_id_is_that_of_the_mail_and_not_of_the_connection() -> None:
+    """What Zeek, the client or the sensor chose does not matter; message, server, user and unique id do."""
+    other = ConnId("198.51.100.9", 5, "192.0.2.110", 110)
+    same = [
+        _id(),
+        _id(uid="Cother", ts=5, trans_depth=9, conn_id=other, msg_num=7, octets_declared=None),
+        _id(user=" ZhangSan"),
+    ]
+    assert len(set(same)) == 1
+    server = ConnId("192.0.2.10", 41000, "192.0.2.111", 110)
+    port = ConnId("192.0.2.10", 41000, "192.0.2.110", 995)
+    different = [
+        _id(raw=b"x"),
+        _id(user="lisi"),
+        _id(user=None),
+        _id(uidl="0002"),
+        _id(uidl=None),
+        _id(conn_id=server),
+        _id(conn_id=port),
+        _id(user="zhangsan0001", uidl=None),
+        _id(user=None, uidl="zhangsan0001"),
+    ]
+    assert len({same[0], *different}) == 1 + len(different)
+
+
+def test_the_mail_id_can_be_computed_elsewhere() -> None:
+    """The definition, written out: SHA-256 of five SHA-256 digests."""
+    parts = (transfer().raw, b"192.0.2.110", b"110", b"zhangsan", b"0001")
+    digests = b"".join(hashlib.sha256(part).digest() for part in parts)
+    assert _id() == hashlib.sha256(digests).hexdigest()
+
+
+def test_nothing_seen_is_no_mail_id() -> None:
+    """Two mails of which nothing was seen must not look like one; a unique id is enough."""
+    assert _id(raw=b"", uidl=None, complete=False) is None
+    assert _id(raw=b"", complete=False) is not None
 
 
 def test_unknown_connection_is_null() -> None:
@@ -317,7 +362,7 @@ def test_hashing_commands(verb: str | None, argument: str, expected: str | None)
 def test_the_key_shows_nowhere() -> None:
     """Neither repr nor an error says the key; an empty one is refused."""
     assert "k'" not in repr(KEY)
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(UsageError, match="empty"):
         Privacy(hash_key=b"")
 
 

@@ -137,6 +137,26 @@ def test_the_only_mail_of_a_connection_needs_no_depth(made: Made) -> None:
             show.find_mail(made.path, odd)
 
 
+def test_the_mail_id_finds_the_mail(tmp_path: Path) -> None:
+    """Fetched again it is the same mail: the newest is shown. Another user's copy is another mail."""
+    again = {"uid": "Cagain", "ts": transfer().ts + 1}
+    write(tmp_path, [transfer(), transfer(**again), transfer(uid="Cother", user="lisi")])
+    mail_id = show.find_mail(tmp_path, "CtP0p3")["mail_id"]
+    assert show.find_mail(tmp_path, mail_id.upper())["uid"] == "Cagain"
+    assert f"  mail id   {mail_id}" in program("show", tmp_path, mail_id, columns=120).stdout
+    with pytest.raises(QueryError, match="is 3 mails"):
+        show.find_mail(tmp_path, show.find_mail(tmp_path, mail_id)["sha256"])
+    with pytest.raises(QueryError, match="no mail"):
+        show.find_mail(tmp_path, "0" * 64)
+    told = program("eml", tmp_path, mail_id, "--out", tmp_path / "mails")
+    assert told.returncode == 0, told.stderr
+    assert [path.name for path in (tmp_path / "mails").glob("*.eml")] == ["Cagain-1.eml"]
+    about = program("sql", tmp_path, "--about", mail_id, "--json").stdout
+    assert about.count("emails.mail_id") == 2
+    assert program("export", tmp_path, "--as", "ecs").stdout.count(f'"mail_id": "{mail_id}"') == 2
+    assert "Cagain/1" in program("timeline", tmp_path, mail_id).stdout
+
+
 def test_json_lines(made: Made) -> None:
     """A JSON object a line: lossless, times ISO 8601, unknown null."""
     done = program("show", made.path, "--json")

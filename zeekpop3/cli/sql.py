@@ -301,7 +301,7 @@ def timeline(
     directory: Directory,
     mail: Annotated[
         str | None,
-        Argument(metavar="[UID/DEPTH]", help="A mail: who fetched a copy, opened a link, deleted it."),
+        Argument(metavar="[MAIL]", help="A mail: who fetched a copy, opened a link, deleted it."),
     ] = None,
     *,
     user: Annotated[str | None, Option(help="A mailbox user (exact, case-insensitive).")] = None,

@@ -35,7 +35,7 @@ def show(
     directory: Directory,
     mail: Annotated[
         str | None,
-        Argument(metavar="[MAIL]", help="Show this mail in full: UID/DEPTH, a Message-ID or a SHA-256."),
+        Argument(metavar="[MAIL]", help="Show this mail in full: UID/DEPTH, Message-ID, SHA-256 or mail_id."),
     ] = None,
     *,
     select: MailOptions,
@@ -104,7 +104,9 @@ def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: 
 )
 def eml(
     directory: Directory,
-    mails: Annotated[list[str] | None, Argument(metavar="[UID/DEPTH]...", help="Only these mails.")] = None,
+    mails: Annotated[
+        list[str] | None, Argument(metavar="[MAIL]...", help="Only these mails, named as in `show`.")
+    ] = None,
     *,
     out: Annotated[
         Path | None, Option("--out", "-o", help="Folder for the files.", callback=local_path)

@@ -29,11 +29,11 @@ JSON_COLUMNS = (
     "msg_num", "uidl", "octets_declared", "size", "fidelity", "complete", "missing_bytes", "defects",
     "sha256", "date", "from", "to", "cc", "bcc", "reply_to", "sender", "return_path", "delivered_to",
     "subject", "msg_id", "in_reply_to", "user_agent", "x_originating_ip", "path", "content_type", "charset",
-    "urls", "attachments",
+    "urls", "attachments", "mail_id",
 )  # fmt: skip
 CSV_COLUMNS = (
     "ts", "uid", "trans_depth", "id_orig_h", "id_resp_h", "user", "from", "to", "subject", "date", "msg_id",
-    "size", "attachments", "fidelity", "complete", "missing_bytes", "defects", "sha256",
+    "size", "attachments", "fidelity", "complete", "missing_bytes", "defects", "sha256", "mail_id",
 )  # fmt: skip
 LIST_COLUMNS = (
     "ts", "uid", "trans_depth", "user", "from", "from_address", "subject", "size", "attachments", "command",
@@ -75,8 +75,8 @@ def read_mails(
 def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
     """The mail with the key `UID/DEPTH`; `UID` or its beginning is enough if one mail has it.
 
-    `key` may also be the mail's Message-ID or SHA-256. Raises QueryError if no mail, or more than one mail,
-    has the key.
+    `key` may also be the mail's Message-ID, SHA-256 or `mail_id`; of several transfers with this `mail_id`,
+    which are one mail, it is the newest. Raises QueryError if no mail, or more than one mail, has the key.
     """
     if "@" in key or _SHA256.fullmatch(key):
         key = _by_content(path, key)
@@ -102,20 +102,20 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
 
 
 def _by_content(path: str | Path, key: str) -> str:
-    """`UID/DEPTH` of the one mail with this Message-ID or SHA-256. Raises QueryError."""
+    """`UID/DEPTH` of the one mail with this Message-ID, SHA-256 or `mail_id`. Raises QueryError."""
     wanted = literal(key.strip(" <>").lower())
     statement = (
-        "select uid || '/' || trans_depth, coalesce(user, id_orig_h, '') from emails e "
-        f"where lower(trim(msg_id, '<> ')) = {wanted} or sha256 = {wanted} order by ts"
+        f"select uid || '/' || trans_depth, coalesce(user, id_orig_h, ''), mail_id = {wanted} from emails e "
+        f"where lower(trim(msg_id, '<> ')) = {wanted} or {wanted} in (sha256, mail_id) order by ts"
     ).replace(" user,", ' "user",')
     with connect(path) as connection:
         found = connection.execute(statement).fetchall()
     if not found:
         raise QueryError(f"{path}: no mail {key!r}")
-    if len(found) > 1:
-        listed = ", ".join(f"{mail} ({user})" for mail, user in found[:10]) + ", …" * (len(found) > 10)
+    if len(found) > 1 and not found[-1][2]:
+        listed = ", ".join(f"{mail} ({user})" for mail, user, _ in found[:10]) + ", …" * (len(found) > 10)
         raise QueryError(f"{key!r} is {len(found)} mails: {listed}")
-    return str(found[0][0])
+    return str(found[-1][0])
 
 
 def find_parts(path: str | Path, mail: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -301,6 +301,8 @@ def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "size", f"{plural(mail['size'], 'byte')}, {mail['fidelity']}, {complete}"
     if mail["sha256"]:
         yield "sha256", mail["sha256"]
+    if mail["mail_id"]:
+        yield "mail id", mail["mail_id"]
     verdicts = [f"{name.upper()} {mail[f'auth_{name}']}" for name in _VERDICTS if mail[f"auth_{name}"]]
     verdicts += [
         f"signed body of {sign['domain']}: {sign['body']}" for sign in mail["dkim"] or [] if sign["body"]

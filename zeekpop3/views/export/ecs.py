@@ -17,6 +17,7 @@ VERSION = "9.4.0"
 _OWN = (
     "uid", "trans_depth", "command", "msg_num", "uidl", "size", "fidelity", "complete", "missing_bytes",
     "defects", "from_site", "thread_id", "auth_server", "auth_spf", "auth_dkim", "auth_dmarc", "auth_arc",
+    "mail_id",
 )  # fmt: skip
 COLUMNS = (
     *_OWN, "ts", "id_orig_h", "id_orig_p", "id_resp_h", "id_resp_p", "community_id", "sensor", "user",

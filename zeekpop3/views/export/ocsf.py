@@ -24,7 +24,7 @@ _EMAIL = re.compile(r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-
 _ALGORITHMS = {"md5": (1, "MD5"), "sha1": (2, "SHA-1"), "sha256": (3, "SHA-256")}
 _UNMAPPED = (
     "community_id", "sensor", "uidl", "msg_num", "fidelity", "complete", "missing_bytes", "defects",
-    "from_site", "user_agent", "auth_server", "auth_arc",
+    "from_site", "user_agent", "auth_server", "auth_arc", "mail_id",
 )  # fmt: skip
 
 

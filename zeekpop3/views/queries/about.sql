@@ -1,4 +1,4 @@
--- What the tables hold about an address, user, site, host, IP address, hash, file name, message id, uid or community id.
+-- What the tables hold about an address, user, site, host, IP address, hash, file name, message id, uid, mail id or community id.
 with place as ({observables}
     union all
     select ts, uid, trans_depth, null, 'MESSAGE_ID', unnest(['emails.msg_id', 'emails.in_reply_to']),
@@ -13,7 +13,8 @@ with place as ({observables}
         unnest(["user", id_orig_h, id_resp_h, uid, community_id])
     from sessions
     union all
-    select ts, uid, trans_depth, null, 'SESSION', unnest(['emails.uid', 'emails.community_id']), unnest([uid, community_id])
+    select ts, uid, trans_depth, null, 'SESSION', unnest(['emails.uid', 'emails.community_id', 'emails.mail_id']),
+        unnest([uid, community_id, mail_id])
     from emails
 ), found as (
     select ts, uid, trans_depth, field, value from place
