@@ -242,6 +242,11 @@ class Defect(StrEnum):
         "header_missing",
         "The mail has no header.",
     )
+    MESSAGE_ENCODED = (
+        "message_encoded",
+        "A message inside, or a reference to one, has a transfer encoding, which RFC 2046 forbids; programs "
+        "differ in whether they decode it.",
+    )
     NESTING_CUT = (
         "nesting_cut",
         "Parts are nested more deeply than the limit; deeper parts were not read.",
@@ -286,7 +291,7 @@ class Defect(StrEnum):
     )
     URLS_CUT = (
         "urls_cut",
-        "The mail has more URLs than the limit.",
+        "The mail has more URLs than the limit, or a part that may hold links could not be read completely.",
     )
     UUENCODE_BROKEN = (
         "uuencode_broken",

@@ -107,3 +107,29 @@ def test_links_of_attachments_come_after_the_others() -> None:
     ]
     assert mail.urls == ["http://a.example/1"]
     assert mail.attachments[0].content is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [
+        ('access-type=URL; url="http://a.exam\r\n ple/1"', ["http://a.example/1"]),
+        ("access-type=anon-ftp; site=a.example; directory=/pub/; name=x.exe", ["ftp://a.example/pub/x.exe"]),
+        ("access-type=tftp; site=a.example; name=x.exe", ["tftp://a.example/x.exe"]),
+        ("access-type=ftp; site=a.example", []),
+        ("access-type=local-file; name=/etc/passwd", []),
+        ("access-type=mail-server; server=x@a.example", []),
+    ],
+)
+def test_a_reference_to_a_body_elsewhere_is_a_link(parameters: str, wanted: list[str]) -> None:
+    """RFC 2017, RFC 2046 section 5.2.3: a program offers to fetch it."""
+    raw = f"Content-Type: message/external-body; {parameters}\r\n\r\nContent-Type: image/png\r\n\r\n"
+    assert [(link.url, link.attachment) for link in parse(raw.encode()).links] == [(u, "1") for u in wanted]
+    mixed = f"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\nx\r\n--q\r\n{raw}\r\n--q--\r\n"
+    assert [(link.url, link.attachment) for link in parse(mixed.encode()).links] == [(u, "2") for u in wanted]
+
+
+def test_a_very_long_reference_is_cut() -> None:
+    """Its beginning is a link, and the cut is told."""
+    mail = parse(b"Content-Type: message/external-body; url=http://a.example/" + b"x" * 20_000 + b"\r\n\r\n")
+    assert [len(link.url) for link in mail.links] == [8_192]
+    assert "urls_cut" in mail.defects

@@ -150,3 +150,14 @@ def test_urls_are_those_of_the_links() -> None:
     mail = check(b"Content-Type: text/html\r\n\r\n" + html)
     assert [link.text for link in mail.links] == ["1", "2", None]
     assert mail.urls == ["http://a.example/", "http://b.example/"]
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "message/partial; number=1", "message/partial"])
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+def test_a_message_in_a_transfer_encoding_is_a_defect(kind: str, encoding: str) -> None:
+    """RFC 2046, section 5.2, forbids it: some programs decode it, others show what is written."""
+    content = b"Subject: x\r\n\r\nhello\r\n"
+    body = base64.b64encode(content) if encoding == "base64" else content
+    head = f"Content-Type: {kind}\r\nContent-Transfer-Encoding: "
+    assert "message_encoded" in parse(f"{head}{encoding}\r\n\r\n".encode() + body).defects
+    assert "message_encoded" not in parse(f"{head}8bit\r\n\r\n".encode() + content).defects

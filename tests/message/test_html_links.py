@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zeekpop3.defects import Defects
+from zeekpop3.message import parse
 from zeekpop3.message.html_text import read
 from zeekpop3.message.links import collect
 
@@ -123,3 +124,37 @@ def test_documents_in_urls_are_bounded() -> None:
     defects: Defects = {}
     read("<iframe src='data:text/html," + "x" * (2 << 20) + "'>", defects)
     assert "urls_cut" in defects
+
+
+RELATIVE = '<a href="next.html">x</a>'
+BASE = "Content-Location: http://a.example/b/page.html\r\n"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "html", "wanted"),
+    [
+        ("", BASE, RELATIVE, "http://a.example/b/next.html"),
+        ("", "Content-Base: \"http://a.example/\r\n b/\"\r\n", RELATIVE, "http://a.example/b/next.html"),
+        (BASE, "", RELATIVE, "http://a.example/b/next.html"),
+        (BASE, "Content-Base: http://c.example/\r\n", RELATIVE, "http://c.example/next.html"),
+        ("", BASE + "Content-Base: http://c.example/\r\n", RELATIVE, "http://c.example/next.html"),
+        (BASE, "Content-Location: page.html\r\n", RELATIVE, "http://a.example/b/next.html"),
+        ("", BASE, '<base href="http://d.example/">' + RELATIVE, "http://d.example/next.html"),
+        ("", "Content-Location: page.html\r\n", RELATIVE, None),
+    ],
+)  # fmt: skip
+def test_header_fields_give_relative_links_a_base(
+    outer: str, inner: str, html: str, wanted: str | None
+) -> None:
+    """Those of the part count before those of what is around it (RFC 2110, RFC 2557), a base element most."""
+    raw = (
+        f"{outer}Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\ntext\r\n"
+        f"--q\r\nContent-Type: text/html\r\n\r\n \r\n"
+        f"--q\r\n{inner}Content-Type: text/html\r\n\r\n{html}\r\n--q--\r\n"
+    )
+    found = [link.url for link in parse(raw.encode()).links if "next" in link.url]
+    assert found == ([wanted] if wanted else [])
+    single = f"{inner or outer}Content-Type: text/html\r\n\r\n{html}\r\n"
+    found = [link.url for link in parse(single.encode()).links if "next" in link.url]
+    if "page.html" not in inner or inner == BASE:
+        assert found == ([wanted] if wanted else [])

@@ -22,15 +22,22 @@ REPLY = (
     b"From: x\r\nMessage-ID: <p2@corp.example>\r\nIn-Reply-To: <p1@corp.example>\r\n"
     b"Content-Type: text/html\r\n\r\n<p>Dear <b>you</b></p>\r\n"
 )
+BOTH = (
+    b"Subject: both\r\nContent-Type: multipart/alternative; boundary=q\r\n\r\n--q\r\n\r\nharmless words\r\n"
+    b"--q\r\nContent-Type: text/html\r\n\r\n<p>pay <i>now</i></p>\r\n--q--\r\n"
+)
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four mails: a plain one, its answer in HTML, one with an attachment, an older one without anything."""
+    """A plain mail, its answer in HTML, one with an attachment, one whose HTML says something else than its
+    text, an older one without anything.
+    """
     events = [
         transfer(uid="Cplain", raw=PLAIN),
         transfer(uid="Chtml", raw=REPLY),
         transfer(uid="Cpdf", raw=with_attachment("Report.PDF")),
+        transfer(uid="Cboth", raw=BOTH),
         transfer(uid="Cold", ts=NOON - 30 * DAY, raw=b"Subject: old\r\n\r\nnothing\r\n"),
         session(uid="Cplain"),
     ]
@@ -53,6 +60,8 @@ def found(tables: Path, *arguments: str) -> set[str]:
         (["--url", "shop.example/PAY"], {"Cplain"}),
         (["--text", "dear you"], {"Chtml"}),
         (["--text", "<b>"], set()),
+        (["--text", "HARMLESS"], {"Cboth"}),
+        (["--text", "pay now"], {"Cboth"}),
         (["--site", "SHOP.example"], {"Cplain"}),
         (["--site", "pay.shop.example"], {"Cplain"}),
         (["--site", "mail.example"], {"Cplain"}),
@@ -63,13 +72,13 @@ def found(tables: Path, *arguments: str) -> set[str]:
         (["--thread", "p9@corp.example"], set()),
         (["--ip", "203.0.113.9"], {"Cplain"}),
         (["--ip", "198.51.100.7"], {"Cplain"}),
-        (["--ip", "192.0.2.110"], {"Cplain", "Chtml", "Cpdf", "Cold"}),
+        (["--ip", "192.0.2.110"], {"Cplain", "Chtml", "Cpdf", "Cboth", "Cold"}),
         (["--has-attachment"], {"Cpdf"}),
         (["--attachment-name", "report"], {"Cpdf"}),
         (["--extension", "pdf"], {"Cpdf"}),
         (["--extension", ".PDF"], {"Cpdf"}),
         (["--extension", "df"], set()),
-        (["--ip", "192.0.2.110", "--since", "2024-06-01"], {"Cplain", "Chtml", "Cpdf"}),
+        (["--ip", "192.0.2.110", "--since", "2024-06-01"], {"Cplain", "Chtml", "Cpdf", "Cboth"}),
         (["--ip", "192.0.2.110", "--until", "2024-06-01"], {"Cold"}),
         (["--to", "zhangsan@", "--has-attachment", "--subject", "rep"], {"Cpdf"}),
         (["--to", "zhangsan@", "--text", "x' or '1'='1"], set()),

@@ -103,6 +103,18 @@ def test_one_mail_in_full(made: Made) -> None:
         assert any(visible(payload) in line for line in page)
 
 
+def test_a_mail_whose_html_says_something_else(tmp_path: Path) -> None:
+    """Both texts are shown, one after the other."""
+    raw = (
+        b"Content-Type: multipart/alternative; boundary=q\r\n\r\n--q\r\n\r\nharmless words\r\n"
+        b"--q\r\nContent-Type: text/html\r\n\r\n<p>pay <i>now</i></p>\r\n--q--\r\n"
+    )
+    write(tmp_path, [transfer(raw=raw)])
+    text = program("show", tmp_path, "CtP0p3", columns=80).stdout
+    assert "Text\n  harmless words\n" in text
+    assert "Text of the HTML\n  pay now\n" in text
+
+
 def test_a_mail_without_plain_text(tmp_path: Path) -> None:
     """The text of the HTML, where links lead and what they show, what the server said of the sender."""
     raw = (
@@ -113,6 +125,7 @@ def test_a_mail_without_plain_text(tmp_path: Path) -> None:
     write(tmp_path, [transfer(raw=raw)])
     text = program("show", tmp_path, "CtP0p3", columns=80).stdout
     assert "Text of the HTML\n  Dear you\n" in text
+    assert "Text\n" not in text.replace("Text of the HTML\n", "")
     assert "<p>" not in text
     assert "  http://evil.example/in  shown as: www.bank.example\n" in text
     assert "verdicts  SPF fail, DMARC none (said by mx.b.example)" in text

@@ -16,7 +16,9 @@ from typing import Protocol
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, documents, header, links, parts
 from zeekpop3.message.charsets import decode
+from zeekpop3.message.html_urls import MAX_URL
 from zeekpop3.message.links import Link
+from zeekpop3.message.params import Params
 
 MAX_TEXT = 4 << 20  # bytes of one attachment that are read as text
 MAX_ALL = 8 << 20  # bytes of all attachments of a mail
@@ -120,9 +122,22 @@ class AttachmentLinks:
             self._document_room -= len(content)
         else:
             self._room -= len(content)
+        if len(content) < size:
+            self._defects[Defect.URLS_CUT] = None
+        self._keep(
+            attachment_links(content, kind, extension, charset, section, self._defects, self._unpacked)
+        )
+
+    def read_reference(self, part: parts.Part, section: str) -> None:
+        """Add the URL of a part that only says where its content is."""
+        if part.kind == "message/external-body" and (url := _external_url(part.params)):
+            if len(url) > MAX_URL:
+                self._defects[Defect.URLS_CUT] = None
+            self._keep(links.of_attachment("", "", section, self._defects, [url[:MAX_URL]]))
+
+    def _keep(self, found: list[Link]) -> None:
         room = MAX_LINKS - len(self.found)
-        found = attachment_links(content, kind, extension, charset, section, self._defects, self._unpacked)
-        if len(found) > room or len(content) < size:
+        if len(found) > room:
             self._defects[Defect.URLS_CUT] = None
         for number, link in enumerate(found[:room], self._first + len(self.found)):
             self.found.append(link._replace(position=number))
@@ -133,6 +148,19 @@ class AttachmentLinks:
         if wanted:
             read = content[:wanted]
             self.read(read, len(content), file.content_type, file.extension, charset, file.part)
+
+
+def _external_url(given: Params) -> str | None:
+    """Where the content of a message/external-body is (RFC 2046, section 5.2.3; RFC 2017); None if that is
+    neither a URL nor a file on an FTP server.
+    """
+    if url := "".join(given.get("url", "").split()).strip("<>"):
+        return url
+    kind = given.get("access-type", "").strip().lower().removeprefix("anon-")
+    if kind not in ("ftp", "tftp") or not given.get("site") or not given.get("name"):
+        return None
+    path = [given["site"], given.get("directory", ""), given["name"]]
+    return f"{kind}://" + "/".join(piece.strip("/") for piece in path if piece)
 
 
 def may_have_links(head: bytes, kind: str | None, extension: str | None) -> bool:

@@ -143,6 +143,8 @@ def described_part(
     pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
     # The links of a message are those of its own record, those of a body are there already.
     reader = None if part.children is not None or _is_read(part) else links
+    if links is not None:
+        links.read_reference(part, part.section)
     charset = part.params.get("charset")
     attachment = described(
         part.section, part.filename, part.kind, pieces, keep_content, defects, reader, charset

@@ -74,11 +74,11 @@ def _is_blank(part: Part) -> bool:
     return not part.src[part.start : part.end].strip()
 
 
-def with_words(texts: list[str]) -> list[str]:
-    """The texts without blank ones; one blank text if there are only such."""
-    if len(texts) < 2:
-        return texts
-    return [text for text in texts if text and not text.isspace()] or texts[:1]
+def with_words(parts: list[Part], texts: dict[int, str]) -> list[Part]:
+    """The parts whose texts, by the part's `id`, are not blank; one part if there are only blank ones."""
+    if len(parts) < 2:
+        return parts
+    return [part for part in parts if texts[id(part)].strip()] or parts[:1]
 
 
 def joined(texts: list[str]) -> str | None:

@@ -262,11 +262,12 @@ def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects, shown: di
     mail.charset = charset.lower() if charset else None
     for part in (*texts, *htmls):
         shown[id(part)] = bodies.text_of(part, defects)
-    text_bodies = bodies.with_words([shown[id(part)] for part in texts])
-    html_bodies = bodies.with_words([shown[id(part)] for part in htmls])
+    texts, htmls = bodies.with_words(texts, shown), bodies.with_words(htmls, shown)
+    text_bodies = [shown[id(part)] for part in texts]
+    html_bodies = [shown[id(part)] for part in htmls]
     mail.text, mail.html = bodies.joined(text_bodies), bodies.joined(html_bodies)
     charge(len(mail.text or "") + len(mail.html or ""))
-    mail.links, visible = links.collect(text_bodies, html_bodies, defects)
+    mail.links, visible = links.collect(text_bodies, html_bodies, defects, [part.base for part in htmls])
     if html_bodies:
         seen = bodies.joined(visible)
         if seen is not None and not (mail.text and bodies.same_words(seen, mail.text)):

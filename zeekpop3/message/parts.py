@@ -31,6 +31,10 @@ _LIKE_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 MIME_FIELDS = ("content-type", "content-transfer-encoding", "content-disposition")
 _MESSAGES = frozenset(("message/rfc822", "message/global", "message/news", "message/rfc2822"))
+# RFC 2046, section 5.2; message/global may be encoded (RFC 6532, section 3.5).
+_NEVER_ENCODED = _MESSAGES - {"message/global"} | {"message/partial", "message/external-body"}
+_ENCODINGS = frozenset(("base64", "quoted-printable"))
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]{0,63}:", re.IGNORECASE | re.ASCII)
 _CR = 13
 
 
@@ -44,7 +48,8 @@ class Part:
     `head`: where its header starts. `doubtful`: its fields, if something about them is a defect, so that
     programs may differ. `preamble_end`, `epilogue`: of a divided multipart, where its first delimiter starts
     and where the line of the last one ends; `boundary` is what separates its parts.
-    `inside`: of an S/MIME message, why it was not opened.
+    `inside`: of an S/MIME message, why it was not opened. `base`: what relative URLs in it refer to, if the
+    header fields of it, or of a multipart around it, say so.
     """
 
     src: bytes
@@ -65,6 +70,7 @@ class Part:
     epilogue: int = -1
     boundary: bytes = b""
     inside: str | None = None
+    base: str | None = None
 
     @property
     def filename(self) -> str | None:
@@ -101,6 +107,8 @@ def grow(root: Part, defects: Defects, complete: bool, limit: int | None = None)
     stack = [(root, 0, 0, complete)]  # the depth of each in parts and in messages, and if it is complete
     while stack:
         part, depth, messages, complete = stack.pop()
+        if part.kind in _NEVER_ENCODED and part.encoding in _ENCODINGS:
+            defects[Defect.MESSAGE_ENCODED] = None
         if part.kind.startswith("multipart/"):
             if depth >= MAX_DEPTH:
                 defects[Defect.NESTING_CUT] = None
@@ -144,7 +152,21 @@ def part_of(src: bytes, end: int, fields: Header, default: str, defects: Defects
         disposition, file_params = params.disposition(value, defects)
     # A header may be all there is; the blank line after it may then lie behind the end.
     start = min(fields.body, end)
-    return Part(src, start, end, kind, parameters, encoding, disposition, file_params, head.get("content-id"))
+    part = Part(src, start, end, kind, parameters, encoding, disposition, file_params, head.get("content-id"))
+    if "content-base" in head or "content-location" in head:
+        part.base = _base(head)
+    return part
+
+
+def _base(head: dict[str, str]) -> str | None:
+    """The absolute URL in Content-Base (RFC 2110, section 4.2), else in Content-Location (RFC 2557, section
+    4.2); a folded URL has no blanks.
+    """
+    for name in ("content-base", "content-location"):
+        url = "".join(head.get(name, "").split()).strip('"<>')
+        if _ABSOLUTE.match(url):
+            return url
+    return None
 
 
 def _divide_multipart(part: Part, limit: int, defects: Defects, complete: bool) -> None:
@@ -160,12 +182,13 @@ def _divide_multipart(part: Part, limit: int, defects: Defects, complete: bool) 
     for number, (start, end) in enumerate(ranges, start=1):
         child = entity(part.src, start, end, default, defects)
         child.section = f"{prefix}{number}"
+        child.base = child.base or part.base
         part.children.append(child)
 
 
 def _open_message(part: Part, defects: Defects) -> None:
     src, start, end = part.src, part.start, part.end
-    if part.encoding in ("base64", "quoted-printable"):
+    if part.encoding in _ENCODINGS:
         src = transfer_encoding.decoded(src, start, end, part.encoding, defects)
         start, end = 0, len(src)
     own: Defects = {}

@@ -275,6 +275,7 @@ class Readings:
         file = attachments.described_part(part, {}, self._keep, None)
         row = self._keep_row(file._replace(reading=reading), section)
         if row is not None and part.children is None:
+            self._links.read_reference(part, row.part)
             self._links.read_whole(_decoded_part(part)[0], row, part.params.get("charset"))
 
     def _content(

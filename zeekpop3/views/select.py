@@ -18,7 +18,10 @@ CONDITIONS = {
             coalesce("to", []) || coalesce(cc, []) || coalesce(bcc, []) || coalesce(delivered_to, []),
             lambda entry: contains(lower(entry), lower($recipient)))) > 0
         """,
-    "text": "contains(lower(coalesce(text, html_text, html, '')), lower($text))",
+    "text": """
+        contains(lower(text), lower($text)) or contains(lower(html_text), lower($text))
+        or (text is null and html_text is null and contains(lower(html), lower($text)))
+        """,
     "url": "len(list_filter(coalesce(urls, []), lambda entry: contains(lower(entry), lower($url)))) > 0",
     "site": """
         exists (from addresses a where a.uid = e.uid and a.trans_depth = e.trans_depth

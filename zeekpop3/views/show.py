@@ -251,14 +251,15 @@ def _message(mail: dict[str, Any]) -> Iterator[tuple[bool, str]]:
         yield True, "Header"
         for field in mail["headers"]:
             yield False, f"{visible(field['name'])}: {visible_field(field['value'])}"
-    bodies = (("text", "Text"), ("html_text", "Text of the HTML"), ("html", "HTML source"))
-    found = ((mail[name], title) for name, title in bodies if (mail[name] or "").strip())
-    body, title = next(found, ("", "No text"))
-    yield True, title
-    lines = visible_lines(body) if body else []
-    yield from ((False, text) for text in lines[:_MAX_BODY_LINES])
-    if len(lines) > _MAX_BODY_LINES:
-        yield True, f"… {len(lines) - _MAX_BODY_LINES} more lines (use `zeekpop3 eml`)"
+    texts = [(mail["text"], "Text"), (mail["html_text"], "Text of the HTML")]
+    if not any((text or "").strip() for text, _ in texts):
+        texts = [(mail["html"], "HTML source")]
+    for text, title in [each for each in texts if (each[0] or "").strip()] or [("", "No text")]:
+        yield True, title
+        lines = visible_lines(text) if text else []
+        yield from ((False, line) for line in lines[:_MAX_BODY_LINES])
+        if len(lines) > _MAX_BODY_LINES:
+            yield True, f"… {len(lines) - _MAX_BODY_LINES} more lines (use `zeekpop3 eml`)"
 
 
 def _attachment(part: dict[str, Any], members: Sequence[dict[str, Any]]) -> Iterator[str]:

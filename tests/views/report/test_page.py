@@ -338,6 +338,17 @@ def test_html_only_mails_have_a_text(tmp_path: Path) -> None:
     assert "<script>" in detail["html"]
 
 
+def test_text_and_html_that_differ_are_both_there(tmp_path: Path) -> None:
+    """An attacker chooses which one is harmless."""
+    raw = (
+        b"Content-Type: multipart/alternative; boundary=q\r\n\r\n--q\r\n\r\nharmless words\r\n"
+        b"--q\r\nContent-Type: text/html\r\n\r\n<p>pay <i>now</i></p>\r\n--q--\r\n"
+    )
+    write_report(write_box(tmp_path / "out", [transfer(raw=raw)]), tmp_path / "page.html")
+    (detail,) = _details((tmp_path / "page.html").read_text())
+    assert [detail[name].strip() for name in ("text", "html_text")] == ["harmless words", "pay now"]
+
+
 @pytest.mark.parametrize("count", range(2, MAX_BUCKETS + 1))
 def test_times_below_the_bars_do_not_overlap(count: int) -> None:
     """For any number of bars; the first and the last have a label."""

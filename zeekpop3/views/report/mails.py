@@ -197,10 +197,15 @@ def _detail(mail: dict[str, Any], beside: _Rows) -> dict[str, Any]:
     """The details that exist; the page's script leaves out the others."""
     detail: dict[str, Any] = {"facts": [[name, value] for name, value in _facts(mail) if value]}
     _add(detail, "headers", mail["headers"], _MAX_HEADERS, _field)
-    text, html = mail.get("text"), mail.get("html")
-    if not (text or "").strip():
-        text = mail.get("html_text") or text
-    for name, body, most in (("text", text, TEXT), ("html", html, TEXT if text is None else SOURCE)):
+    text, shown, html = mail.get("text"), mail.get("html_text"), mail.get("html")
+    if shown and not (text or "").strip():
+        text, shown = shown, None
+    bodies = [
+        ("text", text, TEXT),
+        ("html_text", shown, TEXT),
+        ("html", html, TEXT if text is None else SOURCE),
+    ]
+    for name, body, most in bodies:
         if body is not None:
             detail[name] = "\n".join(visible_lines(body[:most]))[: 4 * most]
             if len(body) > most:
@@ -237,7 +242,7 @@ def _hit(hit: dict[str, Any]) -> list[str]:
 
 
 def _inside(message: dict[str, Any]) -> list[str]:
-    text = (message["text"] or "").strip() or message["html_text"] or ""
+    text = "\n\n".join(filter(None, ((message["text"] or "").strip(), message["html_text"])))
     return [
         cut(message["part"]), cut(message["from"]), cut(message["subject"]),
         "\n".join(visible_lines(text[:TEXT]))[: 4 * TEXT],

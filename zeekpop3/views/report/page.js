@@ -44,7 +44,7 @@
     for (let index = 0; index < packs.length; index++) {
       element("status").textContent = `Reading the texts: ${Math.round((100 * index) / packs.length)} %`;
       for (const detail of await openPack(index))
-        texts.push(detail ? JSON.stringify([detail.text, detail.html, detail.urls, detail.headers, detail.facts]).toLowerCase() : "");
+        texts.push(detail ? JSON.stringify([detail.text, detail.html_text, detail.html, detail.urls, detail.headers, detail.facts]).toLowerCase() : "");
     }
     deep = texts;
   };
@@ -276,6 +276,11 @@
       heading("Text");
       made.push(body(detail.text, "Text"));
       if (detail.more_text) made.push(note(`Shortened: ${count(detail.more_text)} more characters.`));
+    }
+    if (detail.html_text !== undefined) {
+      heading("Text of the HTML");
+      made.push(body(detail.html_text, "Text of the HTML"));
+      if (detail.more_html_text) made.push(note(`Shortened: ${count(detail.more_html_text)} more characters.`));
     }
     if (detail.html !== undefined) {
       const source = make("details");
