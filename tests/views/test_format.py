@@ -6,10 +6,12 @@ import csv
 import datetime as dt
 import io
 import json
+import time
+import unicodedata
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zeekpop3.views.format import cell, csv_cell, csv_lines, human_size, json_line, plural
@@ -59,6 +61,26 @@ def test_formulas_are_disarmed(start: str) -> None:
         ["'" + start + "y", "-5"],
         ["'" + start + "z", "-1.5"],
     ]
+
+
+@given(st.lists(st.text(st.sampled_from(";,\t\"=+-@\u2212\uff1d \u00a0'\n\rx"))))
+@example(["x;=1+1;"])
+@example(['x; "=1+1"', 'x;\t"-1'])
+@example([";;@SUM(1)"])
+def test_no_formula_wherever_a_spreadsheet_cuts(texts: list[str]) -> None:
+    """A German or French Excel separates cells at `;`, others at tabs: no cell begins a formula there."""
+    (_, line) = csv_lines(["a"] * (len(texts) + 1), [[*texts, texts]])
+    for separator in ",;\t":
+        for found in next(csv.reader([line], delimiter=separator)):
+            assert unicodedata.normalize("NFKC", found.lstrip()[:1]) not in ("=", "+", "-", "@", "\u2212")
+
+
+def test_many_separators_take_linear_time() -> None:
+    """A subject of a mebibyte of anything that could be read as the start of a cell."""
+    for text in (";", " ", '"', ';"', "; ", ";=", "=;\t"):
+        began = time.process_time()
+        csv_cell(text * (1 << 20 >> (len(text) - 1)))
+        assert time.process_time() - began < 8
 
 
 def test_cells() -> None:

@@ -48,6 +48,18 @@ def test_a_record_if_it_does_not_fit() -> None:
     ]
 
 
+@pytest.mark.parametrize("width", [40, 80, 100, 120, 140, 170, 200])
+def test_lists_are_not_cut(width: int) -> None:
+    """The reasons of `suspicious` are whole at every width; a wider terminal does not show less."""
+    reasons = [
+        "display name of payroll at corp.example: ann@evil.test",
+        "link text shows another site: " + "x" * 40,
+    ]
+    lines = grid(["mail", "subject", "reasons"], [(UID, "long subject " * 9, reasons)], width)
+    text = " ".join(line.strip() for line in lines)
+    assert "".join("; ".join(reasons).split()) in "".join(text.split())
+
+
 @given(
     st.lists(st.lists(st.one_of(st.text(), st.integers(), st.none()), min_size=3, max_size=3), max_size=5),
     st.integers(20, 120),

@@ -30,6 +30,14 @@ def printed(path: Path, width: int) -> str:
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
+def test_a_small_terminal_keeps_what_matters(made: Made) -> None:
+    """At 40 columns: sender, subject, and whether the mail is complete; not the half of a size."""
+    heads = printed(made.path, 40).splitlines()[0].split()
+    assert heads == ["time", "(UTC)", "from", "subject", "complete"]
+    assert "user" in printed(made.path, 50).splitlines()[0]
+    assert any(line.endswith(" no") for line in map(str.rstrip, printed(made.path, 40).splitlines()))
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_the_list_fits_and_keeps_its_keys(made: Made, width: int) -> None:
     """A line per mail, none wider than the terminal; from 60 columns on every key is whole."""

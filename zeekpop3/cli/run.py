@@ -52,7 +52,11 @@ def pcap(
     ] = None,
     keep_logs: Annotated[Path | None, Option(metavar="DIR", help="Keep Zeek's logs in this folder.")] = None,
 ) -> None:
-    """Run Zeek on captures with the bundled package, then process the event logs as `run` does."""
+    """Run Zeek on captures with the bundled package, then process the event logs as `run` does.
+
+    A capture that is cut off, such as one that tcpdump still writes, is used up to its last whole packet; the
+    exit code is then 1.
+    """
     from zeekpop3.zeek.program import find_zeek
     from zeekpop3.zeek.program import record as run_zeek
 
@@ -64,7 +68,7 @@ def pcap(
             folder = (keep_logs or Path(scratch)) / f"{number:04d}-{capture.name}"
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
-                log = run_zeek(capture, folder, plain=plain, zeek=zeek)
+                log = run_zeek(capture, folder, plain=plain, zeek=zeek, on_error=problems)
             except ZeekPop3Error as error:
                 problems(error)
                 continue

@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -17,6 +18,9 @@ from zeekpop3.views.text import HIDDEN, visible
 
 #: A spreadsheet takes a cell that begins with one of these for a formula (full-width forms included).
 _FORMULA = frozenset("=+-@\u2212")
+#: Where a cell begins, and its first character: many spreadsheets separate cells at `;` or tabs, too, and
+#: read quotes that are not closed there as nothing.
+_CELL_START = re.compile(r'(^|[;\t])((?:[^\S\t]|")*+)([^\s";])')
 
 
 def human_size(size: float | None) -> str:
@@ -96,10 +100,14 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator
 
 
 def csv_cell(text: str) -> str:
-    """Text as a CSV cell: visible, and not a formula to a spreadsheet (a ' is put before one)."""
-    text = visible(text)
-    start = unicodedata.normalize("NFKC", text.lstrip()[:1])
-    return "'" + text if start in _FORMULA else text
+    """Text as a CSV cell: visible, and nowhere a formula to a spreadsheet (a ' is put before one)."""
+    return _CELL_START.sub(_no_formula, visible(text))
+
+
+def _no_formula(found: re.Match[str]) -> str:
+    separator, blanks, start = found.groups()
+    formula = unicodedata.normalize("NFKC", start)[:1] in _FORMULA
+    return f"{separator}'{blanks}{start}" if formula else found[0]
 
 
 def cell(value: Any) -> str:

@@ -44,8 +44,17 @@ def _table(columns: Sequence[str], rows: Rows, width: int) -> list[str] | None:
         widths[index] += more - spare[index]
         extra -= more
     right = [_is_number(rows, index) for index in range(len(widths))]
+    if any(widths[index] < max(map(cells, column)) for index, column in _lists(rows, texts)):
+        return None  # the end of a list is as much of an answer as its beginning
     lines = [_line(heads, widths, right), _line(["─" * wide for wide in widths], widths, right)]
     return lines + [_line(row, widths, right) for row in texts]
+
+
+def _lists(rows: Rows, texts: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:
+    """The columns with lists: their index and texts."""
+    for index in range(len(rows[0]) if rows else 0):
+        if any(isinstance(row[index], (list, tuple)) for row in rows):
+            yield index, [text[index] for text in texts]
 
 
 def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

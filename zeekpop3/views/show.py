@@ -62,6 +62,8 @@ _VERDICTS = ("spf", "dkim", "dmarc", "arc")
 _MIN_UID_PREFIX = 4
 #: Below this terminal width uids and times are shortened.
 _NARROW = 100
+#: Below these widths uid, size and number of attachments are left out, then the user.
+_SMALL, _TINY = 60, 48
 
 
 def read_mails(
@@ -146,7 +148,8 @@ def encrypted_sessions(path: str | Path, filters: Filters) -> str:
 def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     """A table of mails, one line each, that fits `width` columns; keys are never cut.
 
-    On a narrow terminal From is only the address, and a column that says nothing is left out.
+    On a narrow terminal From is only the address, and a column that says nothing is left out; on a small one
+    are time, From, Subject and what is incomplete.
     """
     from rich.table import Table
     from rich.text import Text
@@ -155,7 +158,8 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     keys = _keys(mails, shortened=narrow)
     key_width = max(map(len, keys), default=9)
     user_width = max((cells(visible(mail["user"] or "")) for mail in mails), default=4)
-    with_parts = not narrow or any(mail["attachments"] for mail in mails)
+    small, tiny = width < _SMALL, width < _TINY
+    with_parts = not small and (not narrow or any(mail["attachments"] for mail in mails))
     with_complete = not narrow or not all(mail["complete"] and mail["command"] == "RETR" for mail in mails)
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True, width=width)
 
@@ -163,14 +167,16 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
         table.add_column(heading, no_wrap=True, **options)
 
     column("time (UTC)", min_width=11 if narrow else 19)
-    column("uid/depth", min_width=min(key_width, max(9, width // 3)))
-    if user_width > 10:
+    if not small:
+        column("uid/depth", min_width=min(key_width, max(9, width // 3)))
+    if not tiny and user_width > 10:
         column("user", overflow="ellipsis", ratio=2)
-    else:
+    elif not tiny:
         column("user", overflow="ellipsis", min_width=max(4, user_width))
     column("from", overflow="ellipsis", ratio=3)
     column("subject", overflow="ellipsis", ratio=5)
-    column("size", justify="right", min_width=6)
+    if not small:
+        column("size", justify="right", min_width=6)
     if with_parts:
         column("att", justify="right", min_width=3)
     if with_complete:
@@ -179,11 +185,11 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
         time = stamp(mail["ts"])
         table.add_row(
             time[5:16] if narrow else time,
-            Text(key),
-            Text(visible(mail["user"] or "")),
+            *([] if small else [Text(key)]),
+            *([] if tiny else [Text(visible(mail["user"] or ""))]),
             Text(visible_field((narrow and mail["from_address"]) or mail["from"] or "")),
             Text(visible_field(mail["subject"] or "")),
-            "" if mail["size"] is None else human_size(mail["size"]),
+            *([] if small else ["" if mail["size"] is None else human_size(mail["size"])]),
             *([str(len(mail["attachments"] or []) or "")] if with_parts else []),
             *([_completeness(mail)] if with_complete else []),
         )

@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from zeekpop3.errors import ZeekError
+from zeekpop3.zeek.capture import whole_bytes
+
+#: Of what Zeek says on its standard error, the end is read.
+_MAX_ERROR = 64 << 10
 
 
 def scripts_dir() -> Path:
@@ -30,30 +39,71 @@ def find_zeek(zeek: str | None = None) -> str:
     return found
 
 
-def record(pcap: Path, folder: Path, *, plain: bool = False, zeek: str | None = None) -> Path | None:
+def record(
+    pcap: Path,
+    folder: Path,
+    *,
+    plain: bool = False,
+    zeek: str | None = None,
+    on_error: Callable[[ZeekError], None] | None = None,
+) -> Path | None:
     """Run Zeek on a capture; it writes its logs to `folder`, the event log in the exact form unless `plain`.
 
-    Returns the event log, or None if the capture contains no POP3. Raises ZeekError if Zeek cannot read the
-    capture. Zeek reads a truncated capture up to the last complete packet.
+    Returns the event log, or None if the capture contains no POP3. Of a capture that is cut off, or damaged
+    from some byte on, the whole records before it are used, and `on_error` is told how much was left out.
+    Raises ZeekError if Zeek cannot read the capture.
     """
     program = find_zeek(zeek)
     script = scripts_dir() / ("__load__.zeek" if plain else "exact.zeek")
     if not pcap.is_file():
         raise ZeekError(f"{pcap}: no such capture")
-    done = subprocess.run(
-        [program, "-C", "-r", str(pcap.resolve()), str(script)],
-        cwd=folder,
-        env={**os.environ, "TZ": "UTC"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        umask=0o077,  # the logs hold all mails
-    )
-    log = folder / "pop3_events.log"
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+
+    def run(source: str, stdin: int, feed: Callable[[IO[bytes]], None] | None = None) -> str | None:
+        """None, or why Zeek failed."""
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                [program, "-C", "-r", source, str(script)],
+                cwd=folder,
+                env={**os.environ, "TZ": "UTC"},
+                stdin=stdin,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                umask=0o077,  # the logs hold all mails
+            ) as process,
+        ):
+            try:
+                if feed is not None and process.stdin is not None:
+                    with suppress(BrokenPipeError), process.stdin:
+                        feed(process.stdin)
+                code = process.wait()
+            except BaseException:
+                process.kill()
+                raise
+            if code == 0:
+                return None
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - _MAX_ERROR))
+            lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+            return lines[-1] if lines else f"exit code {code}"
+
+    failure = run(str(pcap.resolve()), subprocess.DEVNULL)
+    if failure is not None:
         with pcap.open("rb") as file:
             if file.read(1) in (b"#", b"{"):
                 raise ZeekError(f"{pcap}: a log, not a capture; use `zeekpop3 run`")
-        raise ZeekError(f"{pcap}: zeek failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
+        whole, size = whole_bytes(pcap), pcap.stat().st_size
+        if whole is None or whole >= size or run("-", subprocess.PIPE, partial(_copy, pcap, whole)):
+            raise ZeekError(f"{pcap}: zeek failed: {failure}")
+        if on_error is not None:
+            left = f"{size - whole} of {size} bytes"
+            on_error(ZeekError(f"{pcap}: cut off within a packet; the last {left} were left out"))
+    log = folder / "pop3_events.log"
     return log if log.is_file() else None
+
+
+def _copy(path: Path, size: int, to: IO[bytes]) -> None:
+    """The first `size` bytes of a file, some at a time."""
+    with path.open("rb") as file:
+        while size > 0 and (data := file.read(min(size, 1 << 20))):
+            to.write(data)
+            size -= len(data)

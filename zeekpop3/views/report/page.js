@@ -399,8 +399,10 @@
   // The list as shown, as CSV. A cell that a spreadsheet would take for a formula gets a ' in front.
   const csvCell = (value) => {
     const text = String(value);
-    const safe = typeof value === "string" && "=+-@\u2212".includes(text.trimStart().slice(0, 1).normalize("NFKC") || " ") ? "'" + text : text;
-    return /[",\n\r]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
+    // Spreadsheets may separate cells at ; or tabs, too, and a line end within quotes does not hold them all back.
+    const safe = typeof value === "string" ? text.replace(/(^|[;\t\n\r])((?:[^\S\t\n\r]|")*)([^\s";])/g, (found, separator, blanks, start) =>
+      "=+-@\u2212".includes(start.normalize("NFKC").slice(0, 1) || " ") ? separator + "'" + blanks + start : found) : text;
+    return /[";,\t\n\r]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
   };
   element("csv").addEventListener("click", () => {
     const heads = ["ts", "uid", "trans_depth", "user", "from", "to", "subject", "size", "files", "command", "incomplete", "suspicious", "client", "server"];
