@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.program import program
+from zeekpop3.cli import unit
 
 
 def test_the_unit_runs_what_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +25,7 @@ def test_the_unit_runs_what_was_typed(tmp_path: Path, monkeypatch: pytest.Monkey
         "--metrics", f"{tmp_path}/prom/x.prom", "--no-body",
     ]  # fmt: skip
     assert Path(words[0]).is_absolute()
-    assert lines["ReadWritePaths"] == f"{tmp_path}/out {tmp_path}/prom"
+    assert lines["ReadWritePaths"] == f"{tmp_path}/out/t {tmp_path}/prom"
     assert lines["ReadOnlyPaths"] == f'"{tmp_path}/my logs"'
     assert "secret" not in done.stdout
     assert "ZEEKPOP3_HASH_KEY" in done.stderr
@@ -37,6 +38,24 @@ def test_the_unit_without_arguments() -> None:
     assert "follow /opt/zeek/logs --out /var/lib/zeekpop3/tables" in done.stdout
     assert "StateDirectory=zeekpop3\n" in done.stdout
     assert "@" not in done.stdout.replace("@system-service", "").replace("@privileged @resources", "")
+
+
+@pytest.mark.parametrize("folder", ["/home/ann/src/zeekpop3/.venv/bin", "/root/zeekpop3/bin", "/tmp/x"])
+def test_a_program_that_the_unit_does_not_see(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ProtectHome and PrivateTmp hide it (203/EXEC): a line on stderr says so, and where to install."""
+    monkeypatch.setattr(unit, "_program", lambda: [f"{folder}/zeekpop3"])
+    lines = unit.unseen([])
+    assert f"The program is in /{folder.split('/')[1]}." in lines[0]
+    assert "/opt/zeekpop3/bin/pip install" in lines[0]
+
+
+def test_folders_that_the_unit_does_not_see() -> None:
+    """`follow /home/zeek/logs --out /srv/mail`: the logs are hidden; only /srv/mail may be written."""
+    done = program("follow", "/home/zeek/logs", "--out", "/srv/mail", "--print-unit")
+    assert "/home/zeek/logs is in /home. The unit does not see it" in done.stderr
+    assert "/srv/mail is in" not in done.stderr
+    assert "ReadWritePaths=/srv/mail\n" in done.stdout
+    assert "install -d -o zeekpop3 -m 0700 /srv/mail\n" in done.stdout
 
 
 @pytest.mark.parametrize("missing", [["follow"], ["follow", "logs"]])

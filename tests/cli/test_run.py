@@ -28,6 +28,27 @@ def test_one_readable_log_is_enough(fixtures: Path, tmp_path: Path) -> None:
     assert "1 mail, 0 attachments, 1 session" in done.stderr
 
 
+def test_a_missing_format_is_one_clear_line(incident: Path) -> None:
+    """`zeekpop3 export mail`: the formats, no escapes; the same for one that there is not."""
+    for arguments in ([], ["--as", "bad"]):
+        done = program("export", incident, *arguments)
+        line, hint = done.stderr.splitlines()
+        assert (done.returncode, hint.endswith("zeekpop3 export --help")) == (2, True)
+        assert "\\" not in line
+        assert all(name in line for name in ("ecs", "ocsf", "json", "zeek", "zeek-json"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["report", "-o", "r.html"], ["eml", "--mbox", "m"], ["sql", "select 1", "-o", "a.csv"]]
+)
+def test_a_folder_that_is_not_there_is_named(incident: Path, tmp_path: Path, arguments: list[str]) -> None:
+    """`report -o /nonexistent/r.html`: the folder, not a temporary file."""
+    *options, name = arguments
+    done = program(options[0], incident, *options[1:], tmp_path / "none" / name)
+    assert done.returncode == 2
+    assert done.stderr == f"zeekpop3: {tmp_path}/none: cannot be written: No such file or directory\n"
+
+
 @pytest.mark.parametrize("url", ["s3://bucket/x", "hdfs:///mail", "https://example.org/x", "file:///tmp/x"])
 @pytest.mark.parametrize("command", ["run", "follow"])
 def test_a_url_is_not_a_folder(fixtures: Path, tmp_path: Path, url: str, command: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from contextlib import suppress
@@ -96,7 +97,8 @@ def _usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
     else:
-        say(f"zeekpop3: {error.format_message()}")
+        text = re.sub(r"\s*\n\s*", " ", error.format_message())  # typer has a line for each choice
+        say(f"zeekpop3: {text}")
         if error.ctx is not None:
             say(f"Try: {error.ctx.command_path} --help")
     return int(error.exit_code)

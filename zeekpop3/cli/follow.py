@@ -24,7 +24,7 @@ from typer import Argument, BadParameter, Exit, Option
 
 from zeekpop3.cli.options import RecordOptions, command, given, local_path
 from zeekpop3.cli.output import mails_line, say, write
-from zeekpop3.cli.unit import unit
+from zeekpop3.cli.unit import unit, unseen
 from zeekpop3.views.format import plural
 from zeekpop3.views.text import visible
 
@@ -171,6 +171,8 @@ def follow(
         write(unit(logs or [], out, given(run, record), run.max_memory, run.metrics).splitlines())
         if record.hash_users:
             say("The key is not in the unit: write ZEEKPOP3_HASH_KEY=… to /etc/zeekpop3/follow.env (0600).")
+        for line in unseen([*(logs or []), *filter(None, [out, run.metrics]), *(run.indicators or [])]):
+            say(line)
         return
     if not logs:
         raise BadParameter("missing argument LOGDIR")

@@ -49,8 +49,11 @@ def staged(path: Path, *, mode: int = 0o600) -> Iterator[tuple[Path, int]]:
     If the block raises, it is removed. Raises OutputError if it cannot be written.
     """
     temporary = path.with_name(f".{path.name}{_TEMPORARY}{uuid.uuid4().hex[:12]}")
-    with writing(path):
+    try:
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600)
+    except OSError as error:  # it is about the folder: the file's name is new
+        place = path if path.parent.is_dir() else path.parent
+        raise OutputError(f"{place}: cannot be written: {reason(error)}") from error
     try:
         with writing(path):
             try:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from zeekpop3.errors import OutputError
+from zeekpop3.errors import OutputError, reason
 
 _WAIT_S = 600
 _TABLES = (
@@ -72,5 +72,5 @@ class ExportState:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            reason = "in use by another export" if "locked" in str(error) else str(error)
-            raise OutputError(f"{self._path}: cannot be used as --state: {reason}") from error
+            why = "in use by another export" if "locked" in str(error) else reason(error)
+            raise OutputError(f"{self._path}: cannot be used as --state: {why}") from error
