@@ -62,7 +62,7 @@ def test_a_wrong_clock_removes_nothing(tmp_path: Path) -> None:
         events = [transfer(uid=f"C{days}", ts=NOON + days * DAY) for days in (0, -40, later)]
         out = str(write_box(tmp_path / name, events))
         done = program("prune", out, "--keep", "30d", "--yes")
-        assert (done.returncode, done.stderr.count("\n"), "use --until DAY" in done.stderr) == (1, 1, True)
+        assert (done.returncode, done.stderr.count("\n"), "prune --until DAY" in done.stderr) == (1, 1, True)
         assert len(days(Path(out))) == 3
         assert program("prune", out, "--keep", "30d", "--until", "2024-06-24", "--yes").returncode == 0
         assert len(days(Path(out))) == 2

@@ -77,6 +77,10 @@ class FollowerOptions:
     part_size: Annotated[
         int, Option(metavar="MIB", min=1, help="Size of merged files in memory, in MiB.")
     ] = 32
+    keep: Annotated[
+        str | None,
+        Option(metavar="TIME", help="Remove days older than this, counted from the newest: 30d, 12w, 2y."),
+    ] = None
     indicators: Annotated[
         list[Path] | None,
         Option(
@@ -96,6 +100,16 @@ class FollowerOptions:
     ] = None
     log_format: Annotated[LogFormat, Option(help="Format of the follower's own log.")] = LogFormat.plain
     quiet: Annotated[bool, Option("--quiet", "-q", help="Log only warnings and errors.")] = False
+
+    def keep_days(self) -> int | None:
+        """The retention in days. Raises BadParameter."""
+        from zeekpop3.errors import QueryError
+        from zeekpop3.store.prune import keep_days
+
+        try:
+            return None if self.keep is None else keep_days(self.keep)
+        except QueryError as error:
+            raise BadParameter(f"--keep: {error}") from None
 
     def options(self, record: RecordOptions) -> Options:
         """The options as `Follower` takes them. Raises UsageError."""
@@ -117,6 +131,7 @@ class FollowerOptions:
             metrics=self.metrics,
             matcher=matcher,
             on_hit=self._command(),
+            keep_days=self.keep_days(),
             settings=record.settings,
         )
 
@@ -168,6 +183,7 @@ def follow(
     may be killed and restarted at any time. SIGTERM commits and exits; SIGHUP commits at once.
     """
     if print_unit:
+        run.keep_days()
         write(unit(logs or [], out, given(run, record), run.max_memory, run.metrics).splitlines())
         if record.hash_users:
             say("The key is not in the unit: write ZEEKPOP3_HASH_KEY=… to /etc/zeekpop3/follow.env (0600).")

@@ -5,13 +5,14 @@ A commit stages the rows, writes the checkpoint, and publishes. Nothing else is 
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from zeekpop3.errors import LogError, OutputError, ZeekPop3Error, reason
+from zeekpop3.errors import LogError, OutputError, QueryError, ZeekPop3Error, reason
 from zeekpop3.follow import rebuild, reports
 from zeekpop3.follow.catalogue import Waker
 from zeekpop3.follow.hits import END_S, OnHit, hits_of
@@ -22,6 +23,7 @@ from zeekpop3.log.find import each_path
 from zeekpop3.pipeline.settings import Counters
 from zeekpop3.store.merge import Swap, merge
 from zeekpop3.store.parquet import new_token
+from zeekpop3.store.prune import last_day, prune
 from zeekpop3.store.write import Sink
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class Follower:
         self._merged_at: float | None = None
         self._merged: dict[Path, tuple[bool, int]] = {}
         self._metrics_at = 0.0
+        self._pruned_on: dt.date | None = None
         self._committed_at = time.time()
         self._output = Output(self.out)
         try:
@@ -138,6 +141,7 @@ class Follower:
         self._merged_at = None
         while not self._stop and self._merge():
             pass
+        self._prune()
         self._write_metrics()
         return self.totals
 
@@ -212,6 +216,7 @@ class Follower:
             if self._due():
                 self._commit()
             elif not more and not self._stop:
+                self._prune()
                 more = self._merge()
         except (OSError, OutputError) as error:
             self.problems.output(self._reason(error))
@@ -348,6 +353,26 @@ class Follower:
         self._output.settle(state)
         reports.info("merged", folder=swap.folder, parts=len(swap.replaces), into=len(swap.parts))
         return True
+
+    def _prune(self) -> None:
+        """Remove old days, once for each day of the clock (UTC); nothing depends on it.
+
+        The newest day of the tables counts, if no clock can have been wrong: see `store.prune`.
+        """
+        today = dt.datetime.now(dt.UTC).date()
+        if self.options.keep_days is None or self._pruned_on == today or self._merging is not None:
+            return
+        self._pruned_on = today
+        try:
+            newest = last_day(self.out, today)
+            if newest is None:
+                return
+            old = prune(self.out, self.options.keep_days, dt.datetime.combine(newest, dt.time(), dt.UTC))
+        except (QueryError, OutputError, OSError) as error:
+            reports.warning(f"old days cannot be removed: {error}")
+            return
+        if old:
+            reports.info("removed", days=len({folder.name for folder in old}), newest=str(newest))
 
     def _write_metrics(self) -> None:
         self._metrics_at = time.monotonic()

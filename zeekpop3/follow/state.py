@@ -121,7 +121,8 @@ class Options:
     often. `metrics`: a Prometheus textfile. `settings`: what of the mail is kept. `merge_s`: small parts are
     merged at this interval, into parts of about `part_bytes` (in memory). `matcher` gets the new rows of each
     commit by table, and returns rows of the table `hits`, which are written with them. `on_hit`: a command,
-    and its arguments, that gets each hit (see `hits`).
+    and its arguments, that gets each hit (see `hits`). `keep_days`: days that ended more than so many days
+    before the newest one are removed, once a day.
     """
 
     flush_s: float = 60.0
@@ -134,4 +135,5 @@ class Options:
     part_bytes: int = PART_BYTES
     matcher: Callable[[Mapping[str, pa.Table]], pa.Table] | None = None
     on_hit: tuple[str, ...] = ()
+    keep_days: int | None = None
     settings: Settings = field(default_factory=Settings)

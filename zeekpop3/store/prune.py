@@ -45,7 +45,7 @@ def last_day(path: str | Path, today: dt.date) -> dt.date | None:
         return days[-1]
     raise QueryError(
         f"{path}: the newest day, {days[-1]}, {doubt}; a clock may have been wrong. Nothing was removed; "
-        "use --until DAY to count from another day"
+        "`zeekpop3 prune --until DAY` counts from another day"
     )
 
 
