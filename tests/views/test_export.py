@@ -40,7 +40,7 @@ def everything(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def exported(path: Path, wanted: str, state: ExportState | None = None) -> list[dict[str, Any]]:
     found = export_lines(path, ExportFormat(wanted), state or ExportState())
-    return [json.loads(line) for lines in found for line in lines]
+    return [json.loads(line) for batch in found for line in batch.lines]
 
 
 def keys(path: Path) -> list[tuple[str, int]]:
@@ -86,6 +86,8 @@ def test_what_a_document_says(everything: Path) -> None:
     assert document["email"]["attachments"][0]["file"]["name"] == "Payroll_2026.pdf.exe"
     assert document["related"]["hosts"] == ["portal-corp.badhost.test", "portal.corp.example"]
     assert document["ecs"]["version"] == ecs.VERSION
+    assert document["zeekpop3"]["urls"] == ["http://portal-corp.badhost.test/login?id=7"]
+    assert document["zeekpop3"]["from_name"] == ["Payroll <payroll@corp.example>"]
     (event,) = (each for each in exported(everything, "ocsf") if each["src_endpoint"]["ip"] == "10.20.9.99")
     assert event["email"]["reply_to_list"] == ["payroll.corp@freemail.example"]
     assert event["email"]["urls"][0]["url_string"] == "http://portal-corp.badhost.test/login?id=7"
@@ -183,10 +185,10 @@ def test_what_was_not_taken_comes_again(made: Made, tmp_path: Path, monkeypatch:
     with ExportState(tmp_path / "state") as state:
         found = export_lines(made.path, ExportFormat.ecs, state)
         first, second = next(found), next(found)
-    assert (len(first), len(second)) == (5, 5)
+    assert (first.mails, second.mails, len(second.lines)) == (5, 5, 5)
     with ExportState(tmp_path / "state") as state:
-        again = [line for lines in export_lines(made.path, ExportFormat.ecs, state) for line in lines]
-    assert again[:5] == second
+        again = [line for batch in export_lines(made.path, ExportFormat.ecs, state) for line in batch.lines]
+    assert again[:5] == second.lines
     assert len(again) == len(made.transfers) - 5
 
 

@@ -35,7 +35,7 @@ def export(
             "--as",
             metavar="FORMAT",
             help="ecs: Elastic Common Schema 9.4; ocsf: OCSF 1.8 Email Activity; json: the rows of emails; "
-            "zeek, zeek-json: a Zeek log.",
+            "zeek, zeek-json: a Zeek log; misp: one event for MISP; stix: a bundle of STIX 2.1.",
         ),
     ],
     state: Annotated[
@@ -48,7 +48,7 @@ def export(
     ] = None,
     select: SpanOptions,
 ) -> None:
-    """Export the mails as JSON lines or as a Zeek log, for SIEMs and other programs.
+    """Export the mails as JSON lines, as a Zeek log, or as one document to share, for SIEMs and others.
 
     With --state each mail is exported once, also beside a follower and when it runs every minute. Use one
     state file for each destination. If a run is killed, at most the last 1,000 mails that it printed are
@@ -58,10 +58,10 @@ def export(
 
     exclusive("--state", state, "--user, --since or --until", any(select.given().values()))
     count = 0
-    for lines in export_batches(directory, as_, state=state, **select.given()):
+    for mails, lines in export_batches(directory, as_, state=state, **select.given()):
         write(lines, tabs=True)
         sys.stdout.flush()
-        count += sum(not line.startswith("#") for line in lines)
+        count += mails
     say(f"{plural(count, 'mail')} exported")
 
 

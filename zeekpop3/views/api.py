@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from zeekpop3.detect.keys import Keys
     from zeekpop3.views.eml import ExportSummary
+    from zeekpop3.views.export.formats import Batch
     from zeekpop3.views.report.mails import Listing
 
 Logs = Mapping[str, str | Path | Iterable[str | Path]]
@@ -197,19 +198,20 @@ def verify(
 def export(
     tables: str | Path, as_: str = "ecs", *, state: str | Path | None = None, **span: Unpack[Span]
 ) -> Iterator[str]:
-    """The mails as lines for other systems: `as_` is "ecs", "ocsf", "json", "zeek" or "zeek-json".
+    """The mails as lines for other systems: `as_` is "ecs", "ocsf", "json", "zeek", "zeek-json", "misp" or
+    "stix". The lines of the last two are one JSON document.
 
     `state`: a file that remembers what was exported, so that each mail is exported once, also beside a
     follower; a mail counts as exported when a later line is asked for. It excludes filters. Raises
     UsageError, QueryError, OutputError.
     """
-    for lines in export_batches(tables, as_, state=state, **span):
-        yield from lines
+    for batch in export_batches(tables, as_, state=state, **span):
+        yield from batch.lines
 
 
 def export_batches(
     tables: str | Path, as_: str = "ecs", *, state: str | Path | None = None, **span: Unpack[Span]
-) -> Iterator[list[str]]:
+) -> Iterator[Batch]:
     """As `export`, some lines at a time: when the next are asked for, these are entered into `state`."""
     from zeekpop3.views.export import ExportFormat
     from zeekpop3.views.export.formats import export_lines

@@ -14,3 +14,5 @@ class ExportFormat(StrEnum):
     json = "json"
     zeek = "zeek"
     zeek_json = "zeek-json"
+    misp = "misp"
+    stix = "stix"

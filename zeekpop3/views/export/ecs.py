@@ -58,10 +58,23 @@ def document(mail: dict[str, Any]) -> dict[str, Any]:
                 "hosts": distinct(link["host"] for link in mail["links"] or []),
                 "hash": distinct([mail["sha256"], *(part["sha256"] for part in attachments)]),
             },
-            "zeekpop3": {name: mail[name] for name in _OWN},
+            "zeekpop3": {
+                **{name: mail[name] for name in _OWN},
+                "from_name": distinct(
+                    each["name"] for each in mail["addresses"] or [] if each["field"] == "from"
+                ),
+                    one["name"] for one in mail["addresses"] or [] if one["field"] == "from"
+                ),
+                "urls": urls(mail),
+            },
         }
     )
     return found
+
+
+def urls(mail: dict[str, Any]) -> list[str]:
+    """The URLs of a mail's links, and what rewritten ones lead to."""
+    return distinct(url for link in mail["links"] or [] for url in (link["url"], link["target"]))
 
 
 def _email(mail: dict[str, Any], key: str, attachments: list[dict[str, Any]]) -> dict[str, Any]:

@@ -5,20 +5,47 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
-from zeekpop3.views.export import ExportFormat, ecs, ocsf, zeek
+from zeekpop3.views.export import ExportFormat, ecs, misp, ocsf, stix, zeek
 from zeekpop3.views.export.mails import MailReader, Row
 from zeekpop3.views.export.state import ExportState
 from zeekpop3.views.format import json_line
 
 
+class Batch(NamedTuple):
+    """Lines of an export, and how many mails they have."""
+
+    mails: int
+    lines: list[str]
+
+
+class _Frame(Protocol):
+    """Lines that only make sense together: a log with a header, a document with many objects."""
+
+    def begin(self, now: dt.datetime, /) -> str: ...
+    def line(self, mail: Row, /) -> str: ...
+    def end(self) -> str: ...
+
+
+class _ZeekLog:
+    line = staticmethod(zeek.tsv_line)
+
+    def begin(self, now: dt.datetime, /) -> str:
+        return "\n".join(zeek.header(now))
+
+    def end(self) -> str:
+        return zeek.footer(_now())
+
+
 class _Writer(NamedTuple):
     columns: tuple[str, ...]
-    line: Callable[[Row], str]
+    line: Callable[[Row], str] | None = None
     parts: bool = True
+    frame: Callable[[], _Frame] | None = None
+    between: str = ""
 
 
 _WRITERS = {
@@ -29,28 +56,36 @@ _WRITERS = {
         json_line,
         parts=False,
     ),
-    ExportFormat.zeek: _Writer(zeek.COLUMNS, zeek.tsv_line),
+    ExportFormat.zeek: _Writer(zeek.COLUMNS, frame=_ZeekLog),
     ExportFormat.zeek_json: _Writer(zeek.COLUMNS, zeek.json_log_line),
+    ExportFormat.misp: _Writer(misp.COLUMNS, frame=misp.Event, between=","),
+    ExportFormat.stix: _Writer(stix.COLUMNS, frame=stix.Bundle, between=","),
 }
 
 
 def export_lines(
     path: str | Path, wanted: ExportFormat, state: ExportState, filters: Filters | None = None
-) -> Iterator[list[str]]:
+) -> Iterator[Batch]:
     """The lines of the mails that `state` does not hold, some at a time; the next call adds them to it.
 
-    Raises QueryError, OutputError.
+    Without such mails there are no lines, not even a header. Raises QueryError, OutputError.
     """
     writer = _WRITERS[wanted]
-    is_log = wanted is ExportFormat.zeek
+    frame = writer.frame() if writer.frame is not None else None
+    to_line = writer.line if frame is None else frame.line
+    assert to_line is not None
     begun = False
     with MailReader(path, writer.columns, parts=writer.parts) as reader:
         for mails in reader.new_mails(state, filters):
-            lines = [writer.line(mail) for mail in mails]
-            yield [*zeek.header(_now()), *lines] if is_log and not begun else lines
+            lines = [line for mail in mails if (line := to_line(mail))]
+            if writer.between:
+                lines = [writer.between * (begun or number > 0) + line for number, line in enumerate(lines)]
+            if frame is not None and not begun:
+                lines = [*frame.begin(_now()).split("\n"), *lines]
             begun = True
-    if is_log and begun:
-        yield [zeek.footer(_now())]
+            yield Batch(len(mails), lines)
+    if frame is not None and begun:
+        yield Batch(0, [frame.end()])
 
 
 def _now() -> dt.datetime:

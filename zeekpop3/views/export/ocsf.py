@@ -20,7 +20,7 @@ COLUMNS = (
     *ECS_COLUMNS, "from", "to", "cc", "reply_to", "sender", "x_originating_ip", "return_path_address", "dkim",
 )  # fmt: skip
 
-_EMAIL = re.compile(r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]+")
+EMAIL = re.compile(r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]+")
 _ALGORITHMS = {"md5": (1, "MD5"), "sha1": (2, "SHA-1"), "sha256": (3, "SHA-256")}
 _UNMAPPED = (
     "community_id", "sensor", "uidl", "msg_num", "fidelity", "complete", "missing_bytes", "defects",
@@ -74,7 +74,7 @@ def document(mail: dict[str, Any]) -> dict[str, Any]:
 def _email(mail: dict[str, Any]) -> dict[str, Any]:
     def valid(field: str) -> list[str]:
         found = (each["address"] for each in mail["addresses"] or [] if each["field"] == field)
-        return [address for address in found if address and _EMAIL.fullmatch(address)]
+        return [address for address in found if address and EMAIL.fullmatch(address)]
 
     return {
         "from": next(iter(valid("from")), None),
