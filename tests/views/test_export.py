@@ -86,7 +86,7 @@ def test_what_a_document_says(everything: Path) -> None:
     assert document["email"]["attachments"][0]["file"]["name"] == "Payroll_2026.pdf.exe"
     assert document["related"]["hosts"] == ["portal-corp.badhost.test", "portal.corp.example"]
     assert document["ecs"]["version"] == ecs.VERSION
-    assert document["zeekpop3"]["urls"] == ["http://portal-corp.badhost.test/login?id=7"]
+    assert "http://portal-corp.badhost.test/login?id=7" in document["zeekpop3"]["urls"]
     assert document["zeekpop3"]["from_name"] == ["Payroll <payroll@corp.example>"]
     (event,) = (each for each in exported(everything, "ocsf") if each["src_endpoint"]["ip"] == "10.20.9.99")
     assert event["email"]["reply_to_list"] == ["payroll.corp@freemail.example"]

@@ -63,8 +63,6 @@ def document(mail: dict[str, Any]) -> dict[str, Any]:
                 "from_name": distinct(
                     each["name"] for each in mail["addresses"] or [] if each["field"] == "from"
                 ),
-                    one["name"] for one in mail["addresses"] or [] if one["field"] == "from"
-                ),
                 "urls": urls(mail),
             },
         }
