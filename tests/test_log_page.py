@@ -20,6 +20,7 @@ KINDS = {
 NAMED = {
     *(("sent", "lines"), ("sent", "?"), ("gap", "client"), ("gap", "server")),
     *(("unexpected", "limit"), ("unexpected", "rexmit_inconsistency"), ("unexpected", "not_understood")),
+    ("unexpected", "syn"),
 }
 
 

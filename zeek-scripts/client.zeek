@@ -44,8 +44,9 @@ export {
 const clear_crlf_lines = /(\n[^\r\n\x00]*\r+)+/;
 const clear_lf_lines = /(\n[^\r\n\x00]*)+/;
 
-# Lines with the commands in `plain_verbs`.
-const plain_lines = /(\n(RETR [0-9]{1,10}|DELE [0-9]{1,10}|TOP [0-9]{1,10} [0-9]{1,10}|(LIST|UIDL)( [0-9]{1,10})?|NOOP|STAT|RSET|LAST|CAPA|QUIT)\r?)+/;
+# Lines with the commands in `plain_verbs`, as CRLF ends them and as LF does.
+const plain_crlf_lines = /(\n(RETR [0-9]{1,10}|DELE [0-9]{1,10}|TOP [0-9]{1,10} [0-9]{1,10}|(LIST|UIDL)( [0-9]{1,10})?|NOOP|STAT|RSET|LAST|CAPA|QUIT)\r)+/;
+const plain_lf_lines = /(\n(RETR [0-9]{1,10}|DELE [0-9]{1,10}|TOP [0-9]{1,10} [0-9]{1,10}|(LIST|UIDL)( [0-9]{1,10})?|NOOP|STAT|RSET|LAST|CAPA|QUIT))+/;
 
 # A line that starts with a command, after the end of the line before it.
 global command_line: pattern = /never/;
@@ -144,7 +145,7 @@ function client_line(s: State, line: string, cut: bool)
 		write_limit_row(s, "line");
 	else if ( log_secrets )
 		data = strip(strip(line)[|words[0]|:]);
-	else if ( |words| > 1 && ! ( verb == "AUTH" && s$login$overrun ) )
+	else if ( |words| > 1 && s$logins <= max_logins )
 		data = public_argument(verb, words);
 
 	add_lines(s, verb, data, 1);
@@ -197,6 +198,13 @@ function add_plain_lines(s: State, lines: string, n: count)
 	add_shared_line(s, subst_string(lines[1:], "\r", ""));
 	}
 
+# Whether a text is plain commands, each with a LF in front, for every server.
+function is_plain(s: State, lines: string): bool
+	{
+	return ! s$line_unclear
+	    && ( plain_crlf_lines == lines || ( ! s$crlf && plain_lf_lines == lines ) );
+	}
+
 # Many lines at once: lines with a command are read, the others are counted.
 function many_lines(s: State, lines: string)
 	{
@@ -238,7 +246,7 @@ function many_lines(s: State, lines: string)
 			--left;
 			}
 
-		if ( s$confirmed && plain_lines == lines )
+		if ( s$confirmed && is_plain(s, lines) )
 			{
 			add_plain_lines(s, lines, left);
 			return;
@@ -299,7 +307,9 @@ function end_skipped_line(s: State, ended: bool)
 	{
 	s$skip = s$skip_lost = F;
 
-	if ( s$too_long )
+	if ( s$too_long && s$skip_unclear )
+		add_unclear_lines(s, 1, ended);
+	else if ( s$too_long )
 		client_line(s, ended ? s$line + "\r" : s$line, T);
 	else
 		add_unknown_lines(s, 1);
@@ -308,9 +318,27 @@ function end_skipped_line(s: State, ended: bool)
 	s$line = "";
 	}
 
+# Lines behind too many lines: until the server says more, they are only counted.
+function pass_bytes(s: State, contents: string)
+	{
+	local n = count_substr(contents, "\n");
+	s$last_line = s$line = "";
+	s$skip = ! ends_with(contents, "\n");
+	s$too_long = s$long = F;
+
+	if ( n > 0 )
+		add_unknown_lines(s, n);
+	}
+
 # Bytes of the client.
 function client_bytes(s: State, contents: string)
 	{
+	if ( passes_lines(s) )
+		{
+		pass_bytes(s, contents);
+		return;
+		}
+
 	local n = |contents|;
 	s$budget += 60 + n / 16;
 	local end = find_str(contents, "\n");
@@ -330,7 +358,7 @@ function client_bytes(s: State, contents: string)
 		{
 		if ( s$skip )
 			{
-			s$skip_cr = ends_with(contents, "\r");
+			skip_client_bytes(s, contents);
 			return;
 			}
 
@@ -344,7 +372,8 @@ function client_bytes(s: State, contents: string)
 
 	if ( s$skip )
 		{
-		end_skipped_line(s, end > 0 ? contents[end - 1] == "\r" : s$skip_cr);
+		skip_client_bytes(s, contents[0:end]);
+		end_skipped_line(s, s$skip_cr);
 		contents = contents[end + 1:];
 		}
 
@@ -359,14 +388,21 @@ function client_bytes(s: State, contents: string)
 		{
 		s$line = contents[last + 1:];
 		local lines = contents[0:last];
+		local plural = log_secrets ? 0 : count_substr(lines, "\n");
 
-		if ( log_secrets || count_substr(lines, "\n") < 8 )
+		if ( plural >= 8 )
+			many_lines(s, cat("\n", lines));
+		else if ( plural >= 3 && s$confirmed && ! is_sasl(s)
+		    && is_plain(s, cat("\n", lines)) )
+			{
+			s$crlf = ends_with(lines, "\r");
+			add_plain_lines(s, cat("\n", lines), plural + 1);
+			}
+		else
 			{
 			for ( i, line in split_string(lines, /\n/) )
 				client_line(s, line, F);
 			}
-		else
-			many_lines(s, cat("\n", lines));
 		}
 
 	if ( s$long || |s$line| > max_client_line )
@@ -387,4 +423,23 @@ function lose_client_bytes(s: State)
 		s$login$doubtful = T;
 
 	s$stls = F;
+	}
+
+# There were too many logins: what the client sends next is not logged.
+function begin_client_hole(s: State, n: count)
+	{
+	s$client_lost = s$client_next - 1 + n - |s$line|;
+	s$skip = s$skip || s$line != "";
+	s$skip_inspection = T;
+	s$too_long = s$long = s$line_unclear = s$skip_lost = F;
+	s$last_line = s$line = "";
+	forget_login(s);
+	}
+
+# Whether plain commands end that hole.
+function ends_client_hole(s: State, contents: string): bool
+	{
+	local begins_line = ! s$skip;
+	s$skip = ! ends_with(contents, "\n");
+	return begins_line && ! s$skip && is_plain(s, cat("\n", contents[0 : |contents| - 1]));
 	}

@@ -222,12 +222,29 @@ function drop_unconfirmed(s: State)
 	drop_server_chunks(s);
 	}
 
+# Bytes of the client's line that are not kept: no more is remembered than whether
+# the line is one for every server.
+function skip_client_bytes(s: State, bytes: string)
+	{
+	if ( bytes == "" )
+		return;
+
+	if ( s$too_long && ! s$skip_unclear && ( ( s$skip_cr && bytes[0] != "\r" )
+	    || find_str(bytes, "\x00") >= 0
+	    || ( find_str(bytes, "\r") >= 0 && /\r[^\r]/ in bytes ) ) )
+		s$skip_unclear = T;
+
+	s$skip_cr = ends_with(bytes, "\r");
+	}
+
 # No more than the start of the client's line is used.
 function cut_client_line(s: State)
 	{
-	s$skip_cr = ends_with(s$line, "\r");
+	s$too_long = T;
+	s$skip_cr = s$skip_unclear = F;
+	skip_client_bytes(s, s$line);
 	s$line = s$line[0:64];
-	s$skip = s$too_long = T;
+	s$skip = T;
 	s$long = F;
 	}
 
@@ -333,13 +350,19 @@ function confirm_pop3(s: State)
 		start_hold_timer(s);
 	}
 
+# Whether the client has sent too many bytes of commands, and still has no answer.
+function passes_lines(s: State): bool
+	{
+	return s$pipelined > max_pipelined_bytes && s$pipelined_at == s$server_next;
+	}
+
 # Whether the client sends so many bytes of commands at once, without an answer of
 # the server, that they are not logged.
 function pipelines_too_much(s: State, n: count): bool
 	{
 	s$pipelined = s$pipelined_at == s$server_next ? s$pipelined + n : n;
 	s$pipelined_at = s$server_next;
-	return s$pipelined > max_pipelined_bytes;
+	return passes_lines(s);
 	}
 
 # A row that is not written yet.

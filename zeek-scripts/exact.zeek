@@ -177,6 +177,13 @@ function jump(s: State, is_orig: bool, seq: count)
 		turn_to_tls(s);
 	}
 
+# What came before the SYN is not in doubt.
+event conn_weird(name: string, c: connection, addl: string, source: string) &priority=5
+	{
+	if ( name == "SYN_seq_jump" && c?$pop3_events && c$pop3_events$confirmed )
+		write_held(c$pop3_events);
+	}
+
 function new_exact_state(c: connection): State
 	{
 	local s = new_state(c, T);
@@ -205,8 +212,10 @@ function is_watched(s: State): bool
 # The rows of the client begin again behind a hole.
 function end_client_hole(s: State)
 	{
-	if ( ! s$dropped )
-		write_gap_row(s, T, s$client_lost, s$client_next - 1 - s$client_lost);
+	local lost = s$client_next - 1 - s$client_lost;
+
+	if ( ! s$dropped && lost > 0 )
+		write_gap_row(s, T, s$client_lost, lost);
 
 	delete s$client_lost;
 	}
@@ -231,13 +240,19 @@ function read_client(s: State, contents: string)
 	{
 	if ( s$skip && ! s$confirmed && find_str(contents, "\n") < 0 )
 		{
-		s$skip_cr = ends_with(contents, "\r");
+		skip_client_bytes(s, contents);
 		return;
 		}
 
 	if ( s$skip_inspection && contents == s$last_line && s?$pending_row )
 		{
 		repeat_line(s, |contents|);
+		return;
+		}
+
+	if ( s?$client_lost && s$logins > max_logins && ! ends_client_hole(s, contents) )
+		{
+		s$skip_inspection = T;
 		return;
 		}
 
@@ -261,10 +276,15 @@ function read_client(s: State, contents: string)
 
 	client_bytes(s, contents);
 
-	if ( s$confirmed )
+	if ( ! s$confirmed )
+		{
+		if ( ! s$dropped )
+			count_kept(s);
+		}
+	else if ( s$logins > max_logins )
+		begin_client_hole(s, |contents|);
+	else
 		s$skip_inspection = ! is_watched(s);
-	else if ( ! s$dropped )
-		count_kept(s);
 	}
 
 function from_client(s: State, seq: count, contents: string)

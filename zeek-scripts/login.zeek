@@ -22,8 +22,8 @@ const sasl_lines: table[string] of count = {
 const max_sasl_exchange = 100;
 const max_owed = 200;
 
-# A server closes the connection long before so many logins. What comes then is not
-# looked at any more.
+# A server closes the connection long before so many logins, or STLS. Of what comes
+# then only plain commands are logged.
 const max_logins = 100;
 
 function count_line(s: State): count
@@ -96,13 +96,6 @@ function user_of_line(s: State, line: string): string
 function begin_login(s: State, verb: string, words: string_vec, owed: count)
 	{
 	local l = Login($owed=owed);
-	++s$logins;
-
-	if ( s$logins > max_logins )
-		{
-		write_limit_row(s, "logins");
-		l$overrun = T;
-		}
 
 	if ( owed > max_owed )
 		{
@@ -129,21 +122,27 @@ function begin_login(s: State, verb: string, words: string_vec, owed: count)
 	s$logged_in = F;
 	}
 
-# The client has sent a known command.
-function begin_command(s: State, verb: string, words: string_vec, owed: count)
-	{
-	s$stls = verb == "STLS";
-	s$stls_accepted = F;
-
-	if ( verb == "USER" )
-		s$logged_in = F;
-	else if ( verb == "PASS" || verb == "APOP" || ( verb == "AUTH" && |words| > 1 ) )
-		begin_login(s, verb, words, owed);
-	}
-
 function forget_login(s: State)
 	{
 	delete s$login;
 	s$logged_in = F;
 	s$stls = s$stls_accepted = F;
+	}
+
+# The client has sent a known command.
+function begin_command(s: State, verb: string, words: string_vec, owed: count)
+	{
+	s$stls = verb == "STLS";
+	s$stls_accepted = F;
+	local login = verb == "PASS" || verb == "APOP" || ( verb == "AUTH" && |words| > 1 );
+
+	if ( verb == "USER" )
+		s$logged_in = F;
+	else if ( ( login || s$stls ) && ++s$logins > max_logins )
+		{
+		write_limit_row(s, "logins");
+		forget_login(s);
+		}
+	else if ( login )
+		begin_login(s, verb, words, owed);
 	}

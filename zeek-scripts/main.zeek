@@ -217,22 +217,32 @@ function senders_of_packet(c: connection): vector of string
 	return vector("client", "server");
 	}
 
+# The stream of one side, or of both, is in doubt. Few rows say so.
+function write_ambiguous_rows(s: State, what: string, c: connection)
+	{
+	if ( s$tls || s$ambiguous >= max_unexpected_rows )
+		return;
+
+	for ( i, who in senders_of_packet(c) )
+		write_unexpected_row(s, what, who);
+
+	++s$ambiguous;
+	}
+
 # The same bytes of a stream, with another text: the receiver may have either. One
 # byte more than was acknowledged is what keep-alives send.
 event rexmit_inconsistency(c: connection, t1: string, t2: string, tcp_flags: string)
 	{
-	if ( ! c?$pop3_events || |t1| < 2 || |t2| < 2 || c$pop3_events$tls )
-		return;
+	if ( c?$pop3_events && |t1| >= 2 && |t2| >= 2 )
+		write_ambiguous_rows(c$pop3_events, "rexmit_inconsistency", c);
+	}
 
-	local s = c$pop3_events;
-
-	if ( s$ambiguous >= max_unexpected_rows )
-		return;
-
-	for ( i, who in senders_of_packet(c) )
-		write_unexpected_row(s, "rexmit_inconsistency", who);
-
-	++s$ambiguous;
+# A SYN behind the first bytes: Zeek counts that side's bytes from its number on, and
+# takes what it has counted before for old ones. The receiver does not.
+event conn_weird(name: string, c: connection, addl: string, source: string)
+	{
+	if ( name == "SYN_seq_jump" && c?$pop3_events )
+		write_ambiguous_rows(c$pop3_events, "syn", c);
 	}
 
 # -- The budget for rows: a connection may cause about as many bytes of log as its

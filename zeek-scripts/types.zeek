@@ -169,6 +169,8 @@ type State: record {
 	skip_lost: bool &default=F;
 	# T if the last byte that was dropped is a CR.
 	skip_cr: bool &default=F;
+	# T if a CR or a NUL stands within the line that was too long.
+	skip_unclear: bool &default=F;
 	# T once a line has ended with CRLF.
 	crlf: bool &default=F;
 	# T until the next CRLF: what stands before it may be one line or several.

@@ -94,8 +94,8 @@ class Defect(StrEnum):
     )
     STREAM_AMBIGUOUS = (
         "stream_ambiguous",
-        "The capture has two versions of the same bytes of the stream; which of them the other end "
-        "received is unknown.",
+        "The capture has two versions of the same bytes of the stream, or a SYN within it; which bytes "
+        "the other end received is unknown.",
     )
     TERMINATOR_UNUSUAL = (
         "terminator_unusual",

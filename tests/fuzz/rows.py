@@ -26,7 +26,7 @@ VERBS = (
     *("USER", "PASS", "APOP", "AUTH", "STAT", "LIST", "UIDL", "RETR", "TOP", "DELE", "RSET", "NOOP", "QUIT"),
     *("CAPA", "STLS", "XTND", "LANG", "retr", "X", "", None, "?", "lines"),
 )
-WORDS = ("success", "failure", "limit", "rexmit_inconsistency", "not_understood", "Subject", None)
+WORDS = ("success", "failure", "limit", "rexmit_inconsistency", "not_understood", "syn", "Subject", None)
 ARGUMENTS = (
     b"",
     b"PLAIN a\0b",

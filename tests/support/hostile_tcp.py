@@ -160,8 +160,12 @@ def _cases() -> Iterable[TcpCase]:
     yield TcpCase("syn-in-middle", _syn_in_middle(SYN, True), ONE, UNSEEN)
     yield TcpCase("syn-in-middle-near", _syn_in_middle(SYN, True, 700), ONE, UNSEEN)
     yield TcpCase("syn-in-middle-server", _syn_in_middle(SYN, False), ONE, UNSEEN)
-    # Zeek takes what follows for old bytes, and the connection for whole: nothing tells.
-    yield TcpCase("synack-in-middle", _syn_in_middle(SYN | ACK, False), ONE)
+    # Zeek takes what follows for old bytes, in part or all of it, or for bytes behind a hole.
+    yield TcpCase("synack-in-middle", _syn_in_middle(SYN | ACK, False), ONE, AMBIGUOUS)
+    for far in (20, 700, 0xFFFFFFC0):
+        yield TcpCase(f"synack-in-middle-{far:x}", _syn_in_middle(SYN | ACK, False, far), ONE, AMBIGUOUS)
+    yield TcpCase("synack-in-middle-client", _syn_in_middle(SYN | ACK, True), ONE, AMBIGUOUS)
+    yield TcpCase("synack-again", _syn_in_middle(SYN | ACK, False, 0))
     yield TcpCase("rst-then-syn", _rst_then_syn(), ONE, UNSEEN)
     yield TcpCase("fin-both", _fin_both(), ONE, UNSEEN)
     yield TcpCase("synack-wrong-ack-first", _synack_first(0x30000000, 0x20000000), (), UNSEEN)

@@ -129,6 +129,44 @@ def test_a_cut_line_is_said(pop3: Zeek, size: int) -> None:
     assert b"\tpop3_events_limit\tline\t" in (result.folder / "weird.log").read_bytes()
 
 
+@pytest.mark.parametrize("size", [1460, 100, 7])
+def test_a_cut_line_with_a_line_end_for_some_servers(pop3: Zeek, size: int) -> None:
+    """A CR or a NUL in what is dropped of a line: the server may read two lines there, and a row says so."""
+    for inside in ("\rRETR 7", "\r\rRETR 7", "\0"):
+        line = "A" * 13_000 + inside + "A" * 13_000
+        talk = HELLO + c("USER joe") + s("+OK") + c(f"AUTH {line}") + s("-ERR") + BYE
+        result = pop3.run(tcp.Connection().play(talk, tcp.by_size(size)).packets, "exact.zeek")
+        assert [row.command for row in result.of("sent")] == ["USER", "?", "QUIT"], inside
+    talk = HELLO + c("USER joe") + s("+OK") + c("AUTH " + "A" * 13_000 + "\r") + s("-ERR") + BYE
+    result = pop3.run(tcp.Connection().play(talk, tcp.by_size(size)).packets, "exact.zeek")
+    assert [row.command for row in result.of("sent")] == ["USER", "AUTH", "QUIT"]
+
+
+TRIES: dict[str, Talk] = {
+    "AUTH PLAIN": c(f"AUTH PLAIN {b64(f'{chr(0)}joe{chr(0)}{SECRET}')}") + s("-ERR no"),
+    "AUTH LOGIN": c("AUTH LOGIN") + s("+ ") + c(b64("joe")) + s("+ ") + c(b64(SECRET)) + s("-ERR no"),
+    "USER": c("USER joe") + s("+OK") + c(f"PASS {SECRET}") + s("-ERR no"),
+    "STLS": c("STLS") + s("-ERR no"),
+}
+
+
+@pytest.mark.parametrize("what", TRIES)
+def test_after_too_many_logins_only_plain_commands_have_rows(pop3: Zeek, what: str) -> None:
+    """400 logins: the log has the first 100, a hole, and the mail that was fetched behind them, with a defect."""
+    talk = HELLO + TRIES[what] * 400 + retr(1, M1) + TRIES[what] * 3 + retr(1, M1) + BYE
+    result = pop3.run(tcp.Connection().play(talk).packets, "exact.zeek")
+    assert result.brief("unexpected") == [("limit", b"logins")]
+    assert len(result.rows) < 450
+    assert SECRET.encode() not in result.raw and b64(SECRET).encode() not in result.raw
+    sent = sum(len(data) for from_client, data in TRIES[what] if from_client)
+    assert 302 * sent <= sum(row.length or 0 for row in result.of("gap")) < 303 * sent
+    rows = list(eventlog.read_log(result.folder / "pop3_events.log").values())
+    outcome = fed([rows[0]])
+    assert Defect.LIMIT_REACHED in outcome.session.defects
+    assert [mail.raw for mail in outcome.transfers].count(M1) == 2
+    assert all(mail.defects for mail in outcome.transfers)
+
+
 def test_the_oldest_long_line_gives_way(pop3: Zeek) -> None:
     """Of the long lines of one client, those that came first are cut."""
     made = []

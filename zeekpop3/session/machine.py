@@ -219,6 +219,8 @@ class Connection:
             dialogue.stand(Defect.LIMIT_REACHED)
         elif command == "not_understood":
             dialogue.session.add_defect(Defect.NOT_UNDERSTOOD)
+        elif command == "syn":
+            dialogue.stand(Defect.STREAM_AMBIGUOUS)
         elif command == "rexmit_inconsistency":
             if rows.data[index] == b"client":  # which name or number the server got is unknown from here on
                 dialogue.stand(Defect.STREAM_AMBIGUOUS)

@@ -41,7 +41,7 @@ _MAX_UNKNOWN = 10  # then Zeek's analyzer gives up (POP3::max_unknown_client_com
 _is_stuffed = methodcaller("startswith", b"..")
 
 _OTHER = frozenset({"login", "starttls", "close"})
-_OTHER_UNEXPECTED = frozenset({"limit", "not_understood", "rexmit_inconsistency"})
+_OTHER_UNEXPECTED = frozenset({"limit", "not_understood", "rexmit_inconsistency", "syn"})
 """Rows about the whole connection, which the machine reads."""
 
 
