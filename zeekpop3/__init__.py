@@ -24,12 +24,27 @@ if TYPE_CHECKING:
     from zeekpop3.session import Connection
     from zeekpop3.store.read import read, read_attachments, read_commands, read_emails, read_sessions
     from zeekpop3.tables import Privacy
-    from zeekpop3.views.api import eml, export, mails, prune, queries, query, report, sql, transcript, verify
+    from zeekpop3.views.api import (
+        eml,
+        export,
+        mails,
+        prune,
+        queries,
+        query,
+        report,
+        share,
+        sql,
+        timeline,
+        transcript,
+        verify,
+    )
 
 _EXPORTS = {
     "verify": "zeekpop3.views.api",
     "transcript": "zeekpop3.views.api",
+    "timeline": "zeekpop3.views.api",
     "sql": "zeekpop3.views.api",
+    "share": "zeekpop3.views.api",
     "report": "zeekpop3.views.api",
     "query": "zeekpop3.views.api",
     "queries": "zeekpop3.views.api",
@@ -74,7 +89,9 @@ __all__ = [
     "read_sessions",
     "report",
     "run",
+    "share",
     "sql",
+    "timeline",
     "transcript",
     "verify",
 ]

@@ -60,7 +60,8 @@ def main(mails: int) -> None:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         size = (folder / "report.html").stat().st_size / 1e6
         print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-        print(f"{mails} mails, {listing.listed} listed, {listing.bare} without details, {listing.cut} cut")
+        without, cut = listing.without_details, listing.shortened
+        print(f"{mails} mails, {listing.listed} listed, {without} without details, {cut} cut")
         print(f"page {size:.2f} MB; made in {used:.1f} s of CPU, {took:.1f} s; peak {memory:.0f} MB")
         _browse((folder / "report.html").as_uri(), folder)
 

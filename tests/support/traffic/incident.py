@@ -34,6 +34,7 @@ import tempfile
 from email.utils import format_datetime
 from ipaddress import ip_address
 from pathlib import Path
+from unittest.mock import patch
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -58,9 +59,11 @@ EXTRA = ("frameworks/files/hash-all-files",)
 
 
 def at(clock: str) -> int:
-    """Microseconds since the epoch of a time of the day."""
-    hour, minute, second = (int(part) for part in (clock + ":00").split(":")[:3])
-    return int((DAY + dt.timedelta(hours=hour, minutes=minute, seconds=second)).timestamp() * 1_000_000)
+    """Microseconds since the epoch of a time of the day; "1 08:20" is one of the next day."""
+    days, _, time = clock.rpartition(" ")
+    hour, minute, second = (int(part) for part in (time + ":00").split(":")[:3])
+    after = dt.timedelta(int(days or 0), hours=hour, minutes=minute, seconds=second)
+    return int((DAY + after).timestamp() * 1_000_000)
 
 
 def date(clock: str) -> str:
@@ -81,9 +84,10 @@ def signed_mail() -> bytes:
     key = (HERE / "incident.key").read_bytes()
     fields = [b"from", b"to", b"subject", b"date", b"message-id"]
     signer = dkim.DKIM(mail)
-    signature = signer.sign(
-        b"sel2026", b"partner-bank.example", key, include_headers=fields, canonicalize=(b"relaxed",) * 2
-    )
+    with patch("dkim.time.time", return_value=at("07:49") / 1e6):  # it stands in the signature
+        signature = signer.sign(
+            b"sel2026", b"partner-bank.example", key, include_headers=fields, canonicalize=(b"relaxed",) * 2
+        )
     received = f"Received: from mail.partner-bank.example ({BANK}) by mx.corp.example; {date('07:51')}\r\n"
     results = (
         "Authentication-Results: mx.corp.example; spf=pass; dkim=pass header.d=partner-bank.example; "
@@ -227,14 +231,16 @@ def _flow(client: str, server: str, port: int) -> Flow:
     return Flow(client, next(_ports), server, port)
 
 
-def dns(clock: str, client: str, name: str, kind: int, data: bytes) -> list[tuple[int, bytes]]:
+def dns(
+    clock: str, client: str, name: str, kind: int, data: bytes, port: int | None = None
+) -> list[tuple[int, bytes]]:
     """A question and its answer over UDP (RFC 1035), as timed frames. `kind`: 1 (A) or 16 (TXT)."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\x00"
     question = labels + struct.pack("!HH", kind, 1)
     answer = b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 300, len(data)) + data
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:2], "big")
     head = struct.Struct("!HHHHHH").pack
-    port = next(_ports)
+    port = port or next(_ports)
     ask = _udp(client, port, DNS, 53, head(number, 0x0100, 1, 0, 0, 0) + question)
     reply = _udp(DNS, 53, client, port, head(number, 0x8180, 1, 1, 0, 0) + question + answer)
     return [(at(clock), ask), (at(clock) + 2_000, reply)]
