@@ -69,11 +69,14 @@ def survey(block: list[Token]) -> tuple[bool, int]:
 
     Many attributes are not searched for that.
     """
-    all_of_them = " ".join([token[3] for token in block if token[3]])
+    # Tables repeat the same attributes in many tags; each is searched once.
+    different = dict.fromkeys([token[3] for token in block if token[3]])
+    all_of_them = " ".join(different)
     if len(all_of_them) > AT_ONCE:
         return True, ANY
     all_of_them = all_of_them.lower()
-    others = " ".join([token[3] for token in block if token[3] and token[2] not in _LEADING_TAGS]).lower()
+    tags = [token[3] for token in block if token[3] and token[2] not in _LEADING_TAGS]
+    others = " ".join(dict.fromkeys(tags)).lower()
     loads = _has(others, _WORDS_OF_ANY, _ASSIGNED)
     if loads:
         return _has(all_of_them, _HIDING_WORDS, _HIDING), ANY

@@ -52,7 +52,7 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]|[A-Za-z0-9+/=][ \t]++[A-Za-z0-9+/=
 _CODE = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)")
 # What a text must have for a second look: a line that begins like one of these, or fields as its beginning.
 _SIGN = re.compile(
-    r"\n[ >]{0,2}(?:[A-Za-z0-9+/](?:[A-Za-z0-9+/]{39}|egin-base64 )|=ybegin |\(This file must be"
+    r"\n[ >]{0,2}+(?:[A-Za-z0-9+/](?:[A-Za-z0-9+/]{39}|egin-base64 )|=ybegin |\(This file must be"
     r"|--(?:[^\r\n]{1,200}+\r?\n[!-9;-~]{1,100}+:|---BEGIN PGP MESSAGE))"
 )
 _FIRST = re.compile(

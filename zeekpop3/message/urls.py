@@ -38,12 +38,13 @@ _BACKSLASHES = re.compile(rf"(?<![\w.-])https?:\\{{1,9}}(?=[\w%\[]){_REST}", re.
 _OTHER_URLS = {
     "www.": _HOST,  # Thunderbird, Outlook, Gmail
     "ftp.": _HOST,
-    "\\\\": _SHARE,  # of Windows (UNC; also over WebDAV: `\\host@SSL\share`)
     "search-ms:": _PROGRAM,  # of Windows and Office
     "ms-": _PROGRAM,
+    "\\\\": _SHARE,  # of Windows (UNC; also over WebDAV: `\\host@SSL\share`)
     "http:\\": _BACKSLASHES,
     "https:\\": _BACKSLASHES,
 }
+_WITHOUT_BACKSLASH = tuple(sign for sign in _OTHER_URLS if "\\" not in sign)
 # Links that hand over another one: to Office, to the search of Windows, to a browser.
 _HANDLER = re.compile(r"ms-[a-z-]+|search(?:-ms)?|microsoft-edge|view-source|feed|webcals?", re.ASCII)
 _INNER = re.compile(r"(?:https?|ftp|file|smb)://|\\\\", re.IGNORECASE | re.ASCII)
@@ -154,7 +155,8 @@ def in_text(text: str, defects: Defects) -> list[str]:
     lowered = text.lower()
     if len(lowered) != len(text):
         lowered = text  # of a few letters the small one is longer
-    others = [sign for sign in _OTHER_URLS if sign in lowered]
+    signs = _OTHER_URLS if "\\" in text else _WITHOUT_BACKSLASH
+    others = [sign for sign in signs if sign in lowered]
     if others:
         spans = _merged(spans, merge(*(_spans(text, lowered, sign) for sign in others)))
     found: dict[str, None] = {}
