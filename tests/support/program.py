@@ -23,7 +23,7 @@ class Done(NamedTuple):
 
 
 def program(
-    *arguments: str | Path, encoding: str = "utf-8", columns: int | None = None, stdin: str = ""
+    *arguments: str | Path, encoding: str = "utf-8", columns: int | None = None, stdin: str | bytes = ""
 ) -> Done:
     """Run the command line in this process, its output into a pipe of that encoding."""
     from zeekpop3.cli.app import main
@@ -32,7 +32,8 @@ def program(
     code = 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["zeekpop3", *map(str, arguments)])
-        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
         patch.delenv("COLUMNS", raising=False)
         if columns is not None:
             patch.setenv("COLUMNS", str(columns))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +16,13 @@ from typer import Argument, Exit, Option
 
 from zeekpop3.cli.options import Logs, OutputOptions, RecordOptions, command
 from zeekpop3.cli.output import Problems, progress, say, summary_line, write
-from zeekpop3.errors import LogError, ZeekPop3Error
+from zeekpop3.errors import LogError, ZeekPop3Error, reason
 
 
 @command(
     "zeekpop3 run pop3_events.log --out tables",
     "zeekpop3 run /opt/zeek/logs/2024-06-* --out tables --append --no-body",
+    "kcat -C -e -t zeek | zeekpop3 run - --out tables --append",
 )
 def run(
     logs: Logs,
@@ -29,10 +34,12 @@ def run(
 ) -> None:
     """Turn event logs into tables of mails, of what is in them, and of sessions.
 
-    LOG is the event log that the Zeek package writes: pop3_events.log, or a rotated or compressed one.
+    LOG is the event log that the Zeek package writes: pop3_events.log, or a rotated or compressed one; or its
+    rows as JSON lines, as they come out of Kafka or Filebeat. `-` is standard input, read to its end.
     """
     problems = Problems()
-    _process(logs, output, record, problems, jobs)
+    with _with_stdin(logs) as paths:
+        _process(paths, output, record, problems, jobs)
     problems.finish()
 
 
@@ -117,6 +124,22 @@ _NO_POP3 = (
     "Likely causes: all of it is encrypted; it is not on port 110 (try --plain); "
     "the capture has one direction only"
 )
+
+
+@contextmanager
+def _with_stdin(logs: list[str]) -> Iterator[list[str]]:
+    """The logs with a file in place of `-`: a private copy of standard input, as a log is read twice."""
+    if "-" not in logs:
+        yield logs
+        return
+    with tempfile.TemporaryDirectory(prefix="zeekpop3-") as scratch:
+        copy = Path(scratch) / "stdin"
+        try:
+            with copy.open("xb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        except OSError as error:
+            raise LogError("standard input", f"cannot be copied to {scratch}: {reason(error)}") from None
+        yield [str(copy) if log == "-" else log for log in logs]
 
 
 def _check_logs(logs: list[str]) -> None:

@@ -22,6 +22,7 @@ from zeekpop3.errors import LogError, reason
 from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.find import is_log_name
 from zeekpop3.log.header import HEAD_BYTES, Head, parse_head, read_start
+from zeekpop3.log.json_lines import looks_like_json
 
 _OLD_NS = 3_600_000_000_000
 _RELIST_S = 60.0
@@ -158,8 +159,11 @@ def head_with_row(file: LogFile, path: Path) -> Head | None:
     rows = _HEADER_LINES.sub(b"", text)
     if not text or rows.startswith(b"#"):
         return None
+    is_begun = b"\n" in rows or len(text) >= HEAD_BYTES
+    if looks_like_json(text) and not (is_begun or text.endswith(b"}")):
+        return None  # the first row is being written
     head = parse_head(text, start, path)
-    return head if b"\n" in rows or len(text) >= HEAD_BYTES else None
+    return head if is_begun else None
 
 
 def mark_of(head: Head) -> str:

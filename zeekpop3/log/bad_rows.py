@@ -25,18 +25,20 @@ _REQUIRED = ("ts", "uid", "seq", "kind")
 
 
 class RowErrors:
-    """Reports the bad rows of a chunk, of which `text` is the text as it stands in the log."""
+    """Reports the bad rows of a chunk, of which `text` is the text as it stands in the log; of JSON, the rows
+    that were made of its lines.
+    """
 
-    def __init__(self, chunk: Chunk, text: bytes | bytearray, on_error: OnError) -> None:
+    def __init__(self, chunk: Chunk, on_error: OnError) -> None:
         self._chunk = chunk
-        self._text = text
+        self.text: bytes | bytearray = b""
         self._on_error = on_error
         self._count = 0
 
     @cached_property
     def lines(self) -> list[int]:
         """The line of each row that is used, counted from the chunk's first."""
-        lines = bytes(self._text).split(b"\n")
+        lines = bytes(self.text).split(b"\n")
         return [number for number, line in enumerate(lines) if not line.startswith(b"#")]
 
     def of_row(self, row: int, reason: str) -> None:
@@ -44,6 +46,12 @@ class RowErrors:
         self._count += 1
         if self._count <= MAX_REPORTED_ROWS:
             self._on_error(LogError(self._chunk.path, reason, self._chunk.line + self.lines[row]))
+
+    def of_line(self, index: int, reason: str) -> None:
+        """Report a line that is no row, by its index in the chunk."""
+        self._count += 1
+        if self._count <= MAX_REPORTED_ROWS:
+            self._on_error(LogError(self._chunk.path, reason, self._chunk.line + index))
 
     def keep(self, rows: list[int]) -> None:
         """From now on, row n is what was row `rows[n]`."""

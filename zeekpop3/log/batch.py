@@ -17,6 +17,7 @@ import pybase64
 from zeekpop3.log.bad_rows import RowErrors, good_rows
 from zeekpop3.log.chunks import Chunk, OnError, next_meta
 from zeekpop3.log.header import COLUMNS, LogHeader
+from zeekpop3.log.json_lines import tsv_of
 from zeekpop3.log.zeek_format import unescape
 
 if TYPE_CHECKING:
@@ -71,11 +72,14 @@ def read_chunk(chunk: Chunk, on_error: OnError) -> Batch:
     Invalid or truncated data is kept as far as it decodes; `length` still says what it should be. Raises
     LogError only if the file was changed after it was cut into chunks.
     """
-    original = text = chunk.text()
+    text = chunk.text()
+    errors = RowErrors(chunk, on_error)
+    if chunk.header.is_json:
+        text = tsv_of(text, chunk.header.fields, errors.of_line)
+    errors.text = text
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")
     text = _without_meta(text)
-    errors = RowErrors(chunk, original, on_error)
     batch = None
     if b"\r" not in text:
         try:

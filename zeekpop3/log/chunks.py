@@ -187,7 +187,9 @@ class LogCutter:
         """The end of a log that will not grow: an incomplete last line is used if it has all its fields."""
         header = self._header
         is_whole = not rest or rest.startswith(b"#") or header is None
-        if header is not None and rest.count(header.separator.encode()) == len(header.fields) - 1:
+        if header is not None and header.is_json:
+            is_whole = is_whole or rest.rstrip().endswith(b"}")
+        elif header is not None and rest.count(header.separator.encode()) == len(header.fields) - 1:
             is_whole = True
         if is_whole:
             yield from self._pieces(rest)

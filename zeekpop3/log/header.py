@@ -1,4 +1,4 @@
-"""The head of a Zeek log: checked here first, then read by zat.
+"""The head of a Zeek log, TSV or JSON lines: checked here first, then read by zat.
 
 zat searches for the `#fields` line without end, so a file that has none (empty, JSON, binary) must not reach
 it.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from zeekpop3.errors import LogError
 from zeekpop3.log.file import LogFile, open_log
+from zeekpop3.log.json_lines import OtherStream, begun_row, looks_like_json
 from zeekpop3.log.zeek_format import directives
 
 LOG_PATH = "pop3_events"
@@ -52,7 +53,8 @@ _PCAP_MAGICS = (
 class LogHeader:
     """What the header lines of a log say. `fields` and `types` are parallel, in the log's column order.
 
-    `text` is the header as it stands in the log; `size` is its length in bytes.
+    `text` is the header as it stands in the log; `size` is its length in bytes. `is_json`: rows are JSON
+    objects; separator and the like are those of the rows that `json_lines` makes of them.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class LogHeader:
     empty_field: str = "(empty)"
     unset_field: str = "-"
     text: bytes = field(default=b"", compare=False)
+    is_json: bool = False
 
     @property
     def size(self) -> int:
@@ -95,7 +98,8 @@ class Head:
     def rows(self) -> Iterator[list[bytes]]:
         """The fields of each row; the last row may be cut, but has its time, uid and kind."""
         needed = max(map(self.header.fields.index, ("ts", "uid", "kind")))
-        for line in self.text[self.header.size :].split(b"\n"):
+        lines = self.text[self.header.size :].split(b"\n")
+        for line in _begun_rows(lines, self.header.fields) if self.header.is_json else lines:
             row = line.split(self.header.separator.encode())
             if len(row) > needed:
                 yield row
@@ -126,6 +130,8 @@ def parse_head(text: bytes, start: int, path: Path) -> Head:
     if _is_headless(text):
         # Truncated in place: the header went with the rows. The columns are those of our package.
         return Head(LogHeader(path, tuple(COLUMNS), tuple(COLUMNS.values())), text, start)
+    if looks_like_json(text):
+        return _json_head(text, start, path)
     whole_lines = text[: text.rfind(b"\n") + 1] or text
     head = Head(parse_header(whole_lines, path), text, start)
     if _is_of_0_1(head):
@@ -190,6 +196,27 @@ def read_by_zat(header: LogHeader) -> LogHeader:
     return replace(header, types=tuple(types))
 
 
+# -- JSON lines ----------------------------------------------------------------------------------------
+
+
+def _json_head(text: bytes, start: int, path: Path) -> Head:
+    header = LogHeader(path, tuple(COLUMNS), tuple(COLUMNS.values()), is_json=True)
+    head = Head(header, text, start)
+    if next(head.rows(), None) is None:
+        problem = "JSON log without a row of the event log (an object a line, with ts, uid, seq and kind)"
+        raise LogError(path, problem)
+    return head
+
+
+def _begun_rows(lines: list[bytes], fields: tuple[str, ...]) -> Iterator[bytes]:
+    """The lines of JSON that are rows, as TSV."""
+    for line in lines:
+        try:
+            yield begun_row(line, fields)
+        except (OtherStream, ValueError):
+            continue
+
+
 # -- what is not a header ------------------------------------------------------------------------------
 
 
@@ -220,8 +247,8 @@ def _what_else(head: bytes) -> str:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
         return "empty file"
-    if start.startswith((b"{", b"[")):
-        return "JSON log; the event log must be TSV (LogAscii::use_json=F for this stream)"
+    if start.startswith(b"["):
+        return "a JSON array; event logs in JSON have one object a line"
     if head.startswith(_PCAP_MAGICS):
         return "packet capture, not a log; use `zeekpop3 pcap`"
     if b"\0" in head:
