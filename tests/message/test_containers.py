@@ -366,3 +366,36 @@ def test_the_same_as_the_standard_library() -> None:
         with zipfile.ZipFile(io.BytesIO(zipped(files))) as archive:
             assert {name: digest(archive.read(name)) for name in archive.namelist()} == expected
         assert paths(look(tarred(files))[1]) == expected
+
+
+# The host of its link and the name of a member: content.
+LINKED = {
+    "page.example page.HTM": b"<a href=http://page.example/>",
+    "shortcut.example go.url": b"[InternetShortcut]\r\nURL=http://shortcut.example/\r\n",
+    "text.example read me.txt": b"at http://text.example/",
+    "calendar.example meet.ics": b"BEGIN:VCALENDAR\r\nURL:http://calendar.exam\r\n ple/\r\n",
+    "mail.example mail.eml": b"Subject: x\r\n\r\nhttp://mail.example/",
+    "unnamed.example page": b"<html><a href=http://unnamed.example/>",
+    "pdf.example bill.pdf": b"%PDF-1.4\n1 0 obj <</A <</S /URI /URI (http://pdf.example/)>>>>" + b" " * 9_000,
+    "junk.example junk.pdf": b"x" * 900
+        + b"%PDF-1.4\n1 0 obj <</S /URI /URI (http://junk.example/)>>" + b" " * 9_000,
+    "office.example bill.docx": zipped({
+        "word/_rels/document.xml.rels":
+            b'<Relationship Target="http://office.example/" TargetMode="External" Type="http://no.example/"/>',
+        "word/document.xml": b"<w:document b='http://no.example/'/>",
+    }),
+    "nested.example more.zip": zipped({"page.html": b"<a href=http://nested.example/>"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
+@pytest.mark.parametrize("case", LINKED)
+def test_links_of_members(pack: Callable[[dict[str, bytes]], bytes], case: str) -> None:
+    """Pages, shortcuts, texts, calendars, mails and documents: their links are those of the attachment."""
+    host, _, name = case.partition(" ")
+    mail = look(pack({"program.exe": EXE, name: LINKED[case]}))[2]
+    assert [link.host for link in mail.links] == [host]
+    assert {(link.attachment, link.origin) for link in mail.links} == {
+        (mail.attachments[0].part, "attachment")
+    }
+    assert not mail.defects

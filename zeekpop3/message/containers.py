@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import magic, ole, unpack, zip_entries
-from zeekpop3.message.attachment_links import AttachmentLinks
+from zeekpop3.message import documents, magic, ole, unpack, zip_entries
+from zeekpop3.message.attachment_links import AttachmentLinks, may_have_links
 from zeekpop3.message.attachments import Attachment, display_name, extension
 from zeekpop3.message.budget import current
 from zeekpop3.message.unpack import BrokenError, Budget, TooLargeError
@@ -32,7 +32,8 @@ LISTED, UNSUPPORTED, BROKEN = "listed", "unsupported", "broken"
 TOO_LARGE, ENCRYPTED = "too_large", "encrypted"
 _BY_WEIGHT = (LISTED, UNSUPPORTED, BROKEN, TOO_LARGE, ENCRYPTED)
 _PACKED = {"gzip": unpack.gunzipped, "bzip2": unpack.bunzipped, "xz": unpack.unxzipped}
-#: Extensions of members whose links are read. The XML of documents is full of references that nobody follows.
+#: Extensions of members whose links are read, whatever their content is. The XML of documents is not: it is
+#: full of references that nobody follows.
 READ_FOR_LINKS = frozenset((
     "html", "htm", "xhtml", "xht", "shtml", "hta", "svg", "eml", "mht", "mhtml", "txt", "url", "website",
     "ics", "vcf", "csv", "js", "jse", "vbs", "wsf", "ps1", "bat",
@@ -193,8 +194,8 @@ class _Containers:
         self.members.append(member)
         if file.pieces is None:
             return state
-        reads_links = self._links is not None and member.extension in READ_FOR_LINKS
-        unpacked = _Unpacked(keep=reads_links)
+        named = member.extension in READ_FOR_LINKS
+        unpacked = _Unpacked(keep=self._links is not None and (named or member.extension is None))
         try:
             for piece in file.pieces:
                 unpacked.add(piece)
@@ -214,7 +215,12 @@ class _Containers:
             content = unpacked.content
             within = f"{path}//"
             state = TOO_LARGE if content is None else self._inside(kind, content, part, within, name, depth)
-        if self._links is not None and reads_links:
+        # Members of other names are read only if they are documents: much of these is XML itself.
+        if self._links is not None and (
+            named
+            or documents.is_document(unpacked.head)
+            or (member.extension is None and may_have_links(unpacked.head, None, None))
+        ):
             if (text := unpacked.content) is None:
                 self._defects[Defect.URLS_CUT] = None
             else:
@@ -263,9 +269,7 @@ class _Unpacked:
         if self._pieces is not None:
             self._pieces.append(piece)
             whole_head = len(self.head) >= magic.HEAD_BYTES
-            if self.size > _MAX_NESTED or (
-                whole_head and not self._keep and magic.container_of(self.head) is None
-            ):
+            if self.size > _MAX_NESTED or (whole_head and not self._keep and not _is_opened(self.head)):
                 self._pieces = None
 
     @property
@@ -275,6 +279,11 @@ class _Unpacked:
     @property
     def content(self) -> bytes | None:
         return None if self._pieces is None else b"".join(self._pieces)
+
+
+def _is_opened(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a container, or a document that has links."""
+    return magic.container_of(head) is not None or documents.is_document(head)
 
 
 def _of_zip(entry: ZipEntry, name: str, data: bytes, budget: Budget) -> _File:
