@@ -59,6 +59,9 @@ MAILS: dict[str, bytes] = {
     "header_field_folded": text(GOOD, b"X-A: b\r\n Content-Transfer-Encoding: base64\r\n"),
     "header_malformed": b"Subject: s\r\nno field at all\r\nTo: a@b.example\r\n\r\nbody",
     "header_missing": b"\r\nbody only\r\n",
+    "message_encoded": text(
+        b"U3ViamVjdDogeAoKaGk=", b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n"
+    ),
     "nesting_cut": b"Content-Type: message/rfc822\r\n\r\n" * 30,
     "other_reading": multipart(b"--b\r\n\r\nx\r\n--b--\r\nsee http://a.example/\r\n"),
     "parameter_malformed": text(b"x", b'Content-Type: text/plain; name="never closed\r\n'),

@@ -162,5 +162,5 @@ def _text(value: bytes, charset: str | None, defects: Defects) -> str:
     if charset == "utf-16-le":
         text = value[: len(value) // 2 * 2].decode("utf-16-le", "replace")
     else:
-        text = decode(value, charset, defects)
+        text = decode(value.rstrip(b"\0"), charset, defects)
     return text.rstrip("\0")
