@@ -56,7 +56,7 @@ def export(
     """
     from zeekpop3.views.api import export_batches
 
-    exclusive("--state", state, "--user, --since or --until", any(select.given().values()))
+    exclusive("--state", state, "--user, --sensor, --since or --until", any(select.given().values()))
     count = 0
     for mails, lines in export_batches(directory, as_, state=state, **select.given()):
         write(lines, tabs=True)

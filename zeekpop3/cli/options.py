@@ -113,7 +113,10 @@ def local_path(path: Path | None) -> Path | None:
     return path
 
 
-Directory = Annotated[Path, Argument(metavar="DIR", help="Folder with the tables.")]
+Directory = Annotated[
+    Path,
+    Argument(metavar="DIR", help="Folder with the tables; to read several, a glob in quotes: 'sensors/*'."),
+]
 Logs = Annotated[list[str], Argument(metavar="LOG...", help="Event logs, folders with event logs, or globs.")]
 
 
@@ -220,13 +223,14 @@ def _filter(text: str, metavar: str | None = "TEXT", *, name: str | None = None)
 
 @dataclass(slots=True)
 class SpanOptions:
-    """A user and a span of time."""
+    """A user, a span of time, a sensor."""
 
     user: Annotated[str | None, _filter("Mailbox user (exact, case-insensitive).")] = None
     since: Annotated[
         str | None, _filter("At or after this time: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d.", "TIME")
     ] = None
     until: Annotated[str | None, _filter("Before this time.", "TIME")] = None
+    sensor: Annotated[str | None, _filter("What this sensor saw (exact).", "NAME")] = None
 
     def given(self) -> Any:
         """The options by name, as the functions of the API take them."""

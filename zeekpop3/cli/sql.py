@@ -98,6 +98,7 @@ def sql(
         Path | None,
         Option(metavar="DIR", help="Folder of further rules (NAME.sql) for the query suspicious."),
     ] = None,
+    sensor: Annotated[str | None, Option(metavar="NAME", help="Only what this sensor saw.")] = None,
     list_queries: Annotated[bool, Option("--list", help="List the ready queries.")] = False,
     shown: AnswerOptions,
 ) -> None:
@@ -123,7 +124,7 @@ def sql(
         statement = about_sql(about)
     if shown.limit is None and not (shown.json or shown.csv or shown.output):
         shown.limit = _LIMIT
-    with Database(directory, asked.logs) as database:
+    with Database(directory, asked.logs, sensor) as database:
         for line in database.logs_read:
             say(line)
         if query is not None:

@@ -21,6 +21,7 @@ def hunt(
     user: str | None = None,
     since: Time | None = None,
     until: Time | None = None,
+    sensor: str | None = None,
     on_error: OnError | None = None,
 ) -> Hits:
     """Search the mails in the tables of a folder for indicators, and by YARA rules.
@@ -40,7 +41,7 @@ def hunt(
     from zeekpop3.log.find import each_path
     from zeekpop3.store.filters import Filters
 
-    filters = Filters(user=user, since=since, until=until)
+    filters = Filters(user=user, since=since, until=until, sensor=sensor)
     return search(
         path,
         each_path(indicators),

@@ -25,7 +25,7 @@ def new_hits(path: str | Path, hits: pa.Table) -> Iterator[pa.Table]:
     Other processes that add hits wait meanwhile. Raises QueryError, OutputError.
     """
 
-    folder = table_folder(path, "hits")
+    folder = table_folder(path, "hits")  # one: of several it is not known to which a hit belongs
     make_folder(folder)
     with exclusive(folder):
         known = set(_keys(read_table(path, "hits", _KEY)))

@@ -28,6 +28,7 @@ _CLOSED = (
     "SET lock_configuration = true",
 )
 _ATTEMPTS = 5
+_WITH_SENSOR = ("emails", "sessions")
 
 _T = TypeVar("_T")
 
@@ -37,17 +38,26 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """A closed DuckDB with a view for each table of an output folder (with its `day`) and each of `more`.
 
-    `filters` apply to `emails` and `sessions`, their times to all tables. Raises QueryError for a missing or
-    unreadable table.
+    `filters` apply to `emails` and `sessions`, their times and sensor to all tables. Raises QueryError for a
+    missing or unreadable table.
     """
     # `emails` is the first of TABLES: a follower publishes a mail there after its rows in the other tables.
     filters = filters or Filters()
     span = Filters(since=filters.since, until=filters.until)
     views = {name: dataset(path, name, span) for name in TABLES}
+    uids = None if filters.sensor is None else _uids(path, filters.sensor)
     for name, table in views.items():
-        wanted = condition(filters if name in ("emails", "sessions") else span)
+        wanted = condition(filters) if name in _WITH_SENSOR else condition(span, uids)
         views[name] = table if wanted is None else table.filter(wanted)
     return closed({**views, **(more or {})})
+
+
+def _uids(path: str | Path, sensor: str) -> set[str]:
+    """The connections that a sensor saw."""
+    wanted = condition(Filters(sensor=sensor))
+    with reading(path):
+        tables = [dataset(path, name).to_table(columns=["uid"], filter=wanted) for name in _WITH_SENSOR]
+    return {uid for table in tables for uid in table["uid"].to_pylist()}
 
 
 def closed(views: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:

@@ -31,8 +31,8 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 class Filters:
     """All that are set must match; without any, all rows match.
 
-    `user`: the complete name, case ignored. `sender` and `subject`: a part of From and Subject, case
-    ignored. `since` is inclusive, `until` is exclusive. `attachment`: MD5, SHA-1 or SHA-256 of an
+    `user`: the complete name, case ignored. `sensor`: its name. `sender` and `subject`: a part of From and
+    Subject, case ignored. `since` is inclusive, `until` is exclusive. `attachment`: MD5, SHA-1 or SHA-256 of an
     attachment's content, in hex. `incomplete`: only incomplete mails. `uid_start`: the first characters of
     the uid. `keys`: uid and trans_depth are those of one of these mails.
     """
@@ -48,6 +48,7 @@ class Filters:
     uid_start: str | None = None
     trans_depth: int | None = None
     keys: frozenset[tuple[str, int]] | None = None
+    sensor: str | None = None
 
     def __post_init__(self) -> None:
         """Times become datetimes, once: "7d" is before the time at which the filters are made."""
@@ -65,6 +66,8 @@ def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression |
     terms: list[Any] = []
     if filters.user is not None:
         terms.append(pc.utf8_lower(pc.field("user")) == filters.user.lower())
+    if filters.sensor is not None:
+        terms.append(pc.field("sensor") == filters.sensor)
     for name, part in (("from", filters.sender), ("subject", filters.subject)):
         if part is not None:
             terms.append(pc.match_substring(pc.field(name), part, ignore_case=True))

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, reduce
+from glob import has_magic, iglob
 from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -29,6 +30,7 @@ _ORDER = ("ts", "uid", "trans_depth", "part", "position", "seq")
 #: Filters, and the columns that they need.
 _FILTERED = {
     "user": "user",
+    "sensor": "sensor",
     "sender": "from",
     "subject": "subject",
     "incomplete": "complete",
@@ -53,6 +55,7 @@ class ReadOptions(TypedDict, total=False):
     until: Time | None
     attachment: str | None
     incomplete: bool
+    sensor: str | None
 
 
 _FILTERS = "filters: " + ", ".join(sorted(ReadOptions.__annotations__.keys() - {"columns", "limit"}))
@@ -245,7 +248,8 @@ def _mail_keys(rows: Any) -> Iterator[tuple[str, int]]:
 
 
 def dataset(path: str | Path, name: str, filters: Filters | None = None) -> ds.Dataset:
-    """The table `name` of an output folder (or of the folder of any of its tables).
+    """The table `name` of an output folder (or of the folder of any of its tables); of several, if the path
+    is a glob.
 
     Columns that a file lacks are null, a table that the folder lacks is empty; `day` (a date) is the last
     column. Only the days are listed that the times of `filters` allow, and no part is opened that a condition
@@ -253,10 +257,11 @@ def dataset(path: str | Path, name: str, filters: Filters | None = None) -> ds.D
 
     Raises QueryError if there are no tables, or the newest day was written by a version that is not read.
     """
-    folder = table_folder(path, name)
+    folders = _table_folders(path, name)
     columns = schema(name).append(pa.field("day", pa.date32()))
     with reading(path):
-        parts = part_names(folder, *days(filters or Filters()))
+        span = days(filters or Filters())
+        parts = sorted(part for folder in folders for part in part_names(folder, *span))
         if not parts:
             return ds.dataset(columns.empty_table())
         found = ds.FileSystemDataset.from_paths(
@@ -296,6 +301,20 @@ def _day_of(folder: str) -> dt.date:
         return dt.date.fromisoformat(folder.removeprefix("day="))
     except ValueError:
         raise QueryError(f"{folder}: not the folder of a day; expected day=YYYY-MM-DD") from None
+
+
+def _table_folders(path: str | Path, name: str) -> list[Path]:
+    """The folders of a table: one, or that of each output folder that a glob names.
+
+    Raises QueryError if there are no tables.
+    """
+    if Path(path).exists() or not has_magic(str(path)):
+        return [table_folder(path, name)]
+    found = [Path(each) for each in sorted(iglob(str(path), recursive=True))]  # noqa: PTH207
+    roots = [root for root in found if any((root / each).is_dir() for each in TABLES)]
+    if not roots:
+        raise QueryError(f"{path}: no tables found in any folder of that name")
+    return [root / name for root in roots]
 
 
 def table_folder(path: str | Path, name: str) -> Path:

@@ -28,11 +28,12 @@ Logs = Mapping[str, str | Path | Iterable[str | Path]]
 
 
 class Span(TypedDict, total=False):
-    """`user`: the complete name, case ignored. `since` is inclusive, `until` exclusive."""
+    """`user`: the complete name, case ignored. `sensor`: its name. `since` is inclusive, `until` not."""
 
     user: str | None
     since: Time | None
     until: Time | None
+    sensor: str | None
 
 
 class MailFilters(Span, total=False):

@@ -140,7 +140,7 @@ def encrypted_sessions(path: str | Path, filters: Filters) -> str:
 
     Their users are unknown, because they log in after the switch. Raises QueryError.
     """
-    span = Filters(since=filters.since, until=filters.until)
+    span = Filters(since=filters.since, until=filters.until, sensor=filters.sensor)
     count = sum(map(bool, read_table(path, "sessions", ["tls"], span)["tls"].to_pylist()))
     return plural(count, "session") if count else ""
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.duck import connect
+from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.functions import add_functions
 from zeekpop3.views.questions import INCOMPLETE, log_columns, question_sql
@@ -61,18 +62,20 @@ class Database:
     """A closed DuckDB with one view per table and one for each of `logs`; a context manager.
 
     `logs` maps the name of a log stream, which is the view's, to logs: files, folders of an archive, globs.
-    `logs_read` says in a line for each what was read. Raises QueryError for a missing or unreadable table or
-    an invalid view name, LogError for a log that cannot be read.
+    `logs_read` says in a line for each what was read. `sensor`: only what this sensor saw. Raises
+    QueryError for a missing or unreadable table or an invalid view name, LogError for a log that cannot be read.
     """
 
-    def __init__(self, path: str | Path, logs: Logs | None = None) -> None:
+    def __init__(self, path: str | Path, logs: Logs | None = None, sensor: str | None = None) -> None:
         for name in logs or {}:
             if not _NAME.fullmatch(name) or name in TABLES:
                 raise QueryError(f"invalid view name {name!r}: use letters, digits and _, not a table's name")
         self.logs_read: list[str] = []
         self._busy = False
         self._connection = connect(
-            path, {name: self._zeek_log(name, log) for name, log in (logs or {}).items()}
+            path,
+            {name: self._zeek_log(name, log) for name, log in (logs or {}).items()},
+            Filters(sensor=sensor),
         )
         add_functions(self._connection)
 

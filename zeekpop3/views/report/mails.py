@@ -100,7 +100,7 @@ def mails(
     found = Listing(lines, [], len(rows), previews, reasons=list(reasons))
     found.unlisted = max(0, figures.mails.mails + figures.previews - len(rows))
     if rows:
-        wanted = [Filters(filters.user, since=newest[-1]["ts"], until=filters.until)]
+        wanted = [replace(filters, since=newest[-1]["ts"])]
         wanted += [replace(filters, keys=more)] if older else []
         details = chain.from_iterable(_details(path, each, keys, body) for each in wanted)
         _pack(found, details, max_bytes - len(lines.encode()))

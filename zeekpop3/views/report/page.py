@@ -48,15 +48,15 @@ def write_report(
 ) -> Listing:
     """Write the page of an output folder's tables to the file `out` (0600; replaced if it exists).
 
-    `filters` may name user, since and until. `logs` (Zeek's http.log, ssl.log, dns.log) tell who opened a
-    link; `own` are the own sites (default: a guess). At most `limit` mails are listed; `body=False` leaves
+    `filters` may name user, sensor, since and until. `logs` (Zeek's http.log, ssl.log, dns.log) tell who
+    opened a link; `own` are the own sites (default: a guess). At most `limit` mails are listed; `body=False` leaves
     out texts, HTML sources and URLs; `max_bytes` bounds the part of the file that the mails take. `now` is
     the time of writing (default: not mentioned). Raises QueryError for the tables, OutputError if the file
     cannot be written.
     """
     given = filters or Filters()
     since, until = (None if time is None else instant(time) for time in (given.since, given.until))
-    filters = Filters(given.user, since=since, until=until)
+    filters = Filters(given.user, since=since, until=until, sensor=given.sensor)
     found = answers(path, filters, logs, own)
     figures = gather(path, filters, found)
     listing = mails(path, filters, figures, limit=limit, body=body, max_bytes=max_bytes)

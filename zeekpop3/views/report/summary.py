@@ -49,7 +49,7 @@ def answers(
 ) -> Answers:
     """Ask the ready queries that the page shows. Raises QueryError, LogError."""
     found = Answers()
-    with Database(path, logs) as database:
+    with Database(path, logs, filters.sensor) as database:
 
         def ask(name: str, first: str, last: str) -> list[Row]:
             rows = database.ask(question_sql(name, logs or (), own=own)).dicts()
