@@ -32,8 +32,8 @@ class Filters:
     """All that are set must match; without any, all rows match.
 
     `user`: the complete name, case ignored. `sensor`: its name. `sender` and `subject`: a part of From and
-    Subject, case ignored. `since` is inclusive, `until` is exclusive. `attachment`: MD5, SHA-1 or SHA-256 of an
-    attachment's content, in hex. `incomplete`: only incomplete mails. `uid_start`: the first characters of
+    Subject, case ignored. `since` is inclusive, `until` is exclusive. `attachment`: MD5, SHA-1 or SHA-256 of
+    an attachment's content, in hex. `incomplete`: only incomplete mails. `uid_start`: the first characters of
     the uid. `keys`: uid and trans_depth are those of one of these mails.
     """
 

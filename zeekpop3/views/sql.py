@@ -63,7 +63,8 @@ class Database:
 
     `logs` maps the name of a log stream, which is the view's, to logs: files, folders of an archive, globs.
     `logs_read` says in a line for each what was read. `sensor`: only what this sensor saw. Raises
-    QueryError for a missing or unreadable table or an invalid view name, LogError for a log that cannot be read.
+    QueryError for a missing or unreadable table or an invalid view name, LogError for a log that cannot
+    be read.
     """
 
     def __init__(self, path: str | Path, logs: Logs | None = None, sensor: str | None = None) -> None:

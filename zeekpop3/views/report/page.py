@@ -49,10 +49,10 @@ def write_report(
     """Write the page of an output folder's tables to the file `out` (0600; replaced if it exists).
 
     `filters` may name user, sensor, since and until. `logs` (Zeek's http.log, ssl.log, dns.log) tell who
-    opened a link; `own` are the own sites (default: a guess). At most `limit` mails are listed; `body=False` leaves
-    out texts, HTML sources and URLs; `max_bytes` bounds the part of the file that the mails take. `now` is
-    the time of writing (default: not mentioned). Raises QueryError for the tables, OutputError if the file
-    cannot be written.
+    opened a link; `own` are the own sites (default: a guess). At most `limit` mails are listed; `body=False`
+    leaves out texts, HTML sources and URLs; `max_bytes` bounds the part of the file that the mails take.
+    `now` is the time of writing (default: not mentioned). Raises QueryError for the tables, OutputError if
+    the file cannot be written.
     """
     given = filters or Filters()
     since, until = (None if time is None else instant(time) for time in (given.since, given.until))
