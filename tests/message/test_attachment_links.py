@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from zeekpop3.defects import Defects
@@ -133,3 +135,25 @@ def test_a_very_long_reference_is_cut() -> None:
     mail = parse(b"Content-Type: message/external-body; url=http://a.example/" + b"x" * 20_000 + b"\r\n\r\n")
     assert [len(link.url) for link in mail.links] == [8_192]
     assert "urls_cut" in mail.defects
+
+
+def test_documents_that_were_unpacked_are_read_within_the_bounds_of_texts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A small archive may hold many of them."""
+    monkeypatch.setattr(module, "MAX_ALL", 2_500)
+    content = b"%PDF-1.4\n<</S /URI /URI (http://a.example/)>>" + b" " * 950
+    defects: Defects = {}
+    links = AttachmentLinks(defects)
+    for number in range(5):
+        if number == 2:
+            assert not defects
+        links.read_whole(content, Described(f"2#{number}", None, "pdf"), None)
+    assert [link.attachment for link in links.found] == ["2#0", "2#1", "2#2"]
+    assert "urls_cut" in defects
+
+
+class Described(NamedTuple):
+    part: str
+    content_type: str | None
+    extension: str | None

@@ -143,10 +143,16 @@ class AttachmentLinks:
             self.found.append(link._replace(position=number))
 
     def read_whole(self, content: bytes, file: Described, charset: str | None) -> None:
-        """Add the links of an attachment whose content is at hand, if it may have some."""
+        """Add the links of an attachment whose content is at hand, if it may have some. What was unpacked is
+        larger than the mail, so documents count like texts.
+        """
         wanted = self.wanted(content, file.content_type, file.extension)
-        if wanted:
-            read = content[:wanted]
+        if wanted and self._room <= 0:
+            self._defects[Defect.URLS_CUT] = None
+        elif wanted:
+            read = content[: min(wanted, self._room)]
+            if documents.is_document(read[:HEAD]):
+                self._room -= len(read)
             self.read(read, len(content), file.content_type, file.extension, charset, file.part)
 
 
