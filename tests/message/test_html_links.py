@@ -158,3 +158,10 @@ def test_header_fields_give_relative_links_a_base(
     found = [link.url for link in parse(single.encode()).links if "next" in link.url]
     if "page.html" not in inner or inner == BASE:
         assert found == ([wanted] if wanted else [])
+
+
+def test_a_base_that_is_too_long_is_told() -> None:
+    """It is not used, as each of many pages would cost its length."""
+    head = b"Content-Type: text/html\r\nContent-Base: http://a.example/" + b"b/" * 600
+    mail = parse(head + b"\r\n\r\n" + RELATIVE.encode())
+    assert (mail.links, mail.defects) == ([], ["urls_cut"])

@@ -34,6 +34,7 @@ _MESSAGES = frozenset(("message/rfc822", "message/global", "message/news", "mess
 # RFC 2046, section 5.2; message/global may be encoded (RFC 6532, section 3.5).
 _NEVER_ENCODED = _MESSAGES - {"message/global"} | {"message/partial", "message/external-body"}
 _ENCODINGS = frozenset(("base64", "quoted-printable"))
+_MAX_BASE = 1_024  # characters
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]{0,63}:", re.IGNORECASE | re.ASCII)
 _CR = 13
 
@@ -155,6 +156,9 @@ def part_of(src: bytes, end: int, fields: Header, default: str, defects: Defects
     part = Part(src, start, end, kind, parameters, encoding, disposition, file_params, head.get("content-id"))
     if "content-base" in head or "content-location" in head:
         part.base = _base(head)
+        if part.base is not None and len(part.base) > _MAX_BASE:
+            part.base = None  # each page inside would cost its length
+            defects[Defect.URLS_CUT] = None
     return part
 
 
