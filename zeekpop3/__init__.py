@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zeekpop3.detect import hunt
     from zeekpop3.follow import Follower
     from zeekpop3.message import parse
+    from zeekpop3.pipeline.mail_files import import_mails
     from zeekpop3.pipeline.run import run
     from zeekpop3.pipeline.settings import Counters, Settings
     from zeekpop3.session import Connection
@@ -58,6 +59,7 @@ _EXPORTS = {
     "Privacy": "zeekpop3.tables",
     "Settings": "zeekpop3.pipeline.settings",
     "hunt": "zeekpop3.detect",
+    "import_mails": "zeekpop3.pipeline.mail_files",
     "parse": "zeekpop3.message",
     "read": "zeekpop3.store.read",
     "read_attachments": "zeekpop3.store.read",
@@ -77,6 +79,7 @@ __all__ = [
     "eml",
     "export",
     "hunt",
+    "import_mails",
     "mails",
     "parse",
     "prune",

@@ -36,14 +36,14 @@ app = typer.Typer(
 )
 
 
-def command(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command of the program; `examples` end its help."""
+def command(*examples: str, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command of the program, by default named like its function; `examples` end its help."""
     epilog = "\n\n".join(["Examples:", *(f"$ {example}" for example in examples)])
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         # Each paragraph on one line, so that the help is wrapped to the terminal.
         paragraphs = [" ".join(part.split()) for part in (function.__doc__ or "").split("\n\n")]
-        app.command(help="\n\n".join(paragraphs), epilog=epilog)(_expanded(function))
+        app.command(name, help="\n\n".join(paragraphs), epilog=epilog)(_expanded(function))
         return function
 
     return register

@@ -17,6 +17,7 @@ from typer import Argument, Exit, Option
 from zeekpop3.cli.options import Logs, OutputOptions, RecordOptions, command
 from zeekpop3.cli.output import Problems, progress, say, summary_line, write
 from zeekpop3.errors import LogError, ZeekPop3Error, reason
+from zeekpop3.views.format import plural
 
 
 @command(
@@ -87,6 +88,43 @@ def pcap(
             _process(logs, output, record, problems)
     if problems.count or not logs:
         raise Exit(1)
+
+
+@command(
+    "zeekpop3 import reported.eml --out tables --append",
+    "zeekpop3 import /var/mail/lisi Maildir --out spool",
+    name="import",
+)
+def import_(
+    mails: Annotated[
+        list[Path],
+        Argument(metavar="PATH...", help=".eml or mbox files, Maildirs, or folders with such."),
+    ],
+    output: OutputOptions,
+    record: RecordOptions,
+) -> None:
+    """Read mails in files into the same tables, beside those of a log or on their own.
+
+    They have the command FILE, a uid that begins with F, and neither user nor session. A mail that the tables
+    contain is refused, as `run` does.
+    """
+    from zeekpop3.message.budget import watch
+    from zeekpop3.pipeline.mail_files import import_mails
+    from zeekpop3.pipeline.workers import hide_pandas
+
+    hide_pandas()
+    watch()
+    problems = Problems()
+    counts = import_mails(
+        mails,
+        output.out,
+        mode=output.mode,
+        force=output.force,
+        settings=record.settings,
+        on_error=problems,
+    )
+    say(f"{plural(counts.mails, 'mail')} of {plural(counts.logs, 'file')} -> {output.out}")
+    problems.finish()
 
 
 @command(

@@ -254,5 +254,5 @@ def _what_else(head: bytes) -> str:
     if b"\0" in head:
         return "not a Zeek log: binary data"
     if _MAIL.match(start):
-        return "a mail or a mailbox, not an event log"
+        return "a mail or a mailbox, not an event log; use `zeekpop3 import`"
     return "not a Zeek log: no Zeek header"

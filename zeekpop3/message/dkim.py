@@ -107,7 +107,7 @@ def is_whole(
     instance a request that was not captured, leaves a doubt.
     """
     doubtful = not complete or not SESSION_DEFECTS.keys().isdisjoint(defects)
-    return not doubtful and (command == "RETR" or size == octets)
+    return not doubtful and (command != "TOP" or size == octets)
 
 
 class Bodies:

@@ -163,6 +163,17 @@ def uids_present(path: str | Path, begins: Mapping[str, int]) -> set[str]:
         return set()
 
 
+def mails_present(path: str | Path, uids: Iterable[str]) -> set[str]:
+    """Which of these uids the table `emails` has. Without tables, none."""
+    wanted = ds.field("uid").isin(pa.array(sorted(uids), pa.string()))
+    try:
+        with reading(path):
+            batches = dataset(path, "emails").to_batches(columns=["uid"], filter=wanted)
+            return {uid for batch in batches for uid in batch.column("uid").to_pylist()}
+    except QueryError:
+        return set()
+
+
 def to_pandas(table: pa.Table) -> pd.DataFrame:
     """Arrow to pandas: unknown stays unknown, and nested values are plain Python."""
     import pandas as pd  # loads slowly, and most commands do not need it

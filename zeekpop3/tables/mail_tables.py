@@ -151,7 +151,11 @@ EMAILS = table(
         "transfer",
         USER,
         DEPTH,
-        Column("command", "RETR, or TOP (header and first lines only).", repeats=True),
+        Column(
+            "command",
+            "RETR; TOP (header and first lines only); FILE: from a file, by `import`.",
+            repeats=True,
+        ),
         Column("msg_num", "Message number in the mailbox (RFC 1939).", "int64", searched=True),
         Column("uidl", "Unique id of the message, from UIDL."),
         Column("octets_declared", "Size declared by the server (response to RETR, or LIST).", "int64"),

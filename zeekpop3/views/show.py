@@ -160,7 +160,7 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     user_width = max((cells(visible(mail["user"] or "")) for mail in mails), default=4)
     small, tiny = width < _SMALL, width < _TINY
     with_parts = not small and (not narrow or any(mail["attachments"] for mail in mails))
-    with_complete = not narrow or not all(mail["complete"] and mail["command"] == "RETR" for mail in mails)
+    with_complete = not narrow or not all(mail["complete"] and mail["command"] != "TOP" for mail in mails)
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True, width=width)
 
     def column(heading: str, **options: Any) -> None:

@@ -38,7 +38,7 @@ def document(mail: dict[str, Any]) -> dict[str, Any]:
                 "kind": "event",
                 "category": ["email"],
                 "type": ["info"],
-                "action": "mail-fetched" if mail["command"] == "RETR" else "mail-previewed",
+                "action": "mail-previewed" if mail["command"] == "TOP" else "mail-fetched",
                 "dataset": "zeekpop3.emails",
                 "id": key,
             },

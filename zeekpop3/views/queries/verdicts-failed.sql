@@ -5,7 +5,7 @@ select ts, uid || '/' || trans_depth as mail, "user", from_address as sender, au
 from (
     -- A preview has not the whole body; tables of earlier versions judge it nevertheless.
     select *, list_filter(coalesce(dkim, []),
-        lambda s: s.body = 'fail' and (command = 'RETR' or size = octets_declared)) as changed
+        lambda s: s.body = 'fail' and (command <> 'TOP' or size = octets_declared)) as changed
     from emails
 )
 where auth_spf in ('fail', 'softfail', 'hardfail') or auth_dkim = 'fail' or auth_dmarc = 'fail'
