@@ -188,21 +188,21 @@ def test_a_mail_that_is_too_large(tmp_path: Path) -> None:
         if not row["complete"]:
             assert row["missing_bytes"] > 0
             assert "message_too_large" in row["defects"]
-            assert row["sha256"] is None
+            assert pd.isna(row["sha256"])
 
 
-@pytest.mark.parametrize("text", [b"\n", b"x" * 1_000, b"From \n", b"\nFrom x 1:1\n"], ids=repr)
+@pytest.mark.parametrize("text", [b"\n", b"x" * 1_000, b"From \n", b"\nFrom x 1:11\n"], ids=repr)
 def test_memory_is_bounded(tmp_path: Path, text: bytes) -> None:
     """Lines of a byte, one line without an end, millions of From lines."""
     from zeekpop3.pipeline.mail_files import mails_in
 
     path = tmp_path / "x.mbox"
-    path.write_bytes(b"From a 1:11\n" + text * (1_500_000 // len(text)))
+    path.write_bytes(b"From a 1:11\n" + text * (400_000 // len(text)))
     tracemalloc.start()
     try:
         for mail in mails_in(path, 1 << 20, pytest.fail):
             assert len(mail.raw) <= 2 << 20
-        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
 
@@ -248,7 +248,7 @@ def test_a_mail_beside_those_of_a_log(tmp_path: Path) -> None:
         ["show", out],
         ["show", out, uid],
         ["sql", out, "--query", "suspicious"],
-        ["export", out],
+        ["export", out, "--as", "json"],
     ):
         done = program(*command)
         assert done.returncode == 0, done.stderr

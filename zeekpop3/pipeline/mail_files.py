@@ -26,7 +26,7 @@ from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session.events import Transfer
 from zeekpop3.store.write import Mode, Sink
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
 _WRITE_BYTES = 32 << 20  # of rows, from which on they are written
 _AT_ONCE = 10_000  # uids that are looked up in the tables together
 _FOLDERS = ("cur", "new")  # of a Maildir, with mails; `tmp` has some that are being written
@@ -37,7 +37,6 @@ _FROM_LINE = re.compile(rb"From [^\r\n]{1,500}?\d\d?:\d\d[^\r\n]{0,500}\r?\n?")
 _FROM_DATE = re.compile(rb" [A-Z][a-z]{2} ([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})\s*$")
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
-_BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class FoundMail(NamedTuple):
@@ -236,7 +235,8 @@ def _texts(file: LogFile, max_message: int) -> Iterator[tuple[int, int | None, b
     begun = False
     after_blank, at_line_start = True, True
     for piece in _pieces(file):
-        is_from = at_line_start and after_blank and (_FROM_LINE.fullmatch(piece) or not begun)
+        may_be_from = at_line_start and after_blank and piece.startswith(_FROM)
+        is_from = may_be_from and (_FROM_LINE.fullmatch(piece) or not begun)
         if is_from:
             if begun:
                 yield _of_mbox(start, date, kept, size, max_message)
@@ -298,9 +298,8 @@ def _date(line: bytes) -> int | None:
 
 
 def _as_sent(text: bytes) -> bytes:
-    """A message with CRLF line ends and a last line that has one. A file whose first line ends with CRLF keeps
-    its line ends."""
+    """A message with CRLF line ends, also at its end. If its first line ends with CRLF, it keeps its own."""
     first = text.find(b"\n")
     if first < 1 or text[first - 1] != 0x0D:
-        text = _BARE_LF.sub(b"\r\n", text)
+        text = text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return text if text.endswith(b"\r\n") else text + b"\r\n"
