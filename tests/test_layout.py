@@ -120,6 +120,6 @@ def test_the_root_holds_folders_alone() -> None:
 
 def test_tests_mirror_the_package() -> None:
     """A folder of tests has the name of the folder that it tests."""
-    others = {"support", "bench", "fuzz", "zeek", "__pycache__"}
+    others = {"support", "bench", "btest", "fuzz", "zeek", "__pycache__"}
     folders = {path.name for path in Path(__file__).parent.iterdir() if path.is_dir()}
     assert folders - others <= set(LEVEL)
