@@ -25,8 +25,11 @@ def main(argv: list[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        zeekpop3.run([ROOT / "fixtures" / "incident" / "pop3_events.log"], folder / "tables", jobs=1)
-        write_report(folder / "tables", folder / "report.html")
+        logs = ROOT / "fixtures" / "trial" / "logs"
+        zeekpop3.run([logs], folder / "tables", jobs=1)
+        write_report(
+            folder / "tables", folder / "report.html", logs={"http": logs, "ssl": logs}, own=["corp.example"]
+        )
         picture = screenshot((folder / "report.html").as_uri(), args.width, args.height)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_bytes(picture)

@@ -263,10 +263,11 @@ def test_15_clear_text(tables: Path) -> None:
 def test_16_timeline_of_a_client(tables: Path) -> None:
     """The intruder: ten refusals, a login, two mails, one deletion, in order."""
     found = rows("timeline", tables, "--ip", trial.INTRUDER, "--log", f"http={LOGS}")
-    assert [row["event"] for row in found if row["event"] != "session"] == (
-        ["refused"] * 10 + ["login", "mail", "mail", "deleted"]
-    )
+    assert [row["event"] for row in found] == ["refused"] * 10 + ["login", "mail", "mail", "deleted"]
     assert [row["ts"] for row in found] == sorted(row["ts"] for row in found)
+    told = program("timeline", tables, "--user", "dave").stdout
+    assert told.count("refused") == 2  # of the five, one event
+    assert "5 logins were refused, the last at 10:00:12" in told
     ben = rows("timeline", tables, "--user", "ben", "--log", f"http={LOGS}")
     assert [row["event"] for row in ben] == ["login", "mail", "click"]
     assert any("parcel-fast" in reason for reason in ben[1]["reasons"])
@@ -354,6 +355,8 @@ def test_23_the_page(tables: Path, tmp_path: Path) -> None:
     ):
         assert sentence in text
     assert "<title>Case 7" in text
+    # A wave without a link is not said to have one.
+    assert "2 users received “Invoice 2026-118” from accounts@supplier.test.<" in text
 
 
 def test_24_a_notebook(tables: Path) -> None:

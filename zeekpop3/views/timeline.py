@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +64,33 @@ def timeline(
 
 
 def lines(result: Result) -> Iterator[str]:
-    """The events as lines for a person; the day stands once, above its events."""
+    """The events as lines for a person; the day stands once, above its events.
+
+    Sessions of one client that refused one user, one after the other, are one event.
+    """
     day = ""
-    for row in result.dicts():
+    for row, last in _joined(result.dicts()):
         when = stamp(row["ts"])
         if when[:10] != day:
             day = when[:10]
             yield day
         yield f"  {when[11:19]}  {row['event']:<8} {_who(row)}"
-        yield f"            {row['what']}" + (f"  [{row['mail']}]" if row["mail"] else "")
+        until = f", the last at {stamp(last)[11:19]}" if last != row["ts"] else ""
+        yield f"            {row['what']}{until}" + (f"  [{row['mail']}]" if row["mail"] else "")
         for reason in row["reasons"] or []:
             yield f"            {row['severity']} ({row['score']}): {reason}"
+
+
+def _joined(rows: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Each event with the time of its last repetition: refusals of one user, client, server and day."""
+    by_whom = itemgetter("event", "user", "client", "server")
+    for (event, *_), run in groupby(rows, lambda row: (*by_whom(row), stamp(row["ts"])[:10])):
+        same = list(run)
+        if event != "refused" or len(same) == 1:
+            yield from ((row, row["ts"]) for row in same)
+            continue
+        count = sum(int(row["what"].split()[0]) for row in same)
+        yield {**same[0], "what": f"{count} logins were refused"}, same[-1]["ts"]
 
 
 def _who(row: dict[str, Any]) -> str:

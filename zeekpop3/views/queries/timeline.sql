@@ -13,9 +13,8 @@ with chosen as (
         case when auth_result = 'success' then 'logged in with ' || auth_mechanism
                 || if(tls, ', after a switch to TLS', ', in clear text')
             when tls then 'switched to TLS; what follows is encrypted'
-            when logins_failed > 0 then 'no login was accepted'
             else 'no login was seen' end as what, null::int as score, null::varchar as severity, null::varchar[] as reasons
-    from visit v
+    from visit v where auth_result = 'success' or tls or coalesce(logins_failed, 0) = 0
     union all
     select ts, 0, 'refused', array_to_string(users_refused, ', '), client, server, null,
         logins_failed || if(logins_failed = 1, ' login was refused', ' logins were refused'), null, null, null

@@ -99,7 +99,8 @@ def sentences(found: Answers, *, passwords: int, hits: int, incomplete: int) -> 
 def _opened(row: Row, known: bool) -> str:
     if row["clicked"]:
         return f"; {_number(len(row['clicked']), 'user')} opened its link ({_listed(row['clicked'])})"
-    return "; the logs show nobody who opened its link" if known else ""
+    has_link = any("link" in shared for shared in row["shared"])
+    return "; the logs show nobody who opened its link" if known and has_link else ""
 
 
 def _about_logins(found: Answers) -> Iterator[str]:
