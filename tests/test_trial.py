@@ -251,7 +251,7 @@ def test_14_dkim(tables: Path) -> None:
 
 
 def test_15_clear_text(tables: Path) -> None:
-    """All nine who logged in showed a password; Dan's client turned to TLS."""
+    """All eight who logged in showed a password; Dan's client turned to TLS."""
     found = [row for row in asked(tables, "clear-text-logins") if row["logins"]]
     assert sorted(row["user"] for row in found) == sorted(set(trial.CLIENTS) - {"dan"})
     assert {row["exposed"] for row in found} == {"password"}

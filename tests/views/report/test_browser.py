@@ -117,7 +117,7 @@ def test_suspicious_mails(browser: Any, tmp_path: Path) -> None:
     _find(browser, "#suspicious a").click()
     _until(browser, "document.querySelector('#detail pre')")
     assert _find(browser, "#mail-h").text == "odd"
-    assert "failed SPF" in _find(browser, "#detail").text
+    assert "failed verdict: SPF" in _find(browser, "#detail").text
     _find(browser, "#close").click()
     _find(browser, "#suspicious a").click()
     _until(browser, "document.getElementById('mail').open")
