@@ -19,6 +19,8 @@ COMMANDS = {
     "verify": ["--keys", "{folder}/keys"],
     "export": ["--as", "json"],
     "prune": ["--keep", "9999d"],
+    "timeline": ["{mail}"],
+    "share": ["--out", "{folder}/shared", "--own", "example.org"],
 }
 
 

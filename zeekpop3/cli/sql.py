@@ -295,7 +295,7 @@ def _questions() -> Iterator[str]:
 
 
 @command(
-    "zeekpop3 timeline tables --user dave --log http=logs/ --log dns=logs/",
+    "zeekpop3 timeline tables --user lisi --log http=http.log",
     "zeekpop3 timeline tables CHhAvVGS1DHFjwGM9/1 --json",
 )
 def timeline(
