@@ -74,6 +74,9 @@ def examples_folder(folder: Path, made_tables: Path | None) -> None:
     }.items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(fixtures / source, folder / target)
+    mail = "From: a@example.org\nSubject: s\n\nhello\n"
+    (folder / "reported.eml").write_text(mail)
+    (folder / "spool.mbox").write_text(f"From a@example.org Mon Jun 24 12:00:00 2024\n{mail}")
     (folder / "hashes.txt").write_text("d41d8cd98f00b204e9800998ecf8427e\n")
     (folder / "rules.yar").write_text('rule program { strings: $mz = "MZ" condition: $mz at 0 }\n')
     if made_tables is not None:

@@ -23,7 +23,7 @@ from zeekpop3.views.format import plural
 @command(
     "zeekpop3 run pop3_events.log --out tables",
     "zeekpop3 run /opt/zeek/logs/2024-06-* --out tables --append --no-body",
-    "kcat -C -e -t zeek | zeekpop3 run - --out tables --append",
+    "zcat -f pop3_events.log | zeekpop3 run - --out from-queue",
 )
 def run(
     logs: Logs,
@@ -92,7 +92,7 @@ def pcap(
 
 @command(
     "zeekpop3 import reported.eml --out tables --append",
-    "zeekpop3 import /var/mail/lisi Maildir --out spool",
+    "zeekpop3 import spool.mbox --out spool",
     name="import",
 )
 def import_(

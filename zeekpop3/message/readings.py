@@ -275,7 +275,10 @@ class Readings:
             return
         if not self._has_room(part.end - part.start):
             return
-        file = attachments.described_part(part, {}, self._keep, None)
+        found: Defects = {}  # what is wrong with a reading is no defect of the mail, but for a limit
+        file = attachments.described_part(part, found, self._keep, None)
+        if Defect.PARSE_LIMITED in found:
+            self._defects[Defect.PARSE_LIMITED] = None
         row = self._keep_row(file._replace(reading=reading), section)
         if row is not None and part.children is None:
             self._links.read_reference(part, row.part)
