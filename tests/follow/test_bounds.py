@@ -177,7 +177,7 @@ def test_many_connections(spool: Path, tmp_path: Path) -> None:
         connections = follower._reader.connections
         connections.max_bytes = 4 << 20
         follower.once()
-        assert 1500 < len(connections.open) < 6000
+        assert 2000 < len(connections.open) < 6000
         assert connections.held_bytes < 5 << 20
         left = set(connections.open)
     given_up = tables(out)["sessions"]

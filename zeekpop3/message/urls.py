@@ -143,6 +143,7 @@ def _dotted(host: str) -> str:
 
 
 _SHORTEST_LINK = len("www.a")
+_PIECE = 1 << 16
 
 
 def in_text(text: str, defects: Defects) -> list[str]:
@@ -152,9 +153,7 @@ def in_text(text: str, defects: Defects) -> list[str]:
     if len(text) < _SHORTEST_LINK:
         return []
     spans = _with_scheme(text) if "://" in text else iter(())
-    lowered = text.lower()
-    if len(lowered) != len(text):
-        lowered = text  # of a few letters the small one is longer
+    lowered = _lowered(text)
     signs = _OTHER_URLS if "\\" in text else _WITHOUT_BACKSLASH
     others = [sign for sign in signs if sign in lowered]
     if others:
@@ -173,6 +172,17 @@ def in_text(text: str, defects: Defects) -> list[str]:
         if len(url) > _MAX_LENGTH:
             defects[Defect.URLS_CUT] = None
     return list(found)
+
+
+def _lowered(text: str) -> str:
+    """The text in lower case, character for character: "\u0130" is the only one whose small letter is longer.
+
+    In pieces, because `str.lower` takes twelve bytes a character while it works.
+    """
+    text = text.replace("\u0130", "i")
+    if text.isascii() or len(text) <= _PIECE:
+        return text.lower()
+    return "".join(text[at : at + _PIECE].lower() for at in range(0, len(text), _PIECE))
 
 
 def _with_scheme(text: str) -> Iterator[_Span]:
