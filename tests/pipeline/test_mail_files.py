@@ -207,6 +207,20 @@ def test_memory_is_bounded(tmp_path: Path, text: bytes) -> None:
         tracemalloc.stop()
 
 
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    """Whatever the limit of one mail is: there may be many thousand files."""
+    from zeekpop3.pipeline.mail_files import mails_in
+
+    (tmp_path / "x.eml").write_bytes(MAILS[0])
+    tracemalloc.start()
+    try:
+        (mail,) = mails_in(tmp_path / "x.eml", 64 << 20, pytest.fail)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert mail.raw == MAILS[0]
+
+
 def test_odd_files(tmp_path: Path) -> None:
     """A missing path, a folder without mails, an empty file, a FIFO, damaged gzip: each is one error."""
     import os
