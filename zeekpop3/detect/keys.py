@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from zeekpop3.errors import KeyFileError
+from zeekpop3.errors import KeyFileError, reason
 from zeekpop3.store.files import new_file
 from zeekpop3.zeek.logs import read_zeek_log
 
@@ -100,8 +100,10 @@ def read_keys(path: str | Path) -> Iterator[DkimKey]:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield _key(path, number, line)
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(path, getattr(error, "strerror", None) or "not a text file") from error
+    except UnicodeDecodeError as error:
+        raise KeyFileError(path, "not a text file") from error
+    except OSError as error:
+        raise KeyFileError(path, reason(error)) from error
 
 
 def _key(path: str | Path, number: int, line: str) -> DkimKey:

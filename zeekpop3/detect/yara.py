@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.errors import IndicatorError
+from zeekpop3.errors import IndicatorError, reason
 from zeekpop3.message import parse
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows
@@ -83,8 +83,10 @@ class Scanner:
 def _add(compiler: Any, path: Path, compile_error: type[Exception]) -> None:
     try:
         source = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise IndicatorError(path, getattr(error, "strerror", None) or "not a text file") from error
+    except UnicodeDecodeError as error:
+        raise IndicatorError(path, "not a text file") from error
+    except OSError as error:
+        raise IndicatorError(path, reason(error)) from error
     try:
         compiler.new_namespace(path.stem)
         compiler.add_source(source, origin=str(path))

@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from zeekpop3.errors import reason
 from zeekpop3.follow.reports import info, warning
 from zeekpop3.pipeline.settings import HASH_KEY_VARIABLE
 
@@ -72,7 +73,6 @@ class OnHit:
     def __init__(self, command: Sequence[str]) -> None:
         self._command = list(command)
         self._queue: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
-        self._left_out = 0
         self._failed = False
         self._thread = threading.Thread(target=self._run, name="on-hit", daemon=True)
         self._thread.start()
@@ -84,9 +84,7 @@ class OnHit:
             try:
                 self._queue.put_nowait(line)
             except queue.Full:
-                left_out = len(hits) - number
-                self._left_out += left_out
-                warning("hits not given to the command, as others wait", hits=left_out)
+                warning("hits not given to the command, as others wait", hits=len(hits) - number)
                 return
 
     def close(self, wait_s: float = END_S) -> None:
@@ -120,7 +118,7 @@ class OnHit:
                 start_new_session=True,
             )
         except OSError as error:
-            return error.strerror or str(error)
+            return reason(error)
         try:
             process.communicate((line + "\n").encode(), timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -129,5 +127,5 @@ class OnHit:
             process.wait()
             return f"took longer than {TIMEOUT_S:.0f} s"
         except OSError as error:
-            return error.strerror or str(error)
+            return reason(error)
         return None if process.returncode == 0 else f"exit code {process.returncode}"

@@ -21,8 +21,6 @@ MESSAGE_COMMANDS = frozenset({"RETR", "TOP"})
 STATUS_START = re.compile(rb"\+OK\b|-ERR\b", re.IGNORECASE)
 FIELD_START = re.compile(rb"[!-9;-~]{1,76}[ \t]*:")
 """The start of a line that looks like a header field (RFC 5322, section 2.2)."""
-SCAN_LINE = re.compile(rb"\s*(\d{1,10})[ \t]+(\d+)\s*$")
-"""A line of the response to LIST (RFC 1939, section 5)."""
 LISTING_LINE = re.compile(rb"\s*(\d{1,10})[ \t]+(\S+)")
 """A line of the response to LIST or UIDL (sections 5, 7): a number, then a size or a unique id."""
 STAT_MESSAGE = re.compile(r"\s*(\d{1,18})[ \t]+(\d{1,18})")

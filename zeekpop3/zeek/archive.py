@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from zeekpop3.errors import LogError
+from zeekpop3.errors import LogError, reason
+from zeekpop3.log.find import each_path
 
 #: Folders of an archive are not nested more deeply.
 _MAX_DEPTH = 16
-_WILD = re.compile(r"[*?\[]")
 
 
 def find_zeek_logs(stream: str, given: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -26,7 +26,7 @@ def find_zeek_logs(stream: str, given: str | Path | Iterable[str | Path]) -> lis
     Raises LogError for a path at which no such log is.
     """
     found: dict[Path, None] = {}
-    for each in [given] if isinstance(given, (str, Path)) else given:
+    for each in each_path(given):
         files = sorted(_files(stream, str(each)))
         if not files:
             raise LogError(each, _nothing(stream, Path(each)))
@@ -35,19 +35,19 @@ def find_zeek_logs(stream: str, given: str | Path | Iterable[str | Path]) -> lis
 
 
 def _files(stream: str, given: str) -> Iterator[Path]:
-    path = Path(given)
+    path, name = Path(given), _name(stream)
     if path.is_file():
         yield path
     elif path.is_dir():
-        yield from _below(path, _name(stream))
-    elif _WILD.search(given):
+        yield from _below(path, name)
+    elif glob.has_magic(given):
         matches = [Path(match) for match in glob.iglob(given, recursive=True)]  # noqa: PTH207
         files = [match for match in matches if match.is_file()]
         # Of logs of several streams, those of this one; a glob that names no file of the stream says it all.
-        yield from [file for file in files if _name(stream).fullmatch(file.name)] or files
+        yield from [file for file in files if name.fullmatch(file.name)] or files
         for match in matches:
             if match.is_dir():
-                yield from _below(match, _name(stream))
+                yield from _below(match, name)
 
 
 def _name(stream: str) -> re.Pattern[str]:
@@ -67,10 +67,10 @@ def _below(folder: Path, name: re.Pattern[str]) -> Iterator[Path]:
                     elif name.fullmatch(entry.name) and entry.is_file():
                         yield Path(entry.path)
         except OSError as error:
-            raise LogError(at, f"cannot read: {error.strerror}") from error
+            raise LogError(at, f"cannot be read: {reason(error)}") from error
 
 
 def _nothing(stream: str, path: Path) -> str:
-    if path.is_dir() or _WILD.search(str(path)):
+    if path.is_dir() or glob.has_magic(str(path)):
         return f"no {stream}.log, {stream}.*.log or {stream}.*.log.gz there"
     return "no such log file"

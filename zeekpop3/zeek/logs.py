@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.json as json
 
-from zeekpop3.errors import LogError, first_line
+from zeekpop3.errors import LogError, first_line, reason
+from zeekpop3.log.find import each_path
 from zeekpop3.log.zeek_format import directives, unescape
 from zeekpop3.zeek.archive import find_zeek_logs
 
@@ -34,7 +35,7 @@ def read_zeek_log(
 
     `paths` are files; with the name of a `stream` also folders and globs (`zeek.archive`). Raises LogError.
     """
-    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    given = each_path(paths)
     files = [Path(path) for path in given] if stream is None else find_zeek_logs(stream, given)
     tables = [_read(file, containing) for file in files]
     tables = [table for table in tables if table.num_columns] or tables
@@ -66,7 +67,7 @@ def _read(path: Path, containing: bytes) -> pa.Table:
                 else:
                     content = lines.read()
     except (OSError, EOFError, zlib.error) as error:
-        raise LogError(path, f"cannot read: {first_line(error)}") from error
+        raise LogError(path, f"cannot be read: {reason(error)}") from error
     if containing and not content:
         return pa.table({})
     try:
