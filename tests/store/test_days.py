@@ -84,8 +84,8 @@ def test_append(damaged: Path) -> None:
     """To append, only the newest parts are checked; a log that is there already is found by its day."""
     uid = zeekpop3.read(damaged, "sessions", since=ONE, until=UNTIL)["uid"][0]
     on_day = int(dt.datetime.fromisoformat(f"{ONE}T12:00:00+00:00").timestamp() * 1e6)
-    assert uids_present(damaged, {uid: on_day, "Cother": on_day}) == {uid}
-    assert uids_present(damaged, {"Cother": on_day}) == set()
+    assert uids_present(damaged, "sessions", [uid, "Cother"], at=[on_day]) == {uid}
+    assert uids_present(damaged, "sessions", ["Cother"], at=[on_day]) == set()
     zeekpop3.run([LOG], damaged, mode="append", jobs=1)
     with pytest.raises(OutputError, match="already contains this log"):
         zeekpop3.run([LOG], damaged, mode="append", jobs=1)

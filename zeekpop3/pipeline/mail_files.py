@@ -14,17 +14,17 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from zeekpop3.defects import Defect
-from zeekpop3.errors import LogError, OutputError, UsageError, reason
+from zeekpop3.errors import LogError, OutputError, reason
 from zeekpop3.log.chunks import OnError
 from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.find import each_path
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session.events import Transfer
-from zeekpop3.store.write import Mode, Sink
+from zeekpop3.store.write import Mode, Sink, check_mode
 
 _BLOCK = 1 << 16
 _WRITE_BYTES = 32 << 20  # of rows, from which on they are written
@@ -84,8 +84,7 @@ def import_mails(
     file that cannot be read goes to `on_error` (default: a warning of the logger "zeekpop3"). Raises LogError
     if there is nothing to read, OutputError, and UsageError for an unknown mode.
     """
-    if mode not in get_args(Mode):
-        raise UsageError(f"unknown mode {mode!r}; modes: {', '.join(get_args(Mode))}")
+    check_mode(mode)
     settings = settings or Settings()
     files = find_mail_files(paths)
     records = Records(settings)
@@ -116,7 +115,7 @@ def _write(records: Records, sink: Sink) -> int:
 
 def _refuse_repeated(files: list[Path], out: Path, max_message: int) -> None:
     """Raise OutputError for the first file of which `out` contains a mail."""
-    from zeekpop3.store.read import mails_present
+    from zeekpop3.store.read import uids_present
 
     def ignore(error: LogError) -> None:
         """The import itself reports what cannot be read."""
@@ -124,7 +123,7 @@ def _refuse_repeated(files: list[Path], out: Path, max_message: int) -> None:
     waiting: dict[str, Path] = {}
 
     def look() -> None:
-        if known := mails_present(out, waiting):
+        if known := uids_present(out, "emails", waiting):
             uid = min(known)
             raise OutputError(
                 f"{waiting[uid]}: {out} already contains this mail ({uid}/1); use --force to add it again"

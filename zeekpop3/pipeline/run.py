@@ -16,9 +16,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import get_args
 
-from zeekpop3.errors import LogError, OutputError, UsageError
+from zeekpop3.errors import LogError, OutputError
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, OnError, chunks
 from zeekpop3.log.find import find_logs
@@ -28,7 +27,7 @@ from zeekpop3.pipeline.tasks import SmallTables, Task, TaskResult, TaskSettings,
 from zeekpop3.pipeline.workers import executor, no_collector
 from zeekpop3.session.events import Event
 from zeekpop3.store.parquet import PartWriter
-from zeekpop3.store.write import Mode, Sink
+from zeekpop3.store.write import Mode, Sink, check_mode
 
 TASK_BYTES = 16 << 20  # of log
 EVENTS_BYTES = 12 << 20  # of mail, about as much as a task of log holds
@@ -61,8 +60,7 @@ def run(
     Raises LogError if there is nothing to read, OutputError if `out` cannot be used, or contains a log that
     would be appended, UsageError for an unknown mode.
     """
-    if mode not in get_args(Mode):
-        raise UsageError(f"unknown mode {mode!r}; modes: {', '.join(get_args(Mode))}")
+    check_mode(mode)
     paths = find_logs(logs)
     if mode == "append" and not force:
         refuse_repeated(paths, Path(out))
@@ -195,7 +193,8 @@ def refuse_repeated(logs: Iterable[Path], out: Path) -> None:
     from zeekpop3.store.read import uids_present  # pyarrow.dataset, which a run does not need otherwise
 
     for log in logs:
-        if known := uids_present(out, _beginning(log)):
+        begins = _beginning(log)
+        if known := uids_present(out, "sessions", begins, at=begins.values()):
             raise OutputError(
                 f"{log}: {out} already contains this log (connection {min(known)}); use --force to add it "
                 "again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, reduce
 from glob import has_magic, iglob
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TIME = pa.timestamp("us", tz="UTC")
+_EPOCH = dt.date(1970, 1, 1)
 _ORDER = ("ts", "uid", "trans_depth", "part", "position", "seq")
 #: Filters, and the columns that they need.
 _FILTERED = {
@@ -145,30 +146,21 @@ def rows(
             yield from query.keep(batch).select(query.columns).to_pylist()
 
 
-def uids_present(path: str | Path, begins: Mapping[str, int]) -> set[str]:
-    """Which connections are in the table `sessions`: uid → time of its first row (microseconds).
+def uids_present(
+    path: str | Path, name: str, uids: Iterable[str], at: Iterable[int] | None = None
+) -> set[str]:
+    """Which of these uids a table has; none if there are no tables.
 
-    Only the days are read on which they begin; of these, one batch of uids at a time. Without tables, none.
+    `at` are the times of the rows (microseconds since the epoch): only their days are read. Of these, one
+    batch of uids at a time.
     """
-    epoch = dt.date(1970, 1, 1)
-    on = {epoch + dt.timedelta(days=ts // DAY_US) for ts in begins.values()}
-    wanted = ds.field("day").isin(pa.array(sorted(on), pa.date32())) & ds.field("uid").isin(
-        pa.array(sorted(begins), pa.string())
-    )
-    try:
-        with reading(path):
-            batches = dataset(path, "sessions").to_batches(columns=["uid"], filter=wanted)
-            return {uid for batch in batches for uid in batch.column("uid").to_pylist()}
-    except QueryError:
-        return set()
-
-
-def mails_present(path: str | Path, uids: Iterable[str]) -> set[str]:
-    """Which of these uids the table `emails` has. Without tables, none."""
     wanted = ds.field("uid").isin(pa.array(sorted(uids), pa.string()))
+    if at is not None:
+        on = {_EPOCH + dt.timedelta(days=ts // DAY_US) for ts in at}
+        wanted &= ds.field("day").isin(pa.array(sorted(on), pa.date32()))
     try:
         with reading(path):
-            batches = dataset(path, "emails").to_batches(columns=["uid"], filter=wanted)
+            batches = dataset(path, name).to_batches(columns=["uid"], filter=wanted)
             return {uid for batch in batches for uid in batch.column("uid").to_pylist()}
     except QueryError:
         return set()

@@ -10,9 +10,9 @@ import itertools
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
-from zeekpop3.errors import OutputError
+from zeekpop3.errors import OutputError, UsageError
 from zeekpop3.store.files import make_folder, sweep, sync_folder
 from zeekpop3.store.locks import (
     FOLLOWER_FOLDER,
@@ -34,6 +34,12 @@ _STAGING = ".zeekpop3-staging"
 _RETIRED = ".zeekpop3-retired"
 _READY = "READY"
 _SPARK_MARKS = {"_SUCCESS", "._SUCCESS.crc"}
+
+
+def check_mode(mode: str) -> None:
+    """Raise UsageError for an unknown mode."""
+    if mode not in get_args(Mode):
+        raise UsageError(f"unknown mode {mode!r}; modes: {', '.join(get_args(Mode))}")
 
 
 class Sink:
