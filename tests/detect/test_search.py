@@ -17,7 +17,7 @@ import zeekpop3
 import zeekpop3.detect.search
 from detect.conftest import MAIL
 from zeekpop3.detect.hits import new_hits
-from zeekpop3.errors import IndicatorError, QueryError
+from zeekpop3.errors import IndicatorError, QueryError, UsageError
 from zeekpop3.store.read import read_table
 
 EVIL = b"evil content"
@@ -201,3 +201,5 @@ def test_errors(places: Path, tmp_path: Path) -> None:
         zeekpop3.hunt(tmp_path / "none", listed(tmp_path / "list", "evil.example"))
     with pytest.raises(IndicatorError, match="line 1"):
         zeekpop3.hunt(places, listed(tmp_path / "list", "?!"))
+    with pytest.raises(UsageError, match="nothing to search for"):
+        zeekpop3.hunt(places)

@@ -34,8 +34,8 @@ def hunt(
     `indicators` are files: Zeek intel files, CSV files with a header, or one indicator per line. `values` are
     indicators themselves, as in the lines of a list. `rules` are files of YARA rules. `user`, `since` and
     `until` say which mails are searched (default: all). A line that cannot be used is reported to `on_error`;
-    without it, it raises. Raises IndicatorError for a file that cannot be used, QueryError if the tables
-    cannot be read.
+    without it, it raises. Raises IndicatorError for a file that cannot be used, UsageError without
+    indicators and rules, QueryError if the tables cannot be read.
     """
     from zeekpop3.detect.search import search
     from zeekpop3.log.find import each_path

@@ -13,7 +13,6 @@ from zeekpop3.store.files import make_folder
 from zeekpop3.store.locks import exclusive
 from zeekpop3.store.read import read_table, table_folder
 from zeekpop3.store.write import Sink
-from zeekpop3.tables.schema import schema
 
 _KEY = ("uid", "trans_depth", "part", "indicator", "type", "field", "value")
 
@@ -22,9 +21,9 @@ _KEY = ("uid", "trans_depth", "part", "indicator", "type", "field", "value")
 def new_hits(path: str | Path, hits: pa.Table) -> Iterator[pa.Table]:
     """The hits that the table of an output folder does not hold; they are added when the block has succeeded.
 
-    Other processes that add hits wait meanwhile. Raises QueryError, OutputError.
+    `hits` has the schema of the table. Other processes that add hits wait meanwhile. Raises QueryError,
+    OutputError.
     """
-
     folder = table_folder(path, "hits")  # one: of several it is not known to which a hit belongs
     make_folder(folder)
     with exclusive(folder):
@@ -33,7 +32,7 @@ def new_hits(path: str | Path, hits: pa.Table) -> Iterator[pa.Table]:
         yield unknown
         if unknown.num_rows:
             with Sink(folder.parent, "append") as sink:
-                sink.write("hits", unknown.select(schema("hits").names).cast(schema("hits")))
+                sink.write("hits", unknown)
 
 
 def _keys(hits: pa.Table) -> Iterator[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from zeekpop3.detect.indicators import OnError, read_indicators
-from zeekpop3.detect.matching import find_hits
+from zeekpop3.detect.matching import IndicatorIndex, find_hits
 from zeekpop3.errors import IndicatorError
 from zeekpop3.store.duck import closed
 from zeekpop3.tables.schema import TABLES, schema
@@ -36,25 +36,25 @@ class LiveMatcher:
         self._on_error = on_error
         self._on_change = on_change
         self._stamp = self._look()
-        self._indicators = read_indicators(self._paths, on_error)
+        self._index = IndicatorIndex(read_indicators(self._paths, on_error))
 
     def __call__(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """The hits in `tables` (Arrow tables by name; missing ones are empty), as the table `hits`."""
         self._reload()
         with closed({name: tables.get(name, schema(name).empty_table()) for name in TABLES}) as connection:
-            found = find_hits(connection, self._indicators)
-        return found.select(schema("hits").names).cast(schema("hits"))
+            return find_hits(connection, self._index)
 
     def _reload(self) -> None:
         stamp = self._look()
         if stamp == self._stamp:
             return
         try:
-            self._indicators = read_indicators(self._paths, self._on_error)
+            indicators = read_indicators(self._paths, self._on_error)
         except IndicatorError as error:
             self._on_error(error)
         else:
-            self._on_change(len(self._indicators))
+            self._index = IndicatorIndex(indicators)
+            self._on_change(len(indicators))
         self._stamp = stamp
 
     def _look(self) -> list[tuple[Path, int, int, int]]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from zeekpop3.detect import observables
 from zeekpop3.detect.indicators import Indicator, key_of
+from zeekpop3.tables.schema import schema
 
 #: Characters of a domain name (RFC 1035, 3.1); the end of a longer one is matched.
 _LONGEST_NAME = 253
@@ -21,12 +22,20 @@ _VALUES = 10_000
 
 
 class IndicatorIndex:
-    """Indicators by type and key. `find(kind, value)` yields those that a value of the tables matches."""
+    """Indicators by type and key. `find(kind, value)` yields those that a value of the tables matches.
+
+    `types` are the types that occur, `hashes` the keys of the hashes.
+    """
 
     def __init__(self, indicators: Iterable[Indicator]) -> None:
+        self.types: set[str] = set()
+        self.hashes: list[str] = []
         self._by_key: dict[tuple[str, str], Indicator] = {}
         self._networks: dict[tuple[int, int], dict[int, Indicator]] = {}
         for indicator in indicators:
+            self.types.add(indicator.type)
+            if indicator.type == "FILE_HASH":
+                self.hashes.append(indicator.key)
             if indicator.type == "SUBNET":
                 network = ipaddress.ip_network(indicator.key)
                 same = self._networks.setdefault((network.version, network.prefixlen), {})
@@ -65,15 +74,10 @@ class IndicatorIndex:
                     yield found
 
 
-def find_hits(connection: duckdb.DuckDBPyConnection, indicators: list[Indicator]) -> pa.Table:
-    """The hits, a row each with the columns of the table `hits`, newest first.
-
-    `connection` has the tables as views.
-    """
-    index = IndicatorIndex(indicators)
+def find_hits(connection: duckdb.DuckDBPyConnection, index: IndicatorIndex) -> pa.Table:
+    """The hits as rows of the table `hits`, newest first. `connection` has the tables as views."""
     connection.execute("create or replace temp view observables as " + observables.query())
-    hashes = pa.array([one.key for one in indicators if one.type == "FILE_HASH"], pa.string())
-    connection.register("hashes", pa.table({"value": hashes}))
+    connection.register("hashes", pa.table({"value": pa.array(index.hashes, pa.string())}))
     distinct = connection.execute(_DISTINCT)
     rows: list[tuple[str | None, ...]] = []
     while values := distinct.fetchmany(_VALUES):
@@ -82,7 +86,8 @@ def find_hits(connection: duckdb.DuckDBPyConnection, indicators: list[Indicator]
                 rows.append((kind, value, one.value, one.type, one.source, one.description))
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(_MATCHED))]
     connection.register("matched", pa.table(columns, names=_MATCHED))
-    return connection.sql(_HITS).to_arrow_table()
+    found = connection.sql(_HITS).to_arrow_table()
+    return found.select(schema("hits").names).cast(schema("hits"))
 
 
 _MATCHED = ("kind", "value", "indicator", "type", "source", "description")

@@ -8,12 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from zeekpop3.detect.indicators import OnError, read_indicators
-from zeekpop3.detect.matching import find_hits
+from zeekpop3.detect.matching import IndicatorIndex, find_hits
 from zeekpop3.detect.undecided import Hits, judged
 from zeekpop3.detect.yara import Scanner
+from zeekpop3.errors import UsageError
 from zeekpop3.store.duck import connect, steadily
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import schema
+
+_ORDER = [("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")]
 
 
 def search(
@@ -25,22 +28,23 @@ def search(
     filters: Filters | None = None,
     on_error: OnError | None = None,
 ) -> Hits:
-    """See `zeekpop3.hunt`; `filters` say which mails are searched."""
-
-    listed = read_indicators(indicators, on_error, values)
+    """See `zeekpop3.hunt`; `filters` say which mails are searched. Raises UsageError without anything to
+    search for.
+    """
+    index = IndicatorIndex(read_indicators(indicators, on_error, values))
     scanner = Scanner(rules) if (rules := list(rules)) else None
+    types = index.types | ({"YARA"} if scanner else set())
+    if not types:
+        raise UsageError("nothing to search for: give indicators, values or rules")
 
     def attempt() -> Hits:
-        found = []
+        hits = schema("hits").empty_table()
         with connect(path, filters=filters) as connection:
-            if listed:
-                found.append(find_hits(connection, listed))
+            if index.types:
+                hits = find_hits(connection, index)
             if scanner is not None:
-                found.append(pa.Table.from_pylist(list(scanner.hits(path, filters)), schema("hits")))
-            columns = schema("hits").names
-            hits = pa.concat_tables([table.select(columns).cast(schema("hits")) for table in found])
-            hits = hits.sort_by([("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")])
-            types = {one.type for one in listed} | ({"YARA"} if scanner else set())
+                by_rules = pa.Table.from_pylist(list(scanner.hits(path, filters)), schema("hits"))
+                hits = pa.concat_tables([hits, by_rules]).sort_by(_ORDER)
             return judged(connection, hits, scanner.unscanned if scanner else {}, types)
 
     return steadily(path, attempt)
