@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,7 +128,7 @@ def sql(
         for line in database.logs_read:
             say(line)
         if query is not None:
-            asked.say_own(database, query)
+            statement = asked.guessing(database, query).sql(query)
         if statement is not None:
             _answer(database, statement, shown)
         elif sys.stdin.isatty() and shown.output is None:
@@ -153,15 +153,16 @@ class _Asked:
             return file_sql(query, own=self.own, rules=self.rules)
         return question_sql(query, self.logs, own=self.own, rules=self.rules)
 
-    def say_own(self, database: Database, query: str) -> None:
-        """Say which own sites a query goes by, if it does and they are a guess."""
-        from zeekpop3.views.questions import QUESTIONS, filled
+    def guessing(self, database: Database, query: str) -> _Asked:
+        """The same with the own sites, guessed and said, if the query goes by them and they are not given."""
+        from zeekpop3.views.questions import filled
 
-        if self.own or query not in QUESTIONS or "{own}" not in QUESTIONS[query].sql:
-            return
-        sites = [site for (site,) in database.ask(filled("{own}")).rows]
+        if self.own or "own_sites as" not in self.sql(query):
+            return self
+        sites = tuple(site for (site,) in database.ask(filled("{own}")).rows)
         guess = ", ".join(sites) if sites else "none found"
         say(f"Own sites (a guess): {guess}. Use --own SITE or ZEEKPOP3_OWN to name them.")
+        return replace(self, own=sites)
 
 
 def _answer(database: Database, statement: str, shown: AnswerOptions) -> None:
@@ -246,7 +247,8 @@ def _dot_command(database: Database, text: str, shown: AnswerOptions, asked: _As
     elif name == ".queries":
         write(_questions())
     elif name == ".query":
-        _answer(database, asked.sql(argument.strip()), shown)
+        query = argument.strip()
+        _answer(database, asked.guessing(database, query).sql(query), shown)
     elif name == ".about":
         _answer(database, about_sql(argument), shown)
     elif name == ".vertical":

@@ -172,7 +172,20 @@ def filled(sql: str, own: Collection[str] = (), folder: str | Path | None = None
     """A query with the own sites and the rules put in. Raises QueryError for a rule that cannot be used."""
     if "{rules}" in sql:
         sql = sql.replace("{rules}", _rules_sql(folder))
-    return sql.replace("{own}", _own_sql(own))
+    if "{own}" not in sql:
+        return sql
+    return _with(
+        f"own_sites as materialized ({_own_sql(own)})", sql.replace("{own}", "select site from own_sites")
+    )
+
+
+def _with(view: str, sql: str) -> str:
+    """A query with one more common table expression, which all its parts see."""
+    lines = sql.splitlines(keepends=True)
+    start = next((n for n, line in enumerate(lines) if not line.startswith("--") and line.strip()), 0)
+    head, query = "".join(lines[:start]), "".join(lines[start:])
+    rest = re.sub(r"\A\s*with\s", "", query, flags=re.IGNORECASE)
+    return f"{head}with {view}{',' if rest != query else ''} {rest}"
 
 
 def question_sql(
@@ -195,12 +208,11 @@ def question_sql(
 
 def _with_logs(sql: str, logs: Collection[str]) -> str:
     """A query, with an empty view for each log that it uses and that is not given."""
-    views = ""
     for log in dict.fromkeys(log for _, log, _ in _USES.findall(sql)):
         if log not in logs:
             nulls = ", ".join(f"null::{kind} as {column}" for column, kind in log_columns(log).items())
-            views += f"{log} as (select {nulls} where false), "
-    return sql.replace("\nwith ", f"\nwith {views}", 1)
+            sql = _with(f"{log} as (select {nulls} where false)", sql)
+    return sql
 
 
 def timeline_sql(

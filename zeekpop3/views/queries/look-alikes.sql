@@ -1,18 +1,16 @@
 -- Sites of senders, replies and links that look like an own site, or like one of the hundred that send most.
 with place as (
-    select site, domain as host, if(field = 'reply_to', 'Reply-To', 'From') as place, uid, trans_depth, ts
-    from addresses where field in ('from', 'sender', 'reply_to')
+    -- rank: how far down its mail a site stands; of all mails, the first sites are compared first.
+    select site, domain as host, if(field = 'reply_to', 'Reply-To', 'From') as place, uid, trans_depth,
+        ts, position as rank
+    from addresses where field in ('from', 'sender', 'reply_to') and site is not null
     union all
-    select site, host, 'link', uid, trans_depth, ts from links
-), own as ({own}), ranked as (
-    -- How far down its mail a site stands: of all mails, the first sites are compared first.
-    select *, row_number() over (partition by uid, trans_depth order by place = 'link', site) as rank
-    from place where site is not null
-), seen as (
+    select site, host, 'link', uid, trans_depth, ts, 1000 + position from links where site is not null
+), own as ({own}), seen as (
     select site, list_sort(list(distinct place)) as places, count(distinct (uid, trans_depth)) as mails,
         min(ts) as first, arg_min(uid || '/' || trans_depth, ts) as mail,
         string_agg(distinct host[1:length(host) - length(site) + instr(site, '.') - 1], '.')[:1000] as names
-    from ranked group by site
+    from place group by site
     order by min(rank), max(ts) desc, site limit 10000
 ), plain as (
     select *, split_part(site, '.', 1) as label, shape_of(label) as shape,

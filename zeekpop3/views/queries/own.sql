@@ -9,7 +9,7 @@ select site from (
     from (select distinct uid, trans_depth, site from addresses
           where field in ('to', 'cc', 'delivered_to') and part = '' and site is not null) r
         join emails e using (uid, trans_depth)
-        anti join (select distinct uid, trans_depth, site from links where origin <> 'shown') l
+        anti join (select uid, trans_depth, site from links where origin <> 'shown') l
             on l.uid = r.uid and l.trans_depth = r.trans_depth and l.site = r.site
     where r.site is distinct from e.from_site
     group by r.site
