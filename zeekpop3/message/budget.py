@@ -12,8 +12,6 @@ import atexit
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 WORK_PER_BYTE = 64
 WORK_AT_LEAST = 16 << 20  # bytes
@@ -33,11 +31,14 @@ class OverBudget(BaseException):
 
 
 class Budget:
-    """What is left for a mail of `size` bytes. `guess`: the codec that the last detection found. `held`: the
-    content of attachments that `containers` looks into, in pieces, by SHA-256.
+    """What is left for a mail of `size` bytes; a context manager: within it, for all that this thread calls.
+
+    `guess`: the codec that the last detection found. `held`: the content of attachments that `containers`
+    looks into, in pieces, by SHA-256.
     """
 
     __slots__ = (
+        "_before",
         "_began",
         "_hashed",
         "_kept",
@@ -61,6 +62,13 @@ class Budget:
         self.detections = MAX_DETECTIONS
         self.guess = "cp1252"
         self.held: dict[str, list[bytes]] = {}
+
+    def __enter__(self) -> None:
+        self._before = _current.budget
+        _current.budget = self
+
+    def __exit__(self, *_: object) -> None:
+        _current.budget = self._before
 
     def charge(self, work: int) -> None:
         """Count a step that reads `work` bytes. Raises OverBudget."""
@@ -102,17 +110,6 @@ class _Current(threading.local):
 
 
 _current = _Current()
-
-
-@contextmanager
-def of_mail(size: int) -> Iterator[None]:
-    """A budget for a mail of `size` bytes, for all that this thread calls."""
-    before = _current.budget
-    _current.budget = Budget(size)
-    try:
-        yield
-    finally:
-        _current.budget = before
 
 
 def charge(work: int) -> None:

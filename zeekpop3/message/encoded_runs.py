@@ -48,14 +48,17 @@ def looks_like(src: bytes, start: int, end: int) -> str:
     if b" " in first and not first.startswith((b"begin ", yenc.BEGIN)):
         return ""
     head = src[start : min(end, start + _HEAD)].lstrip()
-    if b"\r" in head:
-        head = head.replace(b"\r", b"\n").replace(b"\n\n", b"\n")
     if head.startswith(yenc.BEGIN):
         return YENC
+    line = head.partition(b"\n")[0].partition(b"\r")[0].strip()
+    is_base64 = len(line) >= _SHORTEST and not line.translate(None, _ALPHABET).strip(b"=")
+    if not is_base64 and not head.startswith(b"begin "):
+        return ""
+    if b"\r" in head:
+        head = head.replace(b"\r", b"\n").replace(b"\n\n", b"\n")
     if head.startswith(b"begin ") and next(uuencode.blocks(head), None) is not None:
         return "uuencode"
-    line = head.partition(b"\n")[0].strip()
-    if len(line) < _SHORTEST or line.translate(None, _ALPHABET).strip(b"="):
+    if not is_base64:
         return ""
     if len(line) >= _LINE and (_is_content(_decoded(head)) or _full_lines(head)):
         return "base64"

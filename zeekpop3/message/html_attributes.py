@@ -56,8 +56,12 @@ _WORDS_OF_ALL = (
     "ping",
 )
 _ASSIGNED = re.compile(r"[a-z:]{1,20}+(?:[ \t\n\r\f]{20}|[ \t\n\r\f]{0,19}+=)")
+_LINK_LOADS = re.compile(r"(?:style|background|poster|ping)[ \t\n\r\f]*=")
 # A URL that is written otherwise than with "//".
-_ODD = re.compile(r"\\|&(?:#|sol|bsol|colon|tab|newline)|(?:https?|ftp|wss?|file):(?!//)|srcdoc")
+_ODD = re.compile(
+    r"&(?:#|sol|bsol|colon|tab|newline)"
+    r"|:(?!//)(?:(?<=http:)|(?<=https:)|(?<=ftp:)|(?<=ws:)|(?<=wss:)|(?<=file:))"
+)
 
 USUAL = 1  # the attributes of some tokens load something by a URL with "//"
 ANY = 2  # or by any other
@@ -81,8 +85,11 @@ def survey(block: list[Token]) -> tuple[bool, int]:
     if loads:
         return _has(all_of_them, _HIDING_WORDS, _HIDING), ANY
     loads = "url(" in all_of_them or _has(all_of_them, _WORDS_OF_ALL, _ASSIGNED) or "srcdoc" in all_of_them
-    usual = USUAL if not loads or _ODD.search(all_of_them) is None else ANY
-    return _has(all_of_them, _HIDING_WORDS, _HIDING), usual if loads else 0
+    hides = _has(all_of_them, _HIDING_WORDS, _HIDING)
+    if not loads:
+        return hides, 0
+    is_odd = "\\" in all_of_them or "srcdoc" in all_of_them or _ODD.search(all_of_them) is not None
+    return hides, ANY if is_odd else USUAL
 
 
 def _has(attributes: str, words: tuple[str, ...], expression: re.Pattern[str]) -> bool:
@@ -167,6 +174,14 @@ def closes_itself(attributes: str) -> bool:
 def is_pixel(values: dict[str, str]) -> bool:
     """Whether an image with these attributes is too small to be seen, as tracking images are."""
     return all(_ONE_PIXEL.fullmatch(values.get(side, "")) for side in ("width", "height"))
+
+
+def link_may_load(attributes: str) -> bool:
+    """Whether an element `a` may load something. Plain searches rule that out for nearly all links."""
+    lowered = attributes.lower()
+    return (
+        "style" in lowered or "background" in lowered or "poster" in lowered or "ping" in lowered
+    ) and _LINK_LOADS.search(lowered) is not None
 
 
 def loaded(values: dict[str, str], known: str | None = None) -> list[str]:

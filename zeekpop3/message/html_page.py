@@ -5,7 +5,6 @@ Of what is not shown the links count all the same, and the URLs in its text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import StringIO
@@ -19,6 +18,7 @@ from zeekpop3.message.html_attributes import (
     closes_itself,
     hidden_by,
     is_pixel,
+    link_may_load,
     loaded,
     style_urls,
 )
@@ -71,8 +71,6 @@ _TEMPLATE = "template"
 _SPECIAL = frozenset((*_LEADS, *_FOREIGN, "/a", "pre", "/pre", "listing", "/listing", _TEMPLATE))
 # Fields of a form whose value is seen.
 _SHOWS_VALUE = frozenset(("", "text", "submit", "button", "reset", "email", "search", "url", "tel", "number"))
-
-_MAY_LOAD = re.compile(r"(?:style|background|poster|ping)[ \t\n\r\f]*=", re.IGNORECASE | re.ASCII)
 
 
 Element = tuple[str, str | None, bool]
@@ -204,7 +202,7 @@ class Page:
         self.link_text = ""
         self.link_at = len(self.out)
         self.alt = None
-        if self.loads and _MAY_LOAD.search(attributes):
+        if self.loads and link_may_load(attributes):
             self.load(self.values(attributes), "href")
 
     def close_link(self) -> None:

@@ -52,7 +52,8 @@ def read(html: str, defects: Defects, base: str | None = None) -> tuple[str, lis
             page.read_aside(comment.partition(">")[2])
     text = tidy(page.done.getvalue())
     shown = urls.in_text(text, defects)
-    if hidden := page.unseen.getvalue():
+    hidden = page.unseen.getvalue()
+    if hidden and urls.may_be_in(hidden):
         shown += urls.in_text(tidy(hidden), defects)
     return text, list(page.elements), shown
 

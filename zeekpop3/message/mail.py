@@ -14,7 +14,7 @@ from zeekpop3.errors import UsageError
 from zeekpop3.message import attachments, bodies, dkim, header, links, mailboxes, parts, received, verdicts
 from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.attachments import Attachment
-from zeekpop3.message.budget import OverBudget, charge, of_mail
+from zeekpop3.message.budget import Budget, OverBudget, charge
 from zeekpop3.message.containers import Member, look_into
 from zeekpop3.message.dates import instant
 from zeekpop3.message.dkim import Signature
@@ -118,7 +118,7 @@ def parse(
     mail = Mail()
     defects: Defects = {}
     try:
-        with of_mail(len(raw)):
+        with Budget(len(raw)):
             _read(mail, raw, defects, complete, not preview if complete and exact else None, content)
     except OverBudget:
         defects[Defect.PARSE_LIMITED] = None  # with what was read before

@@ -41,7 +41,7 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 # An address in brackets or between blanks, from its first dot: a search for a fixed character is the fastest.
 _WRAPPED_IPV4 = re.compile(
-    r"\.(?:(?<=([\[({ ][0-9]\.))|(?<=([\[({ ][0-9]{2}\.))|"
+    r"\.(?=[0-9]{1,3}\.[0-9])(?:(?<=([\[({ ][0-9]\.))|(?<=([\[({ ][0-9]{2}\.))|"
     r"(?<=([\[({ ](?:25[0-5]|2[0-4][0-9]|[01][0-9]{2})\.)))"
     rf"({_OCTET}\.{_OCTET}\.{_OCTET})(?=([\])}} ]))"
 )

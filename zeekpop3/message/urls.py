@@ -154,9 +154,7 @@ def in_text(text: str, defects: Defects) -> list[str]:
         return []
     spans = _with_scheme(text) if "://" in text else iter(())
     lowered = _lowered(text)
-    signs = _OTHER_URLS if "\\" in text else _WITHOUT_BACKSLASH
-    others = [sign for sign in signs if sign in lowered]
-    if others:
+    if others := _signs_in(lowered):
         spans = _merged(spans, merge(*(_spans(text, lowered, sign) for sign in others)))
     found: dict[str, None] = {}
     for start, end in spans:
@@ -172,6 +170,17 @@ def in_text(text: str, defects: Defects) -> list[str]:
         if len(url) > _MAX_LENGTH:
             defects[Defect.URLS_CUT] = None
     return list(found)
+
+
+def may_be_in(text: str) -> bool:
+    """Whether there may be URLs in a text whose character references are not decoded yet."""
+    return "://" in text or "&" in text or not text.isascii() or bool(_signs_in(text.lower()))
+
+
+def _signs_in(lowered: str) -> list[str]:
+    """How the URLs in a text begin that have no `://`. `lowered`: the text in lower case."""
+    signs = _OTHER_URLS if "\\" in lowered else _WITHOUT_BACKSLASH
+    return [sign for sign in signs if sign in lowered]
 
 
 def _lowered(text: str) -> str:
