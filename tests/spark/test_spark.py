@@ -15,7 +15,7 @@ import pytest
 
 from support.commands import read_by, takes_tables
 from support.spool import sessions, write
-from zeekpop3.errors import LogError
+from zeekpop3.errors import LogError, UsageError
 from zeekpop3.pipeline.run import run
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.tables import TABLES, Privacy, schema
@@ -156,6 +156,14 @@ def test_privacy_holds(spark: Any, made: Path) -> None:
     )
     assert emails.where("raw is not null or text is not null or html is not null").count() == 0
     assert emails.where("user rlike '^user[0-9]+$'").count() == 0
+
+
+def test_an_unknown_mode_is_refused_at_once(tmp_path: Path) -> None:
+    """Not after all logs have been read: there is not even a session here."""
+    from zeekpop3.spark import write_tables
+
+    with pytest.raises(UsageError, match="unknown mode 'ad'"):
+        write_tables(None, str(tmp_path), str(tmp_path / "out"), mode="ad")  # type: ignore[arg-type]
 
 
 def test_what_is_no_row_is_left_out(spark: Any, tmp_path: Path) -> None:

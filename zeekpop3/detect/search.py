@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from zeekpop3.detect.indicators import OnError, read_indicators
@@ -12,8 +13,9 @@ from zeekpop3.detect.matching import IndicatorIndex, find_hits
 from zeekpop3.detect.undecided import Hits, judged
 from zeekpop3.detect.yara import Scanner
 from zeekpop3.errors import UsageError
-from zeekpop3.store.duck import connect, steadily
+from zeekpop3.store.duck import connect
 from zeekpop3.store.filters import Filters
+from zeekpop3.store.read import steadily
 from zeekpop3.tables.schema import schema
 
 _ORDER = [("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")]
@@ -47,4 +49,4 @@ def search(
                 hits = pa.concat_tables([hits, by_rules]).sort_by(_ORDER)
             return judged(connection, hits, scanner.unscanned if scanner else {}, types)
 
-    return steadily(path, attempt)
+    return steadily(path, attempt, duckdb.Error)

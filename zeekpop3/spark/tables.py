@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -23,6 +23,7 @@ from zeekpop3.spark.connections import all_tables, one_table, spark_schema
 from zeekpop3.spark.rows import read_rows
 from zeekpop3.store.files import make_folder
 from zeekpop3.store.parquet import DAY_US
+from zeekpop3.store.write import Mode, check_mode
 from zeekpop3.tables import TABLES, schema
 
 Paths = str | Iterable[str]
@@ -97,15 +98,16 @@ def write_tables(
     paths: Paths,
     out: str,
     *,
-    mode: Literal["new", "append", "overwrite"] = "new",
+    mode: Mode = "new",
     **options: Unpack[SparkReadOptions],
 ) -> dict[str, int]:
     """Write the tables below `out`, partitioned by `day`, as `run` does; returns the numbers of rows.
 
     `out` is wherever Spark can write; what is written is for its owner only, where the file system has modes.
     The tables are committed one after the other, each as a whole. "new"
-    raises pyspark's AnalysisException if a table exists.
+    raises pyspark's AnalysisException if a table exists. Raises UsageError for an unknown mode.
     """
+    check_mode(mode)
     tables = read_tables(spark, paths, **options)
     every = tables.pop("all")
     try:

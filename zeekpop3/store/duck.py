@@ -6,14 +6,12 @@ variables are switched off, and its settings are locked, before a query runs. Ti
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 
-from zeekpop3.errors import QueryError
 from zeekpop3.store.filters import Filters, condition
 from zeekpop3.store.read import dataset, reading
 from zeekpop3.tables.schema import TABLES
@@ -27,10 +25,7 @@ _CLOSED = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
-_ATTEMPTS = 5
 _WITH_SENSOR = ("emails", "sessions")
-
-_T = TypeVar("_T")
 
 
 def connect(
@@ -68,19 +63,3 @@ def closed(views: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
     for statement in _CLOSED:
         connection.execute(statement)
     return connection
-
-
-def steadily(path: str | Path, work: Callable[[], _T]) -> _T:
-    """The result of `work`, which reads the tables; it runs again if a part was missing, as a follower had
-    merged it.
-
-    Raises QueryError.
-    """
-    for attempt in itertools.count(1):
-        try:
-            with reading(path, duckdb.Error):
-                return work()
-        except QueryError as error:
-            if attempt == _ATTEMPTS or "[errno 2]" not in str(error).lower():
-                raise
-    raise AssertionError

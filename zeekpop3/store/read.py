@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, reduce
 from glob import has_magic, iglob
 from operator import and_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _TIME = pa.timestamp("us", tz="UTC")
 _EPOCH = dt.date(1970, 1, 1)
+_ATTEMPTS = 5
 _ORDER = ("ts", "uid", "trans_depth", "part", "position", "seq")
 #: Filters, and the columns that they need.
 _FILTERED = {
@@ -39,6 +41,8 @@ _FILTERED = {
     "attachment": "trans_depth",
     "keys": "trans_depth",
 }
+
+_T = TypeVar("_T")
 
 
 class ReadOptions(TypedDict, total=False):
@@ -341,3 +345,19 @@ def reading(path: str | Path, *more: type[Exception]) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException, *more) as error:
         raise QueryError(f"{path}: cannot be read: {first_line(error)}") from error
+
+
+def steadily(path: str | Path, work: Callable[[], _T], *more: type[Exception]) -> _T:
+    """The result of `work`, which reads the tables; it runs again if a part is missing because a follower has
+    merged it.
+
+    Raises QueryError, also for the classes in `more`: `duckdb.Error` if `work` uses DuckDB.
+    """
+    for attempt in itertools.count(1):
+        try:
+            with reading(path, *more):
+                return work()
+        except QueryError as error:
+            if attempt == _ATTEMPTS or "[errno 2]" not in str(error).lower():
+                raise
+    raise AssertionError

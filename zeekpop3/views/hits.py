@@ -9,9 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from zeekpop3.store.duck import steadily
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import read_table
+from zeekpop3.store.read import read_table, steadily
 from zeekpop3.views.format import plural, stamp
 from zeekpop3.views.text import shorten, visible
 

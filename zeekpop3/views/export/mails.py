@@ -12,9 +12,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from zeekpop3.store.duck import connect, steadily
+from zeekpop3.store.duck import connect
 from zeekpop3.store.filters import Filters, condition
-from zeekpop3.store.read import dataset
+from zeekpop3.store.read import dataset, steadily
 from zeekpop3.views.export.state import ExportState, Key
 
 #: Mails that are read at once.
@@ -79,7 +79,7 @@ class MailReader:
                 self._close()
                 raise
 
-        return steadily(self._path, attempt)
+        return steadily(self._path, attempt, duckdb.Error)
 
     def _close(self) -> None:
         """Forget the opened tables: they are opened again when they are needed."""
