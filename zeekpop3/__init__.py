@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zeekpop3.pipeline.run import run
     from zeekpop3.pipeline.settings import Counters, Settings
     from zeekpop3.session import Connection
+    from zeekpop3.store.catalog import register
     from zeekpop3.store.read import read, read_attachments, read_commands, read_emails, read_sessions
     from zeekpop3.tables import Privacy
     from zeekpop3.views.api import (
@@ -66,6 +67,7 @@ _EXPORTS = {
     "read_commands": "zeekpop3.store.read",
     "read_emails": "zeekpop3.store.read",
     "read_sessions": "zeekpop3.store.read",
+    "register": "zeekpop3.store.catalog",
     "run": "zeekpop3.pipeline.run",
 }
 
@@ -90,6 +92,7 @@ __all__ = [
     "read_commands",
     "read_emails",
     "read_sessions",
+    "register",
     "report",
     "run",
     "share",
