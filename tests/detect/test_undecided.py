@@ -11,7 +11,7 @@ import pytest
 
 import zeekpop3
 from support import tables_made
-from support.archives import central, deflated, end, local, mail_with, zipped
+from support.archives import central, compound, deflated, end, local, mail_with, zipped
 from support.records import NOON, transfer
 
 EXE = b"MZ\x90\0 not really a program" * 50
@@ -28,6 +28,10 @@ MAILS = {
     "too large": mail_with(DEEP, "deep.zip"),
     "page": mail_with(zipped({"page.html": b"<a href=http://x.example>y</a>"}), "page.zip"),
     "paper": mail_with(zipped({"paper.pdf": b"%PDF-1.4"}), "paper.zip"),
+    "macro": mail_with(compound({"VBA/Module1": b"compressed" * 500}), "bill.doc"),
+    "macro within": mail_with(
+        zipped({"word/vbaProject.bin": compound({"VBA/Module1": b"compressed" * 500})}), "bill.docm"
+    ),
 }
 HASHES = [hashlib.new(name, EXE).hexdigest() for name in ("md5", "sha1", "sha256")]
 OPEN = {"encrypted", "unsupported", "too large"}
@@ -70,8 +74,8 @@ def test_names_links_and_addresses(mails: Path, tmp_path: Path) -> None:
     hits, reasons, _ = hunted(mails, tmp_path, "indicator,type", "invoice.EXE,FILE_NAME")
     assert (hits, set(reasons)) == ({"listed"}, OPEN | {"broken"})
     hits, reasons, _ = hunted(mails, tmp_path, "http://evil.example/x")
-    assert (hits, set(reasons)) == (set(), OPEN | {"broken", "paper"})
-    assert reasons["paper"] == "links in attachment 2 (paper.zip) are not read"
+    assert (hits, set(reasons)) == (set(), OPEN | {"broken", "macro", "macro within"})
+    assert reasons["macro"] == "macros of attachment 2 (bill.doc) are not read"
     assert hunted(mails, tmp_path, "http://x.example/")[0] == {"page"}
     assert hunted(mails, tmp_path, "someone@evil.example")[:2] == (set(), {})
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
+from support.archives import compound
 from zeekpop3.defects import Defects
 from zeekpop3.message import attachment_links as module
-from zeekpop3.message import parse
+from zeekpop3.message import magic, parse
 from zeekpop3.message.attachment_links import AttachmentLinks, attachment_links, may_have_links
 
 HTML = b'<html><a href="http://a.example/1">x</a></html>'
@@ -42,6 +43,16 @@ FOUND: dict[str, tuple[str | None, str | None, str | None, bytes, list[str]]] = 
         ["http://a.example/1"]),
     "shortcut": (None, "url", None, b"[InternetShortcut]\r\nURL=file://a.example/x\r\n",
         ["file://a.example/x"]),
+    "shortcut of Windows": (None, "lnk", None,
+        magic.SHORTCUT + b"\0" * 60 + "/c start https://a.example/1".encode("utf-16-le")
+        + b"\1\0\\\\b.example\\s\0",
+        ["\\\\b.example\\s", "https://a.example/1"]),
+    "older Office document": ("application/msword", "doc", None,
+        compound({"WordDocument": b"\x13HYPERLINK \"http://a.example/1\"\x14" + b"\0" * 4_096,
+                  "Workbook": b"\1" + "http://a.example/2".encode("utf-16-le") + b"\0" * 4_096}),
+        ["http://a.example/1", "http://a.example/2"]),
+    "notes": ("application/onenote", None, None, magic.ONENOTE + "\x07http://a.example/1".encode("utf-16-le"),
+        ["http://a.example/1"]),
     "rtf": ("application/rtf", None, None, b'{\\rtf1{\\field HYPERLINK "http://a.example/1"}}',
         ["http://a.example/1"]),
     "text": ("text/plain", "txt", None, b"www.a.example/1 and \\\\a.example\\share\\x",

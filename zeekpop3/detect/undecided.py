@@ -67,7 +67,6 @@ def judged(
     }
     cut = [(defect.value, reason) for defect, (kinds, reason) in _CUT.items() if not kinds.isdisjoint(types)]
     connection.register("cut", _strings(defect=[one for one, _ in cut], reason=[why for _, why in cut]))
-    connection.register("linked", _strings(extension=_LINKED))
     connection.register("containers", _strings(mime_type=_CONTAINERS))
     undecided = connection.sql(_UNDECIDED, params=asked).to_arrow_table()
     return Hits(hits, searched, with_hits, undecided)
@@ -97,8 +96,6 @@ _CUT: dict[Defect, tuple[frozenset[str], str]] = {
     Defect.ATTACHMENT_UNPACK_FAILED: (_IN_FILES, "an attachment of it (winmail.dat, uuencode) is broken"),
     Defect.ENCODING_UNKNOWN: (_IN_FILES, "a part of it has an unknown transfer encoding"),
 }
-#: Extensions of files that may have links, and are not read for them in an archive.
-_LINKED = ("pdf", "msg", "rtf", "lnk", "one", "doc", "xls", "ppt", "mbox")
 #: Types that have members; tables of versions that did not look into them have no `inside`.
 _CONTAINERS = (
     "application/zip", "application/gzip", "application/x-bzip2", "application/x-xz", "application/x-tar",
@@ -152,10 +149,10 @@ _UNDECIDED = """
         from attachments
         where $files and (inside <> 'listed' or inside is null and mime_type in (select * from containers))
         union all
-        select distinct a.uid, a.trans_depth, a.part, 'links in attachment ' || a.part
+        select distinct a.uid, a.trans_depth, a.part, 'macros of attachment ' || a.part
             || coalesce(' (' || a.filename || ')', '') || ' are not read'
         from attachments a join members m on (m.uid, m.trans_depth, m.part) = (a.uid, a.trans_depth, a.part)
-        where $links and a.inside = 'listed' and m.extension in (select * from linked)
+        where $links and regexp_matches(m.path, '(^|/)VBA/')
     ),
     unopened as (
         select uid, trans_depth, array_to_string(list(reason order by part)[:3], '; ')

@@ -1,8 +1,11 @@
-"""URLs in documents: external targets of Office and OpenDocument files, actions of PDF files.
+"""URLs in documents: external targets of Office and OpenDocument files, actions of PDF files, strings of
+others.
 
-Only what says where something leads is read: relationships, references and fields of XML files (ECMA-376
-part 2, section 9.3; ODF 1.2), URI, launch, form and script actions (ISO 32000-1, section 12.6.4), also those
-in compressed objects. Work is bounded: what is left out is told.
+Only what says where something leads is read: relationships, references and fields of XML files (ECMA-376 part
+2, section 9.3; ODF 1.2), URI, launch, form and script actions (ISO 32000-1, section 12.6.4), also those in
+compressed objects. Of older Office files, OneNote files and shortcuts all strings are read, in 8 and in 16
+bits for each character ([MS-DOC], [MS-XLS], [MS-SHLLINK] store URLs so). Work is bounded: what is left out is
+told.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from dataclasses import dataclass
 from html import unescape
 from struct import Struct
 
+from zeekpop3.message import magic
+
 MAX_DOCUMENT = 32 << 20  # bytes
 MAX_URLS = 10_000
 _MAX_KEYS = 20_000  # of a PDF file, or entries of a zip file
@@ -26,6 +31,9 @@ _MAX_DICTIONARY = 2_048  # bytes of a dictionary before a stream
 _ZIP = b"PK\x03\x04"
 _PDF = b"%PDF-"
 _PDF_WITHIN = 1_024
+_BINARY = (magic.OLE, magic.ONENOTE, magic.SHORTCUT)
+_PRINTABLE = bytes(code if 32 <= code < 127 else 10 for code in range(256))
+_WIDE = re.compile(rb"(?:[ -~]\0){6,}+")
 _LOCAL = Struct("<4x2xHH4x4xLLHH")  # of a local file header (APPNOTE.TXT, section 4.3.7)
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 1
@@ -78,7 +86,9 @@ class DocumentUrls:
         self._content = content
         self._room = room
         self._keys = 0
-        if content.startswith(_ZIP):
+        if content.startswith(_BINARY):
+            self._read_strings()
+        elif content.startswith(_ZIP):
             self._read_zip()
         else:
             self._read_pdf()
@@ -112,6 +122,11 @@ class DocumentUrls:
         self.is_cut |= len(out) >= limit
         self._room.size -= len(out)
         return bytes(out)
+
+    def _read_strings(self) -> None:
+        """Each character has eight bits, or sixteen; whatever else is there separates the strings."""
+        wide = b"\n".join(_WIDE.findall(self._content)).replace(b"\0", b"")
+        self.texts += (self._content.translate(_PRINTABLE).decode("ascii"), wide.decode("ascii"))
 
     # Zip files: from one local header to the next, so that what no directory names is read, too.
 
@@ -242,4 +257,4 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 def is_document(head: bytes) -> bool:
     """Whether a file that begins with `head` is one that `DocumentUrls` reads."""
-    return head.startswith(_ZIP) or _PDF in head[:_PDF_WITHIN]
+    return head.startswith((_ZIP, *_BINARY)) or _PDF in head[:_PDF_WITHIN]

@@ -10,6 +10,9 @@ ZIP_END = b"PK\x05\x06"
 """What a zip file ends with, whatever it begins with: a program, a picture."""
 HEAD_BYTES = 36_864
 """Of a file, for `container_of`: the marks of a disk image (ECMA-119, ECMA-167) begin at 32,769."""
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ONENOTE = b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3"
+SHORTCUT = b"\x4c\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0\x46"
 _VOLUME = 32_769
 _USTAR = 257
 _TYPE_BYTES = 8_192  # that filetype looks at
@@ -22,7 +25,7 @@ _BEGINNINGS = {
     b"\x1f\x8b\x08": ("gzip", None),
     b"BZh": ("bzip2", None),
     b"\xfd7zXZ\x00": ("xz", None),
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("ole", "application/x-ole-storage"),
+    OLE: ("ole", "application/x-ole-storage"),
     b"%PDF-": ("pdf", None),
     b"{\\rt": ("rtf", "application/rtf"),
     b"Rar!\x1a\x07": ("rar", "application/x-rar-compressed"),
@@ -32,7 +35,7 @@ _BEGINNINGS = {
     b"MSWIM\0\0\0": ("wim", "application/x-ms-wim"),
     b"vhdxfile": ("vhdx", "application/x-vhdx-disk"),
     b"conectix": ("vhd", "application/x-vhd-disk"),
-    b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3": ("onenote", "application/onenote"),
+    ONENOTE: ("onenote", "application/onenote"),
     b"ITSF\x03\0\0\0": ("chm", "application/vnd.ms-htmlhelp"),
     b"\x28\xb5\x2f\xfd": ("zstd", None),
     b"\x04\x22\x4d\x18": ("lz4", None),
@@ -47,7 +50,7 @@ _BEGINNINGS = {
     b"070707": ("cpio", "application/x-cpio"),
     b"\x78\x9f\x3e\x22": ("tnef", "application/vnd.ms-tnef"),
     b"-----BEGIN PGP MESSAGE": ("encrypted", "application/pgp-encrypted"),
-    b"\x4c\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0\x46": (None, "application/x-ms-shortcut"),
+    SHORTCUT: (None, "application/x-ms-shortcut"),
     b"[InternetShortcut]": (None, "application/x-mswinurl"),
     b"\xca\xfe\xba\xbe": (None, "application/java-vm"),
     b"\xcf\xfa\xed\xfe": (None, "application/x-mach-binary"),
