@@ -18,7 +18,9 @@ def reason(error: BaseException) -> str:
 
 
 class ZeekPop3Error(Exception):
-    """Base of all errors that zeekpop3 raises; the command line prints them as one line."""
+    """Base of all errors that zeekpop3 raises; the programs print one line and exit with `exit_code`."""
+
+    exit_code = 1
 
 
 class LogError(ZeekPop3Error):
@@ -39,9 +41,13 @@ class LogError(ZeekPop3Error):
 class UsageError(ZeekPop3Error):
     """An option or an environment variable has an invalid value."""
 
+    exit_code = 2
+
 
 class OutputError(ZeekPop3Error):
     """The output folder cannot be used: it contains tables already, is locked, or cannot be written."""
+
+    exit_code = 2
 
 
 class QueryError(ZeekPop3Error):
@@ -53,7 +59,7 @@ class ZeekError(ZeekPop3Error):
 
 
 class IndicatorError(ZeekPop3Error):
-    """A list of indicators cannot be read, or not one of its lines."""
+    """A list of indicators, or one of its lines, cannot be used."""
 
     def __init__(self, path: object, reason: str, line: int | None = None) -> None:
         place = str(path) if line is None else f"{path}, line {line}"

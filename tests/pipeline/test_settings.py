@@ -35,6 +35,13 @@ def test_option_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings(hash_users="two").privacy.hash_key == b"two"
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_size_below_one_is_refused(size: int) -> None:
+    """A limit without a meaning would leave out every message."""
+    with pytest.raises(UsageError, match="--max-message"):
+        settings(max_message_mib=size)
+
+
 @pytest.mark.parametrize("command", ["run", "follow"])
 def test_commands_refuse_an_empty_variable(
     command: str, fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -20,7 +20,7 @@ import typer
 from zeekpop3 import __version__
 from zeekpop3.cli.options import app
 from zeekpop3.cli.output import close_stdout, say
-from zeekpop3.errors import OutputError, UsageError, ZeekPop3Error
+from zeekpop3.errors import ZeekPop3Error
 
 for name in ("run", "follow", "views", "sql", "hunt", "export", "man"):  # in the order of the help
     import_module(f"zeekpop3.cli.{name}")
@@ -60,7 +60,7 @@ def main() -> None:
         code = _usage(error)
     except ZeekPop3Error as error:
         say(f"zeekpop3: {error}")
-        code = 2 if isinstance(error, (OutputError, UsageError)) else 1
+        code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         _interrupted()
     except Exception as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -89,14 +88,9 @@ def import_mails(
     files = find_mail_files(paths)
     records = Records(settings)
     counts = Counters(logs=len(files))
-    report = on_error or logging.getLogger("zeekpop3").warning
-
-    def tell(error: LogError) -> None:
-        counts.problems += 1
-        report(error)
-
     if mode == "append" and not force:
         _refuse_repeated(files, Path(out), settings.max_message)
+    tell = counts.counting(on_error)
     with Sink(out, mode) as sink:
         for path in files:
             for mail in mails_in(path, settings.max_message, tell):

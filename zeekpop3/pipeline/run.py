@@ -10,7 +10,6 @@ not on the logs.
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -66,12 +65,7 @@ def run(
         refuse_repeated(paths, Path(out))
     total = sum(path.stat().st_size for path in paths if path.exists())
     counts = Counters(logs=len(paths))
-    report = on_error or logging.getLogger("zeekpop3").warning
-
-    def tell(error: LogError) -> None:
-        counts.problems += 1
-        report(error)
-
+    tell = counts.counting(on_error)
     if jobs is None:
         jobs = min(_cores(), total // _BYTES_PER_JOB)
     workers = max(1, jobs)

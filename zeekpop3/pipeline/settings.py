@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field, fields
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from zeekpop3.errors import UsageError
+from zeekpop3.errors import LogError, UsageError
 from zeekpop3.session.machine import MAX_MESSAGE
 from zeekpop3.tables.privacy import Privacy
+
+if TYPE_CHECKING:
+    from zeekpop3.log.chunks import OnError
 
 HASH_KEY_VARIABLE = "ZEEKPOP3_HASH_KEY"
 
@@ -48,6 +52,8 @@ def settings(
     if key is not None and not key.strip():
         where = HASH_KEY_VARIABLE if hash_users is None else "--hash-users"
         raise UsageError(f"{where}: the key is empty; set a key, or unset {where} to keep users in clear")
+    if max_message_mib < 1:
+        raise UsageError("--max-message: at least 1 MiB")
     privacy = Privacy(
         keep_raw=not no_raw, keep_body=not no_body, hash_key=key.encode() if key is not None else None
     )
@@ -81,6 +87,18 @@ class Counters:
     parts: int = 0
     problems: int = 0
     hits: int = 0
+
+    def counting(self, on_error: OnError | None) -> OnError:
+        """A function that counts a problem and passes it on to `on_error`, by default as a warning of the
+        logger "zeekpop3".
+        """
+        report = on_error or logging.getLogger("zeekpop3").warning
+
+        def tell(error: LogError) -> None:
+            self.problems += 1
+            report(error)
+
+        return tell
 
     def __iadd__(self, other: Counters) -> Self:
         for each in fields(self):

@@ -87,7 +87,7 @@ def _write(args: argparse.Namespace, kept: Settings) -> int:
         counts = write_tables(spark, args.logs, args.out, mode=mode, settings=kept, on_error=tell)
     except ZeekPop3Error as error:
         print(f"zeekpop3: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except AnalysisException as error:
         print(f"zeekpop3: {first_line(error)}", file=sys.stderr)
         return 2
