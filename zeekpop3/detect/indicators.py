@@ -17,6 +17,7 @@ from pathlib import Path
 from zeekpop3.detect.spellings import file_key, url_key
 from zeekpop3.detect.stix import read_bundle
 from zeekpop3.errors import IndicatorError, reason
+from zeekpop3.log.header import PCAP_MAGICS
 from zeekpop3.log.zeek_format import unescape
 from zeekpop3.message.sites import is_public_suffix, normal_host
 
@@ -25,7 +26,7 @@ from zeekpop3.message.sites import is_public_suffix, normal_host
 TYPES = (
     "ADDR", "SUBNET", "URL", "DOMAIN", "EMAIL", "USER_NAME", "FILE_HASH", "FILE_NAME", "SOFTWARE", "SUBJECT",
 )  # fmt: skip
-#: Types of Zeek and MISP that mail cannot show, or that are no indicators; skipped.
+#: Types of Zeek and MISP that mail cannot show, or that are not indicators; skipped.
 OTHER_TYPES = frozenset({
     "CERT_HASH", "PUBKEY_HASH", "AS", "AUTHENTIHASH", "BTC", "COMMENT", "COUNTER", "CPE", "DATETIME",
     "EMAIL-BODY", "EMAIL-HEADER", "EMAIL-MESSAGE-ID", "EMAIL-MIME-BOUNDARY", "EMAIL-THREAD-INDEX", "HEX",
@@ -62,10 +63,6 @@ _MAX_LINE = 65_536
 _MAX_BUNDLE = 256 << 20
 _HEAD_BYTES = 4_096
 _NO_LISTS = (
-    (
-        re.compile(rb"\xd4\xc3\xb2\xa1|\xa1\xb2\xc3\xd4|\x4d\x3c\xb2\xa1|\xa1\xb2\x3c\x4d|\n\r\r\n"),
-        "a capture, not a list of indicators; zeekpop3 pcap reads captures",
-    ),
     (
         re.compile(rb"PK\x03\x04|\x1f\x8b|BZh|\xfd7zXZ|Rar!|7z\xbc\xaf|\x28\xb5\x2f\xfd"),
         "an archive, not a list of indicators; unpack it first",
@@ -152,7 +149,9 @@ def _read_file(path: Path, on_error: OnError | None) -> Iterator[Indicator]:
 
 
 def _no_list(head: bytes) -> str | None:
-    """Why a file that begins so is no list of indicators; None if it may be one."""
+    """Why a file that begins like this is not a list of indicators; None if it may be one."""
+    if head.startswith(PCAP_MAGICS):
+        return "a capture, not a list of indicators; zeekpop3 pcap reads captures"
     for beginning, problem in _NO_LISTS:
         if beginning.match(head) is not None:
             return problem
@@ -169,10 +168,7 @@ def _of_bundle(path: Path, text: str, on_error: OnError | None) -> Iterator[Indi
         try:
             yield from _typed(each.type, each.value, each.source, each.description)
         except ValueError as error:
-            problem = IndicatorError(path, str(error))
-            if on_error is None:
-                raise problem from None
-            on_error(problem)
+            _refuse(IndicatorError(path, str(error)), on_error)
 
 
 def _read_lines(
@@ -197,10 +193,13 @@ def _read_lines(
         try:
             yield from _of_row(split(line), columns) if columns is not None else _of_line(line)
         except ValueError as error:
-            problem = IndicatorError(path, str(error), line=number)
-            if on_error is None:
-                raise problem from None
-            on_error(problem)
+            _refuse(IndicatorError(path, str(error), line=number), on_error)
+
+
+def _refuse(problem: IndicatorError, on_error: OnError | None) -> None:
+    if on_error is None:
+        raise problem from None
+    on_error(problem)
 
 
 def _columns(names: list[str]) -> dict[str, int] | None:

@@ -40,7 +40,7 @@ _TYPES_FOLLOW = re.compile(rb"^#fields\t.*\n#types\t", re.MULTILINE)
 _MAIL = re.compile(
     rb"From |(?:Return-Path|Received|From|Date|Delivered-To|Message-ID|Subject):", re.IGNORECASE
 )
-_PCAP_MAGICS = (
+PCAP_MAGICS = (
     b"\xd4\xc3\xb2\xa1",
     b"\xa1\xb2\xc3\xd4",
     b"\x4d\x3c\xb2\xa1",
@@ -249,7 +249,7 @@ def _what_else(head: bytes) -> str:
         return "empty file"
     if start.startswith(b"["):
         return "a JSON array; event logs in JSON have one object a line"
-    if head.startswith(_PCAP_MAGICS):
+    if head.startswith(PCAP_MAGICS):
         return "packet capture, not a log; use `zeekpop3 pcap`"
     if b"\0" in head:
         return "not a Zeek log: binary data"

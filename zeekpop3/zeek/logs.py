@@ -95,7 +95,7 @@ def _tsv(path: Path, content: bytes) -> pa.Table:
     fields = head.get("fields", [])
     types = head.get("types", ["string"] * len(fields))
     if not fields or len(fields) != len(types):
-        raise LogError(path, "not a Zeek log: no #fields line, or as many fields as in #types expected")
+        raise LogError(path, "not a Zeek log: no #fields line, or its number of fields differs from #types")
     names = [name.replace(".", "_") for name in fields]
     (separator,), (unset,) = head["separator"], head["unset_field"]
     body = [line for line in lines if not line.startswith(b"#")]
