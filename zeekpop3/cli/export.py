@@ -48,11 +48,11 @@ def export(
     ] = None,
     select: SpanOptions,
 ) -> None:
-    """Export the mails as JSON lines, as a Zeek log, or as one document to share, for SIEMs and others.
+    """Export the mails for a SIEM, as JSON lines or a Zeek log, or to share them as one document.
 
-    With --state each mail is exported once, also beside a follower and when it runs every minute. Use one
-    state file for each destination. If a run is killed, at most the last 1,000 mails that it printed are
-    exported again.
+    With --state each mail is exported once, even if a follower is running and this command runs every minute.
+    Use one state file for each destination. If a run is killed, at most the last 1,000 mails that it printed
+    are exported again.
     """
     from zeekpop3.views.api import export_batches
 
@@ -74,18 +74,18 @@ def share(
     out: Annotated[Path, Option("--out", "-o", help="Folder for the shared tables.", callback=local_path)],
     own: OwnOption = None,
     raw: Annotated[
-        bool, Option("--raw", help="Keep messages and contents of attachments, as they are: with all names.")
+        bool, Option("--raw", help="Keep messages and the contents of attachments unchanged, with all names.")
     ] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace existing tables.")] = False,
     *,
     select: MailOptions,
 ) -> None:
-    """Write chosen mails for others: own people, hosts and sites are replaced, the attacker's stay.
+    """Write selected mails to give to others: your people, hosts and sites are replaced, the attacker's stay.
 
     Users, addresses and hosts at the own sites, their names, and the IP addresses of clients, servers and
     private networks become pseudonyms, in each column and text. They are the same in each share of these
-    tables; the key stays in DIR. Pictures, contents and what a text says between the lines are not looked at:
-    read the result before you give it away.
+    tables; the key stays in DIR. Pictures, the contents of files and hints in a text are not replaced: read
+    the result before you give it away.
     """
     from zeekpop3.views.share import share as write_share
 

@@ -85,7 +85,7 @@ class FollowerOptions:
         list[Path] | None,
         Option(
             metavar="FILE",
-            help="List of indicators; new rows that match are logged, and written to the table `hits`.",
+            help="List of indicators; hits in new rows are logged, and written to the table hits. Repeatable.",
         ),
     ] = None
     on_hit: Annotated[
@@ -177,7 +177,7 @@ def follow(
         bool, Option("--print-unit", help="Print a systemd unit that runs this command, and exit.")
     ] = False,
 ) -> None:
-    """Update the tables beside a running Zeek; every row is written exactly once.
+    """Update the tables while Zeek runs; every row is written exactly once.
 
     Reads the existing logs in LOGDIR (rotated, compressed and archived ones too), then what Zeek appends. It
     may be killed and restarted at any time. SIGTERM commits and exits; SIGHUP commits at once.
@@ -272,8 +272,8 @@ class LineFormatter(logging.Formatter):
         fields = getattr(record, "fields", {})
         if self._log_format is LogFormat.json:
             return json.dumps({"ts": ts, "level": level, "event": text, **fields})
-        told = "".join(f" {name}={_quoted(value)}" for name, value in fields.items() if value is not None)
-        return visible(f"{ts} {level} {text}{told}")
+        details = "".join(f" {name}={_quoted(value)}" for name, value in fields.items() if value is not None)
+        return visible(f"{ts} {level} {text}{details}")
 
 
 def _quoted(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Commands that search the tables with lists from elsewhere: hunt and verify."""
+"""Commands that compare the tables with other data: hunt (indicators) and verify (DKIM keys)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def hunt(
             "--indicators",
             "-i",
             metavar="FILE",
-            help="List of indicators: a Zeek intel file, CSV with a header, a STIX bundle, or one per line.",
+            help="List of indicators: a Zeek intel file, CSV with a header, a STIX bundle, or one per line. "
+            "Repeatable.",
         ),
     ] = None,
     yara: Annotated[
@@ -46,7 +47,7 @@ def hunt(
         bool, Option("--write", help="Also add the hits to the table hits, each once.")
     ] = False,
     new: Annotated[
-        bool, Option("--new", help="Only hits that the table hits does not hold yet; they are added to it.")
+        bool, Option("--new", help="Show only hits that are not yet in the table hits, and add them to it.")
     ] = False,
     undecided: Annotated[
         bool, Option("--undecided", help="List the mails that cannot be ruled out, not the hits.")
@@ -59,8 +60,8 @@ def hunt(
     files in archives, are searched too. The type of a value without one is recognised; defanged forms (hxxp,
     [.]) are understood. Types that mail cannot show (CERT_HASH, PUBKEY_HASH) are skipped.
 
-    A mail without a hit is ruled out only if all of its bytes were captured, and nothing in it that may hold
-    the indicator was left unopened (--undecided names it). The summary, on stderr, counts the others.
+    A mail without a hit is ruled out only if all of its bytes were captured, and all of it that may hold the
+    indicator was opened. The summary on stderr counts the others; --undecided lists them with the reason.
     """
     from zeekpop3.detect.hits import new_hits
     from zeekpop3.detect.search import search
@@ -120,7 +121,7 @@ def verify(
     """Verify the DKIM signatures of the mails, with the keys that Zeek saw in DNS answers.
 
     One result for each mail and signature: pass, partial, fail, no key or unclear, with the reason. Partial:
-    the signature leaves out the end of the body (l=), where anybody may add text. Unclear: the mail is not
+    the signature leaves out the end of the body (l=), where anyone may add text. Unclear: the mail is not
     exact and whole (a preview), or mail programs read it differently; then nothing passes.
 
     A pass proves that the holder of the domain's key signed the body and the listed header fields, From among

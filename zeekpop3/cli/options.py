@@ -50,7 +50,7 @@ def command(*examples: str, name: str | None = None) -> Callable[[Callable[..., 
 
 
 def _expanded(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with the fields of its option groups as parameters of its own."""
+    """The function, with the fields of its option groups as parameters."""
     parameters: list[Parameter] = []
     groups: dict[str, type[Any]] = {}
     for parameter in _parameters(function):
@@ -132,7 +132,7 @@ OwnOption = Annotated[
     Option(
         metavar="SITE",
         envvar="ZEEKPOP3_OWN",
-        help="An own site, such as example.org (default: a guess). Repeatable.",
+        help="One of your own sites, such as example.org (default: a guess). Repeatable.",
     ),
 ]
 
@@ -164,7 +164,7 @@ class OutputOptions:
     append: Annotated[bool, Option("--append", help="Add to existing tables.")] = False
     overwrite: Annotated[bool, Option("--overwrite", help="Replace existing tables.")] = False
     force: Annotated[
-        bool, Option("--force", help="With --append: add logs that the tables already contain, too.")
+        bool, Option("--force", help="With --append: also add logs or mails that the tables already contain.")
     ] = False
 
     @property
@@ -282,7 +282,7 @@ class MailOptions(SpanOptions):
 
 @dataclass(slots=True)
 class FormatOptions:
-    """The format of a list: a table for people by default. Raises typer.BadParameter if both are given."""
+    """The format of a list; default: a table for people. Raises typer.BadParameter if both are given."""
 
     json: Annotated[bool, Option("--json", help="Output JSON Lines.")] = False
     csv: Annotated[bool, Option("--csv", help="Output CSV with a header line.")] = False

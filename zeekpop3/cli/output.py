@@ -143,7 +143,7 @@ def progress() -> Iterator[Progress]:
 
 
 def _draw(line: str) -> None:
-    """Replace the progress line by another; nothing removes it."""
+    """Replace the progress line; an empty line removes it."""
     global _drawn
     if line or _drawn:
         blanks = " " * max(0, len(_drawn) - len(line))

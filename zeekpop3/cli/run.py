@@ -33,7 +33,7 @@ def run(
         int | None, Option("--jobs", "-j", min=1, help="Number of processes (default: one per core).")
     ] = None,
 ) -> None:
-    """Turn event logs into tables of mails, of what is in them, and of sessions.
+    """Turn event logs into tables of mails, their contents, and sessions.
 
     LOG is the event log that the Zeek package writes: pop3_events.log, or a rotated or compressed one; or its
     rows as JSON lines, as they come out of Kafka or Filebeat. `-` is standard input, read to its end.
@@ -98,15 +98,15 @@ def pcap(
 def import_(
     mails: Annotated[
         list[Path],
-        Argument(metavar="PATH...", help=".eml or mbox files, Maildirs, or folders with such."),
+        Argument(metavar="PATH...", help=".eml or mbox files, Maildirs, or folders that contain them."),
     ],
     output: OutputOptions,
     record: RecordOptions,
 ) -> None:
-    """Read mails in files into the same tables, beside those of a log or on their own.
+    """Read mail files into tables like those of `run`; --append adds them to existing tables.
 
-    They have the command FILE, a uid that begins with F, and neither user nor session. A mail that the tables
-    contain is refused, as `run` does.
+    These mails have the command FILE, a uid that begins with F, and neither user nor session. As with `run`,
+    --append refuses a mail that the tables already contain.
     """
     from zeekpop3.message.budget import watch
     from zeekpop3.pipeline.mail_files import import_mails
@@ -146,7 +146,7 @@ def transcript(
     first = next(lines, None)
     write(lines if first is None else chain([first], lines))
     if uid is not None and first is None:
-        raise LogError(logs[0], f"no connection {uid!r}; `zeekpop3 show` and conn.log have the uids")
+        raise LogError(logs[0], f"no connection {uid!r}; see `zeekpop3 show` or conn.log for the uids")
     problems.finish()
 
 

@@ -139,7 +139,7 @@ def sql(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What ready queries need to know beside the tables."""
+    """What ready queries need in addition to the tables."""
 
     logs: dict[str, list[str]]
     own: tuple[str, ...]
@@ -154,7 +154,7 @@ class _Asked:
         return question_sql(query, self.logs, own=self.own, rules=self.rules)
 
     def guessing(self, database: Database, query: str) -> _Asked:
-        """The same with the own sites, guessed and said, if the query goes by them and they are not given."""
+        """The same; if the query uses the own sites and none are given, with a guess, which is printed."""
         from zeekpop3.views.questions import filled
 
         if self.own or "own_sites as" not in self.sql(query):
@@ -258,11 +258,11 @@ def _dot_command(database: Database, text: str, shown: AnswerOptions, asked: _As
 
 
 def _load_history(views: dict[str, list[str]]) -> None:
-    """Line editing, completion of the views' and columns' names, and a history that lasts (0600)."""
+    """Line editing, completion of the names of views and columns, and a history file (0600)."""
     try:
         import readline
     except ImportError:
-        return  # a Python without it: the prompt works all the same
+        return  # not in every Python: the prompt works without it
     import atexit
 
     words = sorted({*views, *chain(*views.values())})
@@ -304,7 +304,9 @@ def timeline(
     directory: Directory,
     mail: Annotated[
         str | None,
-        Argument(metavar="[MAIL]", help="A mail: who fetched a copy, opened a link, deleted it."),
+        Argument(
+            metavar="[MAIL]", help="A mail, by UID/DEPTH: who fetched a copy, opened a link, deleted it."
+        ),
     ] = None,
     *,
     user: Annotated[str | None, Option(help="A mailbox user (exact, case-insensitive).")] = None,
@@ -334,4 +336,4 @@ def timeline(
     elif result.rows:
         write(lines(result))
     else:
-        say("Nothing found; is it the exact name of a user, or the address of a client? `show` lists both.")
+        say("Nothing found. Names and addresses must be exact: `sql DIR --query logins` lists both.")

@@ -15,10 +15,10 @@ _STATE = Path("/var/lib")
 #: What ProtectHome= and PrivateTmp= hide: systemd.exec(5).
 _HIDDEN = [Path(name) for name in ("/home", "/root", "/run/user", "/tmp", "/var/tmp")]
 _INSTALL = (
-    "The unit does not see it there (ProtectHome, PrivateTmp). Install it elsewhere, and print the unit with "
-    "that one: python3 -m venv /opt/zeekpop3 && /opt/zeekpop3/bin/pip install FOLDER_OF_ZEEKPOP3"
+    "The unit does not see it there (ProtectHome, PrivateTmp). Install it elsewhere, and print the unit from "
+    "there: python3 -m venv /opt/zeekpop3 && /opt/zeekpop3/bin/pip install FOLDER_OF_ZEEKPOP3"
 )
-#: Memory of the program beside what --max-memory bounds, in MiB.
+#: Memory that the program needs in addition to --max-memory, in MiB.
 _BASE_MEMORY = 776
 
 
@@ -51,7 +51,7 @@ def unit(
 
 
 def unseen(paths: list[Path]) -> list[str]:
-    """What the unit would not see of the program and of these paths: a line for each."""
+    """A line for each path, of the program and of `paths`, that is hidden from the unit."""
     program = [Path(_program()[0]), Path(sys.executable), Path(sys.prefix), Path(__file__)]
     places = [(path, True) for path in program] + [(path, False) for path in paths]
     found: dict[str, None] = {}
@@ -60,8 +60,8 @@ def unseen(paths: list[Path]) -> list[str]:
             hidden = next((folder for folder in _HIDDEN if folder in each.parents or folder == each), None)
             if hidden is None:
                 continue
-            told = f"{path.absolute()} is in {hidden}. The unit does not see it (ProtectHome, PrivateTmp)."
-            found[f"The program is in {hidden}. {_INSTALL}" if is_program else told] = None
+            line = f"{path.absolute()} is in {hidden}. The unit does not see it (ProtectHome, PrivateTmp)."
+            found[f"The program is in {hidden}. {_INSTALL}" if is_program else line] = None
     return list(found)
 
 

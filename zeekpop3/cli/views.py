@@ -228,8 +228,7 @@ def prune(
     """Remove old days from all tables. The newest day in the tables counts, not today's date.
 
     If that day is in the future, or far from all others, a clock may have been wrong: then name a day with
-    --until.
-    On a terminal it asks first; elsewhere --yes is required.
+    --until. On a terminal it asks first; elsewhere --yes is required.
     """
     from zeekpop3.views.api import last_day
     from zeekpop3.views.api import prune as remove
