@@ -363,4 +363,4 @@ def test_a_log_of_version_0_1_is_refused(tmp_path: Path, kinds: tuple[str, ...],
     found = list(chunks(log, on_error=errors.append))
     assert (bool(found), len(errors)) == (not refused, int(refused))
     if refused:
-        assert "written by the Zeek package of 0.1, which is read no longer" in str(errors[0])
+        assert "written by the Zeek package of 0.1, which is no longer read" in str(errors[0])

@@ -169,7 +169,7 @@ def test_version_1_is_refused(old: Path, command: str, tmp_path: Path) -> None:
     path = next((old / "emails").rglob("*.parquet"))
     rows = pq.ParquetFile(path).read()
     pq.write_table(rows.replace_schema_metadata({b"zeekpop3.schema_version": b"1"}), path)
-    line = "written by zeekpop3 0.1 (schema version 1), which is read no longer; make the tables again"
+    line = "written by zeekpop3 0.1 (schema version 1), which is no longer read; make the tables again"
     if command in takes_tables() - {"prune"}:
         done = read_by(command, old, mail_in(old), tmp_path)
         assert (done.returncode, done.stderr.count("\n"), line in done.stderr) == (1, 1, True), done.stderr

@@ -85,7 +85,7 @@ class FollowerOptions:
         list[Path] | None,
         Option(
             metavar="FILE",
-            help="List of indicators; hits in new rows are logged, and written to the table hits. Repeatable.",
+            help="List of indicators; hits in new rows are logged and written to the table hits. Repeatable.",
         ),
     ] = None
     on_hit: Annotated[

@@ -29,7 +29,7 @@ def hunt(
         hits = zeekpop3.hunt("tables", "indicators.intel")
         hits = zeekpop3.hunt("tables", values=["evil.example", "203.0.113.0/24"])
         hits.table.to_pandas()       # one row for each hit
-        hits.undecided.to_pandas()   # mails without a hit of which bytes are missing
+        hits.undecided.to_pandas()   # mails without a hit that cannot be ruled out
 
     `indicators` are files: Zeek intel files, CSV files with a header, or one indicator per line. `values` are
     indicators themselves, as in the lines of a list. `rules` are files of YARA rules. `user`, `since` and

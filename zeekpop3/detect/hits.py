@@ -24,7 +24,7 @@ def new_hits(path: str | Path, hits: pa.Table) -> Iterator[pa.Table]:
     `hits` has the schema of the table. Other processes that add hits wait meanwhile. Raises QueryError,
     OutputError.
     """
-    folder = table_folder(path, "hits")  # one: of several it is not known to which a hit belongs
+    folder = table_folder(path, "hits")  # of one folder: of several, that of a hit is not known
     make_folder(folder)
     with exclusive(folder):
         known = set(_keys(read_table(path, "hits", _KEY)))

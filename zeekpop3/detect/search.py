@@ -30,8 +30,9 @@ def search(
     filters: Filters | None = None,
     on_error: OnError | None = None,
 ) -> Hits:
-    """See `zeekpop3.hunt`; `filters` say which mails are searched. Raises UsageError without anything to
-    search for.
+    """See `zeekpop3.hunt`; `filters` say which mails are searched.
+
+    Raises UsageError if there is nothing to search for.
     """
     index = IndicatorIndex(read_indicators(indicators, on_error, values))
     scanner = Scanner(rules) if (rules := list(rules)) else None

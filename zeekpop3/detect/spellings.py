@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from zeekpop3.message import urls
 
-# Left of a scheme and right of a path nothing of these counts; within a URL browsers leave out the second.
+# Browsers ignore the first at both ends of a URL, and the second anywhere in it.
 _EDGES = "".join(map(chr, range(33)))
 _NOT_IN_URL = re.compile(r"[\t\n\r]+")
 # `host:8080/a` has no scheme; `mailto:a` has one.

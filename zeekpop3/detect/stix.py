@@ -35,7 +35,7 @@ _TYPES = {
 
 
 class Value(NamedTuple):
-    """A value, the name of its type, and what the bundle says of it."""
+    """A value, the name of its type, and what the bundle says about it."""
 
     type: str
     value: str
@@ -44,7 +44,7 @@ class Value(NamedTuple):
 
 
 def read_bundle(text: str) -> Iterator[Value]:
-    """The values in a bundle, or in one object. Raises ValueError if the text is no STIX."""
+    """The values in a bundle, or in one object. Raises ValueError if the text is not STIX."""
     try:
         bundle = json.loads(text)
     except RecursionError as error:

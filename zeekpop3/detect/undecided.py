@@ -2,7 +2,7 @@
 
 One that is incomplete, or a preview (TOP) of a mail that was never fetched, may hold the indicator in the
 part that is missing. One with an attachment that was not looked into, or that a limit cut, may hold a file, a
-link or a host there; it is ruled out for an address of a sender all the same.
+link or a host there; it can still be ruled out for a sender's address.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ def judged(
     `unscanned` has the reason for each mail that the search could not read completely. `types` are the types
     of indicators that were searched for: tables of an older version, or without bodies, cannot show them all.
     """
-
     reasons = pa.table(
         {
             "uid": pa.array([uid for uid, _ in unscanned], pa.string()),

@@ -1,11 +1,12 @@
-"""Beside a running Zeek: logs are read as they grow, and each row is written once, whatever happens.
+"""Follows the logs of a running Zeek as they grow: each row is written exactly once, whatever happens.
 
     with Follower(["/opt/zeek/logs"], "tables") as follower:
         follower.once()
 
 `catalogue` knows which log is where, `connections` keeps the state machines, `reading` is a round over the
 logs; `state` is the checkpoint, `output` publishes what is written, `rebuild` asks the tables if there is no
-checkpoint; `follower` is the loop, and `reports` what it tells, to the standard logger "zeekpop3.follow".
+checkpoint; `follower` is the loop, `hits` reports hits, and `reports` writes the follower's own log (logger
+"zeekpop3.follow") and its metrics.
 """
 
 from zeekpop3.follow.follower import Follower, is_transient

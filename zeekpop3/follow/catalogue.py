@@ -146,7 +146,7 @@ class Catalogue:
         mark = mark_of(head)
         first = int((head.first_time() or 0) * 1_000_000)
         if mark in self.files:
-            self.files[mark].first = first  # there may be a row that tells it better by now
+            self.files[mark].first = first  # a row that was added since may give it better
         else:
             self.files[mark] = KnownLog(self.next_number, mark, first, head.start)
             self.next_number += 1
@@ -260,7 +260,7 @@ class LogLister:
 
 
 class Waker:
-    """Waits for changes below folders; `poll`: without file-system notifications. `close` ends threads.
+    """Waits for changes below folders; `poll`: without file-system notifications. `close` ends its threads.
 
     Some file systems (NFS) report nothing, and links are not watched: looking at intervals always works.
     """

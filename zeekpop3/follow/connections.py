@@ -20,8 +20,8 @@ from zeekpop3.session import Command, Connection, Rows, Transfer
 from zeekpop3.session.events import Event
 
 _MAX_GIVEN_UP = 20_000
-_ROW_BYTES = 200  # of a row that waits, beside its data
-_CONNECTION_BYTES = 4096  # of a state machine and what belongs to it, beside the message
+_ROW_BYTES = 200  # of a row that waits, without its data
+_CONNECTION_BYTES = 4096  # of a state machine and what belongs to it, without the message
 _CHECKPOINT_BYTES = 300  # of a connection, in memory
 
 
@@ -38,7 +38,7 @@ class ConnectionCheckpoint(msgspec.Struct, omit_defaults=True):
 
     `logs`: for each log (by number) with rows of it, the offset from which to read them again. `rows`: the
     `seq` up to which rows were used without a hole. `ts`: the first row's time. If the rows before `base_row`
-    are lost for good, `base` is what was written of them.
+    are lost, `base` is what was written of them.
     """
 
     uid: str
@@ -183,7 +183,7 @@ class Connections:
         return rows
 
     def _release(self, opened: OpenConnection) -> list[Event]:
-        """Do not wait for missing rows any more."""
+        """Stop waiting for missing rows."""
         events: list[Event] = []
         for first in sorted(opened.waiting):
             if not opened.connection.done:

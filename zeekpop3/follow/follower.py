@@ -39,7 +39,7 @@ _HIT_FIELDS = (
 
 
 class _Abandoned(BaseException):
-    """What is being read is left as it is. Not an Exception, so that no other handler takes it."""
+    """Reading ends at once. Not an Exception, so that no other handler catches it."""
 
 
 def is_transient(error: ZeekPop3Error) -> bool:
@@ -191,7 +191,7 @@ class Follower:
         return state
 
     def _load(self) -> State | None:
-        """The state, after everything it names was published; None if there is none."""
+        """The state, after everything it names was published; None without a state."""
         path = self._output.state_path
         try:
             state = load(path)
@@ -246,9 +246,9 @@ class Follower:
         reports.warning("stopped while reading: what was not written is read again at the next start")
 
     def _rest(self, waker: Waker, pause: float) -> None:
-        """Wait for something to do; `pause`: after an error, at least so long."""
+        """Wait for something to do; `pause` is the least time to wait, after an error."""
         began = time.monotonic()
-        # To look for logs takes a while if there are very many: it must not take all the time.
+        # With very many logs a look takes a while: it must not take all the time.
         seconds = pause or max(self.options.interval_s, 20 * self._reader.look_s)
         dirty = self._reader.dirty_since
         if not pause and dirty is not None:

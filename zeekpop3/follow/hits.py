@@ -1,4 +1,4 @@
-"""Hits of a follower: each with what one needs to act upon it, and given to a command.
+"""Hits of a follower, with what an analyst needs to act on them, and the command that gets each one.
 
 The command gets a hit as one line of JSON on its standard input. It is run without a shell, one at a time, in
 a thread: however long it takes, and whether it fails, following goes on.
@@ -68,7 +68,7 @@ def _about(
 
 
 class OnHit:
-    """Runs a command for each hit. `close` waits for those that are not given yet, but not for ever."""
+    """Runs a command for each hit. `close` waits until the command has all of them, within a limit."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = list(command)
@@ -88,7 +88,7 @@ class OnHit:
                 return
 
     def close(self, wait_s: float = END_S) -> None:
-        """Wait until the command has all hits, for so many seconds at most."""
+        """Wait until the command has all hits, at most this many seconds."""
         end = time.monotonic() + wait_s
         with contextlib.suppress(queue.Full):
             self._queue.put(None, timeout=wait_s)

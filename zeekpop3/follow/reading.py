@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK = 4 << 20
-_SETTLED_S = 30  # a log that has a successor, or is packed, and was not touched for so long has ended
+_SETTLED_S = 30  # a log that has a successor, or is packed, has ended if it did not change for this long
 _GONE_S = 30 * 86_400
-# A log that is being renamed, packed or moved may be seen nowhere for a moment.
+# While a log is renamed, packed or moved, a look may not find it anywhere.
 _PATIENT_LOOKS = 20
 _LOOK_AGAIN_S = 0.1
 
 
 class Moved(Exception):
-    """There is another log at the path by now: look again which is where."""
+    """The path now holds another log: look again where each log is."""
 
 
 @contextmanager
@@ -232,7 +232,7 @@ class Reader:
                     return False
             self._advance(log, cutter.offset, cutter.line)
         if is_gzip and not final:
-            # Perhaps it is still being written. To read it again costs something, so not at once.
+            # It may still be written. Reading it again is expensive, so it waits.
             self._later[path] = time.monotonic() + _SETTLED_S
         elif final or is_gzip or log.offset >= size:
             log.seen[name_of(path)] = (size, mtime)

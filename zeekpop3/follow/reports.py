@@ -1,4 +1,4 @@
-"""What a follower tells: its own log, and counters as a textfile for Prometheus' node_exporter.
+"""A follower's own log, and its counters as a textfile for Prometheus' node_exporter.
 
 Each problem is logged once, and once more when it is over. The logger is "zeekpop3.follow". Numbers and names
 of a message are in the record's attribute `fields`.
@@ -28,7 +28,7 @@ def info(text: str, **fields: Any) -> None:
 
 
 def warning(text: str, **fields: Any) -> None:
-    """Log something that somebody should look at."""
+    """Log something that needs attention."""
     logger.warning("%s", text, extra={"fields": fields})
 
 

@@ -1,8 +1,8 @@
-"""What a follower is told (`Options`), and what it remembers: the checkpoint (`State`).
+"""The options of a follower (`Options`), and what it remembers: the checkpoint (`State`).
 
-The checkpoint is one JSON file that says how far the logs are in the tables, and which files that means. At
-any time there is one. Parts are staged before it and published after it: what it names is published (again)
-at a restart, and what it does not name never was.
+The checkpoint is one JSON file. It says how far the logs are in the tables, and in which files. At any time
+there is exactly one. Parts are staged before it is written and published after that: a restart publishes
+(again) the parts that it names; other parts were never published.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class DamagedStateError(Exception):
 class State:
     """All that outlives the process. `clock`: the newest row's time (microseconds since the epoch).
 
-    `publish`: staged parts, relative to the tables. `rebuilding`: the tables tell what was written already.
+    `publish`: staged parts, relative to the tables. `rebuilding`: the tables, not this state, say what was
+    written already.
     `open`: a `ConnectionCheckpoint` of each open connection, as JSON: there may be 600,000 of them.
     """
 
@@ -53,7 +54,7 @@ class State:
 
 
 class _Frame(msgspec.Struct):
-    """What is in a state file beside the state."""
+    """What a state file holds in addition to the state."""
 
     version: int
     crc: int | None = None
@@ -114,15 +115,15 @@ def load(path: Path) -> State | None:
 class Options:
     """The options of a follower.
 
-    `flush_s`: rows are in the tables at most so many seconds after they were read.
+    `flush_s`: rows are in the tables at most this many seconds after they were read.
 
-    `idle_s`: a connection without rows is closed after so many seconds of log time. `max_memory`: bytes held
-    in all, about. `poll`: do not use file-system notifications; `interval_s`: look for changes at least so
-    often. `metrics`: a Prometheus textfile. `settings`: what of the mail is kept. `merge_s`: small parts are
-    merged at this interval, into parts of about `part_bytes` (in memory). `matcher` gets the new rows of each
-    commit by table, and returns rows of the table `hits`, which are written with them. `on_hit`: a command,
-    and its arguments, that gets each hit (see `hits`). `keep_days`: days that ended more than so many days
-    before the newest one are removed, once a day.
+    `idle_s`: a connection without rows is closed after this many seconds of log time. `max_memory`: about how
+    many bytes are held in all. `poll`: do not use file-system notifications; `interval_s`: look for changes
+    at least this often. `metrics`: a Prometheus textfile. `settings`: what is stored of a mail. `merge_s`:
+    small parts are merged at this interval, into parts of about `part_bytes` (in memory). `matcher` gets the
+    new rows of each commit by table, and returns rows of the table `hits`, which are written with them.
+    `on_hit`: a command, and its arguments, that gets each hit (see `hits`). `keep_days`: days that ended more
+    than this many days before the newest one are removed, once a day.
     """
 
     flush_s: float = 60.0

@@ -135,7 +135,7 @@ def parse_head(text: bytes, start: int, path: Path) -> Head:
     whole_lines = text[: text.rfind(b"\n") + 1] or text
     head = Head(parse_header(whole_lines, path), text, start)
     if _is_of_0_1(head):
-        raise LogError(path, "written by the Zeek package of 0.1, which is read no longer; run Zeek again")
+        raise LogError(path, "written by the Zeek package of 0.1, which is no longer read; run Zeek again")
     return head
 
 

@@ -19,7 +19,7 @@ from zeekpop3.session.machine import MAX_MESSAGE
 
 T = TypeVar("T")
 
-#: What a packed value costs beside its bytes: the objects, and the place in the dictionary.
+#: Memory of a packed value in addition to its bytes: the objects, and the place in the dictionary.
 OVERHEAD = 150
 _LARGE = 1 << 14
 
@@ -67,7 +67,7 @@ class CompactDict(Generic[T]):
         return iter(self._values)
 
     def get(self, uid: str) -> T | None:
-        """The value, None if there is none."""
+        """The value, or None."""
         found = self._values.get(uid)
         value = self._packer.unpack(found) if isinstance(found, bytes) else found
         if value is not None:

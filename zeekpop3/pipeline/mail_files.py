@@ -1,8 +1,8 @@
 """Mails in files (.eml, mbox, Maildir) → the same tables as those from the wire.
 
-Goal: an analyst puts a mail that came another way beside the others, or holds a server's spool against what
-was seen. Plan: each file is read in blocks and cut into mails, each with the line ends that a server sends
-(RFC 1939, section 3: CRLF), which become `Transfer`s without a connection. `max_message` bounds memory.
+Goal: an analyst can add a mail that came another way, or compare a server's spool with what was seen. Plan:
+each file is read in blocks and cut into mails, each with the line ends that a server sends (RFC 1939, section
+3: CRLF), which become `Transfer`s without a connection. `max_message` bounds memory.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ def import_mails(
 ) -> Counters:
     """Read mails in files and write the tables to the folder `out`, as `run` does with event logs.
 
-    `paths`: .eml and mbox files, also gzip; Maildirs; folders with such. Rows have the `uid` "F" and a hash
-    of source, position and message, `command` FILE, no user and no session; `ts` is the date of the mbox's
-    From line, else the time of the file. Appending refuses a mail that the tables contain, unless `force`. A
-    file that cannot be read goes to `on_error` (default: a warning of the logger "zeekpop3"). Raises LogError
-    if there is nothing to read, OutputError, and UsageError for an unknown mode.
+    `paths`: .eml and mbox files, also gzip; Maildirs; folders that contain them. Rows have the `uid` "F" and
+    a hash of source, position and message, `command` FILE, no user and no session; `ts` is the date of the
+    mbox's From line, else the time of the file. Appending refuses a mail that the tables contain, unless
+    `force`. A file that cannot be read goes to `on_error` (default: a warning of the logger "zeekpop3").
+    Raises LogError if there is nothing to read, OutputError, and UsageError for an unknown mode.
     """
     check_mode(mode)
     settings = settings or Settings()
@@ -202,8 +202,9 @@ def mails_in(path: Path, max_message: int, on_error: OnError) -> Iterator[FoundM
 
 
 def _source(path: Path) -> str:
-    """What stays of a path when a mail program marks the mail as seen: it moves from `new` to `cur`, and has
-    flags."""
+    """The part of a path that stays when a mail program marks the mail as seen: the file moves from `new` to
+    `cur`, and its name gets flags.
+    """
     whole = path.absolute()
     if whole.parent.name in _FOLDERS:
         return str(whole.parent.parent / _FLAGS.sub("", whole.name))

@@ -30,7 +30,7 @@ from zeekpop3.store.write import Mode, Sink, check_mode
 
 TASK_BYTES = 16 << 20  # of log
 EVENTS_BYTES = 12 << 20  # of mail, about as much as a task of log holds
-SMALL_BYTES = 2 << 20  # a smaller table does not get a part of its own
+SMALL_BYTES = 2 << 20  # smaller tables of several tasks share a part
 _EVENT_BYTES = 500  # of an event without its mail
 _BYTES_PER_JOB = 48 << 20
 
@@ -84,7 +84,7 @@ def run(
 
 
 def _cores() -> int:
-    """The cores that this process may use; all that there are, where the system does not tell (macOS)."""
+    """The cores that this process may use; all cores where the system does not say (macOS)."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -59,7 +59,7 @@ def hide_pandas() -> None:
 
     Only for processes of our own, the workers and the program: with its first array, pyarrow imports pandas
     if it is installed, to tell pandas' types from others (python/pyarrow/pandas-shim.pxi,
-    https://github.com/apache/arrow/pull/3893), and it remembers if there is none. After this, arrays of
+    https://github.com/apache/arrow/pull/3893), and it remembers if pandas is not there. After this, arrays of
     pandas' objects lack their nulls; only `to_pandas` still works.
     """
     import pyarrow as pa

@@ -1,7 +1,7 @@
 """Files that are written completely or not at all, and their folders; for their owner only.
 
 A file is written under a temporary name in its own folder, flushed, and renamed. So a reader sees the old
-content or the new one, and what has its name outlasts a power failure. The temporary name begins with a dot
+content or the new one, and a renamed file survives a power failure. The temporary name begins with a dot
 and ends with a random number, so that no reader's glob matches it. Its writer holds a lock on it (which the
 kernel releases when the process ends), so `sweep` can tell the file of a dead writer from that of a running
 one.
@@ -43,7 +43,7 @@ def new_file(path: str | Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
 
 @contextmanager
 def staged(path: Path, *, mode: int = 0o600) -> Iterator[tuple[Path, int]]:
-    """A new temporary file beside `path`, and its descriptor. When the block ends it is flushed, and waits
+    """A new temporary file next to `path`, and its descriptor. When the block ends it is flushed, and waits
     for `publish`.
 
     If the block raises, it is removed. Raises OutputError if it cannot be written.
@@ -72,7 +72,7 @@ def staged(path: Path, *, mode: int = 0o600) -> Iterator[tuple[Path, int]]:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, for good. An existing file of that name is replaced in one step."""
+    """Rename a finished file to its name, durably. An existing file of that name is replaced in one step."""
     for attempt in range(_ATTEMPTS):
         try:
             temporary.replace(path)
@@ -86,7 +86,7 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, 0700, so that they outlast a power failure. Raises OutputError."""
+    """Make a folder and its parents, 0700, so that they survive a power failure. Raises OutputError."""
     try:
         for path in reversed([path for path in (folder, *folder.parents) if not path.is_dir()]):
             path.mkdir(mode=0o700, exist_ok=True)
@@ -96,7 +96,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder outlast a power failure. Raises OutputError if it is gone."""
+    """Make renames and removals in a folder survive a power failure. Raises OutputError if it is gone."""
     with writing(folder):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

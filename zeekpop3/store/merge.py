@@ -1,7 +1,7 @@
 """Many small parts of a day → few large ones, with the same rows in the same order.
 
-A day that is over is merged for good, the present one when it has too many small parts. Merged parts are
-only staged here; the caller puts them in the place of the others.
+The parts of a day that is over are merged; those of the present day only when there are many small ones.
+Merged parts are only staged here; the caller replaces the others by them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Bytes in memory of a merged part; a part with half of that is not merged.
 PART_BYTES = 32 << 20
-#: So many small parts of the present day are merged.
+#: The number of small parts at which the present day is merged.
 MANY = 60
 
 

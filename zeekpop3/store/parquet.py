@@ -153,7 +153,7 @@ def _names(folder: Path | str) -> list[str]:
 def fill_empty(root: Path) -> None:
     """Give tables without parts an empty one, so that any Parquet reader can open them. Raises OutputError.
 
-    It lies in the last day of the other tables. If no table has rows, there is no part at all, only folders.
+    It is put into the last day of the other tables. If no table has rows, only folders are made.
     """
     newest = {name: newest_parts(root / name) for name in TABLES}
     days = [parts[0].parent.name for parts in newest.values() if parts]

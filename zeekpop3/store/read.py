@@ -153,10 +153,10 @@ def rows(
 def uids_present(
     path: str | Path, name: str, uids: Iterable[str], at: Iterable[int] | None = None
 ) -> set[str]:
-    """Which of these uids a table has; none if there are no tables.
+    """Which of these uids a table has; empty if there are no tables.
 
-    `at` are the times of the rows (microseconds since the epoch): only their days are read. Of these, one
-    batch of uids at a time.
+    `at` are the times of the rows (microseconds since the epoch): only their days are read, a batch of rows
+    at a time.
     """
     wanted = ds.field("uid").isin(pa.array(sorted(uids), pa.string()))
     if at is not None:

@@ -29,7 +29,7 @@ def check_version(metadata: Mapping[bytes, bytes] | None, path: object, error: t
     found = text.decode("ascii", "replace")
     if found.isdecimal() and int(found) < OLDEST:
         raise error(
-            f"{path}: written by zeekpop3 0.1 (schema version {found}), which is read no longer; "
+            f"{path}: written by zeekpop3 0.1 (schema version {found}), which is no longer read; "
             "make the tables again from the logs"
         )
     if not found.isdecimal() or int(found) > SCHEMA_VERSION:

@@ -1,6 +1,6 @@
 """An output folder opened for writing: new, append or overwrite.
 
-An overwrite writes beside the old tables and replaces them only at the end, in steps that a crash may
+An overwrite writes to another folder and replaces the old tables only at the end, in steps that a crash may
 interrupt anywhere: the next run that opens the folder finishes them.
 """
 

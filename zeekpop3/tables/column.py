@@ -124,7 +124,10 @@ AUTHENTICATED_AS = Column(
 )
 CONNECTION = (
     Column(
-        "id_orig_h", "Client address; null if the log does not tell.", source="conn_id.orig_h", repeats=True
+        "id_orig_h",
+        "Client address; null if the log does not contain it.",
+        source="conn_id.orig_h",
+        repeats=True,
     ),
     Column("id_orig_p", "Client port.", "port", source="conn_id.orig_p", repeats=True),
     Column("id_resp_h", "Server address.", source="conn_id.resp_h", repeats=True),

@@ -69,7 +69,7 @@ class Privacy:
         return self.keep_body and self.hash_key is None
 
     def rule(self, personal: str) -> Rule | None:
-        """What to do with the values of a column (`Column.personal`); None: nothing.
+        """The rule for the values of a column (`Column.personal`); None: they are kept.
 
         name: a user, an address, its host, or a list of them. addresses: a field of addresses, or a list of
         them. text: free text that is worth keeping. verdict: a result of SPF and the like. signatures: of
@@ -101,7 +101,7 @@ class Privacy:
         return hmac.digest(self.hash_key, plain, "sha256").hex()
 
     def _addresses(self, value: str) -> str:
-        """The HMACs of the addresses in a field, joined by ", "; of the whole value if there are none."""
+        """The HMACs of the addresses in a field, joined by ", "; without any, the HMAC of the whole value."""
         found = _ADDRESS.findall(value)
         if not found:
             return self.name(value) if value.strip() else value

@@ -1,4 +1,4 @@
-"""Finds Zeek's logs as they lie in an archive.
+"""Finds Zeek's logs in an archive.
 
 Zeek writes `http.log`; its archive has a folder for each day with `http.HH:MM:SS-HH:MM:SS.log.gz` (zeekctl's
 archive-log), and other rotations have names such as `http_20261128-100000.log`. A folder is searched with the
@@ -23,7 +23,7 @@ _MAX_DEPTH = 16
 def find_zeek_logs(stream: str, given: str | Path | Iterable[str | Path]) -> list[Path]:
     """The files of a log stream ("http"), each once: those given, and in folders and globs those of its name.
 
-    Raises LogError for a path at which no such log is.
+    Raises LogError for a path without such a log.
     """
     found: dict[Path, None] = {}
     for each in each_path(given):
@@ -43,7 +43,7 @@ def _files(stream: str, given: str) -> Iterator[Path]:
     elif glob.has_magic(given):
         matches = [Path(match) for match in glob.iglob(given, recursive=True)]  # noqa: PTH207
         files = [match for match in matches if match.is_file()]
-        # Of logs of several streams, those of this one; a glob that names no file of the stream says it all.
+        # The files with the stream's name; all files, if the glob matches none of these.
         yield from [file for file in files if name.fullmatch(file.name)] or files
         for match in matches:
             if match.is_dir():

@@ -1,5 +1,5 @@
-"""How much of a capture is whole: one that a program still writes, or that a disk had no room for, ends
-within a packet.
+"""How much of a capture is complete: one that is still being written, or whose disk was full, ends within a
+packet.
 
 Zeek stops at such a packet with an error and does not complete its logs. So it is given the bytes before it.
 Only the headers of records are read. Formats: pcap (draft-ietf-opsawg-pcap, 4 and 5), pcapng
@@ -26,7 +26,7 @@ _MAX_PACKET, _MAX_BLOCK = 256 << 10, 16 << 20
 
 
 def whole_bytes(path: Path) -> int | None:
-    """How many bytes of a capture, from its beginning, are whole records; None if it is no capture.
+    """How many bytes of a capture, from its beginning, are whole records; None if it is not a capture.
 
     Raises OSError.
     """

@@ -15,7 +15,7 @@ from typing import IO
 from zeekpop3.errors import ZeekError
 from zeekpop3.zeek.capture import whole_bytes
 
-#: Of what Zeek says on its standard error, the end is read.
+#: Only the end of Zeek's standard error is read.
 _MAX_ERROR = 64 << 10
 
 
@@ -29,7 +29,7 @@ def scripts_dir() -> Path:
 
 
 def find_zeek(zeek: str | None = None) -> str:
-    """The path of the `zeek` program: the given one, or that on PATH. Raises ZeekError if there is none."""
+    """The path of the `zeek` program: the given one, or that on PATH. Raises ZeekError if it is not found."""
     found = shutil.which(zeek or "zeek")
     if found is None:
         raise ZeekError(
@@ -50,7 +50,7 @@ def record(
     """Run Zeek on a capture; it writes its logs to `folder`, the event log in the exact form unless `plain`.
 
     Returns the event log, or None if the capture contains no POP3. Of a capture that is cut off, or damaged
-    from some byte on, the whole records before it are used, and `on_error` is told how much was left out.
+    from some byte on, the whole records before it are used, and `on_error` gets how much was left out.
     Raises ZeekError if Zeek cannot read the capture.
     """
     program = find_zeek(zeek)
