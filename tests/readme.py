@@ -1,11 +1,12 @@
-"""README.md and the page of the Python API are run: their commands, their code, and what these print.
+"""README.md and the pages of the Python API and of lakes are run: their commands, code, and what these print.
 
     python tests/readme.py            reports what differs
     python tests/readme.py --renew    writes the outputs again; read the diff
 
 A ```console block holds commands after `$ ` and what they print (stdout and stderr, 100 columns wide); they
 run one after the other, in a copy of the repository. A ```python block prints what the ```text block behind
-it says. `<!-- zeek -->` before a block: it needs a zeek on PATH. `<!-- not run -->`: it is not run.
+it says. `<!-- zeek -->` before a block: it needs a zeek on PATH; `<!-- java -->`: it needs Java and pyspark,
+which talk on stderr. `<!-- not run -->`: it is not run.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,12 +32,12 @@ _FENCE = re.compile(r"(?P<mark><!-- [a-z ]+ -->\n)?```(?P<kind>console|python)\n
 
 @dataclass
 class Block:
-    """A block of README.md that can be run; `said` is what it should print."""
+    """A block of a page that can be run; `said` is what it should print, `needs` a program that it needs."""
 
     kind: str
     code: list[str]
     said: list[str]
-    needs_zeek: bool
+    needs: str
     span: tuple[int, int]
 
 
@@ -46,8 +48,9 @@ def blocks(text: str) -> Iterator[Block]:
         if "not run" in mark or "test command" in mark or "first command" in mark:
             continue
         span = (found.start(), found.end())
+        needs = next((name for name in ("zeek", "java") if name in mark), "")
         if found["kind"] == "python":
-            yield Block("python", [found["body"]], [found["printed"] or ""], "zeek" in mark, span)
+            yield Block("python", [found["body"]], [found["printed"] or ""], needs, span)
             continue
         code: list[str] = []
         said: list[str] = []
@@ -61,7 +64,14 @@ def blocks(text: str) -> Iterator[Block]:
                 code[-1] += "\n" + line
             else:
                 said[-1] += line + "\n"
-        yield Block("console", code, [s.rstrip("\n") for s in said], "zeek" in mark, span)
+        yield Block("console", code, [s.rstrip("\n") for s in said], needs, span)
+
+
+def can_run(block: Block) -> bool:
+    """Whether what the block needs is here."""
+    if block.needs == "java" and find_spec("pyspark") is None:
+        return False
+    return not block.needs or shutil.which(block.needs) is not None
 
 
 def run(block: Block, folder: Path) -> list[str]:
@@ -83,7 +93,7 @@ def run(block: Block, folder: Path) -> list[str]:
             env=env,
             text=True,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.DEVNULL if block.needs == "java" else subprocess.STDOUT,
             check=False,
         )
         lines = [line.rstrip() for line in done.stdout.rstrip("\n").split("\n")]
@@ -108,7 +118,7 @@ def renewed(text: str) -> str:
         folder = workplace(Path(name))
         out, at = [], 0
         for block in blocks(text):
-            if block.needs_zeek and shutil.which("zeek") is None:
+            if not can_run(block):
                 continue  # what it prints cannot be renewed here
             printed = run(block, folder)
             out.append(text[at : block.span[0]])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from zeekpop3.views.api import (
         eml,
         export,
+        export_security_lake,
         mails,
         prune,
         queries,
@@ -52,6 +53,7 @@ _EXPORTS = {
     "queries": "zeekpop3.views.api",
     "prune": "zeekpop3.views.api",
     "mails": "zeekpop3.views.api",
+    "export_security_lake": "zeekpop3.views.api",
     "export": "zeekpop3.views.api",
     "eml": "zeekpop3.views.api",
     "Connection": "zeekpop3.session",
@@ -80,6 +82,7 @@ __all__ = [
     "__version__",
     "eml",
     "export",
+    "export_security_lake",
     "hunt",
     "import_mails",
     "mails",

@@ -17,7 +17,7 @@ from zeekpop3.store.filters import Filters, condition
 from zeekpop3.store.read import dataset, steadily
 from zeekpop3.views.export.state import ExportState, Key
 
-#: Mails that are read at once.
+#: Mails that are read at once, if not told otherwise.
 _ROWS = 1000
 
 Row = dict[str, Any]
@@ -29,11 +29,15 @@ _T = TypeVar("_T")
 class MailReader:
     """Reads the mails of an output folder that an export has not had yet; a context manager.
 
-    `columns` are those of `emails`; `parts` adds the lists `addresses`, `links` and `attachments`.
+    `columns` are those of `emails`; `parts` adds the lists `addresses`, `links` and `attachments`. `at_once`:
+    how many mails a list has.
     """
 
-    def __init__(self, path: str | Path, columns: Sequence[str], *, parts: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, columns: Sequence[str], *, parts: bool = False, at_once: int = _ROWS
+    ) -> None:
         self._path = path
+        self._at_once = at_once
         self._query = _query(columns, parts=parts)
         self._filters = Filters()
 
@@ -63,8 +67,8 @@ class MailReader:
             read, found = self._steadily(self._new_keys, day, done)
             names |= read
             keys = sorted(key for key in found if not state.holds(key[1:]))
-            for start in range(0, len(keys), _ROWS):
-                wanted = keys[start : start + _ROWS]
+            for start in range(0, len(keys), self._at_once):
+                wanted = keys[start : start + self._at_once]
                 yield self._steadily(self._read, wanted)
                 state.add(key[1:] for key in wanted)
         if filters is None:
