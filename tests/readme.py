@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "zeekpop3/README.md", "zeekpop3/store/LAKES.md")
+PAGES = ("README.md", "zeekpop3/README.md", "zeekpop3/store/LAKES.md", "zeekpop3/follow/SHIPPERS.md")
 #: What commands of README.md leave in a clone; a fresh one has none of it.
 _LEFT = {line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split() if line.startswith("/")}
 _FENCE = re.compile(r"(?P<mark><!-- [a-z ]+ -->\n)?```(?P<kind>console|python)\n(?P<body>.*?)\n```\n"
