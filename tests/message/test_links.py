@@ -144,6 +144,28 @@ def test_links_of_text_then_html() -> None:
     assert collect([], ["<p>x</p>", "<p>y</p>"], {}) == ([], ["x", "y"])
 
 
+WITHOUT_SCHEME = {
+    "WWW.a.example/1, Ftp.a.example": ["WWW.a.example/1", "Ftp.a.example"],
+    "www.a. x.www.a.example a@www.a.example www.1": [],
+    "see:www.a.example (www.b.example)": ["www.b.example"],
+    "ms-word:ofe|u|http://a.example/1": ["ms-word:ofe|u|http://a.example/1", "http://a.example/1"],
+    "Search-MS:query=x&crumb=y search-ms: x-ms-word:a": ["Search-MS:query=x&crumb=y"],
+    "\\\\a.example\\x \\\\a.example@SSL\\x \\\\\\a\\x c:\\\\a\\x": [
+        "\\\\a.example\\x", "\\\\a.example@SSL\\x"],
+    "HTTP:\\\\a.example https:\\a.example xhttp:\\a": ["HTTP:\\\\a.example", "https:\\a.example"],
+    # What begins within a link does not hide the one behind a blank.
+    "http://a.example/ms-word:1\xa0www.b.example": ["http://a.example/ms-word:1", "www.b.example"],
+    "http://a.example/www.x.example\xa0search-ms:1": ["http://a.example/www.x.example", "search-ms:1"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WITHOUT_SCHEME)
+def test_links_without_a_scheme(text: str) -> None:
+    """Mail programs link these, too; each once, in the order of the text."""
+    assert urls.in_text(text, {}) == WITHOUT_SCHEME[text]
+    assert urls.may_be_in(text) or not WITHOUT_SCHEME[text]
+
+
 SHOWN_LINKS = {
     # A reader sees another host than the one that the link leads to.
     "<a href=http://b.example/>bank.com</a>": ["bank.com"],

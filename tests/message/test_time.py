@@ -38,6 +38,10 @@ SLOW_ONCE = {
 }
 
 
+# What mail programs link without a scheme: each of these begins where the one before it goes on.
+LINKS_WITHOUT_BLANKS = ("www.a.bc,", "ftp.a.bc,", "ms-ab:c,", "search-ms:a,", "\\\\a\\,", "http:\\a,")
+
+
 @pytest.mark.parametrize("name", [name for name in GENERATORS if not name.startswith("charset")])
 def test_hostile_mails_take_linear_time(name: str) -> None:
     """Four times the size takes four times the time."""
@@ -48,6 +52,13 @@ def test_hostile_mails_take_linear_time(name: str) -> None:
 def test_what_was_slow_takes_linear_time(name: str) -> None:
     """Each expression that was slow, in a mail of 60 kB."""
     assert growth(SLOW_ONCE[name].mail, SMALL, LARGE, SHORTEST_S) < LINEAR
+
+
+@pytest.mark.parametrize("unit", LINKS_WITHOUT_BLANKS)
+def test_links_without_blanks_between_them(unit: str) -> None:
+    """One link is not read again from each place where another one might begin."""
+    usual = seconds(Unit("plain", "", "http://a.bc/ ", "").mail(LARGE), 5)
+    assert seconds(Unit("plain", "", unit, "").mail(LARGE), 3) < 4 * usual
 
 
 def test_random_units_take_linear_time() -> None:

@@ -217,14 +217,24 @@ def _microseconds(seconds: npt.NDArray[np.float64]) -> Ints:
 
 
 def _numpy(numbers: Any) -> Any:
-    """An Arrow array of numbers as NumPy's, -1 for null. (`to_numpy` would import pandas: 0.4 s.)"""
-    import numpy as np
-    import pyarrow as pa
+    """An Arrow array of numbers as NumPy's, -1 for null.
 
-    # Zeek's count is a uint64; no stream comes near its upper half, which is negative here.
-    if not pa.types.is_floating(numbers.type):
-        numbers = numbers.cast(pa.int64(), safe=False)
-    return np.from_dlpack(numbers.fill_null(-1) if numbers.null_count else numbers)
+    From its buffers: `to_numpy` would import pandas (0.4 s of CPU), `cast` and `fill_null` pyarrow.compute
+    (0.15 s), in each process.
+    """
+    import numpy as np
+
+    size, offset = len(numbers), numbers.offset
+    if numbers.null_count == size:
+        return np.full(size, -1)
+    valid, values = numbers.buffers()
+    array = np.frombuffer(values, numbers.type.to_pandas_dtype(), size, offset * numbers.type.byte_width)
+    if array.dtype.kind != "f":
+        array = array.astype(np.int64)  # Zeek's count is a uint64; no stream comes near its upper half
+    if numbers.null_count:
+        bits = np.unpackbits(np.frombuffer(valid, np.uint8), count=offset + size, bitorder="little")
+        array = np.where(bits[offset:], array, array.dtype.type(-1))
+    return array
 
 
 def _text(value: bytes, empty: bytes) -> str:

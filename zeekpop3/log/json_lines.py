@@ -15,8 +15,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 _WRAPPERS = ("pop3_events", "zeek_pop3_events", "json", "message", "zeek")
 _MAX_WRAPPERS = 4
 _NEEDED = ("ts", "uid", "seq", "kind")
@@ -86,6 +84,8 @@ def begun_row(line: bytes, fields: Sequence[str]) -> bytes:
 
 
 def _unwrapped(line: bytes) -> dict[str, Any]:
+    import msgspec  # takes 20 ms, which logs of the usual kind do not need
+
     found: Any = line.strip().removeprefix(_BOM)
     for _ in range(_MAX_WRAPPERS):
         if isinstance(found, (bytes, str)):

@@ -24,6 +24,7 @@ MAX_FIELDS = 5_000
 
 # A field with its folds, or any other line: then the name is empty. Each character is looked at once.
 _FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_BARE_CR = re.compile(rb"\r(?!\n)")
 _FIELD_AFTER_CR = re.compile(rb"\r([!-9;-~]++)[ \t]*+:")
 # MIME fields as they may be meant: blanks before the name, or another character than a colon behind it.
 # Blanks and line ends are looked through from their first one only.
@@ -75,9 +76,10 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         stop = start + MAX_HEADER_BYTES
     charge(stop - start)
     block = raw[start:stop]
-    block = _FIELD_AFTER_CR.sub(lambda field: _on_new_line(field, defects), block)
-    if b"\r\r" in block and _BLANK_LINE_CR.search(block) is not None:
-        defects[Defect.HEADER_BARE_CR] = None
+    if _BARE_CR.search(block) is not None:
+        block = _FIELD_AFTER_CR.sub(lambda field: _on_new_line(field, defects), block)
+        if _BLANK_LINE_CR.search(block) is not None:
+            defects[Defect.HEADER_BARE_CR] = None
     encoding = "utf-8"
     try:
         text = block.decode(encoding)

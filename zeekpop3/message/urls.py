@@ -25,26 +25,24 @@ _SCHEME = re.compile(
 _URL = re.compile(r"://[^\s<>\"\x00-\x20\x7f\u3000]{1,8192}")
 # The same for ASCII text: a class of allowed characters is faster than one of forbidden characters.
 _ASCII_URL = re.compile(r"://[!#-;=?-~]{1,8192}")
-_REST = r"[^\s<>\"\x00-\x20\x7f\u3000]{0,8192}"
-# What mail programs link without "://", by what it begins with in lower case.
-_HOST = re.compile(
-    rf"(?<![\w@./\\:=-])(?:www|ftp)\.(?=(?:[\w-]{{1,63}}+\.){{1,9}}[^\W\d_]){_REST}", re.IGNORECASE
+_REST = r"(?u:[^\s<>\"\x00-\x20\x7f\u3000]{0,8192})"
+# What mail programs link without "://". Each expression begins with a character that texts have few of, which
+# is searched for fastest; its group is where the link begins. A link that is found is not searched again.
+_HOST = re.compile(  # Thunderbird, Outlook, Gmail
+    rf"\.(?<=(www|ftp)\.)(?<![\w@./\\:=-]...\.)(?=(?:[\w-]{{1,63}}+\.){{1,9}}[^\W\d_]){_REST}", re.IGNORECASE
 )
-_SHARE = re.compile(rf"(?<![\\\w:/])\\\\(?=[a-zA-Z0-9_.-]{{1,253}}+(?:@[a-zA-Z0-9@]{{1,20}}+)?\\){_REST}")
-_PROGRAM = re.compile(
-    rf"(?<![\w-])(?:search-ms|ms-[a-z-]{{2,30}}+):(?=[\w%]){_REST}", re.IGNORECASE | re.ASCII
+_PROGRAM = re.compile(  # of Windows and Office
+    rf"-(?:(?<=(search)-)(?<![\w-]search-)ms|(?<=(ms)-)(?<![\w-]ms-)[a-z-]{{2,30}}+):(?=[\w%]){_REST}",
+    re.IGNORECASE | re.ASCII,
 )
-_BACKSLASHES = re.compile(rf"(?<![\w.-])https?:\\{{1,9}}(?=[\w%\[]){_REST}", re.IGNORECASE | re.ASCII)
-_OTHER_URLS = {
-    "www.": _HOST,  # Thunderbird, Outlook, Gmail
-    "ftp.": _HOST,
-    "search-ms:": _PROGRAM,  # of Windows and Office
-    "ms-": _PROGRAM,
-    "\\\\": _SHARE,  # of Windows (UNC; also over WebDAV: `\\host@SSL\share`)
-    "http:\\": _BACKSLASHES,
-    "https:\\": _BACKSLASHES,
-}
-_WITHOUT_BACKSLASH = tuple(sign for sign in _OTHER_URLS if "\\" not in sign)
+_SHARE = re.compile(  # of Windows (UNC; also over WebDAV: `\\host@SSL\share`)
+    rf"\\(?<=(\\))(?<![\\\w:/]\\)\\(?=[a-zA-Z0-9_.-]{{1,253}}+(?:@[a-zA-Z0-9@]{{1,20}}+)?\\){_REST}"
+)
+_BACKSLASHES = re.compile(
+    r"\\(?:(?<=(http):\\)(?<![\w.-]http:\\)|(?<=(https):\\)(?<![\w.-]https:\\))\\{0,8}(?=[\w%\[])" + _REST,
+    re.IGNORECASE | re.ASCII,
+)
+_OTHER_URLS = (_HOST, _PROGRAM, _SHARE, _BACKSLASHES)
 # Links that hand over another one: to Office, to the search of Windows, to a browser.
 _HANDLER = re.compile(r"ms-[a-z-]+|search(?:-ms)?|microsoft-edge|view-source|feed|webcals?", re.ASCII)
 _INNER = re.compile(r"(?:https?|ftp|file|smb)://|\\\\", re.IGNORECASE | re.ASCII)
@@ -143,7 +141,6 @@ def _dotted(host: str) -> str:
 
 
 _SHORTEST_LINK = len("www.a")
-_PIECE = 1 << 16
 
 
 def in_text(text: str, defects: Defects) -> list[str]:
@@ -152,10 +149,8 @@ def in_text(text: str, defects: Defects) -> list[str]:
     """
     if len(text) < _SHORTEST_LINK:
         return []
-    spans = _with_scheme(text) if "://" in text else iter(())
-    lowered = _lowered(text)
-    if others := _signs_in(lowered):
-        spans = _merged(spans, merge(*(_spans(text, lowered, sign) for sign in others)))
+    others = merge(*[_without_scheme(text, expression) for expression in _OTHER_URLS])
+    spans = _merged(_with_scheme(text), others)
     found: dict[str, None] = {}
     for start, end in spans:
         url = text[start:end]
@@ -174,24 +169,12 @@ def in_text(text: str, defects: Defects) -> list[str]:
 
 def may_be_in(text: str) -> bool:
     """Whether there may be URLs in a text whose character references are not decoded yet."""
-    return "://" in text or "&" in text or not text.isascii() or bool(_signs_in(text.lower()))
-
-
-def _signs_in(lowered: str) -> list[str]:
-    """How the URLs in a text begin that have no `://`. `lowered`: the text in lower case."""
-    signs = _OTHER_URLS if "\\" in lowered else _WITHOUT_BACKSLASH
-    return [sign for sign in signs if sign in lowered]
-
-
-def _lowered(text: str) -> str:
-    """The text in lower case, character for character: "\u0130" is the only one whose small letter is longer.
-
-    In pieces, because `str.lower` takes twelve bytes a character while it works.
-    """
-    text = text.replace("\u0130", "i")
-    if text.isascii() or len(text) <= _PIECE:
-        return text.lower()
-    return "".join(text[at : at + _PIECE].lower() for at in range(0, len(text), _PIECE))
+    return (
+        "://" in text
+        or "&" in text
+        or not text.isascii()
+        or any(expression.search(text) for expression in _OTHER_URLS)
+    )
 
 
 def _with_scheme(text: str) -> Iterator[_Span]:
@@ -208,15 +191,10 @@ def _with_scheme(text: str) -> Iterator[_Span]:
                 yield scheme.start(), end
 
 
-def _spans(text: str, lowered: str, sign: str) -> Iterator[_Span]:
-    """Where URLs start and end that begin with `sign` in lower case."""
-    match_at = _OTHER_URLS[sign].match
-    at = lowered.find(sign)
-    while at >= 0:
-        match = match_at(text, at)
-        if match is not None:
-            yield match.span()
-        at = lowered.find(sign, at + len(sign))
+def _without_scheme(text: str, expression: re.Pattern[str]) -> Iterator[_Span]:
+    """Where links start and end that one of `_OTHER_URLS` finds."""
+    for match in expression.finditer(text):
+        yield match.start(match.lastindex), match.end()  # type: ignore[arg-type]
 
 
 def _merged(spans: Iterator[_Span], others: Iterator[_Span]) -> Iterator[_Span]:
