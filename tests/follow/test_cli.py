@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from support.growing import Expected, assert_same, tables
+from support.program import program
 from support.traffic.eventlog import log_header
 
 
-def _start(root: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(root), **more}
+def _start(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(root)}
     command = [sys.executable, "-m", "zeekpop3", "follow", *arguments]
     return subprocess.Popen(
         command, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
@@ -86,35 +87,30 @@ def test_a_day_at_work(
     assert counted["zeekpop3_follow_healthy"] == 1
 
 
-def test_once_and_its_exit_codes(root: Path, spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+def test_once_and_its_exit_codes(spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
     """0 if all could be read, 1 if not, 2 for bad usage; counters go on from run to run."""
     out, metrics = tmp_path / "out", tmp_path / "m.prom"
     log = spool / "pop3_events.log"
     log.write_bytes(log_header() + b"".join(lines[: len(lines) // 4]))
     run = [str(spool), "--out", str(out), "--once", "--metrics", str(metrics)]
-    process = _start(root, *run)
-    assert process.wait(60) == 0
+    assert program("follow", *run).returncode == 0
     with log.open("ab") as file:
         file.write(b"".join(lines[len(lines) // 4 :]))
     (spool / "pop3_events-bad.log").write_text("{}")
-    process = _start(root, *run)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "JSON log" in said
+    done = program("follow", *run)
+    assert done.returncode == 1
+    assert "JSON log" in done.stderr
     assert _metrics(metrics)["zeekpop3_follow_rows_total"] == len(lines)
-    process = _start(root, str(spool), "--once")
-    assert process.wait(60) == 2
+    assert program("follow", spool, "--once").returncode == 2
 
 
-def test_privacy(root: Path, spool: Path, tmp_path: Path, lines: list[bytes]) -> None:
+def test_privacy(spool: Path, tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """--no-body and --hash-users leave neither texts nor names, in no file of the output."""
     out = tmp_path / "out"
     (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines))
-    process = _start(
-        root, str(spool), "--out", str(out), "--once", "--no-body", ZEEKPOP3_HASH_KEY="secret key"
-    )
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    monkeypatch.setenv("ZEEKPOP3_HASH_KEY", "secret key")
+    done = program("follow", spool, "--out", out, "--once", "--no-body")
+    assert done.returncode == 0, done.stderr
     found = tables(out)
     assert all(
         mail["raw"] is None and mail["text"] is None and mail["html"] is None for mail in found["emails"]
@@ -126,11 +122,11 @@ def test_privacy(root: Path, spool: Path, tmp_path: Path, lines: list[bytes]) ->
             assert path.stat().st_mode & 0o077 == 0
 
 
-def test_the_unit(root: Path) -> None:
+def test_the_unit() -> None:
     """--print-unit prints a unit that runs this command, as its own user, without a network."""
-    process = _start(root, "--print-unit")
-    printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
+    done = program("follow", "--print-unit")
+    assert done.returncode == 0
+    printed = done.stdout
     for line in ("User=zeekpop3", "ProtectSystem=strict", "PrivateNetwork=yes", "NoNewPrivileges=yes"):
         assert line in printed.splitlines()
     assert "zeekpop3 follow /opt/zeek/logs" in printed
@@ -138,13 +134,13 @@ def test_the_unit(root: Path) -> None:
 
 def test_a_follower_collects_garbage() -> None:
     """It runs for months: what keeps the collector out while the program loads must not last."""
-    program = (
+    code = (
         "import gc, sys\n"
         "from zeekpop3.__main__ import main\n"
         "sys.argv = ['zeekpop3', 'follow', '--print-unit', 'logs', '--out', 'tables']\n"
         "try:\n    main()\nexcept SystemExit:\n    print(gc.isenabled())\n"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "True"
 
 
@@ -225,8 +221,6 @@ def test_sigterm_ends_in_the_middle_of_a_mail(
     assert process.returncode == 3, said
     assert "read again" in said
     assert not tables(out)["emails"]
-    done = _start(root, str(spool), "--out", str(out), "--once")
-    assert done.communicate(timeout=120) and done.returncode == 0
-    done = _start(root, str(spool), "--out", str(out), "--once", "--idle", "1")
-    done.communicate(timeout=120)
+    assert program("follow", spool, "--out", out, "--once").returncode == 0
+    assert program("follow", spool, "--out", out, "--once", "--idle", "1").returncode == 0
     assert len(tables(out)["emails"]) == len(batch(lines)["emails"])
