@@ -47,7 +47,7 @@ def test_each_example_is_a_real_row() -> None:
 
 
 def test_each_kind_has_an_example() -> None:
-    """And so has each row that its command makes a kind of its own."""
+    """The same holds for each command that makes a row special."""
     rows = [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in _examples()]
     assert {row["kind"] for row in rows} == KINDS
     assert {(row["kind"], row["command"]) for row in rows} >= NAMED

@@ -1,4 +1,4 @@
-"""`follow --print-unit`: a unit that runs what was typed."""
+"""`follow --print-unit`: a unit that runs the given command."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from support.program import program
 from zeekpop3.cli import unit
 
 
-def test_the_unit_runs_what_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arguments and options are in it, paths absolute; a key is not, but where it belongs is said."""
+def test_the_unit_runs_the_given_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments and options are in it, with absolute paths; a key is not, but stderr names its file."""
     monkeypatch.chdir(tmp_path)
     arguments = ["follow", "my logs", "--out", "out/t", "--flush", "5", "--no-body", "--max-memory", "256"]
     arguments += ["--indicators", "a.intel", "--indicators", "b.intel", "--metrics", "prom/x.prom"]
@@ -42,7 +42,7 @@ def test_the_unit_without_arguments() -> None:
 
 @pytest.mark.parametrize("folder", ["/home/ann/src/zeekpop3/.venv/bin", "/root/zeekpop3/bin", "/tmp/x"])
 def test_a_program_that_the_unit_does_not_see(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ProtectHome and PrivateTmp hide it (203/EXEC): a line on stderr says so, and where to install."""
+    """ProtectHome and PrivateTmp hide it (203/EXEC): a line on stderr warns, and says where to install."""
     monkeypatch.setattr(unit, "_program", lambda: [f"{folder}/zeekpop3"])
     lines = unit.unseen([])
     assert f"The program is in /{folder.split('/')[1]}." in lines[0]

@@ -98,8 +98,8 @@ def test_undecided(feed: Path, tmp_path: Path) -> None:
     assert "CbbbB2/1" in program("hunt", out, "--indicators", feed, "--undecided").stdout
 
 
-def test_what_is_no_list(made: Made, fixtures: Path, tmp_path: Path) -> None:
-    """A capture, an archive, a program, a log of Zeek: refused in one line, and nothing is ruled out."""
+def test_files_that_are_not_lists_are_refused(made: Made, fixtures: Path, tmp_path: Path) -> None:
+    """A capture, an archive, a program, a Zeek log: refused in one line, and nothing is ruled out."""
     program_file = tmp_path / "a.exe"
     program_file.write_bytes(b"MZ\x90\0\3\0\0\0")
     for path, word in (
@@ -157,7 +157,7 @@ def test_verify(incident: Path, fixtures: Path, tmp_path: Path) -> None:
 
 
 def test_verify_without_what_it_needs(incident: Path, fixtures: Path, tmp_path: Path) -> None:
-    """No keys at all is wrong usage; a log that cannot be read is named, and the rest is used."""
+    """Without keys it is wrong usage; a log that cannot be read is named, and the rest is used."""
     assert program("verify", incident).returncode == 2
     assert program("verify", incident, "--keys", tmp_path / "none").returncode == 2
     done = program("verify", incident, "--dns", tmp_path / "none.log", "--dns", fixtures / "incident")

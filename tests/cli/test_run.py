@@ -29,7 +29,7 @@ def test_one_readable_log_is_enough(fixtures: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_format_is_one_clear_line(incident: Path) -> None:
-    """`zeekpop3 export mail`: the formats, no escapes; the same for one that there is not."""
+    """`zeekpop3 export mail`: the formats, without escapes; the same for an unknown format."""
     for arguments in ([], ["--as", "bad"]):
         done = program("export", incident, *arguments)
         line, hint = done.stderr.splitlines()

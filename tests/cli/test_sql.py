@@ -25,7 +25,7 @@ def test_statements_from_stdin(made: Made) -> None:
 
 
 def test_the_row_limit_is_announced(made: Made) -> None:
-    """A table shows 1,000 rows and says so; --limit changes that; JSON, CSV and files hold all."""
+    """A table shows 1,000 rows, with a note; --limit changes that; JSON, CSV and files hold all rows."""
     query = "select * from range(1500)"
     done = program("sql", made.path, query)
     assert len(done.stdout.splitlines()) == 1002

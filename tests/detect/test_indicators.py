@@ -1,4 +1,4 @@
-"""Lists of indicators in the formats that people have them in."""
+"""Lists of indicators in their usual formats."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_each_indicator_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "#fields\tindicator\tindicator_type\n"])
 def test_a_list_without_indicators_is_refused(tmp_path: Path, text: str) -> None:
-    """An empty list would find nothing, and say so as if it had looked."""
+    """An empty list would find nothing, which would look like a clean result."""
     with pytest.raises(IndicatorError, match="no indicators found"):
         read(tmp_path, text)
 

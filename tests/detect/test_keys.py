@@ -1,4 +1,4 @@
-"""DKIM keys: out of Zeek's dns.log, kept in files, and used on signatures."""
+"""DKIM keys: read from Zeek's dns.log, kept in files, and used on signatures."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_broken_key_file_names_the_line(tmp_path: Path) -> None:
         list(read_keys(tmp_path / "keys"))
 
 
-def test_what_cannot_be_known_is_said(record: str) -> None:
+def test_each_unknown_has_its_reason(record: str) -> None:
     """No key, a mail with bytes missing, a rebuilt mail, tables without messages."""
     keys = Keys([DkimKey(NAME, record, NOON, NOON)])
     raw = incident.signed_mail()

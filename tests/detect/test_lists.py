@@ -28,7 +28,7 @@ def keys(found: list[Indicator]) -> list[tuple[str, str]]:
 
 
 def test_ports(tmp_path: Path) -> None:
-    """What is compared is the host; an IPv6 address has colons of its own."""
+    """Only the host is compared; the colons of an IPv6 address do not begin a port."""
     found, errors = read(
         tmp_path, "192.0.2.7|443\n192.0.2.8:80\nevil[.]example:8080\n[2001:db8::7]:25\n2001:db8::8\n"
     )
@@ -99,7 +99,7 @@ def test_stix(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["{", "{}", '{"type": "bundle"}', '{"type": "bundle", "objects": 7}', "{" * 100_000]
 )
-def test_json_that_is_no_bundle(tmp_path: Path, text: str) -> None:
+def test_json_that_is_not_a_bundle(tmp_path: Path, text: str) -> None:
     """One line."""
     with pytest.raises(IndicatorError, match="not a STIX bundle") as error:
         read(tmp_path, text)
@@ -107,7 +107,7 @@ def test_json_that_is_no_bundle(tmp_path: Path, text: str) -> None:
 
 
 def test_hostile_patterns_take_linear_time(tmp_path: Path) -> None:
-    """A list is given by somebody, too."""
+    """A list may come from an attacker, too."""
     for unit in ("a:b", "a:b=(", "a:b='", "a:b=('',", "'", "\\", "file:hashes.", "NOT ", "a-", "["):
         pattern = unit * (200_000 // len(unit))
         text = json.dumps({"type": "indicator", "pattern": pattern})

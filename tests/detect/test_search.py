@@ -81,7 +81,7 @@ def test_every_place(places: Path, tmp_path: Path, value: str, kind: str, field:
 
 
 def test_what_is_not_there(places: Path, tmp_path: Path) -> None:
-    """Parts of names, addresses beside networks, other paths: no hit."""
+    """Parts of names, addresses outside networks, other paths: no hit."""
     assert zeekpop3.hunt(places, listed(tmp_path / "list", *ABSENT)).table.to_pylist() == []
 
 

@@ -1,4 +1,4 @@
-"""Other commands beside a follower: refused, or safe."""
+"""Other commands while a follower runs: refused, or safe."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_a_list_that_changes(spool: Path, tmp_path: Path, notes: list[Note]) -> 
 
 
 def test_hunt_finds_what_the_follower_did_not(spool: Path, tmp_path: Path) -> None:
-    """`hunt --new` beside a follower: its hits are known, those of new indicators are added."""
+    """`hunt --new` while a follower runs: its hits are known, those of new indicators are added."""
     out, log = tmp_path / "out", GrowingLog(spool)
     indicators = feed(tmp_path / "feed", "192.0.2.110")
     log.write(b"".join(lines_of(sessions(4))))

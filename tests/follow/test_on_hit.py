@@ -61,7 +61,7 @@ def test_each_hit_is_given_once(spool: Path, tmp_path: Path, notes: list[Note]) 
 def test_a_command_that_fails(
     command: tuple[str, ...], problem: str, notes: list[Note], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said, and the next hit is given all the same."""
+    """It is logged, and the command still gets the next hit."""
     monkeypatch.setattr(on_hits, "TIMEOUT_S", 0.3)
     runner = OnHit(command)
     runner([{"uid": "C1"}, {"uid": "C2"}])

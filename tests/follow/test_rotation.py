@@ -195,7 +195,7 @@ def test_a_cut_off_archive(spool: Path, tmp_path: Path, lines: list[bytes]) -> N
     assert 0 < some < len(tables(out)["emails"]) == 120
 
 
-def test_other_files_are_told_once(spool: Path, tmp_path: Path, notes: list[Note]) -> None:
+def test_other_files_are_reported_once(spool: Path, tmp_path: Path, notes: list[Note]) -> None:
     """A file that is not an event log is named once, and left alone."""
     (spool / "pop3_events.json.log").write_text('{"ts": 1}\n')
     (spool / "conn.log").write_text("not ours\n")

@@ -40,7 +40,7 @@ def test_a_lost_state_is_rebuilt(
     damage: str,
     notes: list[Note],
 ) -> None:
-    """Whatever happened to the state file, it is said, and the tables get each row once all the same."""
+    """Whatever happened to the state file, it is logged, and the tables still get each row once."""
     out = tmp_path / "out"
     _grow(spool, lines, 0.6)
     _follow(spool, out)
@@ -124,7 +124,7 @@ def test_a_newer_state_is_refused(spool: Path, tmp_path: Path, lines: list[bytes
 
 
 def test_two_followers(spool: Path, tmp_path: Path) -> None:
-    """The second follower on an output is refused, and told which process has it."""
+    """The second follower on an output is refused, with the process that has it."""
     import os
 
     with (

@@ -108,14 +108,14 @@ def test_a_full_disk(
     assert_same(out, batch(lines))
 
 
-def test_told_to_end_while_the_disk_is_full(
+def test_stopped_while_the_disk_is_full(
     spool: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     lines: list[bytes],
     batch: Callable[[list[bytes]], Expected],
 ) -> None:
-    """It ends all the same, says that something is missing, and the next follower reads that again."""
+    """It still ends, logs that something is missing, and the next follower reads that again."""
 
     def full(*args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

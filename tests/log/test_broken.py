@@ -52,7 +52,7 @@ NO_LOGS = {
 
 
 @pytest.mark.parametrize("name", NO_LOGS)
-def test_what_is_no_event_log_is_one_error(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_an_event_log_is_one_error(tmp_path: Path, name: str) -> None:
     """A file that is not an event log gives no row and one error, which names the file and says why."""
     content, reason = NO_LOGS[name]
     path = write(tmp_path / "x.log", content)
@@ -83,7 +83,7 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     assert errors[0].line == 7
 
 
-def test_header_only_is_no_error(tmp_path: Path) -> None:
+def test_header_only_is_not_an_error(tmp_path: Path) -> None:
     """A log without a row, closed or not, is read in silence."""
     for text in (head(), head() + CLOSE):
         assert read(write(tmp_path / "x.log", text)) == ([], [])
@@ -105,7 +105,7 @@ def test_cut_in_a_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [200, 1 << 20])
 def test_cut_in_a_gzip_member(tmp_path: Path, size: int) -> None:
-    """A .gz that ends in the middle gives the rows before that place, and says so."""
+    """A .gz that ends in the middle gives the rows before that place, and one error."""
     rows = [os.urandom(300) for _ in range(400)]
     packed = gzip.compress((head() + "".join(row(i, data=data) for i, data in enumerate(rows))).encode())
     path = write(tmp_path / "x.log.gz", packed[: len(packed) * 2 // 3])
@@ -220,7 +220,7 @@ def test_a_bad_row_is_named(tmp_path: Path, line: str, reason: str, kept: bool) 
     assert reason in str(errors[0])
 
 
-def test_data_cut_by_zeek_is_kept_and_length_says_so(tmp_path: Path) -> None:
+def test_data_cut_by_zeek_is_kept_with_its_full_length(tmp_path: Path) -> None:
     """A field that Zeek's limit of 4096 bytes cut keeps what decodes, and `length` what it should be."""
     line = row(0, data=bytes(range(256)) * 30)
     head_of_line, _, text = line.rpartition("\t")
@@ -244,7 +244,7 @@ def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
     assert "490 more" in str(errors[10])
 
 
-def test_an_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that cannot be opened is one error that says why."""
     path = write(tmp_path / "x.log", head())
 
@@ -261,8 +261,8 @@ def test_an_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "Permission denied" in str(errors[0])
 
 
-def test_a_file_that_shrinks_is_told(tmp_path: Path) -> None:
-    """A piece that is read again by another process says so if the file was cut since."""
+def test_a_file_that_shrinks_is_reported(tmp_path: Path) -> None:
+    """A piece that another process reads again is an error if the file was cut since."""
     import pickle
 
     path = write(tmp_path / "x.log", head() + row(0) * 100)

@@ -37,7 +37,7 @@ def test_bytes_that_were_held_do_not_tell_the_time(tmp_path: Path) -> None:
     assert find_logs([tmp_path]) == [first, second, alone]
 
 
-def test_what_has_no_rows_comes_last(tmp_path: Path) -> None:
+def test_logs_without_rows_come_last(tmp_path: Path) -> None:
     """A log without rows has no place in the order of time."""
     rows = log(tmp_path / "pop3_events-2024-06-24-12-00-00.log", 1719230400)
     early = log(tmp_path / "2024-06-24/pop3_events.09:00:00-10:00:00.log", None)

@@ -167,7 +167,7 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad[:40].decode())
 def test_a_bad_line_is_named_and_the_others_are_used(tmp_path: Path, bad: bytes) -> None:
-    """Its number counts lines of the file, blank ones and other streams' too, which are no errors."""
+    """Its number counts all lines of the file; blank lines and those of other streams are not errors."""
     good = [b'{"ts": %d.5, "uid": "C", "seq": %d, "kind": "close"}' % (n, n) for n in (1, 2)]
     other = b'{"conn": {"ts": 1.5, "uid": "C", "kind": "x"}}'
     path = tmp_path / "x.json"
@@ -184,7 +184,7 @@ def test_a_bad_line_is_named_and_the_others_are_used(tmp_path: Path, bad: bytes)
 
 @pytest.mark.parametrize("end", [b"", b"\n", b'{"ts": 2.5, "uid": "C", "se'])
 def test_how_the_last_line_ends(tmp_path: Path, end: bytes) -> None:
-    """Without a line end it counts if it is whole; if it is cut, one line says so."""
+    """Without a line end it counts if it is whole; if it is cut, that is one error."""
     path = tmp_path / "x.json"
     path.write_bytes(
         b'{"ts": 1.5, "uid": "C", "seq": 0, "kind": "close"}' + (b"\n" if len(end) > 1 else b"") + end
@@ -209,7 +209,7 @@ def test_a_first_row_longer_than_the_head(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ['{"ts": 1.5, "uid": "C"}', '{"conn": {"ts": 1, "uid": "C"}}', "{}", "[{}]"])
-def test_json_that_is_no_event_log_is_one_line(tmp_path: Path, text: str) -> None:
+def test_json_that_is_not_an_event_log_is_one_line(tmp_path: Path, text: str) -> None:
     """The line names the file and says what is missing; no output folder is left."""
     path = tmp_path / "conn.log"
     path.write_text(text + "\n")
@@ -270,7 +270,7 @@ def test_a_log_that_turns_to_tsv(tmp_path: Path) -> None:
 @pytest.mark.zeek
 @pytest.mark.parametrize("script", ["", "exact.zeek"])
 def test_zeeks_own_json(zeek: str, scripts: Path, tmp_path: Path, script: str) -> None:
-    """A second filter of the stream writes JSON beside the log: the same tables."""
+    """A second filter of the stream writes a JSON log as well: the same tables."""
     (tmp_path / "json.zeek").write_text(
         "event zeek_init() &priority=-20 { Log::add_filter(Pop3Events::LOG,"
         ' [$name="json", $path="json", $config=table(["use_json"]="T")]); }\n'

@@ -193,7 +193,7 @@ def test_concatenated_logs(tmp_path: Path) -> None:
 
 
 def test_line_ends(tmp_path: Path) -> None:
-    """CR LF, and no line end at all after the last row, are read like LF."""
+    """CR LF, and a last row without a line end, are read like LF."""
     text = head() + row(0, data=b"a") + row(1, data=b"b")
     expected = columns(write(tmp_path / "a.log", text))
     assert columns(write(tmp_path / "b.log", text.replace("\n", "\r\n"))) == expected

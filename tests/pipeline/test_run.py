@@ -132,7 +132,7 @@ def test_any_cut_gives_the_same_tables(
     assert tables(folder / "out") == whole
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_is_used(
+def test_unreadable_files_are_reported_and_the_rest_is_used(
     lines: list[bytes], whole: dict[str, pa.Table], tmp_path: Path
 ) -> None:
     """A file that is not an event log does not affect the others, in a worker process or in this one."""
@@ -167,7 +167,7 @@ def test_open_connections_end_with_the_logs(lines: list[bytes], tmp_path: Path) 
 
 
 def test_an_error_leaves_no_worker_and_no_half_output(lines: list[bytes], tmp_path: Path) -> None:
-    """Tables that are there are not touched unless told to."""
+    """Existing tables are not touched unless an option asks for it."""
     log = write(tmp_path / "x.log", lines)
     run([log], tmp_path / "out", jobs=1)
     before = parts(tmp_path / "out").keys()

@@ -166,7 +166,7 @@ def test_an_unknown_mode_is_refused_at_once(tmp_path: Path) -> None:
         write_tables(None, str(tmp_path), str(tmp_path / "out"), mode="ad")  # type: ignore[arg-type]
 
 
-def test_what_is_no_row_is_left_out(spark: Any, tmp_path: Path) -> None:
+def test_invalid_rows_are_skipped(spark: Any, tmp_path: Path) -> None:
     """Rows cut short, with odd numbers or quotes: the same tables as by `run`."""
     from zeekpop3.spark import read_tables
 
@@ -185,7 +185,7 @@ def test_what_is_no_row_is_left_out(spark: Any, tmp_path: Path) -> None:
     tables["all"].unpersist()
 
 
-def test_what_is_no_event_log_is_told(spark: Any, made: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_event_logs_are_reported(spark: Any, made: Path, tmp_path: Path) -> None:
     """A file of something else goes to `on_error` and is left out, or raises; a path to nothing raises."""
     from zeekpop3.spark import read_sessions
 

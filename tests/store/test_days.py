@@ -28,7 +28,7 @@ SPAN = Filters(since=ONE, until=UNTIL)
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> Path:
-    """Tables of which each part can be read by nobody, but for those of one day and of the newest."""
+    """Tables whose parts are unreadable, except those of one day and of the newest."""
     out = tmp_path / "out"
     many_days(out, DAYS, FIRST)
     kept = {f"day={ONE}", f"day={FIRST + dt.timedelta(days=DAYS - 1)}"}
@@ -99,7 +99,7 @@ def test_a_damaged_newest_part_is_refused(damaged: Path) -> None:
         Sink(damaged, "append")
 
 
-def test_a_folder_that_is_no_day(damaged: Path) -> None:
+def test_a_folder_that_is_not_a_day(damaged: Path) -> None:
     """One line says what was expected."""
     (damaged / "emails" / "day=yesterday").mkdir()
     (damaged / "emails" / "day=yesterday" / "x.parquet").write_bytes(b"")

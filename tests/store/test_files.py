@@ -1,4 +1,4 @@
-"""One way to write a file: complete or not at all, private, never through somebody else's link."""
+"""One way to write a file: complete or not at all, private, never through a link that others made."""
 
 from __future__ import annotations
 

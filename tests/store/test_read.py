@@ -143,7 +143,7 @@ def test_senseless_questions(made: Made, arguments: dict[str, Any], says: str) -
     assert "\n" not in str(caught.value)
 
 
-def test_folders_that_are_none(tmp_path: Path) -> None:
+def test_folders_without_tables(tmp_path: Path) -> None:
     """No folder, an empty one, somebody's file, a part that is not Parquet."""
     with pytest.raises(QueryError, match="no such folder"):
         zeekpop3.read_emails(tmp_path / "none")

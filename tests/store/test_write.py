@@ -130,8 +130,8 @@ def test_append_adds(tmp_path: Path) -> None:
     assert subjects(tmp_path) == ["x", "y"]
 
 
-def test_append_to_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """A part of a newer version, of something else, or no Parquet at all: one line names it."""
+def test_append_to_unreadable_parts_is_refused(tmp_path: Path) -> None:
+    """A part of a newer version, other data, or a file that is not Parquet: one line names it."""
     with Sink(tmp_path) as sink:
         (path,) = sink.write("emails", emails((NOON, "x")))
     old = pq.read_table(path, partitioning=None)
@@ -174,7 +174,7 @@ def test_overwrite_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == before
 
 
-def test_overwrite_of_what_is_not_ours_is_refused(tmp_path: Path) -> None:
+def test_overwrite_of_foreign_files_is_refused(tmp_path: Path) -> None:
     """A folder `emails` with somebody's own files in it is not removed."""
     (tmp_path / "emails").mkdir()
     (tmp_path / "emails" / "letter.txt").write_text("dear")
@@ -219,7 +219,7 @@ def test_writing_a_part_again_replaces_it(tmp_path: Path) -> None:
     assert subjects(tmp_path) == ["y"]
 
 
-def test_an_unusable_folder_is_said_in_one_line(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_one_line(tmp_path: Path) -> None:
     """A file in the way, and a folder that vanished while writing."""
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
@@ -230,7 +230,7 @@ def test_an_unusable_folder_is_said_in_one_line(tmp_path: Path) -> None:
         write_parquet(emails((NOON, "x")), tmp_path / "gone" / "part.parquet")
 
 
-def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_and_is_reported(tmp_path: Path) -> None:
     """RLIMIT_FSIZE stands in for the full disk."""
     code = f"""
 import resource, signal, sys
@@ -354,7 +354,7 @@ TEXT = (
     st.lists(st.tuples(TEXT, st.lists(st.text(max_size=5), max_size=3), st.binary(max_size=50)), min_size=1)
 )
 def test_odd_values_through_parquet(tmp_path: Path, rows: list[tuple[Any, list[str], bytes]]) -> None:
-    """NUL, astral, empty beside null, very long: the same in pandas and in DuckDB as what was written."""
+    """NUL, astral, empty and null, very long: the same in pandas and in DuckDB as what was written."""
     records = [
         MailRecord(
             transfer(trans_depth=depth, raw=raw),

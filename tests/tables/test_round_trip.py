@@ -122,7 +122,7 @@ def there_and_back(folder: Path, records: list[Any], raws: list[bytes]) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.fixed_dictionaries(ALL), st.binary(max_size=20)), min_size=1, max_size=4))
 def test_any_record(tmp_path: Path, rows: list[tuple[dict[str, Any], bytes]]) -> None:
-    """Every column: NUL, astral, empty beside null, texts and lists; only a lone surrogate becomes U+FFFD."""
+    """Every column: NUL, astral, empty and null, texts and lists; only a lone surrogate becomes U+FFFD."""
     there_and_back(tmp_path, [record(dict(values)) for values, _ in rows], [raw for _, raw in rows])
 
 
@@ -148,7 +148,7 @@ BYTES = st.one_of(
     )
 )
 def test_any_mail(tmp_path: Path, raws: list[bytes]) -> None:
-    """Real records of odd mails, with nothing changed at all."""
+    """Real records of odd mails come back unchanged."""
     records = [parse(raw) for raw in raws]
     for each in records:
         for text in (each.subject, each.from_, each.text):

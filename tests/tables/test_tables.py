@@ -89,7 +89,7 @@ def test_every_table_and_field_describes_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(TABLES))
 def test_no_rows_make_an_empty_table(name: str) -> None:
-    """A table without rows has its schema all the same."""
+    """A table without rows still has its schema."""
     table = table_of(name)
     assert table.num_rows == 0
     assert table.schema.equals(schema(name), check_metadata=True)
@@ -173,7 +173,7 @@ def test_the_mail_id_can_be_computed_elsewhere() -> None:
     assert _id() == hashlib.sha256(digests).hexdigest()
 
 
-def test_nothing_seen_is_no_mail_id() -> None:
+def test_a_mail_of_which_nothing_was_seen_has_no_mail_id() -> None:
     """Two mails of which nothing was seen must not look like one; a unique id is enough."""
     assert _id(raw=b"", uidl=None, complete=False) is None
     assert _id(raw=b"", complete=False) is not None
@@ -241,7 +241,7 @@ def test_attachment_rows() -> None:
 
 
 def test_large_messages_are_not_copied(tmp_path: Path) -> None:
-    """In memory they stay where they are, and the file holds them beside small ones, in order."""
+    """In memory they stay where they are, and the file holds them and small ones in order."""
     raws = [bytes([65 + i]) * size for i, size in enumerate([1 << 20, 0, 300_000, 7, 1 << 20])]
     columns = TableBuilder(TABLES["emails"])
     for depth, raw in enumerate(raws):
@@ -311,7 +311,7 @@ def test_hashing_leaves_no_name_or_address() -> None:
 
 
 def test_null_lists_keep_their_neighbours() -> None:
-    """A list left out beside lists that are there (two writers' rows in one table) stays null."""
+    """A missing list stays null among lists that are there (two writers' rows in one table)."""
     from zeekpop3.tables.arrays import array_of
 
     got = array_of([["a"], None, [], ["b", "c"], None], Column("x", "", repeated=True))

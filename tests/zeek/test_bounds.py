@@ -103,7 +103,7 @@ def test_tls_is_known_by_its_first_bytes(pop3: Zeek) -> None:
         assert len(result.raw) < 2000
 
 
-def test_a_long_record_that_is_none(pop3: Zeek) -> None:
+def test_a_long_record_without_tls(pop3: Zeek) -> None:
     """A client that sends a record, a server that answers in clear: the lines behind it count, and a row says
     that they were not read."""
     lines = b"\x16\x03\x01" + b"x" * 600 + b"\r\n" + b"NOOP\r\n" * 3
@@ -120,7 +120,7 @@ def test_a_long_record_that_is_none(pop3: Zeek) -> None:
 
 
 @pytest.mark.parametrize("size", [1460, 100, 1])
-def test_a_cut_line_is_said(pop3: Zeek, size: int) -> None:
+def test_a_cut_line_is_reported(pop3: Zeek, size: int) -> None:
     """A login of which too much comes to keep: the user is unknown, and a row says why."""
     talk = HELLO + c("AUTH PLAIN " + "A" * 20_000) + s("+OK") + retr(1, M1)
     result = pop3.run(tcp.Connection().play(talk, tcp.by_size(size)).packets, "exact.zeek")

@@ -64,8 +64,8 @@ def test_whole_records(article: bytes, tmp_path: Path, form: str) -> None:
         assert whole_bytes(file) == expected
 
 
-def test_records_that_are_none(article: bytes, tmp_path: Path) -> None:
-    """Impossible lengths end what is whole; another file is no capture."""
+def test_malformed_records(article: bytes, tmp_path: Path) -> None:
+    """Impossible lengths end the whole records; another file is not a capture."""
     file = tmp_path / "file"
     for damage in (b"\xff" * 16, b"\0" * 8 + b"\xff\xff\xff\x7f" * 2):
         file.write_bytes(article + damage + article[24:])
@@ -112,7 +112,7 @@ def test_within_a_mail(article: bytes, zeek: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.zeek
-def test_what_is_no_capture(zeek: str, tmp_path: Path) -> None:
+def test_files_that_are_not_captures(zeek: str, tmp_path: Path) -> None:
     """Zeek's own words, one line, and no tables."""
     (tmp_path / "x.pcap").write_bytes(b"no capture " * 100)
     done = program("pcap", tmp_path / "x.pcap", "--out", tmp_path / "x")

@@ -189,7 +189,7 @@ def test_a_refused_stls_stops_nothing(pop3: Zeek) -> None:
         [(True, b"\x00" * 300_000), (False, bytes(range(256)) * 3000)],
     ],
 )
-def test_what_is_not_pop3_is_said(pop3: Zeek, steps: list[tuple[bool, bytes]]) -> None:
+def test_other_protocols_are_reported(pop3: Zeek, steps: list[tuple[bool, bytes]]) -> None:
     """Of other traffic on port 110 the log says that it is not understood, and no more."""
     result = pop3.run(tcp.Connection().play(steps).packets, "exact.zeek")
     assert [(row.seq, row.kind, row.command) for row in result.rows] == [
@@ -248,7 +248,7 @@ def test_many_commands_share_a_row(pop3: Zeek) -> None:
     ]
 
 
-def test_what_was_dropped_is_said(pop3: Zeek) -> None:
+def test_dropped_bytes_are_reported(pop3: Zeek) -> None:
     """A session that proves to be POP3 only after the bound: gap rows for what was not kept."""
     connection = session(60)
     bound = ["Pop3Events::max_unconfirmed_bytes=20"]
