@@ -297,9 +297,11 @@ function bound_client_line(s: State)
 	count_kept(s);
 	}
 
+# Whether neither side is in the middle of a line, as far as is known: "?" stands for
+# lost bytes of the server.
 function between_lines(s: State): bool
 	{
-	return s$line == "" && ! s$skip && s$server_line == "";
+	return s$line == "" && ! s$skip && ( s$server_line == "" || s$server_line == "?" );
 	}
 
 # The line that was dropped ends here.

@@ -111,6 +111,10 @@ function turns_to_tls(s: State, contents: string): bool
 
 function turn_to_tls(s: State)
 	{
+	# A client that says STLS, and then TLS, speaks POP3, though the answer is lost.
+	if ( s$commanded )
+		confirm_pop3(s);
+
 	write_held(s);
 	write_control_row(s, "starttls", "", "");
 	take_tls_record(s);

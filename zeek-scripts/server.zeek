@@ -132,7 +132,8 @@ function watch_server(s: State, contents: string)
 function lose_server_bytes(s: State)
 	{
 	lose_server_line(s);
-	s$stls_accepted = F;
+	# An agreement to STLS may be among them.
+	s$stls_accepted = s$stls;
 
 	if ( s?$login )
 		s$login$doubtful = T;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import process_time
 from typing import Any
 
 import pytest
@@ -113,6 +114,38 @@ def test_plain_form_knows_that_a_mail_is_missing() -> None:
     out = seen(HELLO + LOGIN + BOTH + BYE, lost=(6,), exact=False)
     assert len(out.transfers) == 2 and not all(mail.complete for mail in out.transfers)
     assert all(mail.defects for mail in out.transfers)
+
+
+RECORD = b"\x16\x03\x01\x02\x00" + bytes(range(256)) * 2
+STLS = HELLO + c("CAPA") + s("+OK", "STLS", ".") + c("STLS") + s("+OK")
+
+
+@pytest.mark.parametrize("lost", [(4,), (4, 5)], ids=["answer", "answer and record"])
+def test_stls_with_its_answer_lost(lost: tuple[int, ...]) -> None:
+    """TLS is seen as TLS: no line, mail or user comes of it; the session says that the answer is missing."""
+    out = seen(
+        STLS + raw(True, RECORD) + raw(False, RECORD) + raw(True, RECORD) + raw(False, RECORD), lost=lost
+    )
+    assert out.session.tls and "status_missing" in out.session.defects
+    assert [(each.command, each.status) for each in out.commands] == [("CAPA", "OK"), ("STLS", None)]
+    assert (out.transfers, out.session.user) == ([], None)
+
+
+def test_stls_in_a_log_that_goes_on() -> None:
+    """The same where the log has the server's record, and lines of which nothing is known."""
+    kind, command = ["contents", "sent", "gap", "sent", "contents"], [None, "STLS", "server", None, None]
+    data = [b"+OK hi\r\n", b"", b"", b"", RECORD]
+    made = Rows([1] * 5, list(range(5)), kind, command, [0, 8, 8, 13, 13], [8, -1, 5, 3, len(RECORD)], data)
+    out = fed([made])
+    assert out.session.tls and "status_missing" in out.session.defects
+    assert [(command.command, command.status) for command in out.commands] == [("STLS", None)]
+
+
+def test_stls_with_its_answer_lost_and_no_tls() -> None:
+    """The client goes on in clear: nothing is hidden."""
+    out = seen(STLS + LOGIN + BOTH + BYE, lost=(4,))
+    assert not out.session.tls and "status_missing" in out.session.defects
+    assert [mail.msg_num for mail in out.transfers] == [1, 2] and out.session.user == "lisi"
 
 
 # -- two versions of the same bytes, and connections of which a part was not seen ---------------------------
@@ -398,3 +431,23 @@ def test_a_message_that_declares_the_size_of_another() -> None:
     )
     out = seen(HELLO + LOGIN + talk + BYE, exact=False)
     assert ["number_doubtful" in mail.defects for mail in out.transfers] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "reply", [b"x\r\n", b"Err: x\r\n", b"+OK\r\n", b"+OK\r\nS: x\r\n.\r\n", b"S: x\r\n\r\n-ERR\r\n"]
+)
+@pytest.mark.parametrize("command", ["RETR", "NOOP"])
+def test_lines_that_answer_nothing_cost_linear_time(command: str, reply: bytes) -> None:
+    """A server that says much more than it is asked: four times as much costs about four times the time."""
+
+    def seconds(count: int) -> float:
+        start = process_time()
+        said(
+            (command, b"1", b"+OK\r\n"),
+            (command, b"1", reply * count + b"+OK\r\n"),
+            ("QUIT", b"", b"+OK\r\n"),
+        )
+        return process_time() - start
+
+    seconds(500)
+    assert seconds(16_000) < 0.1 + 10 * seconds(4_000)

@@ -187,8 +187,45 @@ ENDS = [
     session("the end in pieces", c("RETR 1"), raw(False, b"+OK\r\n" + M1[:-1]), raw(False, M1[-1:] + b"."),
             raw(False, b"\r"), raw(False, b"\n"), retr(2, M2), mails=BOTH_MAILS),
 ]  # fmt: skip
+HELD = (TWO, *marked(Mail(None, M3)))  # mail 3 is nowhere but in the answer to something else
+REPLIES = [
+    *(session(f"a mail answers {line}", c(line) + answer(M3), c("NOOP") + s("+OK"), retr(2, M2),
+              mails=(*marked(TWO, Mail(None, M3)),))
+      for line in ("NOOP", "STAT", "DELE 1", "UIDL 1", "LIST 1", "RSET", "UTF8", "QUIT", "LANG en", "XTND XMIT")),
+    *(session(f"a mail answers {line}", c(line) + answer(M3), retr(2, M2), mails=HELD)
+      for line in ("LIST", "UIDL", "CAPA", "LANG", "XTND", "AUTH", "XFOO 3")),
+    session("a mail answers STAT, pipelined", c("STAT", "RETR 2"), answer(M3), answer(M2),
+            mails=marked(TWO, Mail(None, M3))),
+    session("a mail behind -ERR", c("RETR 1"), answer(M3, "-ERR no"), retr(2, M2), mails=marked(TWO, Mail(None, M3))),
+    session("a mail behind -ERR and a line", c("NOOP"), answer(M3, "-ERR no\r\nnoise"), retr(2, M2),
+            mails=marked(TWO)),
+    session("noise, then the mail", c("RETR 1"), answer(M1, "noise\r\n" * 30 + "+OK"), retr(2, M2),
+            mails=(ONE, TWO)),
+    session("one +OK too many", retr(1, M1), s("+OK"), retr(2, M2), mails=(ONE, *marked(TWO))),
+    session("one -ERR too many, in the mail's segment", c("RETR 1"), answer(M1) + s("-ERR"), retr(2, M2), retr(3, M3),
+            mails=(ONE, *marked(TWO, Mail(3, M3)))),
+    session("lines answer XFOO", c("XFOO"), s("+OK", "a", "b", "."), BOTH, mails=BOTH_MAILS),
+    session("lines answer NOOP", c("NOOP"), s("+OK", "a", "b", "."), BOTH, mails=BOTH_MAILS),
+    session("RSET between", retr(1, M1), c("DELE 1") + s("+OK"), c("RSET") + s("+OK"), retr(1, M1), mails=(ONE, ONE)),
+    session("LANG and UTF8", c("LANG"), s("+OK", "en English", "."), c("LANG en") + s("+OK"), c("UTF8") + s("+OK"), BOTH,
+            mails=BOTH_MAILS),
+    bare("a login answered twice", HELLO, c("USER victim"), s("+OK", "+OK"), c(f"PASS {SECRET}"), s("-ERR"), BOTH, BYE,
+         user=None, mails=marked(*by(None)), refused=("victim",)),
+    bare("a mail behind the greeting", raw(False, b"+OK hi\r\n+OK\r\n" + sent_form(M3)), LOGIN, BOTH, BYE,
+         mails=marked(*BOTH_MAILS, Mail(None, M3))),
+]  # fmt: skip
+OFFER = HELLO + c("CAPA") + s("+OK", "STLS", ".") + c("STLS") + s("+OK")
+STLS = [  # the answer to STLS is lost: what follows is TLS all the same, and no mail or user comes of it
+    bare("STLS first, its answer lost", HELLO, c("STLS"), s("+OK"), raw(True, TLS), raw(False, TLS), mails=(), lost=(2,),
+         tls=True, **NO_USER),
+    bare("STLS, its answer lost", OFFER, raw(True, TLS), raw(False, TLS), raw(True, TLS), raw(False, TLS), mails=(),
+         lost=(4,), tls=True, **NO_USER),
+    bare("STLS, its answer and the client's record lost", OFFER, raw(True, TLS), raw(False, TLS), raw(True, TLS),
+         mails=(), lost=(4, 5), tls=True, **NO_USER),
+    bare("STLS, its answer lost, clear", OFFER, LOGIN, BOTH, BYE, mails=marked(*BOTH_MAILS), lost=(4,)),
+]  # fmt: skip
 PORTS = [
     bare("995 behind a device that decrypts", HELLO, LOGIN, BOTH, BYE, port=995),
     bare("a port of the plain form", HELLO, LOGIN, BOTH, BYE, port=1110, mails=marked(*BOTH_MAILS)),
 ]
-CASES = [*cut_up(HIDDEN), *cut_up(NUMBERS), *cut_up(ENDS), *cut_up(PORTS)]
+CASES = [*cut_up(HIDDEN), *cut_up(NUMBERS), *cut_up(ENDS), *cut_up(PORTS), *cut_up(REPLIES), *STLS]

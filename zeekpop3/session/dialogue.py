@@ -20,6 +20,7 @@ from zeekpop3.session.protocol import (
     TRANSACTION_COMMANDS,
     count_lines,
     declared_octets,
+    is_message,
     message_number,
     parse_listing,
     to_text,
@@ -171,22 +172,25 @@ class Dialogue:
         if exchange.defects:
             for defect in _OF_SESSION.intersection(exchange.defects):
                 session.add_defect(defect)
-        if command is None:
-            if Defect.REQUEST_MISSING in exchange.defects:
-                self.logins.unknown_request(exchange)
-            return
+        if command is None and Defect.REQUEST_MISSING in exchange.defects:
+            self.logins.unknown_request(exchange)
         if exchange.status == "OK" and command in TRANSACTION_COMMANDS:
             self.logins.transaction()
-        if command not in MESSAGE_COMMANDS:
+        if command in MESSAGE_COMMANDS:
+            if exchange.status == "OK" or (exchange.status is None and (exchange.body or exchange.missing)):
+                self._transfer(command, message_number(exchange.argument), exchange)
+            return
+        if command is not None:
             self._learn(command, exchange)
-        elif exchange.status == "OK" or (exchange.status is None and (exchange.body or exchange.missing)):
-            self._transfer(command, exchange)
+        if exchange.body is not None and is_message(exchange.body):
+            # Whatever the client said: no message is hidden in the answer to another command.
+            exchange.defects.append(Defect.NUMBER_DOUBTFUL)
+            self._transfer("RETR", None, exchange)
 
-    def _transfer(self, command: str, exchange: Exchange) -> None:
+    def _transfer(self, command: str, msg_num: int | None, exchange: Exchange) -> None:
         session = self.session
         self.trans_depth += 1
         session.retrieved += command == "RETR"
-        msg_num = message_number(exchange.argument)
         octets = declared_octets(exchange.message) if command == "RETR" else None
         unique_id = None
         if msg_num is not None:

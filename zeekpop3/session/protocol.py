@@ -83,6 +83,11 @@ def parse_listing(line: bytes) -> tuple[int, bytes] | None:
     return (int(found[1]), found[2]) if found else None
 
 
+def is_message(body: bytes) -> bool:
+    """True if lines begin as a message does, with a header field."""
+    return FIELD_START.match(body) is not None or body.startswith(b"From ")
+
+
 def unstuff(body: bytes) -> bytes:
     """Undo the dot-stuffing of a multi-line response (RFC 1939, section 3).
 

@@ -212,6 +212,7 @@ class ExactTap(Tap):
     def _turns_to_tls(self, data: bytes) -> bool:
         hello, self._hello = self._hello, b""
         if _CLIENT_RECORD.match(hello) and data[0] in range(0x14, 0x18):
+            self._lines.answered = self._lines.answered or self._lines.commanded
             self._flush_sent()
             self._flush()
             self.write(Row(self.now, "starttls"))

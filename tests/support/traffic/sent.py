@@ -142,8 +142,8 @@ class SentLines:
 
     @property
     def between_lines(self) -> bool:
-        """Whether neither side is in the middle of a line."""
-        return not self._line and not self._server_line
+        """Whether neither side is in the middle of a line, as far as is known."""
+        return not self._line and self._server_line in (b"", b"?")
 
     def client(self, data: bytes) -> None:
         if self._skip:
@@ -181,7 +181,7 @@ class SentLines:
     def server_gap(self, length: int) -> None:
         self.server_next += length
         self._server_line = b"?"
-        self.stls_accepted = False
+        self.stls_accepted = self._stls
         if self._login:
             self._login.doubtful = True
 

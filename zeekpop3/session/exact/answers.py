@@ -7,36 +7,36 @@
 Goal: each line has one answer, and it starts where the answer before it ended. Where it ends follows from its
 first line and the command; where that is not as RFC 1939 has it, from where the client continued.
 
-A response that begins before the client's next line answers no line that the log has. If nothing is missing,
-it is unsolicited, or the server answers lines that the client has not sent yet. It is held until the bytes
-behind that line tell: if the server answers the line there, what came before was unsolicited. Otherwise the
-responses belong to the lines in order (`answered_early`).
+What begins before the client's next line answers no line that the log has. If nothing is missing, the server
+says more than it is asked: a client that reads one answer after the other takes it for the answer to its next
+line. A message that comes before the RETR or TOP that would request it is taken so, too (EARLY); any other
+response is UNSOLICITED, and lines that are no responses are NOISE.
 
-Nothing here changes anything: `Found` names what was found, and the reader's table says what follows from it.
+Nothing here changes anything: `Found` names what was found, and the reader says what follows from it.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from zeekpop3.defects import Defect
-from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.client import ClientLines, Sent
-from zeekpop3.session.exact.losses import find_end, status_at, unmatched_message
 from zeekpop3.session.exact.responses import Response, may_continue_at, read_line, read_status
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.protocol import (
     ALWAYS_MULTILINE,
     MESSAGE_COMMANDS,
     MULTILINE_IF_LINES_FOLLOW,
+    is_message,
     is_multiline,
     parse_status,
     starts_status,
     to_text,
 )
 
-_MAX_EARLY = 1000
+_STATUS_LINE = re.compile(rb"\n(?=\+OK\b|-ERR\b)", re.IGNORECASE)
 
 
 class Found(Enum):
@@ -47,11 +47,11 @@ class Found(Enum):
     CHALLENGE = auto()  # a challenge to AUTH (RFC 5034): the answer is still to come
     SASL = auto()  # the server goes on after a challenge: the client's line was the response to it
     NO_ANSWER = auto()  # the server goes on after a challenge to another line: AUTH has no answer
-    NOISE = auto()  # a line that answers nothing
+    NOISE = auto()  # lines that answer nothing
     GREETING = auto()  # (RFC 1939, section 4)
-    UNSOLICITED = auto()  # a response that no line of the log requested
-    SETTLED = auto()  # what comes up to `stop` answers no later line
-    EARLY = auto()  # what comes up to `stop` answers the next `count` lines
+    EARLY = auto()  # a message before the line that may request it
+    UNSOLICITED = auto()  # a response, or a message, that no line of the log requested
+    LOSS = auto()  # the same with a hole in it, up to `stop`
 
 
 @dataclass(slots=True)
@@ -62,8 +62,6 @@ class Step:
     found: Found
     stop: int
     response: Response | None = None
-    exchange: Exchange | None = None
-    count: int = 0
     malformed: bool = False
     doubtful: bool = False
 
@@ -83,18 +81,17 @@ class Answers:
         `challenged`: the server's last line was a challenge.
         """
         stream, response = self.stream, self.begun
-        start = stream.position
-        hole = stream.first_hole(start)
+        hole = stream.first_hole(stream.position)
         doubtful = False
-        if response is None or response.start != start:
-            step = self._begin(start, hole, challenged, final)
+        if response is None or response.start != stream.position:
+            step = self._begin(stream.position, hole, challenged, final)
             if step is None or step.found is not Found.ANSWER:
                 return step
             assert step.response is not None
             response, doubtful = step.response, step.doubtful
             if not doubtful:
                 self.begun = response
-        if response.search is not None:
+        if response.body_start is not None:
             known = response.find_end(stream, hole)
             following = self.client.next_offset
             # Did the client continue in the middle? Then the answer may have ended there, unusually.
@@ -128,7 +125,7 @@ class Answers:
         sent = self.client.first
         assert sent is not None
         damaged = self.client.requests.damage_seen
-        response = Response(start, status, message, end, stop=end)
+        response = Response(start, end, status, message)
         if not usual:
             lost_auth = damaged and line.startswith((b"+ ", b"+\r", b"+\n"))
             if line.startswith(b"+") and (sent.command == "AUTH" or lost_auth):
@@ -143,8 +140,8 @@ class Answers:
             if multiline is None:
                 return None
             if multiline:
-                response.expect_lines(line)
-        refuted = damaged and self._refuted(response, hole)
+                response.expect_lines(end, line)
+        refuted = damaged and self._refuted(response, end, hole)
         return Step(Found.OTHER if refuted else Found.ANSWER, end, response)
 
     def _begin_without_status(
@@ -152,7 +149,7 @@ class Answers:
     ) -> Step | None:
         """The line at the stream's position has no status. If the server sends a status line before the
         client continues, it is noise in front of that; else it belongs to the answer."""
-        stream, end = self.stream, response.body_start
+        stream, end = self.stream, response.stop
         following = self.client.next_offset
         if following is None and not final:
             return None  # the next line of the client will tell where the answer ends
@@ -165,15 +162,14 @@ class Answers:
         stop = min(stop, stream.end)
         if hole < stop:
             return None
-        content = stream.bytes_at(end, stop)
-        if starts_status(content, False) or b"\n+OK" in content or b"\n-ERR" in content:
-            return Step(Found.NOISE, end, malformed=True)
+        noise = self._noise(response.start, end, stop)
+        if noise.stop < stop:
+            return noise
         response.stop = stop
-        if content and sent.command in MESSAGE_COMMANDS:
-            response.expect_lines(line)
+        if end < stop and sent.command in MESSAGE_COMMANDS:  # a message without a status line
+            response.expect_lines(response.start if is_message(line) else end, line)
             if not response.find_end(stream, stop):
-                response.stop = response.body_stop = stop
-                response.ended = False
+                response.break_off(stop)
         return Step(Found.ANSWER, stop, response)
 
     def _has_lines(self, sent: Sent, after: int, following: bytes, more: bool) -> bool | None:
@@ -191,12 +187,11 @@ class Answers:
         status = starts_status(following, more)
         return None if status is None else not status
 
-    def _refuted(self, response: Response, hole: int) -> bool:
+    def _refuted(self, response: Response, after: int, hole: int) -> bool:
         """True if lines follow a status line where the command has none, or the other way round."""
-        after = response.body_start
         if self.client.next_offset == after <= self.client.pipelined_from:
-            return response.search is not None
-        if response.search is not None or not response.stop == after < hole:
+            return response.body_start is not None
+        if response.body_start is not None or not after < hole:
             return False
         return not starts_status(self.stream.bytes_at(after, after + 5), False)
 
@@ -226,82 +221,65 @@ class Answers:
 
     # -- answers to no line ----------------------------------------------------------------------------
 
-    def next_unsolicited(self, greeting: bool, settled: int, final: bool) -> Step | None:
+    def next_unrequested(self, greeting: bool, final: bool) -> Step | None:
         """What lies before the client's next line; None if more rows are needed for it.
 
-        `greeting`: the server has not sent one. Before `settled` nothing answers a later line.
+        `greeting`: the server has not sent one.
         """
         stream, client = self.stream, self.client
         start = stream.position
+        damaged = client.requests.damage_seen
         if client.requests.lost and not client and not final:
             return None  # the next line may show which one was lost
-        offsets = (sent.offset for sent in (client.first, client.second) if sent and sent.offset > start)
-        limit = next(offsets, None)
+        lines = [sent for sent in (client.first, client.second) if sent and sent.offset > start]
+        limit = lines[0].offset if lines else None
         stop = stream.end if limit is None else min(limit, stream.end)
         more = not final and (limit is None or stream.end < limit)
         hole = stream.first_hole(start)
         after = stream.line_end(start, min(hole, stop))
         if after < 0:
             if hole < stop:
-                return None if more else self._with_loss(greeting, start, stop)
+                return None if more else Step(Found.LOSS, stop)
             cut = limit is not None and stream.end >= limit
             return Step(Found.NOISE, stop, malformed=True) if cut else None
         line = stream.bytes_at(start, after)
         parsed = parse_status(line)
         if greeting and start == 0:
             status, text = parsed or ("", to_text(line).rstrip("\r\n"))
-            return Step(Found.GREETING, after, Response(start, status, text, after))
-        if parsed is None:  # a challenge whose AUTH was lost begins with +
-            return Step(Found.NOISE, after, malformed=not line.startswith(b"+"))
-        if not client.requests.damage_seen and start >= settled:
-            if (limit is None or limit == stream.end) and not final:
+            return Step(Found.GREETING, after, Response(start, after, status, text))
+        if parsed is None:
+            if more and is_message(line):
                 return None
-            count = self._answered_early(start, stop, final)
-            return Step(Found.EARLY if count else Found.SETTLED, stop, count=count)
-        if after == stop and more:
-            return None  # whether lines follow is not known yet
+            return self._noise(start, after, after if more else min(hole, stop))
+        # Without a loss, the client's next line tells what the response is.
+        if more and (after == stop or not damaged):
+            return None
         response = self.begun
         if response is None or response.start != start or response.search is None:
-            response = self.begun = Response(start, *parsed, after, stop=after)
+            response = self.begun = Response(start, after, *parsed)
             following = stream.bytes_at(after, min(after + 5, stop))
             if response.status == "OK" and following and not starts_status(following, False):
-                response.expect_lines(line)
-        if response.search is not None and not response.find_end(stream, min(hole, stop)):
+                response.expect_lines(after, line)
+        if not response.find_end(stream, min(hole, stop)):
             if hole < stop:
-                return None if more else self._with_loss(greeting, start, stop)
+                return None if more else Step(Found.LOSS, stop)
             if more:
                 return None
-            response.stop = response.body_stop = stop
-            response.ended = False
-        exchange = response.exchange(stream, Sent(None, "", start, stream.time_before(start)))
-        if response.status == "OK":
-            exchange.command, exchange.argument = client.requests.guess(response.message, exchange.body)
-        return Step(Found.UNSOLICITED, response.stop, response, exchange)
+            response.break_off(stop)
+        early = not damaged and lines and lines[0].command in MESSAGE_COMMANDS and response.body_start
+        return Step(Found.EARLY if early else Found.UNSOLICITED, response.stop, response)
 
-    def _with_loss(self, greeting: bool, start: int, stop: int) -> Step:
-        """The same where bytes are missing: a message that has begun is kept as far as it goes."""
-        if greeting:
-            return Step(Found.GREETING, min(self.stream.hole_stop(start), stop))
-        exchange, end = unmatched_message(self.stream, start, stop, self.client.requests)
-        return Step(Found.NOISE if exchange is None else Found.UNSOLICITED, end, exchange=exchange)
-
-    def _answered_early(self, start: int, stop: int, final: bool) -> int:
-        """How many lines that the client sent behind `stop` the responses before it answer."""
+    def _noise(self, start: int, after: int, stop: int) -> Step:
+        """The line from `start` to `after` has no status. It is noise, with all that follows up to a status
+        line or `stop`; unless it begins a message, with an end, that no line requested."""
         stream = self.stream
-        forms: list[bool] = []
-        at = start
-        while at < stop and len(forms) < _MAX_EARLY:
-            status = status_at(stream, at)
-            if status is None:
-                return 0
-            word, _, at = status
-            lines = word == "OK" and at < stop and not starts_status(stream.bytes_at(at, at + 5), False)
-            if lines and (at := find_end(stream, at - 1, stop)) < 0:
-                return 0
-            forms.append(lines)
-        asked = self.client.ahead(len(forms))
-        fits = len(asked) == len(forms) and all(
-            not lines or is_multiline(sent.command, sent.argument, "OK")
-            for lines, sent in zip(forms, asked, strict=False)
-        )
-        return len(forms) if fits and (final or any(forms)) else 0
+        line = stream.bytes_at(start, after)
+        found = stream.search(_STATUS_LINE, after - 1, stop)
+        stop = stop if found < 0 else found + 1
+        if is_message(line):
+            response = Response(start)
+            response.expect_lines(start, line)
+            if response.find_end(stream, stop):
+                return Step(Found.UNSOLICITED, response.stop, response, malformed=True)
+        # A challenge whose AUTH was lost begins with +.
+        return Step(Found.NOISE, stop, malformed=not line.startswith(b"+"))

@@ -15,20 +15,19 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from zeekpop3.session.dialogue import Dialogue, Mailbox
 from zeekpop3.session.events import Exchange
-from zeekpop3.session.protocol import FIELD_START, NUMBERED_COMMANDS, STAT_MESSAGE, message_number
+from zeekpop3.session.protocol import NUMBERED_COMMANDS, STAT_MESSAGE, is_message, message_number
 
 NEVER = 1 << 62
 _FEW = 32
-_FETCH_THEN_DELETE = ("RETR", "DELE")
-_LISTINGS = frozenset({"STAT", "LIST", "UIDL"})
 _MAX_INFERRED = 200
-_MIN_LINE = 8  # "RETR 1" and CRLF
+_OPEN_CYCLES = (("RETR",), ("DELE",))  # which a client goes up to the end of the mailbox
+_LISTINGS = frozenset({"STAT", "LIST", "UIDL"})
 _LISTING = re.compile(rb"(?:\d{1,10} [!-~]{1,70}\r?\n)++")
 _SCAN_LISTING = re.compile(rb"(?:\d{1,10} \d{1,18}\r?\n)++")
 _CAPABILITIES = re.compile(rb"(?:(?:TOP|UIDL|USER|SASL|STLS|PIPELINING|RESP-CODES|EXPIRE|IMPLEMENTATION)\b)")
@@ -81,17 +80,11 @@ class LostRequests:
     def mailbox(self) -> Mailbox:
         return self.dialogue.mailbox
 
-    def is_listing(self, body: bytes | None) -> bool:
-        """True if lines are the answer to LIST or UIDL rather than a message."""
-        return body is not None and _LISTING.fullmatch(body) is not None
-
     def is_other(self, sent: Sent, body: bytes) -> bool:
         """True if a complete response is not the one to this RETR, by its form and the sizes in LIST."""
-        is_listing = self.damage_seen and self.is_listing(body)
-        return is_listing or self._has_other_size(sent, len(body))
-
-    def _has_other_size(self, sent: Sent, size: int) -> bool:
-        listed = self.listed_size(sent)
+        if self.damage_seen and is_listing(body):
+            return True
+        size, listed = len(body), self.listed_size(sent)
         if listed is None or self._sizes_held < 0:
             return False
         if size == listed:
@@ -116,14 +109,11 @@ class LostRequests:
         """
         if body is None:
             return ("STAT", None) if STAT_MESSAGE.fullmatch(message.rstrip()) else (None, None)
-        if _LISTING.fullmatch(body):
-            scan = _SCAN_LISTING.fullmatch(body) and not self.mailbox.sizes
-            return ("LIST" if scan else "UIDL"), None
+        if is_listing(body):
+            return ("LIST" if _SCAN_LISTING.fullmatch(body) and not self.mailbox.sizes else "UIDL"), None
         if _CAPABILITIES.match(body):
             return "CAPA", None
-        if FIELD_START.match(body) or body.startswith(b"From "):
-            return "RETR", self._number(len(body), before)
-        return None, None
+        return ("RETR", self._number(len(body), before)) if is_message(body) else (None, None)
 
     def _number(self, size: int, before: int | None) -> str | None:
         """The number of a message whose RETR is missing: the next one if it fits, or the only one that does.
@@ -144,6 +134,11 @@ class LostRequests:
             between = [number for number in fits if following <= number < before]
             fits = between if len(between) == 1 else fits
         return str(fits[0]) if len(fits) == 1 else None
+
+
+def is_listing(body: bytes) -> bool:
+    """True if lines are the answer to LIST or UIDL rather than a message."""
+    return _LISTING.fullmatch(body) is not None
 
 
 @dataclass(slots=True)
@@ -188,8 +183,7 @@ class ClientLines:
         if sent.offset == self._last_offset or sent.count > 1:  # it did not wait
             self.pipelined_from = min(self.pipelined_from, sent.offset)
         self._last_offset = sent.offset
-        cut = self._cut
-        self._cut = None
+        cut, self._cut = self._cut, None
         if self.requests.lost and cut is None and sent.command is None and sent.count == 1:
             self._cut = sent
         else:
@@ -241,11 +235,6 @@ class ClientLines:
                 break
             sent.offset = max(sent.offset - count, position) if sent.offset >= kept else position
 
-    def move_to(self, offset: int, count: int) -> None:
-        """The next lines count as sent at `offset`: the server has answered them there."""
-        for sent in self.ahead(count):
-            sent.offset = offset
-
     def pop_all(self) -> list[Sent]:
         """Remove all lines; a `Sent` may stand for several."""
         lines = list(self.lines)
@@ -265,50 +254,58 @@ class ClientLines:
 def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: int) -> list[Sent]:
     """The commands that fit between two others into `missing` client bytes (up to `slack` more).
 
+        previous  [ missing bytes              ]  following
+        RETR 4      DELE 4   RETR 5   DELE 5      RETR 6
+
+    Goal: a line that surely was sent, or none. Plan: a client that walks through a mailbox repeats a cycle of
+    commands for each number. Go each cycle on which a neighbour can be, from `previous` to `following`; if
+    only `previous` is on it, as far as bytes are missing. Of the walks that fit take the shortest.
+
     The loss may include parts of the neighbours' lines, which the log then does not have: hence `slack`.
-    Returns [] where no walk through the mailbox fits.
     """
-    best: tuple[int, list[tuple[str, str]]] | None = None
-    most = min(_MAX_INFERRED, (missing + slack) // _MIN_LINE)
-    for walk in _walks(previous, following, most):
-        total = sum(len(command) + len(argument) + 3 for command, argument in walk)
-        if walk and missing <= total <= missing + slack and (best is None or total < best[0]):
-            best = total, walk
-    if best is None:
-        return []
+    before, after = _Place.of(previous), _Place.of(following)
+    found: list[tuple[str, str]] = []
+    most = missing + slack
+    cycles = [((before.command,), before.rest), ((after.command,), after.rest), (("RETR", "DELE"), "")]
+    for cycle, rest in cycles:
+        start, stop = before.on(cycle, rest), after.on(cycle, rest)
+        if start < 0 and cycle[0] != "RETR":
+            continue  # only fetching begins at the first message for certain
+        if stop < 0 and (start < 0 or after.number > 1 or cycle not in _OPEN_CYCLES):
+            continue
+        walk: list[tuple[str, str]] = []
+        size, at = 0, max(start + 1, len(cycle))
+        while size <= most and len(walk) < _MAX_INFERRED and (at < stop if stop >= 0 else size < missing):
+            number, step = divmod(at, len(cycle))
+            walk.append((cycle[step], f"{number}{rest}"))
+            size += len(" ".join(walk[-1])) + 2
+            at += 1
+        if walk and missing <= size <= most and (stop < 0 or at == stop):
+            found, most = walk, size - 1
     offset = previous.offset if previous is not None else 0
-    return [Sent(command, argument, offset, following.ts, inferred=True) for command, argument in best[1]]
+    return [Sent(command, argument, offset, following.ts, inferred=True) for command, argument in found]
 
 
-def _walks(previous: Sent | None, following: Sent, most: int) -> Iterator[list[tuple[str, str]]]:
-    before, last, rest = _numbered(previous)
-    after, next_, rest_after = _numbered(following)
-    if before is not None and before == after and rest == rest_after and last + 1 < next_ <= last + 1 + most:
-        yield [(before, f"{number}{rest}") for number in range(last + 1, next_)]
-    if after in _FETCH_THEN_DELETE and next_ <= last + 1 + most:
-        # It deletes each message after it has fetched it: RETR 1, DELE 1, RETR 2, ...
-        start = 2 * last + _FETCH_THEN_DELETE.index(before) + 1 if before in _FETCH_THEN_DELETE else 2
-        stop = 2 * next_ + _FETCH_THEN_DELETE.index(after)
-        yield [(_FETCH_THEN_DELETE[step % 2], str(step // 2)) for step in range(start, stop)]
-    if before not in _FETCH_THEN_DELETE and after == "RETR" and 1 < next_ <= 1 + most:
-        yield [("RETR", str(number)) for number in range(1, next_)]
-    # It fetches all, then deletes; or one command only, up to the end.
-    one, start = None, last + 1
-    if before == "RETR" and (after is None or (after == "DELE" and next_ == 1)):
-        one = "RETR"
-    elif before == "DELE" and after is None:
-        one = "DELE"
-    elif previous is not None and previous.command in _LISTINGS and after is None:
-        one, start = "RETR", 1
-    if one is not None:
-        for count in range(1, min(most + 1, 20)):
-            yield [(one, str(number)) for number in range(start, start + count)]
+class _Place(NamedTuple):
+    """Where a line is in a walk; `rest` is what follows the number (TOP). A client that has listed the
+    mailbox is before RETR 1."""
 
+    command: str = ""
+    number: int = 0
+    rest: str = ""
 
-def _numbered(sent: Sent | None) -> tuple[str | None, int, str]:
-    if sent is None or sent.command not in NUMBERED_COMMANDS:
-        return None, 0, ""
-    number, space, rest = sent.argument.partition(" ")
-    if not number.isdigit() or len(number) > 9:
-        return None, 0, ""
-    return sent.command, int(number), space + rest
+    @classmethod
+    def of(cls, sent: Sent | None) -> _Place:
+        if sent is None:
+            return cls()
+        number, space, rest = sent.argument.partition(" ")
+        if sent.command in NUMBERED_COMMANDS and number.isdecimal() and len(number) < 10:
+            return cls(sent.command, int(number), space + rest)
+        return cls("RETR") if sent.command in _LISTINGS else cls()
+
+    def on(self, cycle: tuple[str, ...], rest: str) -> int:
+        """The place on a cycle: that of the first command with the number n is n times its length; -1 if it
+        is not on it."""
+        if self.command not in cycle or self.rest != rest or not self.command:
+            return -1
+        return self.number * len(cycle) + cycle.index(self.command)

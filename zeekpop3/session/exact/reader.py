@@ -1,28 +1,33 @@
 """The exact form: responses are found by their position in the server's stream, not by the order of rows.
 
-The k-th line's response starts where the previous one ended, or at the line's own offset if that is later:
-the offset is where the server's stream stood when the client sent the line, so no response starts before it.
-While nothing is missing, the bytes alone say where each response ends. Where a loss lies in a response, the
-next line's offset bounds it if the client waits for each response; if it does not, sizes tell (`reckoning`).
+    client      USER    PASS          RETR 1                                  RETR 2
+    offset      0..12   17            22                                      1240
+    server  +OK hello   +OK   +OK in  +OK 1200 octets, message, CRLF.CRLF     +OK ...
 
-Where two readings are possible, the message carries a defect: bytes never move silently between messages.
+Goal: each response goes to the line that it answers, and bytes never move silently between messages. Plan:
+the k-th line's response starts where the previous one ended, or at the line's own offset if that is later:
+the offset is where the server's stream stood when the client sent the line, so no response starts before it.
+
+- While nothing is missing, the bytes alone say where each response ends (`answers`).
+- Where a loss lies in a response, the next line's offset bounds it if the client waits for each response
+  (`responses`); if it does not, sizes tell (`reckoning`).
+- Where two readings are possible, the message carries a defect.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 
 from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.answers import Answers, Found, Step
-from zeekpop3.session.exact.client import ClientLines, LostRequests, Sent
-from zeekpop3.session.exact.losses import STATUS_LENGTH, Span, bounded_span, exchange_of, may_end_at
+from zeekpop3.session.exact.client import ClientLines, LostRequests, Sent, is_listing
 from zeekpop3.session.exact.reckoning import cross
-from zeekpop3.session.exact.responses import Response, may_hold_another
+from zeekpop3.session.exact.responses import STATUS_LENGTH, LossReader, Response, may_hold_another, status_at
 from zeekpop3.session.exact.stream import ServerStream
-from zeekpop3.session.protocol import MESSAGE_COMMANDS, message_number, to_text
+from zeekpop3.session.protocol import is_message, message_number, to_text
 
 SEVERAL = "lines"  # stands for the commands in `data`, one a line
 UNCERTAIN = "?"  # the command of a line of which the server may have read another line, or none
@@ -38,8 +43,16 @@ class Tls(Enum):
     """Whether what follows is TLS."""
 
     NO = auto()
-    AGREED = auto()  # the last answer was +OK to STLS
+    POSSIBLE = auto()  # the last line was STLS, and its answer was +OK, or is lost
     STARTED = auto()  # the rest of the stream is not POP3
+
+
+class Doubt(IntEnum):
+    """Whether lines and answers may be out of step."""
+
+    NONE = auto()
+    NOW = auto()  # until all lines are answered
+    TO_THE_END = auto()  # one answer too many: a client that reads them in order is ahead from here on
 
 
 @dataclass(slots=True)
@@ -56,8 +69,7 @@ class Challenges:
 class ExactReader:
     """Reads `sent`, `contents` and `gap` rows; hands exchanges to the dialogue as they end.
 
-    It owns all that changes; `Answers`, `cross` and the functions of losses only look at it. `doubtful`:
-    lines and answers may be out of step.
+    It owns all that changes: `Answers`, `LossReader` and `cross` only look at it.
     """
 
     dialogue: Dialogue
@@ -67,10 +79,8 @@ class ExactReader:
     requests: LostRequests
     answers: Answers
     tls: Tls = Tls.NO
-    doubtful: bool = False
+    doubt: Doubt = Doubt.NONE
     _challenges: Challenges | None = None
-    _settled: int = 0  # before it, nothing answers a later line
-    _early_until: int = 0  # before it, answers come before their lines
     _ambiguous_until: int = -1  # messages that begin up to here may be others than the client received
     _skipped: int = 0  # bytes of the present response that were dropped
     _status_length: int = STATUS_LENGTH  # of the last reply to RETR
@@ -100,15 +110,16 @@ class ExactReader:
             return
         here = max(self.stream.place(offset), 0)
         count = length if length > 1 and not argument else 1
-        if not self.client and here >= self.stream.position == self.stream.end:
-            self.doubtful = False  # all lines were answered: in step again
+        if self.doubt is Doubt.NOW and not self.client and here >= self.stream.position == self.stream.end:
+            self.doubt = Doubt.NONE  # all lines were answered: in step again
         if command == UNCERTAIN:
-            command, self.doubtful = None, True
+            command = None
+            self._doubt(Doubt.NOW)
         self.client.add(Sent(command, to_text(argument) if argument else "", here, ts, count))
         if len(self.client) > _MAX_WAITING:
             sent = self.client.pop()
             self.dialogue.add(sent.exchange())
-            self.doubtful = True
+            self._doubt(Doubt.NOW)
 
     def contents(self, offset: int, length: int, data: bytes, ts: int) -> None:
         """A `contents` row: bytes of the server's stream."""
@@ -141,13 +152,11 @@ class ExactReader:
 
     def advance(self) -> None:
         """Read what can be read for certain with the rows so far."""
-        stream = self.stream
-        if stream.position >= stream.end:
-            return
-        while self._step(final=False):
-            pass
-        self._bound_memory()
-        stream.release()
+        if self.stream.position < self.stream.end:
+            while self._step(final=False):
+                pass
+            self._bound_memory()
+            self.stream.release()
 
     def finish(self) -> None:
         """The connection is over: read the rest as well as it can be read."""
@@ -164,26 +173,22 @@ class ExactReader:
 
     def _step(self, final: bool) -> bool:
         """Go on from the present position; False if that needs more rows."""
-        stream, sent = self.stream, self.client.first
-        start = stream.position
-        if start >= stream.end or (
-            self.tls is Tls.AGREED and sent is None and self._tls_begins(start, final)
-        ):
+        stream, sent, answers = self.stream, self.client.first, self.answers
+        start, greeting = stream.position, self.dialogue.expects_greeting
+        if start >= stream.end or (self.tls is Tls.POSSIBLE and self._tls_begins(start, final)):
             return False
         if sent is None or sent.offset > start:
-            step = self.answers.next_unsolicited(self.dialogue.expects_greeting, self._settled, final)
+            step = answers.next_unrequested(greeting, final)
         else:
-            challenged = self._challenges is not None and self._challenges.pending
-            step = self.answers.next(challenged, final)
+            step = answers.next(self._challenges is not None and self._challenges.pending, final)
             if step is None:
                 # While nothing is missing, the rest of the answer is still to come.
-                whole = not (final or stream.hole_starts)
-                return False if whole else self._read_damaged(sent, final)
+                lossy = final or bool(stream.hole_starts)
+                return lossy and self._read_loss(sent, final)
             if step.found is Found.OTHER:
                 if sent.inferred:
                     self.client.pop()
-                greeting = self.dialogue.expects_greeting
-                step = self.answers.next_unsolicited(greeting, self._settled, False)
+                step = answers.next_unrequested(greeting, final=False)
         if step is None:
             return False
         self._follow(step, sent)
@@ -191,50 +196,42 @@ class ExactReader:
 
     def _follow(self, step: Step, sent: Sent | None) -> None:
         """What follows from what was found; `sent` is the client's next line."""
-        stream, found, response = self.stream, step.found, step.response
-        self.doubtful = self.doubtful or step.doubtful
+        stream, response = self.stream, step.response
+        if step.doubtful:
+            self._doubt(Doubt.NOW)
         if step.malformed or (response is not None and Defect.REPLY_MALFORMED in response.defects):
             self.dialogue.session.add_defect(Defect.REPLY_MALFORMED)
-        if found is Found.ANSWER:
-            assert sent is not None and response is not None
-            self._take_response(sent, response)
-        elif found is Found.CHALLENGE:
-            self._challenges = self._challenges or Challenges(stream.time_at(stream.position))
-            self._challenges.pending = True
-            stream.position = step.stop
-        elif found is Found.SASL:
-            assert self._challenges is not None
-            self._merge_sasl(self._challenges)
-        elif found is Found.NO_ANSWER:
-            auth = self.client.pop()
-            self._challenges, self.doubtful = None, True
-            self._emit(auth, auth.exchange())
-        elif found is Found.SETTLED:
-            self._settled = step.stop
-        elif found is Found.EARLY:
-            self._settled = self._early_until = step.stop
-            self.client.move_to(stream.position, step.count)
-        else:
-            self._take_unrequested(step)
+        match step.found:
+            case Found.ANSWER | Found.EARLY:
+                assert sent is not None and response is not None
+                self._take_response(sent, response, early=step.found is Found.EARLY)
+            case Found.CHALLENGE:
+                self._challenges = self._challenges or Challenges(stream.time_at(stream.position))
+                self._challenges.pending = True
+                stream.position = step.stop
+            case Found.SASL:
+                assert self._challenges is not None
+                self._merge_sasl(self._challenges)
+            case Found.NO_ANSWER:
+                auth = self.client.pop()
+                self._challenges = None
+                self._doubt(Doubt.NOW)
+                self._emit(auth, auth.exchange())
+            case Found.GREETING:
+                assert response is not None
+                self.dialogue.greeting(response.status or "", response.message or "")
+                stream.position = step.stop
+            case Found.UNSOLICITED:
+                assert response is not None
+                self._take_unrequested(response)
+            case Found.LOSS:
+                self._read_unrequested_loss(step.stop)
+            case _:
+                self.answers.begun = None
+                stream.position = step.stop
 
-    def _take_unrequested(self, step: Step) -> None:
-        """The greeting, noise, or a response that answers no line."""
-        response, exchange, requests = step.response, step.exchange, self.requests
-        if step.found is Found.GREETING:
-            self.dialogue.expects_greeting = False
-            if response is not None:
-                self.dialogue.greeting(response.status or "", response.message)
-        elif exchange is not None:
-            if requests.damage_seen:
-                if exchange.argument is not None:
-                    requests.answered.add(exchange.argument)
-                exchange.defects.append(Defect.REQUEST_MISSING)
-            else:
-                exchange.argument = None
-                exchange.defects.append(Defect.RESPONSE_UNSOLICITED)
-            self._emit(None, exchange)
-        self.answers.begun = None
-        self.stream.position = step.stop
+    def _doubt(self, doubt: Doubt) -> None:
+        self.doubt = max(self.doubt, doubt)
 
     def _merge_sasl(self, challenges: Challenges) -> None:
         """The line with which the client answered a challenge belongs to the AUTH before it, if there is
@@ -249,10 +246,15 @@ class ExactReader:
             self.client.drop_second()
 
     def _tls_begins(self, start: int, final: bool) -> bool:
-        """True if the server's next bytes are a TLS record, or may turn out to be."""
+        """True if the server's next bytes are a TLS record, or may turn out to be. The lines that the client
+        seems to have sent since STLS are of its own record then."""
         first = self.stream.bytes_at(start, start + 2)
-        if first in _TLS_RECORD:
+        sent = self.client.first
+        if sent is not None and sent.command is not None:
+            self.tls = Tls.NO
+        elif first in _TLS_RECORD:
             self.dialogue.session.tls, self.tls = True, Tls.STARTED
+            self.client.pop_all()
             self.stream.position = self.stream.end
         elif len(first) == 2 or final:
             self.tls = Tls.NO
@@ -260,7 +262,7 @@ class ExactReader:
 
     # -- an answer that is complete --------------------------------------------------------------------
 
-    def _take_response(self, sent: Sent, response: Response) -> None:
+    def _take_response(self, sent: Sent, response: Response, early: bool) -> None:
         """A response is complete: it answers `sent`, unless the evidence says otherwise."""
         exchange = response.exchange(self.stream, sent)
         if self._challenges is not None:
@@ -270,44 +272,39 @@ class ExactReader:
             exchange.missing, self._skipped = self._skipped, 0
             exchange.defects.append(Defect.MESSAGE_TOO_LARGE)
         if exchange.body is not None:
+            begin = response.body_start or 0
             if sent.command == "RETR":
-                self._status_length = response.body_start - response.start
+                self._status_length = begin - response.start
                 if self.requests.is_other(sent, exchange.body):
                     if self.requests.damage_seen:
                         self._take_other(exchange, response.stop)
                         return
                     exchange.defects.append(Defect.NUMBER_DOUBTFUL)
-            elif sent.command is None and self._take_for_unknown(sent, exchange, response):
-                return
-            if may_hold_another(self.stream, self.client, exchange.body, response.body_start, response.stop):
+            elif sent.command is None and is_message(exchange.body):
+                sent = self._request_of_unknown(sent, exchange, response)
+            if may_hold_another(self.stream, self.client, exchange.body, begin, response.stop):
                 exchange.defects.append(Defect.TERMINATOR_UNUSUAL)
-                self.doubtful = True
-        if sent.command in MESSAGE_COMMANDS and response.start < self._early_until:
+                self._doubt(Doubt.NOW)
+        if early:
             exchange.defects.append(Defect.ANSWERED_EARLY)
+            self._doubt(Doubt.TO_THE_END)
         self._take(sent, exchange, response.stop)
 
-    def _take_for_unknown(self, sent: Sent, exchange: Exchange, response: Response) -> bool:
-        """The lines in the response to an unknown command: if they are a message, whose is it?"""
-        command, number = self.requests.guess(exchange.message or "", exchange.body)
-        if command != "RETR":
-            return False
+    def _request_of_unknown(self, sent: Sent, exchange: Exchange, response: Response) -> Sent:
+        """A message answers a line that is not a known command. If the client has requested one right behind
+        that line, the server did not answer the line, it seems."""
         following = self.client.second
         if following is not None and following.command == "RETR" and following.offset <= response.start:
-            # The server did not answer the line, it seems.
             self.dialogue.add(self.client.pop().exchange())
             exchange.command, exchange.argument, exchange.ts = "RETR", following.argument, following.ts
             exchange.defects.append(Defect.NUMBER_DOUBTFUL)
-            self.doubtful = True
-            self._take(following, exchange, response.stop)
-            return True
-        exchange.command = command
+            self._doubt(Doubt.NOW)
+            return following
         if self.requests.damage_seen:
-            exchange.argument = number
+            _, exchange.argument = self.requests.guess("", exchange.body)
+            exchange.command = "RETR"
             exchange.defects.append(Defect.REQUEST_MISSING)
-        else:
-            exchange.defects.append(Defect.NUMBER_DOUBTFUL)
-        self._take(sent, exchange, response.stop)
-        return True
+        return sent
 
     def _take_other(self, exchange: Exchange, end: int) -> None:
         """A message is not the one requested: the request for it, or the response to others, was lost."""
@@ -335,52 +332,101 @@ class ExactReader:
 
     # -- losses, and responses without a request ------------------------------------------------------
 
-    def _read_damaged(self, sent: Sent, final: bool) -> bool:
+    def _take_unrequested(self, response: Response) -> None:
+        """A response that answers no line, or a message that no line requested."""
+        stream, requests = self.stream, self.requests
+        exchange = response.exchange(stream, Sent(None, "", 0, stream.time_before(response.start)))
+        if response.status != "ERR":
+            exchange.command, number = requests.guess(exchange.message or "", exchange.body)
+            if requests.damage_seen and number is not None:
+                exchange.argument = number
+                requests.answered.add(number)
+        if requests.damage_seen:
+            exchange.defects.append(Defect.REQUEST_MISSING)
+        else:
+            exchange.defects.append(Defect.RESPONSE_UNSOLICITED)
+            if self.dialogue.expects_greeting and exchange.body is None:
+                # The client did not wait for the greeting, which was taken for the first answer.
+                self.dialogue.expects_greeting = False
+            else:
+                self._doubt(Doubt.TO_THE_END)
+        self._emit(None, exchange)
+        self.answers.begun = None
+        stream.position = response.stop
+
+    def _read_unrequested_loss(self, stop: int) -> None:
+        """There is a hole in what answers no line: a message that has begun is kept as far as it goes."""
+        stream = self.stream
+        start = stream.position
+        status = status_at(stream, start)
+        end = min(stream.hole_stop(start), stop)
+        if self.dialogue.expects_greeting:
+            self.dialogue.expects_greeting = False
+        elif status and is_message(stream.bytes_at(status[2], stream.first_hole(start))):
+            sent = Sent("RETR", "", 0, stream.time_before(start))
+            response = self._losses().read(start, stop, sent, bounded=False)
+            exchange = response.exchange(stream, sent)
+            exchange.defects.append(Defect.REQUEST_MISSING)
+            self._emit(None, exchange)
+            end = response.stop
+        self.answers.begun = None
+        stream.position = end
+
+    def _losses(self) -> LossReader:
+        return LossReader(self.stream, self.dialogue.mailbox.sizes, self._status_length)
+
+    def _read_loss(self, sent: Sent, final: bool) -> bool:
         """Read a response with a loss in it, as soon as its extent is certain."""
         stream = self.stream
         start = stream.position
         if stream.first_hole(start) >= stream.end and not final:
             return False  # nothing is missing: the rest of the response is still to come
+        behind = stream.hole_stop(start)
+        if sent.command == "STLS" and stream.bytes_at(behind, behind + 2) in _TLS_RECORD:
+            self._take_lossy([Response(start, behind, defects=[Defect.STATUS_MISSING])])
+            return True
         following = self.client.next_offset
         if following is not None and start < following <= self.client.pipelined_from:
             if stream.end < following:
-                return self._cross() if final else False
+                return final and self._cross()
             if stream.end == following and not final:
                 return False
-            if may_end_at(stream, following):
-                sizes, length = self.dialogue.mailbox.sizes, self._status_length
-                self._take_spans([bounded_span(stream, start, following, sent, sizes, length)])
+            losses = self._losses()
+            if losses.may_end_at(following):
+                self._take_lossy([losses.read(start, following, sent, bounded=True)])
                 return True
             self.client.pipelined_from = start
-        return self._cross() if final else False
+        return final and self._cross()
 
     def _cross(self) -> bool:
         """Read over a hole whose extent the client's lines do not bound."""
-        stream, client = self.stream, self.client
-        lines, sizes = client.ahead(_MAX_CROSSED), self.dialogue.mailbox.sizes
-        more = len(client) > len(lines)
-        crossing = cross(stream, stream.position, lines, more, sizes, self._status_length)
-        self._take_spans(crossing.spans)
-        self.doubtful = self.doubtful or not crossing.sure
-        return bool(crossing.spans)
+        lines = self.client.ahead(_MAX_CROSSED)
+        crossing = cross(self._losses(), lines, more=len(self.client) > len(lines))
+        self._take_lossy(crossing.responses)
+        if not crossing.sure:
+            self._doubt(Doubt.NOW)
+        return bool(crossing.responses)
 
-    def _take_spans(self, spans: list[Span]) -> None:
-        """Take the responses to the next lines, a span each."""
+    def _take_lossy(self, responses: list[Response]) -> None:
+        """Take the responses to the next lines, one each."""
         stream = self.stream
         self._answer_ends()
-        for span in spans:
+        for response in responses:
             sent = self.client.first
             assert sent is not None
-            exchange = exchange_of(stream, sent, span, self.dialogue.mailbox.sizes)
-            if sent.command == "RETR" and self.requests.is_listing(exchange.body):
+            exchange = response.exchange(stream, sent)
+            if sent.command == "RETR" and exchange.body and is_listing(exchange.body):
                 # The best way to match commands and responses, but not a good one.
-                exchange.command, exchange.argument = self.requests.guess(span.message or "", exchange.body)
+                exchange.command, exchange.argument = self.requests.guess("", exchange.body)
                 exchange.defects.append(Defect.REQUEST_MISSING)
                 self._emit(None, exchange)
                 exchange = sent.exchange()
+            if sent.command == "STLS" and exchange.status is None:
+                self.tls = Tls.POSSIBLE
+                self.dialogue.session.add_defect(Defect.STATUS_MISSING)
             self._emit(sent, exchange)
             self.client.pop()
-            stream.position = max(stream.position, span.stop)
+            stream.position = max(stream.position, response.stop)
 
     # -- handing on ------------------------------------------------------------------------------------
 
@@ -393,16 +439,17 @@ class ExactReader:
             self.client.pipelined_from = min(self.client.pipelined_from, self.stream.position)
         self.client.pop()
         self.stream.position = end
-        agreed = exchange.command == "STLS" and exchange.status == "OK"
-        self.tls = Tls.AGREED if agreed else Tls.NO
+        if exchange.command == "STLS" and exchange.status == "OK":
+            self.tls = Tls.POSSIBLE
 
     def _answer_ends(self) -> None:
         self.answers.begun = self._challenges = None
+        self.tls = Tls.NO
 
     def _emit(self, sent: Sent | None, exchange: Exchange) -> None:
         if sent is not None and sent.inferred:
             exchange.defects.append(Defect.REQUEST_MISSING)
-        exchange.doubtful = exchange.doubtful or self.doubtful
+        exchange.doubtful = exchange.doubtful or self.doubt > Doubt.NONE
         if self.stream.position <= self._ambiguous_until and exchange.body is not None:
             exchange.defects.append(Defect.STREAM_AMBIGUOUS)
         self.dialogue.add(exchange)
@@ -419,6 +466,7 @@ class ExactReader:
             and response.start == stream.position
             and stream.first_hole(stream.position) >= stream.end
         ):
+            # The middle of a message goes; its beginning, and what may be the start of its end, stay.
             if held <= self.max_message + (self.max_message >> 3) + _KEPT_END:
                 return
             kept = stream.end - _KEPT_END
@@ -428,9 +476,8 @@ class ExactReader:
             response.search.newline = min(response.search.newline, stream.end - _KEPT_END)
             response.search.dotted = True  # there may be two dots where the parts meet
             self.client.move_back(stream.position, kept, count)
-        elif self.client.first is None and self._settled < stream.end:
-            self._settled = stream.end
-            self.advance()
+        elif self.client.first is None and self._step(final=True):
+            self.advance()  # what no line has requested is not held for the next line
         elif self.client.first is None or not self._cross():
             self.dialogue.lose(held)
             self.dialogue.session.add_defect(Defect.MESSAGE_TOO_LARGE)

@@ -4,35 +4,31 @@
     stream    ... +OK  message [  hole                ]  sage CRLF.CRLF +OK message CRLF.CRLF
                   head         h                      H  tail          anchor
 
-Goal: what is whole behind the hole has its own request; what the hole took is said. Plan: behind the hole,
-find the first place where a response surely begins (the anchor). Sizes that LIST gave or replies declare say
-where each response should begin, hence how many the hole took (dead reckoning); the responses that are whole
-behind the anchor, their forms and sizes, must be those of the requests from there on. Where neither tells,
-the most likely request is taken, and said to be doubtful: a loss that cannot be resolved is a defect.
+Goal: what is whole behind the hole has its own request; what the hole took is said. Plan:
+
+1. Behind the hole, find the first place where a response surely begins: the anchor.
+2. Sizes that LIST gave or replies declare say where each response should begin (dead reckoning). The request
+   whose response should end nearest to the anchor is the last one in the hole,
+3. if what is whole behind the anchor can be, by forms and sizes, the responses to the requests from there on.
+
+Where that leaves a choice, the most likely request is taken, and said to be doubtful: a loss that cannot be
+resolved is a defect, not a search.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from zeekpop3.session.exact.client import Sent
-from zeekpop3.session.exact.losses import (
-    TERMINATOR,
-    Span,
-    bounded_span,
-    expected_octets,
-    find_end,
-    headless_span,
-    span_of,
-    status_at,
-)
+from zeekpop3.session.exact.responses import TERMINATOR, LossReader, Response, find_end, status_at
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.protocol import STATUS_START, declared_octets, is_multiline, starts_status, unstuff
 
-Status = tuple[str, str, int]
 _MIN_LINE = 5  # "+OK" and CRLF
 _LINE = 28  # about the length of a response without lines
 _SLACK = 16  # by how much a response is longer or shorter than reckoned, about
+_UNKNOWN_SIZE = 50  # how far from the anchor a response of unknown size counts to end
 _MAX_TAKEN = 128  # responses in a hole
 _RUN, _FEW = 32, 6  # responses behind the hole that are compared
 _MAX_COMPARED = 512
@@ -42,54 +38,31 @@ _MAX_COMPARED = 512
 class Crossing:
     """The responses up to the anchor. `sure`: the requests behind it are those that the stream shows."""
 
-    spans: list[Span]
+    responses: list[Response]
     sure: bool
 
 
-def cross(
-    stream: ServerStream, start: int, lines: list[Sent], more: bool, sizes: dict[int, int], status_length: int
-) -> Crossing:
-    """The responses to the first of `lines`, from `start` (where one begins) over the next hole.
+def cross(reader: LossReader, lines: list[Sent], more: bool) -> Crossing:
+    """The responses to the first of `lines`, from the stream's position over the next hole.
 
-    `more`: the client has sent further lines. `status_length` is about how many bytes the status line of a
-    message has.
+    `more`: the client has sent further lines.
     """
+    stream = reader.stream
+    start = stream.position
     hole = stream.first_hole(start)
     if len(lines) == 1 or hole >= stream.end:
-        return Crossing([span_of(stream, start, stream.end, lines[0], sizes, bounded=False)], True)
-    head = status_at(stream, start)
+        return Crossing([reader.read(start, stream.end, lines[0], bounded=False)], True)
     anchor, kind = _anchor(stream, hole)
-    missing = stream.missing(hole, anchor if anchor >= 0 else stream.end)
-    begins = _reckon(start, lines[: min(_MAX_TAKEN, missing // _MIN_LINE + 1)], head, sizes, status_length)
+    stop = anchor if anchor >= 0 else stream.end
+    # No hole takes more responses than it has bytes for.
+    begins = _reckon(reader, lines[: min(_MAX_TAKEN, stream.missing(hole, stop) // _MIN_LINE + 1)])
     if anchor < 0:
-        owner, sure, stop = _owner_of_rest(stream, hole, lines, begins), False, stream.end
+        taken, sure = _owner_of_rest(stream, hole, lines, begins), False
     else:
-        owner, sure = _taken(stream, hole, anchor, kind, lines, more, head, sizes, begins)
-        stop = anchor
-    if owner:
-        return Crossing(_spans(stream, start, stop, owner, lines, sizes, begins), sure)
-    if anchor < 0:
-        return Crossing([span_of(stream, start, stop, lines[0], sizes, bounded=False)], sure)
-    return Crossing([bounded_span(stream, start, stop, lines[0], sizes, status_length)], sure)
-
-
-def _reckon(
-    start: int, lines: list[Sent], head: Status | None, sizes: dict[int, int], status_length: int
-) -> list[int]:
-    """Where the response to each line should begin, and where the last ends, by the sizes; -1 if unknown."""
-    begins, at = [start], start
-    for number, sent in enumerate(lines):
-        status, message, after = (
-            head if head is not None and number == 0 else ("OK", None, at + status_length)
-        )
-        octets = expected_octets(sent, message, sizes)
-        if not is_multiline(sent.command, sent.argument, status):
-            length = after - at if message is not None else _LINE
-        else:
-            length = -1 if octets is None else after - at + octets + 3
-        at = -1 if length < 0 or at < 0 else at + length
-        begins.append(at)
-    return begins
+        taken, sure = _taken(reader, hole, anchor, kind, lines, more, begins)
+    if taken:
+        return Crossing(_split(reader, stop, lines[: taken + 1], begins[taken]), sure)
+    return Crossing([reader.read(start, stop, lines[0], bounded=anchor >= 0)], sure)
 
 
 def _anchor(stream: ServerStream, hole: int) -> tuple[int, bool | None]:
@@ -115,46 +88,71 @@ def _anchor(stream: ServerStream, hole: int) -> tuple[int, bool | None]:
     return -1, None
 
 
+def _reckon(reader: LossReader, lines: list[Sent]) -> list[int]:
+    """Where the response to each line should begin, and where the last ends, by the sizes; -1 if unknown."""
+    at = reader.stream.position
+    head, begins = status_at(reader.stream, at), [at]
+    for sent in lines:
+        # Of the first response the status line may be there; it may say the size, or that there are no lines.
+        status, message, after = head or ("OK", None, at + reader.status_length)
+        octets = reader.octets(sent, message)
+        if is_multiline(sent.command, sent.argument, status):
+            at = after + octets + 3 if octets is not None and at >= 0 else -1
+        elif at >= 0:
+            at = after if head else at + _LINE
+        begins.append(at)
+        head = None
+    return begins
+
+
+class _Whole(NamedTuple):
+    """A response behind the anchor; `size` is -1 if its end is not there."""
+
+    status: str
+    has_lines: bool
+    declared: int | None
+    size: int
+
+
 def _taken(
-    stream: ServerStream, hole: int, anchor: int, kind: bool | None, lines: list[Sent], more: bool,
-    head: Status | None, sizes: dict[int, int], begins: list[int],
+    reader: LossReader, hole: int, anchor: int, kind: bool | None, lines: list[Sent], more: bool,
+    begins: list[int],
 ) -> tuple[int, bool]:  # fmt: skip
     """How many responses begin within the holes before the anchor, and whether that is sure."""
+    stream = reader.stream
     candidates = len(begins) - 1
     run, to_end = _whole_behind(stream, anchor, max(_FEW, min(_RUN, _MAX_COMPARED // candidates)))
     # A server answers all commands before QUIT; a connection that just ends leaves some unanswered.
     exact = to_end and not more and lines[-1].command == "QUIT"
-    missing = stream.missing(hole, anchor)
-    slack = _SLACK + missing // 400
+    slack = _SLACK + stream.missing(hole, anchor) // 400
+    head = status_at(stream, stream.position)
     found: list[tuple[int, bool, int, int]] = []
     for taken in range(candidates):
-        if taken and lines[taken].offset > anchor:
-            break  # the client had not sent it yet
         last = lines[taken]
+        if taken and last.offset > anchor:
+            break  # the client had not sent it yet
         many = is_multiline(last.command, last.argument, head[0] if head and taken == 0 else "OK")
         if kind is not None and kind is not many:
             continue
-        wrong, agrees = _compare(run, lines[taken + 1 : taken + 1 + len(run)], sizes)
+        wrong, agrees = _compare(reader, run, lines[taken + 1 : taken + 1 + len(run)])
         wrong += exact and len(run) < len(lines) - taken - 1
         at = begins[taken + 1]
-        away = max(0, abs(at - anchor) - slack * (taken + 1)) if at >= 0 else 50 * (taken + 1)
-        found.append((wrong, not agrees, away, taken))
+        away = abs(at - anchor) - slack * (taken + 1) if at >= 0 else _UNKNOWN_SIZE * (taken + 1)
+        found.append((wrong, not agrees, max(0, away), taken))
     if not found:
         return 0, False
+    # What contradicts nothing comes first, then what a size confirms, then what is nearest.
     found.sort()
     wrong, unknown, away, taken = found[0]
-    others = [each for each in found[1:] if each[0] == wrong and each[1] == unknown]
+    rivals = [each for each in found[1:] if each[:2] == (wrong, unknown) and each[2] <= away]
     sure = wrong == 0 and (exact or begins[taken + 1] >= 0 or not unknown)
-    return taken, sure and all(other[2] > away for other in others)
+    return taken, sure and not rivals
 
 
-def _whole_behind(
-    stream: ServerStream, at: int, limit: int
-) -> tuple[list[tuple[str, bool, int | None, int]], bool]:
-    """Of the next responses that are whole: status, whether lines follow, declared and actual size. And
-    whether they are all up to the stream's end."""
+def _whole_behind(stream: ServerStream, at: int, limit: int) -> tuple[list[_Whole], bool]:
+    """The next responses that are whole, and whether they are all up to the stream's end."""
     hole = stream.first_hole(at)
-    found: list[tuple[str, bool, int | None, int]] = []
+    found: list[_Whole] = []
     while len(found) < limit:
         status = status_at(stream, at)
         if status is None:
@@ -164,29 +162,26 @@ def _whole_behind(
         size, at = 0, after
         if lines:
             at = find_end(stream, after - 1, hole)
-            if at < 0:
-                found.append((word, True, declared_octets(message), -1))
-                return found, False
-            size = len(unstuff(stream.bytes_at(after, at - 3)))
-        found.append((word, lines, declared_octets(message), size))
+            size = len(unstuff(stream.bytes_at(after, at - 3))) if at >= 0 else -1
+        found.append(_Whole(word, lines, declared_octets(message), size))
+        if size < 0:
+            return found, False
     return found, at >= stream.end
 
 
-def _compare(
-    run: list[tuple[str, bool, int | None, int]], lines: list[Sent], sizes: dict[int, int]
-) -> tuple[int, bool]:
+def _compare(reader: LossReader, run: list[_Whole], lines: list[Sent]) -> tuple[int, bool]:
     """How many of these responses cannot be those to these lines; whether a size is as it should be."""
     wrong, agrees = max(0, len(run) - len(lines)), False
-    for (status, many, declared, size), sent in zip(run, lines, strict=False):
-        if status == "ERR":
+    for whole, sent in zip(run, lines, strict=False):
+        if whole.status == "ERR":
             continue
-        octets = expected_octets(sent, None, sizes)
-        if many != is_multiline(sent.command, sent.argument, "OK") or (
-            declared is not None and sent.command not in ("RETR", "TOP", "LIST", "STAT")
+        octets = reader.octets(sent, None)
+        if whole.has_lines != is_multiline(sent.command, sent.argument, "OK") or (
+            whole.declared is not None and sent.command not in ("RETR", "TOP", "LIST", "STAT")
         ):
             wrong += 1
-        elif octets is not None and (declared is not None or size >= 0):
-            fits = octets in (declared, size)
+        elif octets is not None and (whole.declared is not None or whole.size >= 0):
+            fits = octets in (whole.declared, whole.size)
             wrong, agrees = wrong + (not fits), agrees or fits
     return wrong, agrees
 
@@ -196,30 +191,26 @@ def _owner_of_rest(stream: ServerStream, hole: int, lines: list[Sent], begins: l
     stop = stream.hole_stop(hole)
     owner = 0
     for number in range(1, len(begins) - 1):
-        if lines[number].offset > stop or (begins[number] >= 0 and begins[number] > stop + _SLACK * number):
-            break
-        if begins[number] < 0 and stop < stream.end:
+        at = begins[number]
+        if lines[number].offset > stop or (at > stop + _SLACK * number) or (at < 0 and stop < stream.end):
             break
         owner = number
     return owner
 
 
-def _spans(
-    stream: ServerStream, start: int, stop: int, taken: int, lines: list[Sent], sizes: dict[int, int],
-    begins: list[int],
-) -> list[Span]:  # fmt: skip
-    """The head up to the hole, the responses that the hole took, and the one whose rest ends at `stop`."""
+def _split(reader: LossReader, stop: int, lines: list[Sent], begin: int) -> list[Response]:
+    """The head up to the hole, the responses that the hole took, and the last one, whose rest ends at `stop`.
+    By the sizes that one should begin at `begin` (-1: unknown)."""
+    stream = reader.stream
+    start = stream.position
     hole = stream.first_hole(start)
-    if hole > start:
-        head = span_of(stream, start, hole, lines[0], sizes, bounded=False)
-        head.stop = hole
-    else:
-        head = Span(start, start)
-    swallowed = [Span(hole, hole) for _ in range(taken - 1)]
+    head = reader.read(start, hole, lines[0], bounded=False) if hole > start else None
+    if head is None:
+        head = reader.lost(start, start, lines[0])
+    head.stop = hole
+    swallowed = [reader.lost(hole, hole, sent) for sent in lines[1:-1]]
     last = hole
-    while (following := stream.first_hole(stream.hole_stop(last))) < stop and (
-        begins[taken] < 0 or begins[taken] >= following
-    ):
+    while (following := stream.first_hole(stream.hole_stop(last))) < stop and not 0 <= begin < following:
         last = following  # what lies before this hole belongs to another
-    rest = headless_span(stream, last, stop, lines[taken], sizes, bounded=stop < stream.end, known=False)
+    rest = reader.headless(last, stop, lines[-1], bounded=stop < stream.end, known=False)
     return [head, *swallowed, rest]

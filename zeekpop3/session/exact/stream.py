@@ -246,6 +246,11 @@ class ServerStream:
         last = len(self.buffer) if stop is None else self._index(stop)
         return self._offset(self.buffer.find(needle, self._index(start), last))
 
+    def search(self, pattern: re.Pattern[bytes], start: int, stop: int) -> int:
+        """The offset of the first match between two offsets without a hole between them; -1 without one."""
+        found = pattern.search(self.buffer, self._index(start), self._index(stop))
+        return self._offset(found.start()) if found else -1
+
     def line_end(self, start: int, stop: int) -> int:
         """The offset after the LF of the line that begins at `start`, if before `stop`; else -1."""
         first = self._line_searched if start == self._line_start else start
