@@ -77,7 +77,7 @@ def _text(name: str) -> str:
         return " ".join(f"when '{mechanism}' then '{what}'" for mechanism, what in EXPOSED.items())
     if name == "observables":
         return observables.query()
-    if name in ("own", "rules", "mails", "sessions", "deletions"):
+    if name in ("own", "own-sites", "rules", "mails", "sessions", "deletions"):
         return f"{{{name}}}"  # put in when the query is asked
     text = _QUERIES.joinpath(f"{name}.sql").read_text("utf-8")
     return _including(text)
@@ -172,11 +172,11 @@ def filled(sql: str, own: Collection[str] = (), folder: str | Path | None = None
     """A query with the own sites and the rules put in. Raises QueryError for a rule that cannot be used."""
     if "{rules}" in sql:
         sql = sql.replace("{rules}", _rules_sql(folder))
-    if "{own}" not in sql:
-        return sql
-    return _with(
-        f"own_sites as materialized ({_own_sql(own)})", sql.replace("{own}", "select site from own_sites")
-    )
+    if "{own-sites}" in sql:
+        sql = sql.replace("{own-sites}", _own_sql(own))
+    elif "{own}" in sql:
+        sql = _with(f"own_sites as materialized ({_own_sql(own)})", sql)
+    return sql.replace("{own}", "select site from own_sites")
 
 
 def _with(view: str, sql: str) -> str:

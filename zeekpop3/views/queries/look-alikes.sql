@@ -8,14 +8,20 @@ with place as (
     select site, host, 'link', uid, trans_depth, ts, 1000 + position from links where site is not null
 ), own as ({own}), seen as (
     select site, list_sort(list(distinct place)) as places, count(distinct (uid, trans_depth)) as mails,
-        min(ts) as first, arg_min(uid || '/' || trans_depth, ts) as mail,
-        string_agg(distinct host[1:length(host) - length(site) + instr(site, '.') - 1], '.')[:1000] as names
+        min(ts) as first, arg_min(uid || '/' || trans_depth, (ts, uid, trans_depth)) as mail,
+        min(rank) as rank, max(ts) as last
     from place group by site
-    order by min(rank), max(ts) desc, site limit 10000
+    order by rank, last desc, site limit 10000
+), named as (
+    -- The labels of a site's hosts, without the suffix.
+    select site, string_agg(names, '.' order by names)[:1000] as names
+    from (select distinct site, host[1:length(host) - length(site) + instr(site, '.') - 1] as names
+          from (select distinct site, host from place))
+    group by site
 ), plain as (
     select *, split_part(site, '.', 1) as label, shape_of(label) as shape,
         string_split_regex(shape_of(names), '[.-]') as words, string_split(shape, '-') as label_words
-    from seen
+    from seen join named using (site)
 ), known as (
     select *, site in (from own) as is_own from (
         select site, max(mails) as mails from (
@@ -29,9 +35,9 @@ with place as (
     select p.*, k.site as similar_to, k.is_own, case
         when p.label = k.label and length(k.label) >= 4 then 'same name, other suffix'
         when p.shape = k.shape and length(k.label) >= 4 then 'same letters to the eye'
-        when length(k.shape) >= if(k.is_own, 5, 6) and damerau_levenshtein(p.shape, k.shape) = 1
+        when length(k.shape) >= if(k.is_own, 5, 6) and abs(length(p.shape) - length(k.shape)) <= 1 and damerau_levenshtein(p.shape, k.shape) = 1
             then 'one letter differs'
-        when k.is_own and length(k.shape) between 4 and 6 and damerau_levenshtein(p.shape, k.shape) <= 2
+        when k.is_own and length(k.shape) between 4 and 6 and abs(length(p.shape) - length(k.shape)) <= 2 and damerau_levenshtein(p.shape, k.shape) <= 2
             and list_sort(list_distinct(string_split(p.shape, ''))) = list_sort(list_distinct(string_split(k.shape, '')))
             then 'same letters in another order'
         when k.is_own and length(k.label) >= 4 and list_contains(p.words, k.shape) then 'contains the name'

@@ -2,17 +2,18 @@
 with own as ({own}), named as (
     select ts, uid, trans_depth, field, name, address, coalesce(site, domain) as site,
         lower(regexp_replace(trim(name), '\s+', ' ', 'g')) as key,
-        nullif(regexp_extract(lower(name), '[^\s@<>"()]+@[a-z0-9.-]+\.[a-z]{2,}'), '') as address_in_name,
-        site_of(split_part(address_in_name, '@', 2)) as site_in_name
+        if(contains(name, '@'), nullif(regexp_extract(lower(name), '[^\s@<>"()]+@[a-z0-9.-]+\.[a-z]{2,}'), ''), null)
+            as address_in_name,
+        if(contains(name, '@'), site_of(split_part(address_in_name, '@', 2)), null) as site_in_name
     from addresses where part = '' and length(trim(name)) >= 4 and address is not null
 ), use as (
     select key, site, count(distinct (uid, trans_depth)) as mails, min(ts) as first,
-        arg_min(address, ts) as address
+        arg_min(address, (ts, uid, address)) as address
     from named group by key, site
 ), owner as (
     select * from use
     qualify count(*) over (partition by key) <= 4
-        and row_number() over (partition by key order by site in (from own) desc, mails desc, first) = 1
+        and row_number() over (partition by key order by site in (from own) desc, mails desc, first, site) = 1
 ), borrowed as (
     select n.*, o.address as belongs_to, o.site in (from own) as own from named n join owner o using (key)
     where n.field = 'from' and n.site <> o.site and site_in_name is null and n.site not in (from own)

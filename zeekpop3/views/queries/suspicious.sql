@@ -1,5 +1,7 @@
 -- Suspicious mails, worst first, with a score (the sum of the rules' weights) and the reasons.
-with own as materialized ({own}), dangerous as materialized ({dangerous}),
+with emails as materialized (from temp.emails), addresses as materialized (from temp.addresses),
+    links as materialized (from temp.links), attachments as materialized (from temp.attachments),
+    own_sites as materialized ({own-sites}), own as materialized ({own}), dangerous as materialized ({dangerous}),
     look_alikes as materialized ({look-alikes}), names_borrowed as materialized ({names-borrowed}),
     verdicts_failed as materialized ({verdicts-failed}), reply_elsewhere as materialized ({reply-elsewhere}), flagged as (
 {rules}
