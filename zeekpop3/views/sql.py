@@ -21,7 +21,7 @@ from zeekpop3.store.duck import connect
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.functions import add_functions
-from zeekpop3.views.questions import INCOMPLETE, log_columns, question_sql
+from zeekpop3.views.questions import log_columns, question_sql
 from zeekpop3.zeek.archive import find_zeek_logs
 from zeekpop3.zeek.logs import described, read_zeek_log
 
@@ -193,11 +193,6 @@ def ask(
         statement = question_sql(question, logs or (), own=own, rules=rules)
     with Database(path, logs) as database:
         return database.ask(statement or "")
-
-
-def incomplete_reasons(path: str | Path) -> dict[tuple[str, int], str]:
-    """Why each incomplete mail is incomplete, by its key. Raises QueryError."""
-    return {(uid, depth): reason for uid, depth, reason in ask(path, INCOMPLETE).rows}
 
 
 def suspicious_mails(path: str | Path, own: Collection[str] = ()) -> dict[tuple[str, int], dict[str, Any]]:

@@ -40,13 +40,18 @@ def visible_field(text: str) -> str:
 
 def visible_lines(text: str) -> list[str]:
     """Text of several lines: line ends split it, tabs are expanded, the rest as in `visible`."""
-    return [visible(line.expandtabs(8)) for line in re.split(r"\r\n|\r|\n", text)]
+    lines = re.split(r"\r\n|\r|\n", text)
+    if text.isascii() and "".join(lines).isprintable():
+        return lines
+    return [visible(line.expandtabs(8)) for line in lines]
 
 
 def shorten(text: str | None, length: int) -> str:
     """One visible line of at most about `length` characters; a cut is marked by "…"."""
     if not text:
         return ""
+    if len(text) <= length and text.isascii() and text.isprintable():
+        return text
     shown = visible(text[: length + 1])
     return shown if len(shown) <= length else shown[:length] + "…"
 

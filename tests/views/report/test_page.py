@@ -50,7 +50,7 @@ def _details(page: str) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     for attributes, text in _SCRIPT.findall(page):
         if "gzip" in attributes:
-            made += json.loads(gzip.decompress(base64.b64decode(text)))
+            made += [entry for _, entry in sorted(json.loads(gzip.decompress(base64.b64decode(text))))]
     return made
 
 

@@ -18,7 +18,6 @@ from zeekpop3.store.read import rows
 from zeekpop3.views.questions import EXPOSED
 from zeekpop3.views.report.charts import Timeline
 from zeekpop3.views.report.summary import Answers
-from zeekpop3.views.sql import incomplete_reasons
 
 _MAIL_COLUMNS = (
     "ts", "uid", "trans_depth", "command", "user", "id_orig_h", "id_resp_h", "id_resp_p", "from", "size",
@@ -52,8 +51,10 @@ class Tally:
 
     def seen(self, ts: dt.datetime) -> None:
         """Extend the time to one more moment."""
-        self.first = min(ts, self.first or ts)
-        self.last = max(ts, self.last or ts)
+        if self.first is None or ts < self.first:
+            self.first = ts
+        if self.last is None or ts > self.last:
+            self.last = ts
 
     def involve(self, row: dict[str, Any], server: str) -> None:
         """Add time, server, user and client of a mail or a session."""
@@ -105,7 +106,7 @@ class Figures:
 
 def gather(path: str | Path, filters: Filters, found: Answers) -> Figures:
     """Count the tables; of the filters, only user, since and until may be set. Raises QueryError."""
-    figures = Figures(incomplete=incomplete_reasons(path))
+    figures = Figures(incomplete=found.incomplete)
     owners: dict[Key, str] = {}
     suspicious, chosen = found.suspicious, set[Key]()
     for mail in rows(path, "emails", _MAIL_COLUMNS, filters):

@@ -8,8 +8,8 @@ a pack: the browser opens a pack when somebody opens one of its mails.
 from __future__ import annotations
 
 import base64
-import gzip
 import json
+import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
@@ -49,6 +49,8 @@ _BESIDE: dict[str, tuple[str, ...]] = {
     "hits": ("indicator", "type", "field", "value"),
 }  # fmt: skip
 _Rows = dict[str, list[Any]]
+#: zlib's largest window, with a gzip header (deflateInit2).
+_GZIP = 31
 #: Mails in a pack.
 PACK = 40
 
@@ -175,22 +177,42 @@ def _beside(
 
 
 def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: int) -> None:
-    """Pack the details in the order of the lines, newest first, as far as `room` (bytes) allows."""
-    entries: list[bytes] = [b"null"] * found.listed
+    """Pack the details, each with its place in its pack; newest packs first, as far as `room` (bytes) allows.
+
+    Details come in any order, and all of them would need much memory: they are compressed as they come.
+    """
+    packs = [_Packer() for _ in range(0, found.listed, PACK)]
     for number, detail in details:
         found.shortened += "more_text" in detail or "more_html" in detail
-        # Compressed one by one while they wait: all details of a page would need much memory.
-        entries[number] = gzip.compress(json.dumps(detail, ensure_ascii=False).encode(), 1, mtime=0)
-    for start in range(0, found.listed, PACK):
-        chosen = [
-            entry if entry == b"null" else gzip.decompress(entry) for entry in entries[start : start + PACK]
-        ]
-        packed = base64.b64encode(gzip.compress(b"[" + b",".join(chosen) + b"]", 6, mtime=0)).decode()
+        pack, place = divmod(number, PACK)
+        packs[pack].add([place, detail])
+    for number, pack in enumerate(packs):
+        packed = base64.b64encode(pack.end()).decode()
         room -= len(packed)
         if room < 0:
-            found.without_details = found.listed - start
+            found.without_details = found.listed - number * PACK
             return
         found.packs.append(packed)
+
+
+class _Packer:
+    """A JSON array, written entry by entry through gzip; what compresses it exists from the first entry on."""
+
+    def __init__(self) -> None:
+        self._gzip: Any = None
+        self._chunks: list[bytes] = []
+
+    def add(self, entry: Any) -> None:
+        if self._gzip is None:
+            self._gzip = zlib.compressobj(6, wbits=_GZIP)
+        before = b"," if self._chunks else b"["
+        text = json.dumps(entry, ensure_ascii=False).encode()
+        self._chunks.append(self._gzip.compress(before + text))
+
+    def end(self) -> bytes:
+        if self._gzip is None:
+            return zlib.compress(b"[]", wbits=_GZIP)
+        return b"".join([*self._chunks, self._gzip.compress(b"]"), self._gzip.flush()])
 
 
 def _detail(mail: dict[str, Any], beside: _Rows) -> dict[str, Any]:

@@ -218,7 +218,9 @@
     const letters = atob(packs[index].textContent);
     const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
+    const details = Array(settings.pack).fill(null);
+    for (const [place, detail] of JSON.parse(await new Response(stream).text())) details[place] = detail;
+    return details;
   };
   const unpack = async (number) => {
     const index = Math.floor(number / settings.pack);

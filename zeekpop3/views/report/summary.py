@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.filters import Filters, instant
-from zeekpop3.views.questions import question_sql
+from zeekpop3.views.questions import INCOMPLETE, question_sql
 from zeekpop3.views.sql import Database, Logs
 from zeekpop3.views.text import shorten
 
@@ -32,7 +32,8 @@ class Answers:
     """Rows of the ready queries of these names, of the page's user and time. `clicks` is None without a log.
 
     `suspicious`: by the key of the mail, worst first. `campaigns` have `score`, the highest of their mails.
-    `logs_read`: what was read of Zeek's other logs.
+    `incomplete`: why each incomplete mail is incomplete, of all users and times. `logs_read`: what was read
+    of Zeek's other logs.
     """
 
     suspicious: dict[Key, Row] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Answers:
     second_client: list[Row] = field(default_factory=list)
     unfetched: list[Row] = field(default_factory=list)
     clicks: list[Row] | None = None
+    incomplete: dict[Key, str] = field(default_factory=dict)
     logs_read: list[str] = field(default_factory=list)
 
 
@@ -68,6 +70,7 @@ def answers(
         found.unfetched = ask("unfetched", "first_listed", "last_listed")
         if _CLICK_LOGS & set(logs or ()):
             found.clicks = ask("clicks", "opened", "opened")
+        found.incomplete = {(uid, depth): reason for uid, depth, reason in database.ask(INCOMPLETE).rows}
         found.logs_read = database.logs_read
     return found
 
