@@ -196,7 +196,7 @@ def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: i
 
 
 class _Packer:
-    """A JSON array, written entry by entry through gzip; what compresses it exists from the first entry on."""
+    """A JSON array, written entry by entry through gzip; the compressor exists from the first entry on."""
 
     def __init__(self) -> None:
         self._gzip: Any = None
