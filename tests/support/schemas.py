@@ -53,6 +53,8 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 def _is(value: Any, kind: str) -> bool:
     if kind == "long":
         return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+    if kind == "boolean":
+        return isinstance(value, bool)
     if not isinstance(value, str):
         return False
     try:

@@ -20,6 +20,7 @@ from support.tables_made import PAYLOADS, Made
 from support.traffic.eventlog import log_header
 from zeekpop3.errors import OutputError
 from zeekpop3.follow import Follower, Options
+from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
 from zeekpop3.views.export import ExportFormat, ecs, mails, ocsf
 from zeekpop3.views.export import state as state_module
@@ -143,6 +144,66 @@ def test_a_state_remembers(made: Made, tmp_path: Path) -> None:
         len(program("export", made.path, "--as", "ecs", "--state", tmp_path / "b").stdout.splitlines())
         == count
     )
+
+
+def events_of(path: Path, state: ExportState | None = None, **span: Any) -> list[dict[str, Any]]:
+    """The documents of sessions and hits."""
+    found = export_lines(
+        path, ExportFormat.ecs, state or ExportState(), Filters(**span) if span else None, events=True
+    )
+    return [json.loads(line) for batch in found if batch.events for line in batch.lines]
+
+
+@pytest.fixture(scope="module")
+def hunted(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two days of the trial, with the hits of their list stored."""
+    out = tmp_path_factory.mktemp("hunted") / "out"
+    folder = fixtures / "trial"
+    zeekpop3.run(folder / "logs", out, jobs=1)
+    done = program("hunt", out, "--indicators", folder / "indicators.intel", "--write")
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_sessions_and_hits_as_events(hunted: Path, made: Made, everything: Path) -> None:
+    """Valid documents, one for each session and each hit; refusals and the mail of a hit are told."""
+    for path in (hunted, made.path, everything):
+        documents = events_of(path)
+        assert [found for each in documents if (found := ecs_problems(each))] == []
+        counts = [read_table(path, table, ["uid"]).num_rows for table in ("sessions", "hits")]
+        kinds = Counter(each["event"]["dataset"] for each in documents)
+        assert [kinds["zeekpop3.sessions"], kinds["zeekpop3.hits"]] == counts
+        assert len({each["event"]["id"] for each in documents}) == len(documents)
+    found = events_of(hunted)
+    refused = [each for each in found if each.get("zeekpop3", {}).get("users_refused")]
+    assert {name for each in refused for name in each["related"]["user"]} >= {"dave"}
+    alerts = [each for each in found if each["event"]["kind"] == "alert"]
+    assert all(each["email"]["local_id"] and each["source"]["user"]["name"] for each in alerts)
+    link = next(each for each in alerts if each["threat"]["indicator"]["name"] == "evil-site.test")
+    assert (
+        link["threat"]["indicator"] | {"url": {"domain": "evil-site.test"}, "type": "domain-name"}
+        == (link["threat"]["indicator"])
+    )
+
+
+def test_events_once_and_of_a_user(hunted: Path, tmp_path: Path) -> None:
+    """With a state each session and each hit comes once, new hits later; filters hold for them, too."""
+    out, state = tmp_path / "out", tmp_path / "state"
+    shutil.copytree(hunted, out)
+    sessions_ = read_table(out, "sessions", ["uid"]).num_rows
+    hits = read_table(out, "hits", ["uid"]).num_rows
+    arguments = ("export", out, "--as", "ecs", "--events", "--state", state)
+    assert program(*arguments).stderr == f"20 mails, {sessions_ + hits} events exported\n"
+    assert (again := program(*arguments)).stdout == "" and again.stderr == "0 mails, 0 events exported\n"
+    (tmp_path / "more").write_text("parcel-fast.test\n")
+    assert program("hunt", out, "--indicators", tmp_path / "more", "--write").returncode == 0
+    later = [json.loads(line) for line in program(*arguments).stdout.splitlines()]
+    assert {each["threat"]["indicator"]["name"] for each in later} == {"parcel-fast.test"}
+    users = {each["source"]["user"]["name"] for each in events_of(out, user="ANNA")}
+    assert users == {"anna"}
+    assert events_of(out, until="2000-01-01") == []
+    done = program("export", out, "--as", "ocsf", "--events")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_filters(made: Made, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ PROPERTIES = {
     "file": (set(), {"hashes", "name", "size", "mime_type"}),
     "url": ({"value"}, set()),
     "observed-data": (
-        {"created", "modified", "first_observed", "last_observed", "number_observed", "object_refs"}, set(),
+        {"created", "modified", "first_observed", "last_observed", "number_observed", "object_refs"},
+        {"external_references"},
     ),
 }  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -141,6 +142,15 @@ def references(value: Any, name: str = "") -> Iterator[str]:
             yield from references(entry, name)
     elif name.endswith(("_ref", "_refs")):
         yield value
+
+
+def test_mail_ids(incident: Path) -> None:
+    """Both name the mail by `mail_id`, which is the same whoever saw it."""
+    ids = set(read_table(incident, "emails", ["mail_id"])["mail_id"].to_pylist())
+    comments = [each.get("comment", "") for each in exported(incident, "misp")["Event"]["Object"]]
+    assert {text.partition(", mail_id ")[2] for text in comments if text} == ids
+    observed = [each for each in exported(incident, "stix")["objects"] if each["type"] == "observed-data"]
+    assert {each["external_references"][0]["external_id"] for each in observed} == ids
 
 
 def test_identifiers_of_the_standard(incident: Path) -> None:

@@ -115,6 +115,56 @@ def test_a_name_of_somebody_here_weighs_more(tmp_path: Path) -> None:
     ]
 
 
+def test_a_link_that_shows_an_own_site_weighs_more(tmp_path: Path) -> None:
+    """The text names one's own portal, the link leads elsewhere: more than for a site of others."""
+    portal, shop = (
+        linked(f"https://{name}/login", "https://evil.test/x")
+        for name in ("sso.corp.example", "shop.example")
+    )
+    write_box(
+        tmp_path / "out",
+        fetched(letter("a@a.example", HTML, text=portal), letter("b@b.example", HTML, text=shop)),
+    )
+    rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
+    assert [(row["mail"], row["severity"], row["score"]) for row in rows] == [
+        ("C1/1", "medium", 75),
+        ("C2/1", "low", 35),
+    ]
+    assert rows[0]["reasons"][0] == "link shows an own site: corp.example, leads to evil.test"
+
+
+def forwarded(inner: bytes) -> bytes:
+    """A mail of a colleague with another mail attached."""
+    head = 'Content-Type: multipart/mixed; boundary="outer"'
+    text = "--outer\r\n\r\nLook at this.\r\n--outer\r\nContent-Type: message/rfc822\r\n\r\n"
+    text += f"{inner.decode()}\r\n--outer--\r\n"
+    return letter("ben@corp.example", head, text=text)
+
+
+def test_a_message_inside_counts(tmp_path: Path) -> None:
+    """Links, files and a look-alike sender of a forwarded phish are reasons of the mail that brings it; a
+    message of a colleague inside gives no reason."""
+    program_ = with_attachment("Quota_form.pdf", PE).replace(b"lisi@example.org", b"help@corp-login.example")
+    inside = (
+        letter("help@evil.test", HTML, text=linked("https://bank.example/", "https://evil.test/x")),
+        letter("help@evil.test", text="Renew it: http://login.evil.test/keep\r\n"),
+        program_,
+        letter("carl@corp.example", text="see https://wiki.example/page\r\n"),
+    )
+    write_box(tmp_path / "out", fetched(*map(forwarded, inside)))
+    rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
+    found = {row["mail"]: row["reasons"] for row in rows}
+    assert sorted(found) == ["C1/1", "C2/1", "C3/1"]
+    place = "in the message inside from help@"
+    assert found["C1/1"][0] == f"link shows another site: bank.example, leads to evil.test {place}evil.test"
+    assert found["C2/1"] == ["message inside: from help@evil.test, with login.evil.test"]
+    assert f"program with another name: Quota_form.pdf {place}corp-login.example" in found["C3/1"]
+    assert (
+        "sender of a message inside looks like an own site: corp-login.example for corp.example"
+        in found["C3/1"]
+    )
+
+
 def test_worst_first_and_each_rule_once(tmp_path: Path) -> None:
     """The score is the sum of the weights of the rules; two links of one kind are one reason."""
     two = linked("https://bank.example/", "https://evil.test/x") + linked(

@@ -72,6 +72,8 @@ def test_one_sensor(merged: Path) -> None:
         assert "south" in done.stdout
         assert "north" not in done.stdout
     assert subjects("export", merged, "--as", "json", "--sensor", "north") == ["north"]
+    done = program("timeline", merged, "--user", "zhangsan", "--json", "--sensor", "south")
+    assert {json.loads(line)["mail"] for line in done.stdout.splitlines()} == {None, "Csouth/1"}
     (merged.parent / "list").write_text("north.test\nsouth.test\n")
     done = program("hunt", merged, "-i", merged.parent / "list", "--sensor", "south", "--json")
     assert done.stdout

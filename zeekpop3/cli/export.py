@@ -25,7 +25,7 @@ from zeekpop3.views.format import plural
 
 @command(
     "zeekpop3 export tables --as ecs --since 7d",
-    "zeekpop3 export tables --as ocsf --state siem.state >> mails.json",
+    "zeekpop3 export tables --as ecs --events --state siem.state >> mails.json",
     "zeekpop3 export tables --as ocsf --parquet lake --region eu-central-1 --account 123456789012",
 )
 def export(
@@ -61,6 +61,9 @@ def export(
         str | None,
         Option(metavar="ID", help="With --parquet: the account; 12 digits, or external_ and a name."),
     ] = None,
+    events: Annotated[
+        bool, Option("--events", help="With --as ecs: also sessions (logins, refusals) and hits, as events.")
+    ] = False,
     select: SpanOptions,
 ) -> None:
     """Export the mails for a SIEM, as JSON lines or a Zeek log, or to share them as one document.
@@ -83,12 +86,14 @@ def export(
         ]
         say(f"{plural(sum(files), 'mail')} in {plural(len(files), 'file')} -> {parquet}")
         return
-    count = 0
-    for mails, lines in export_batches(directory, as_, state=state, **select.given()):
-        write(lines, tabs=True)
+    mails = others = 0
+    for batch in export_batches(directory, as_, state=state, events=events, **select.given()):
+        write(batch.lines, tabs=True)
         sys.stdout.flush()
-        count += mails
-    say(f"{plural(count, 'mail')} exported")
+        mails += batch.mails
+        others += batch.events
+    more = f", {plural(others, 'event')}" if events else ""
+    say(f"{plural(mails, 'mail')}{more} exported")
 
 
 @command(

@@ -313,6 +313,7 @@ def timeline(
     ip: Annotated[str | None, Option(metavar="ADDRESS", help="A client's IP address.")] = None,
     log: LogOption = None,
     own: OwnOption = None,
+    sensor: Annotated[str | None, Option(metavar="NAME", help="Only what this sensor saw.")] = None,
     output: FormatOptions,
 ) -> None:
     """Show what a user, a client or a mail did, in order.
@@ -327,7 +328,13 @@ def timeline(
         raise BadParameter("give one of UID/DEPTH, --user NAME, --ip ADDRESS")
     address = None if ip is None else ip_address(ip)
     result, read = events(
-        directory, user=user, client=address, mail=mail, logs=named_logs(log), own=tuple(own or ())
+        directory,
+        user=user,
+        client=address,
+        mail=mail,
+        logs=named_logs(log),
+        own=tuple(own or ()),
+        sensor=sensor,
     )
     for line in read:
         say(line)

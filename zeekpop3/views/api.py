@@ -126,17 +126,18 @@ def timeline(
     mail: str | None = None,
     logs: Logs | None = None,
     own: str | Iterable[str] = (),
+    sensor: str | None = None,
 ) -> pd.DataFrame:
     """What a user, a client's address, or a mail (UID/DEPTH) and its copies did, in order.
 
-    Raises QueryError, LogError.
+    `sensor`: only what it saw. Raises QueryError, LogError.
     """
     import pandas as pd
 
     from zeekpop3.views.timeline import timeline
 
     sites = [own] if isinstance(own, str) else list(own)
-    found, _ = timeline(tables, user=user, client=client, mail=mail, logs=logs, own=sites)
+    found, _ = timeline(tables, user=user, client=client, mail=mail, logs=logs, own=sites, sensor=sensor)
     return pd.DataFrame(found.rows, columns=found.columns)
 
 
@@ -197,21 +198,31 @@ def verify(
 
 
 def export(
-    tables: str | Path, as_: str = "ecs", *, state: str | Path | None = None, **span: Unpack[Span]
+    tables: str | Path,
+    as_: str = "ecs",
+    *,
+    state: str | Path | None = None,
+    events: bool = False,
+    **span: Unpack[Span],
 ) -> Iterator[str]:
     """The mails as lines for other systems: `as_` is "ecs", "ocsf", "json", "zeek", "zeek-json", "misp" or
     "stix". The lines of the last two are one JSON document.
 
-    `state`: a file that remembers what was exported, so that each mail is exported once, also beside a
-    follower; a mail counts as exported when a later line is asked for. It excludes filters. Raises
-    UsageError, QueryError, OutputError.
+    `events`: with "ecs", also the sessions and the hits. `state`: a file that remembers what was exported, so
+    that each mail is exported once, also beside a follower; a mail counts as exported when a later line is
+    asked for. It excludes filters. Raises UsageError, QueryError, OutputError.
     """
-    for batch in export_batches(tables, as_, state=state, **span):
+    for batch in export_batches(tables, as_, state=state, events=events, **span):
         yield from batch.lines
 
 
 def export_batches(
-    tables: str | Path, as_: str = "ecs", *, state: str | Path | None = None, **span: Unpack[Span]
+    tables: str | Path,
+    as_: str = "ecs",
+    *,
+    state: str | Path | None = None,
+    events: bool = False,
+    **span: Unpack[Span],
 ) -> Iterator[Batch]:
     """As `export`, some lines at a time: when the next are asked for, these are entered into `state`."""
     from zeekpop3.views.export import ExportFormat
@@ -222,7 +233,7 @@ def export_batches(
         raise UsageError(f"unknown format {as_!r}; formats: {', '.join(ExportFormat)}")
     filters = _export_filters(state, span)
     with ExportState(state) as exported:
-        yield from export_lines(tables, ExportFormat(as_), exported, filters)
+        yield from export_lines(tables, ExportFormat(as_), exported, filters, events=events)
 
 
 def export_security_lake(

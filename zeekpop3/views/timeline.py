@@ -37,12 +37,14 @@ def timeline(
     mail: str | None = None,
     logs: Logs | None = None,
     own: Collection[str] = (),
+    sensor: str | None = None,
 ) -> tuple[Result, list[str]]:
     """The events of a user, of a client's address, or of a mail and its copies (`UID/DEPTH`).
 
     Columns: ts, event (login, session, refused, mail, preview, deleted, hit, click), user, client, server,
     mail, what (a sentence), score, severity and reasons (of the query `suspicious`). `logs` as in
-    `Database`; with them come clicks, and lines that say what was read. Raises QueryError, LogError.
+    `Database`; with them come clicks, and lines that say what was read. `sensor`: only what it saw.
+    Raises QueryError, LogError.
     """
     given = [
         name for name, value in (("user", user), ("client", client), ("mail", mail)) if value is not None
@@ -59,7 +61,7 @@ def timeline(
         conditions = _BY_USER if user is not None else _BY_CLIENT
     mails, sessions, deletions = (condition.format(*values) for condition in conditions)
     statement = timeline_sql(mails, sessions, deletions, logs or (), own)
-    with Database(path, logs) as database:
+    with Database(path, logs, sensor) as database:
         return database.ask(statement), database.logs_read
 
 

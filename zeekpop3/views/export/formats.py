@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from zeekpop3.errors import UsageError
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.export import ExportFormat, ecs, misp, ocsf, stix, zeek
+from zeekpop3.views.export.events import new_events
 from zeekpop3.views.export.mails import MailReader, Row
 from zeekpop3.views.export.state import ExportState
 from zeekpop3.views.format import json_line
 
 
 class Batch(NamedTuple):
-    """Lines of an export, and how many mails they have."""
+    """Lines of an export, how many mails they have, and how many sessions and hits."""
 
     mails: int
     lines: list[str]
+    events: int = 0
 
 
 class _Frame(Protocol):
@@ -64,12 +67,20 @@ _WRITERS = {
 
 
 def export_lines(
-    path: str | Path, wanted: ExportFormat, state: ExportState, filters: Filters | None = None
+    path: str | Path,
+    wanted: ExportFormat,
+    state: ExportState,
+    filters: Filters | None = None,
+    *,
+    events: bool = False,
 ) -> Iterator[Batch]:
     """The lines of the mails that `state` does not hold, some at a time; the next call adds them to it.
 
-    Without such mails there are no lines, not even a header. Raises QueryError, OutputError.
+    Without such mails there are no lines, not even a header. `events`: then those of sessions and hits, as
+    ECS. Raises QueryError, OutputError, UsageError.
     """
+    if events and wanted is not ExportFormat.ecs:
+        raise UsageError("sessions and hits are exported as ecs only")
     writer = _WRITERS[wanted]
     frame = writer.frame() if writer.frame is not None else None
     to_line = writer.line if frame is None else frame.line
@@ -86,6 +97,9 @@ def export_lines(
             yield Batch(len(mails), lines)
     if frame is not None and begun:
         yield Batch(0, [frame.end()])
+    if events:
+        for documents in new_events(path, state, filters):
+            yield Batch(0, [json_line(document) for document in documents], len(documents))
 
 
 def _now() -> dt.datetime:

@@ -34,10 +34,10 @@ class MailReader:
     """
 
     def __init__(
-        self, path: str | Path, columns: Sequence[str], *, parts: bool = False, at_once: int = _ROWS
+        self, path: str | Path, columns: Sequence[str], *, parts: bool = False, at_once: int | None = None
     ) -> None:
         self._path = path
-        self._at_once = at_once
+        self._at_once = at_once or _ROWS
         self._query = _query(columns, parts=parts)
         self._filters = Filters()
 
@@ -72,7 +72,7 @@ class MailReader:
                 yield self._steadily(self._read, wanted)
                 state.add(key[1:] for key in wanted)
         if filters is None:
-            state.keep_parts(names)
+            state.keep_parts("emails", names)
 
     def _steadily(self, work: Callable[..., _T], *arguments: Any) -> _T:
 

@@ -18,7 +18,7 @@ from zeekpop3.views.export.ecs import bare_id, distinct, valid_ip
 from zeekpop3.views.export.ocsf import EMAIL
 from zeekpop3.views.format import iso, json_line
 
-COLUMNS = ("ts", "subject", "msg_id", "user_agent", "date")
+COLUMNS = ("ts", "subject", "msg_id", "user_agent", "date", "mail_id")
 
 #: Name of a template → meta-category, UUID and version.
 _TEMPLATES = {
@@ -68,7 +68,7 @@ class Event:
                        for url in distinct([link["url"], link["target"]])]  # fmt: skip
         contained = {each["uuid"]: each for each in inside if each["Attribute"]}
         email = self._object("email", key, _email(mail))
-        email["comment"] = key
+        email["comment"] = key if mail["mail_id"] is None else f"{key}, mail_id {mail['mail_id']}"
         email["ObjectReference"] = [
             {
                 "uuid": str(uuid.uuid5(self._uuid, f"reference {key} {referenced}")),

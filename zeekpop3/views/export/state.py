@@ -22,7 +22,8 @@ Key = tuple[str, int]
 
 
 class ExportState:
-    """The mails that were exported, and the parts that hold no others; a context manager.
+    """The mails (and sessions and hits, see `events`) that were exported, and the parts of tables without
+    others; a context manager.
 
     Without a path it is in memory. Another process that opens the same file waits. Raises OutputError if the
     file cannot be used.
@@ -47,7 +48,7 @@ class ExportState:
         self._database.close()
 
     def parts(self) -> set[str]:
-        """The parts all of whose mails were exported."""
+        """The parts all of whose rows were exported."""
         with self._errors():
             return {name for (name,) in self._database.execute("select name from parts")}
 
@@ -61,10 +62,10 @@ class ExportState:
         with self._errors(), self._database:
             self._database.executemany("insert or ignore into mails values (?, ?)", mails)
 
-    def keep_parts(self, names: Iterable[str]) -> None:
-        """The parts that there are; all of their mails were exported."""
+    def keep_parts(self, table: str, names: Iterable[str]) -> None:
+        """The parts of a table that there are; all of their rows were exported."""
         with self._errors(), self._database:
-            self._database.execute("delete from parts")
+            self._database.execute("delete from parts where instr(name, ?)", (f"/{table}/day=",))
             self._database.executemany("insert into parts values (?)", ((name,) for name in names))
 
     @contextmanager

@@ -20,7 +20,7 @@ from zeekpop3.views.export.ecs import bare_id, distinct, urls, without_empty
 from zeekpop3.views.export.ocsf import EMAIL
 from zeekpop3.views.format import json_line
 
-COLUMNS = ("ts", "sensor", "subject", "msg_id", "user_agent", "date", "content_type")
+COLUMNS = ("ts", "sensor", "subject", "msg_id", "user_agent", "date", "content_type", "mail_id")
 
 #: The namespace of STIX 2.1, section 2.9, and our own.
 _STANDARD = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
@@ -103,7 +103,7 @@ def objects(mail: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _observed(mail: dict[str, Any], key: str, ids: list[str]) -> dict[str, Any]:
     seen = _time(mail["ts"])
-    return {
+    found = {
         "type": "observed-data",
         "spec_version": "2.1",
         "id": f"observed-data--{uuid.uuid5(_OWN, key)}",
@@ -114,6 +114,9 @@ def _observed(mail: dict[str, Any], key: str, ids: list[str]) -> dict[str, Any]:
         "number_observed": 1,
         "object_refs": ids,
     }
+    if mail["mail_id"] is not None:
+        found["external_references"] = [{"source_name": "zeekpop3", "external_id": mail["mail_id"]}]
+    return found
 
 
 def _file(part: dict[str, Any]) -> dict[str, Any] | None:

@@ -10,8 +10,15 @@ with file as (
     select m.uid, m.trans_depth, m.part, m.name, m.extension, coalesce(m.mime_type, ''), '', m.encrypted,
         coalesce(a.filename, 'an archive'), m.path
     from members m left join attachments a using (uid, trans_depth, part)
+), holder as (
+    -- The innermost message inside the mail that a part belongs to.
+    select a.uid, a.trans_depth, a.part, max_by(e.part, length(e.part)) as inside_part,
+        max_by(e.from_address, length(e.part)) as inside_from
+    from attachments a join enclosed e using (uid, trans_depth)
+    where starts_with(a.part, e.part || '.') group by a.uid, a.trans_depth, a.part
 ), kind as (
-    select *, case
+    select *, coalesce(' in ' || within, '')
+            || if(inside_part is null, '', ' in the message inside' || coalesce(' from ' || inside_from, '')) as place, case
         when type in ('application/x-msdownload', 'application/x-dosexec', 'application/vnd.microsoft.portable-executable',
                 'application/x-executable', 'application/x-elf', 'application/x-mach-binary', 'application/x-sharedlib')
             or extension in ('exe', 'scr', 'com', 'pif', 'cpl', 'dll', 'msi', 'msix', 'appx', 'jar', 'apk', 'sys', 'ocx', 'gadget',
@@ -29,6 +36,6 @@ with file as (
                 or type in ('', 'text/html') and declared in ('text/html', 'image/svg+xml') and name is not null)
             then 'page'
         end as kind
-    from file
+    from file left join holder using (uid, trans_depth, part)
 )
 select * from kind

@@ -184,8 +184,7 @@ def _pack(found: Listing, details: Iterator[tuple[int, dict[str, Any]]], room: i
     packs = [_Packer() for _ in range(0, found.listed, PACK)]
     for number, detail in details:
         found.shortened += "more_text" in detail or "more_html" in detail
-        pack, place = divmod(number, PACK)
-        packs[pack].add([place, detail])
+        packs[number // PACK].add([number % PACK, detail])
     for number, pack in enumerate(packs):
         packed = base64.b64encode(pack.end()).decode()
         room -= len(packed)

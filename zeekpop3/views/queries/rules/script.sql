@@ -1,5 +1,5 @@
 -- A file is a script or a shortcut, also inside an archive.
 -- weight 50
 select uid || '/' || trans_depth as mail, kind as reason,
-    coalesce(name, '(no name)') || coalesce(' in ' || within, '') as detail
+    coalesce(name, '(no name)') || place as detail
 from dangerous where kind in ('script', 'shortcut')
