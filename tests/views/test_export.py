@@ -174,16 +174,14 @@ def test_sessions_and_hits_as_events(hunted: Path, made: Made, everything: Path)
         kinds = Counter(each["event"]["dataset"] for each in documents)
         assert [kinds["zeekpop3.sessions"], kinds["zeekpop3.hits"]] == counts
         assert len({each["event"]["id"] for each in documents}) == len(documents)
-    found = events_of(hunted)
-    refused = [each for each in found if each.get("zeekpop3", {}).get("users_refused")]
+    events = events_of(hunted)
+    refused = [each for each in events if each.get("zeekpop3", {}).get("users_refused")]
     assert {name for each in refused for name in each["related"]["user"]} >= {"dave"}
-    alerts = [each for each in found if each["event"]["kind"] == "alert"]
+    alerts = [each for each in events if each["event"]["kind"] == "alert"]
     assert all(each["email"]["local_id"] and each["source"]["user"]["name"] for each in alerts)
-    link = next(each for each in alerts if each["threat"]["indicator"]["name"] == "evil-site.test")
-    assert (
-        link["threat"]["indicator"] | {"url": {"domain": "evil-site.test"}, "type": "domain-name"}
-        == (link["threat"]["indicator"])
-    )
+    link = next(each for each in alerts if each["zeekpop3"]["indicator"] == "evil-site.test")
+    indicator: dict[str, Any] = link["threat"]["indicator"]
+    assert (indicator["type"], indicator["url"]) == ("domain-name", {"domain": "evil-site.test"})
 
 
 def test_events_once_and_of_a_user(hunted: Path, tmp_path: Path) -> None:
