@@ -79,7 +79,7 @@ def _name(hit: dict[str, Any]) -> str:
 
 
 def _mails(path: str | Path, rows: list[dict[str, Any]]) -> dict[tuple[str, int | None], dict[str, Any]]:
-    """What is told of the mails, and of the connections, that have hits."""
+    """`_MAIL` of the mails, and of the connections, that have hits."""
     keys = frozenset((row["uid"], row["trans_depth"]) for row in rows if row["trans_depth"] is not None)
     found: dict[tuple[str, int | None], dict[str, Any]] = {}
     if keys:

@@ -54,7 +54,7 @@ _FILE = re.compile(
     r"(?i:pdf|docx?|docm|xlsx?|xlsm|pptx?|txt|rtf|csv|html?|zip|gz|7z|rar|exe|scr|js|vbs|lnk|iso|img|png|jpe?g|gif|eml)"
 )
 _MIN_WORD = 3
-#: Networks whose addresses are nobody else's (RFC 1918, 6598, 4193, 3927, 4291).
+#: Networks for private use (RFC 1918, 6598, 4193, 3927, 4291).
 _PRIVATE = [
     ipaddress.ip_network(each)
     for each in (

@@ -126,6 +126,26 @@ def test_suspicious_mails(browser: Any, tmp_path: Path) -> None:
     assert _status(browser).startswith("1 of 61 mails")
 
 
+def test_narrow_campaigns(browser: Any, tmp_path: Path) -> None:
+    """At 360 pixels a row of a wide table is a card with labels: nothing of it scrolls sideways."""
+    raw = b"From: a@wave.test\r\nSubject: Your parcel is waiting\r\nReply-To: b@else.test\r\n\r\nx\r\n"
+    events = [transfer(uid=f"C{name}", user=name, raw=raw) for name in ("anna", "ben")]
+    write_report(write_box(tmp_path / "out", events), tmp_path / "page.html")
+    resize(browser, 360)
+    browser.get((tmp_path / "page.html").as_uri())
+    labels = browser.execute_script(
+        "return [...document.querySelectorAll('#campaigns td')].map((cell) => [cell.dataset.label,"
+        " getComputedStyle(cell, '::before').content !== 'none', cell.textContent])"
+    )
+    assert ["Users", True, "2: anna, ben"] in labels
+    wide = browser.execute_script(
+        "return [...document.querySelectorAll('.scroll')].filter((part) => part.querySelector('.cards')"
+        " && part.scrollWidth > part.clientWidth).length"
+    )
+    assert wide == 0
+    assert len(browser.find_elements("css selector", ".cards")) == 2
+
+
 def test_a_link_to_a_mail(browser: Any, made: Path) -> None:
     """#mail=UID/DEPTH opens that mail; an opened mail has its link in the address, until it is closed."""
     browser.get(made.as_uri())

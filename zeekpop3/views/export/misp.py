@@ -1,9 +1,9 @@
 """Mails as one event of MISP: an object for each mail, each attached file and each link.
 
 Objects are of the templates `email`, `file` and `url` of MISP's misp-objects; an email object refers to what
-is in it ("contains"). A file or link in several mails is one object. What an attribute's type does not allow,
-such as an address that is none, is left out. Nothing is marked for detection (`to_ids`): whether it is bad is
-for whoever shares it to say, and the event is for one's own organisation until somebody changes that.
+is in it ("contains"). A file or link in several mails is one object. Values that an attribute's type does not
+allow, such as invalid addresses, are left out. No attribute is marked for detection (`to_ids`): whoever shares
+the event decides that. The event is for one's own organisation until somebody changes that.
 """
 
 from __future__ import annotations

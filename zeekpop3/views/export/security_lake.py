@@ -99,7 +99,7 @@ def write_files(
     """Write the mails that `state` does not hold; gives the number of mails and the name of each file.
 
     A file appears as a whole; its mails are added to the state when the next one is asked for. The same mails
-    make a file of the same name. Raises UsageError for a region or an account that is none, QueryError,
+    make a file of the same name. Raises UsageError for an invalid region or account, QueryError,
     OutputError.
     """
     if not _REGION.fullmatch(region):

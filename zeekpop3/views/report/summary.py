@@ -79,7 +79,9 @@ def sentences(found: Answers, *, passwords: int, hits: int, incomplete: int) -> 
     """What matters, worst first. `passwords`: users whose password was readable; counts of mails."""
     for row in [row for row in found.campaigns if row["score"] >= MEDIUM][:_MOST]:
         subject = shorten(row["subject"] or "(no subject)", 80)
-        received = f"{_number(row['users'], 'user')} received “{subject}” from {row['sender'] or '(nobody)'}"
+        received = (
+            f"{_number(row['users'], 'user')} received “{subject}” from {row['sender'] or '(no sender)'}"
+        )
         yield received + _opened(row, found.clicks is not None) + "."
     high = sum(row["score"] >= HIGH for row in found.suspicious.values())
     if high:
@@ -103,7 +105,7 @@ def _opened(row: Row, known: bool) -> str:
     if row["clicked"]:
         return f"; {_number(len(row['clicked']), 'user')} opened its link ({_listed(row['clicked'])})"
     has_link = any("link" in shared for shared in row["shared"])
-    return "; the logs show nobody who opened its link" if known and has_link else ""
+    return "; the logs show no visit to its link" if known and has_link else ""
 
 
 def _about_logins(found: Answers) -> Iterator[str]:

@@ -1,4 +1,4 @@
--- The first mail of a sender has a link. That alone is no reason: it counts where another rule holds.
+-- The first mail of a sender has a link. It counts only beside another rule.
 -- weight 5 beside others
 select mail, 'first mail of this sender, with a link' as reason, from_address as detail
 from (select min_by(uid || '/' || trans_depth, ts) as mail, from_address from emails
