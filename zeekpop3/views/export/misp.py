@@ -2,8 +2,8 @@
 
 Objects are of the templates `email`, `file` and `url` of MISP's misp-objects; an email object refers to what
 is in it ("contains"). A file or link in several mails is one object. Values that an attribute's type does not
-allow, such as invalid addresses, are left out. No attribute is marked for detection (`to_ids`): whoever shares
-the event decides that. The event is for one's own organisation until somebody changes that.
+allow, such as invalid addresses, are left out. Nothing is marked for detection (`to_ids`): who shares the
+event decides that. The event is for one's own organisation until somebody changes that.
 """
 
 from __future__ import annotations
