@@ -35,6 +35,13 @@ def test_every_command_is_in_the_readme() -> None:
     assert {name for name in COMMANDS if f"zeekpop3 {name}" not in TEXT} == set()
 
 
+def test_every_public_name_is_on_the_page_of_the_api() -> None:
+    """No name of the package is left out."""
+    page = (readme.ROOT / "zeekpop3" / "README.md").read_text("utf-8")
+    names = set(zeekpop3.__all__) - {"__version__"}
+    assert {name for name in names if f"`{name}" not in page} == set()
+
+
 def test_links_lead_somewhere() -> None:
     """Every relative link of a page names a file."""
     for page in (*readme.PAGES, "CONTRIBUTING.md", "zeekpop3/follow/README.md"):
