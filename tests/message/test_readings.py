@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gzip
+import hashlib
 import quopri
 
 import pytest
@@ -284,11 +286,37 @@ def test_encrypted_block_in_a_text() -> None:
     assert file.content == block.replace(b"\r\n", b"\n")
 
 
-def test_binhex_is_named() -> None:
-    """It is not decoded; the row says so."""
-    text = b"(This file must be converted with BinHex 4.0)\r\n\r\n:$f*TEQKPH#jdH'9\r\n:\r\n"
-    (file,) = check(HEAD + b"\r\nhello\r\n" + text).attachments
-    assert (file.content_type, file.inside, file.content) == ("application/mac-binhex40", "unsupported", text)
+BINHEX = b"(This file must be converted with BinHex 4.0)\r\n\r\n:$f*TEQKPH#jdH'9\r\n:\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HEAD + b"\r\nhello\r\n" + BINHEX,
+        HEAD + b"Content-Transfer-Encoding: x-binhex40\r\n\r\n" + BINHEX,
+        HEAD + b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(b"hello\r\n" + BINHEX),
+        mixed(PLAIN, b"Content-Type: application/octet-stream\r\n\r\n" + BINHEX),
+        mixed(PLAIN, b"Content-Type: application/mac-binhex40; name=a.hqx\r\n\r\n" + BINHEX),
+    ],
+    ids=["in a text", "as an encoding", "in Base64", "in a part", "as a part"],
+)
+def test_binhex_is_named(raw: bytes) -> None:
+    """It is not decoded; the row of its bytes says so."""
+    file = check(raw).attachments[-1]
+    assert file.content_type in ("application/mac-binhex40", "application/octet-stream")
+    assert file.inside == "unsupported"
+    assert (file.content or b"").strip() == BINHEX.strip()
+
+
+@pytest.mark.parametrize("kind", [b"text/plain", b"application/octet-stream"])
+def test_gzip64_is_unpacked(kind: bytes) -> None:
+    """Gzip in Base64: the content is a member, its links are those of the mail."""
+    text = b"see http://hidden.example/ " * 9
+    fields = b"Content-Type: %b\r\nContent-Transfer-Encoding: x-gzip64\r\n\r\n" % kind
+    mail = check(mixed(PLAIN, fields + base64.encodebytes(gzip.compress(text))))
+    assert {member.sha256 for member in mail.members} == {hashlib.sha256(text).hexdigest()}
+    assert "http://hidden.example/" in mail.urls + [link.url for link in mail.links]
+    assert {"encoding_unknown", "other_reading"} <= {*mail.defects}
 
 
 @pytest.mark.parametrize(

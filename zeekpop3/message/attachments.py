@@ -232,4 +232,5 @@ def _inside(kind: str | None, head: bytes) -> str | None:
     if kind == "application/pgp-encrypted" or head.lstrip().startswith(encoded_runs.PGP.encode()):
         # The part of RFC 3156 that only names the version holds nothing.
         return None if head.lstrip()[:8].lower() == b"version:" else "encrypted"
-    return "unsupported" if kind in _UNSUPPORTED else None
+    is_binhex = head.startswith(encoded_runs.BINHEX) or b"\n" + encoded_runs.BINHEX in head
+    return "unsupported" if is_binhex or kind in _UNSUPPORTED else None

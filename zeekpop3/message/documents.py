@@ -16,9 +16,8 @@ import zlib
 from binascii import unhexlify
 from dataclasses import dataclass
 from html import unescape
-from struct import Struct
 
-from zeekpop3.message import magic
+from zeekpop3.message import magic, zip_entries
 
 MAX_DOCUMENT = 32 << 20  # bytes
 MAX_URLS = 10_000
@@ -28,15 +27,11 @@ _CHUNK = 1 << 16  # bytes that are unpacked at once
 _MAX_STRING = 8_192  # bytes of a string in a PDF file
 _MAX_DICTIONARY = 2_048  # bytes of a dictionary before a stream
 
-_ZIP = b"PK\x03\x04"
 _PDF = b"%PDF-"
 _PDF_WITHIN = 1_024
 _BINARY = (magic.OLE, magic.ONENOTE, magic.SHORTCUT)
 _PRINTABLE = bytes(code if 32 <= code < 127 else 10 for code in range(256))
 _WIDE = re.compile(rb"(?:[ -~]\0){6,}+")
-_LOCAL = Struct("<4x2xHH4x4xLLHH")  # of a local file header (APPNOTE.TXT, section 4.3.7)
-_STORED, _DEFLATED = 0, 8
-_ENCRYPTED = 1
 
 _XML_PART = re.compile(rb"\.(?:rels|xml|html?|svg)\Z", re.IGNORECASE)
 _TARGET = re.compile(r"\bTarget\s*+=\s*+(?:\"([^\"<]++)\"|'([^'<]++)')", re.ASCII)
@@ -88,7 +83,7 @@ class DocumentUrls:
         self._keys = 0
         if content.startswith(_BINARY):
             self._read_strings()
-        elif content.startswith(_ZIP):
+        elif content.startswith(zip_entries.LOCAL):
             self._read_zip()
         else:
             self._read_pdf()
@@ -132,25 +127,25 @@ class DocumentUrls:
 
     def _read_zip(self) -> None:
         content = self._content
-        at = content.find(_ZIP)
+        at = content.find(zip_entries.LOCAL)
         for _ in range(_MAX_KEYS):
-            if at < 0 or at + 30 > len(content):
+            if at < 0:
                 return
-            flags, method, packed, _, name_size, extra_size = _LOCAL.unpack_from(content, at)
-            name = content[at + 30 : at + 30 + name_size]
-            start = at + 30 + name_size + extra_size
-            if _XML_PART.search(name) is not None and not flags & _ENCRYPTED:
-                if method == _DEFLATED:
-                    self._read_xml(name, self._inflated(content, start, -zlib.MAX_WBITS))
-                elif method == _STORED:
-                    if not self._takes_part():
-                        break
-                    data = content[start : start + min(packed, _MAX_PART, max(self._room.size, 0))]
-                    self._room.size -= len(data)
-                    self.is_cut |= len(data) < packed
-                    self._read_xml(name, data)
-            at = content.find(_ZIP, at + 4)
+            entry = zip_entries.local_header(content, at)
+            if entry is not None and not entry.encrypted and _XML_PART.search(entry.name) is not None:
+                self._read_entry(entry)
+            at = content.find(zip_entries.LOCAL, at + 4)
         self.is_cut = True
+
+    def _read_entry(self, entry: zip_entries.LocalHeader) -> None:
+        if entry.method == zip_entries.DEFLATED:
+            self._read_xml(entry.name, self._inflated(self._content, entry.start, -zlib.MAX_WBITS))
+        elif entry.method == zip_entries.STORED and self._takes_part():
+            size = min(entry.packed, _MAX_PART, self._room.size)
+            data = self._content[entry.start : entry.start + size]
+            self._room.size -= len(data)
+            self.is_cut |= len(data) < entry.packed
+            self._read_xml(entry.name, data)
 
     def _read_xml(self, name: bytes, data: bytes) -> None:
         codec = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
@@ -257,4 +252,4 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 def is_document(head: bytes) -> bool:
     """Whether a file that begins with `head` is one that `DocumentUrls` reads."""
-    return head.startswith((_ZIP, *_BINARY)) or _PDF in head[:_PDF_WITHIN]
+    return head.startswith((zip_entries.LOCAL, *_BINARY)) or _PDF in head[:_PDF_WITHIN]

@@ -89,8 +89,7 @@ def of_attachment(
     found |= {(url, "", None, None): None for url in more if url not in known}
     if len(found) > MAX_LINKS:
         defects[Defect.URLS_CUT] = None
-    links = (_link(0, each) for each in islice(found, MAX_LINKS))
-    return [link._replace(origin="attachment", attachment=section) for link in links]
+    return [_link(0, each, section) for each in islice(found, MAX_LINKS)]
 
 
 def _of_html(elements: list[Element], seen: list[str]) -> Iterator[_Found]:
@@ -116,15 +115,17 @@ def _bare(url: str) -> str:
     return (url.partition("://")[2] or url).rstrip("/")
 
 
-def _link(position: int, found: _Found) -> Link:
+def _link(position: int, found: _Found, attachment: str | None = None) -> Link:
     url, origin, text, text_site = found
+    if attachment is not None:
+        origin = "attachment"
     scheme, host, site = urls.split(url)
     if not host and scheme is None:
         scheme, host, site = urls.split("//" + url)  # a host alone
     target = original(url, host, site)
     if target is not None:
         scheme, host, site = urls.split(target)
-    return Link(position, url, target, scheme, host or None, site, text, origin, text_site)
+    return Link(position, url, target, scheme, host or None, site, text, origin, text_site, attachment)
 
 
 def shown_site(text: str) -> str | None:

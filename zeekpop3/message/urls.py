@@ -42,7 +42,8 @@ _BACKSLASHES = re.compile(
     r"\\(?:(?<=(http):\\)(?<![\w.-]http:\\)|(?<=(https):\\)(?<![\w.-]https:\\))\\{0,8}(?=[\w%\[])" + _REST,
     re.IGNORECASE | re.ASCII,
 )
-_OTHER_URLS = (_HOST, _PROGRAM, _SHARE, _BACKSLASHES)
+_WITHOUT_BACKSLASH = (_HOST, _PROGRAM)
+_OTHER_URLS = (*_WITHOUT_BACKSLASH, _SHARE, _BACKSLASHES)
 # Links that hand over another one: to Office, to the search of Windows, to a browser.
 _HANDLER = re.compile(r"ms-[a-z-]+|search(?:-ms)?|microsoft-edge|view-source|feed|webcals?", re.ASCII)
 _INNER = re.compile(r"(?:https?|ftp|file|smb)://|\\\\", re.IGNORECASE | re.ASCII)
@@ -149,7 +150,8 @@ def in_text(text: str, defects: Defects) -> list[str]:
     """
     if len(text) < _SHORTEST_LINK:
         return []
-    others = merge(*[_without_scheme(text, expression) for expression in _OTHER_URLS])
+    expressions = _OTHER_URLS if "\\" in text else _WITHOUT_BACKSLASH
+    others = merge(*[_without_scheme(text, expression) for expression in expressions])
     spans = _merged(_with_scheme(text), others)
     found: dict[str, None] = {}
     for start, end in spans:

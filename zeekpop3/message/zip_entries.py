@@ -18,7 +18,7 @@ from zeekpop3.message.unpack import BrokenError
 STORED, DEFLATED, BZIP2, LZMA, AES = 0, 8, 12, 14, 99
 _ENCRYPTED, _DESCRIPTOR, _UTF8, _MASKED = 0x1, 0x8, 0x800, 0x2000
 _END, _END64_LOCATOR, _END64 = ZIP_END, b"PK\x06\x07", b"PK\x06\x06"
-_CENTRAL, _LOCAL = b"PK\x01\x02", b"PK\x03\x04"
+_CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 _END_BYTES, _COMMENT_BYTES, _CENTRAL_BYTES, _LOCAL_BYTES = 22, 65_535, 46, 30
 _UNKNOWN = 0xFFFFFFFF
 _UNICODE_PATH = 0x7075
@@ -50,7 +50,9 @@ class _Central(NamedTuple):
     extra: bytes
 
 
-class _Local(NamedTuple):
+class LocalHeader(NamedTuple):
+    """What stands in front of an entry. Its packed bytes begin at `start`."""
+
     flags: int
     method: int
     crc: int
@@ -59,6 +61,10 @@ class _Local(NamedTuple):
     name: bytes
     extra: bytes
     start: int
+
+    @property
+    def encrypted(self) -> bool:
+        return bool(self.flags & _ENCRYPTED) or self.method == AES
 
 
 def is_zip(data: bytes) -> bool:
@@ -147,8 +153,9 @@ def _extra(fields: bytes, ident: int) -> bytes:
     return b""
 
 
-def _local(data: bytes, at: int) -> _Local | None:
-    if at < 0 or at + _LOCAL_BYTES > len(data) or not data.startswith(_LOCAL, at):
+def local_header(data: bytes, at: int) -> LocalHeader | None:
+    """The header of the entry that begins at `at`; None if none does."""
+    if at < 0 or at + _LOCAL_BYTES > len(data) or not data.startswith(LOCAL, at):
         return None
     flags, method = struct.unpack_from("<HH", data, at + 6)
     crc, packed, size, name, extra = struct.unpack_from("<IIIHH", data, at + 14)
@@ -158,14 +165,14 @@ def _local(data: bytes, at: int) -> _Local | None:
         return None
     fields = data[names + name : start]
     size, packed = _wide(fields, size, packed)
-    return _Local(flags, method, crc, packed, size, data[names : names + name], fields, start)
+    return LocalHeader(flags, method, crc, packed, size, data[names : names + name], fields, start)
 
 
 def _both(
     data: bytes, central: _Central, at: int, seen: list[tuple[int, int]], defects: Defects
 ) -> Iterator[ZipEntry]:
     """The entry that the directory names; a second one if the header in front of it describes another."""
-    local = _local(data, at)
+    local = local_header(data, at)
     names = _names(central.flags, central.name, central.extra)
     encrypted = bool(central.flags & (_ENCRYPTED | _MASKED)) or central.method == AES
     if local is None:
@@ -186,12 +193,12 @@ def _both(
         yield _of_local(local)
 
 
-def _of_local(local: _Local) -> ZipEntry:
+def _of_local(local: LocalHeader) -> ZipEntry:
     stated = not local.flags & _DESCRIPTOR
     return ZipEntry(
         names=_names(local.flags, local.name, local.extra),
         method=local.method,
-        encrypted=bool(local.flags & _ENCRYPTED) or local.method == AES,
+        encrypted=local.encrypted,
         start=local.start,
         packed=local.packed if stated else None,
         size=local.size if stated else None,
@@ -206,8 +213,8 @@ def _unnamed(data: bytes, seen: list[tuple[int, int]], defects: Defects) -> Iter
     for begin, end in [*seen, (len(data), len(data))]:
         if begin < at:
             defects[Defect.CONTAINER_MALFORMED] = None  # entries overlap
-        while at < begin and (at := data.find(_LOCAL, at, begin)) >= 0:
-            local = _local(data, at)
+        while at < begin and (at := data.find(LOCAL, at, begin)) >= 0:
+            local = local_header(data, at)
             if local is None:
                 at += 1
                 continue
