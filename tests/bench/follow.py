@@ -135,7 +135,7 @@ def ends_of_mails(found: dict) -> dict[tuple[str, int], tuple[str, int]]:
         connection = Connection(uid)
         for at in range(len(rows.seq)):
             cut = slice(at, at + 1)
-            one = Rows(*(column[cut] for column in rows[:-1]), rows.conn_id)
+            one = Rows(*(column[cut] for column in rows[:7]), rows.conn_id)
             for event in connection.receive(one):
                 if isinstance(event, Transfer):
                     ends[uid, event.trans_depth] = (uid, rows.seq[at])

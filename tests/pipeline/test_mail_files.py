@@ -25,6 +25,7 @@ from zeekpop3.tables import Privacy
 TRANSPORT = {
     *("ts", "uid", "trans_depth", "id_orig_h", "id_orig_p", "id_resp_h", "id_resp_p", "community_id"),
     *("sensor", "user", "command", "msg_num", "uidl", "octets_declared", "mail_id", "day"),
+    *("log", "stream_start", "stream_end"),
 }
 ODD = [
     b"Subject: from\r\n\r\nFrom the start\r\n>From there\r\n>>From\r\n\r\nFrom nobody at all\r\n\r\n",

@@ -29,10 +29,7 @@ def connections(folder: Path, exact: bool) -> list[tuple[str, Rows]]:
 
 def cut(rows: Rows, size: int) -> list[Rows]:
     """The rows in pieces of `size`."""
-    return [
-        Rows(*(column[at : at + size] for column in rows[:7]), conn_id=rows.conn_id)
-        for at in range(0, len(rows.ts), size)
-    ]
+    return [rows.part(at, at + size) for at in range(0, len(rows.ts), size)]
 
 
 @FORMS

@@ -28,7 +28,7 @@ def _joined(apart: Rows) -> Rows:
         conn_id=apart.conn_id,
     )
     rest = at + len(COMMANDS)
-    columns = ([*old[:at], *new, *old[rest:]] for old, new in zip(apart[:-1], lines[:-1], strict=True))
+    columns = ([*old[:at], *new, *old[rest:]] for old, new in zip(apart[:7], lines[:7], strict=True))
     joined = Rows(*columns, conn_id=apart.conn_id)
     return joined._replace(seq=list(range(len(joined.ts))))
 

@@ -26,7 +26,7 @@ from zeekpop3.tables.schema import TABLES
 #: Rows of each table.
 Expected = dict[str, list[dict[str, Any]]]
 
-KEYS = {name: table.key for name, table in TABLES.items() if name != "hits"}
+KEYS = {name: table.key for name, table in TABLES.items() if name not in ("hits", "inputs")}
 NAME = "pop3_events.log"
 
 
@@ -201,11 +201,13 @@ def shreds(data: Iterable[bytes], rng: random.Random, most: int) -> Iterator[byt
 
 
 def tables(out: Path) -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables, by key."""
+    """All rows of all tables, by key, without the names of logs: they change."""
     found = {}
     for name, key in KEYS.items():
         parts = [pq.ParquetFile(path).read() for path in sorted((out / name).glob("day=*/*.parquet"))]
         rows = pa.concat_tables(parts).to_pylist() if parts else []
+        for row in rows:
+            row.pop("log", None)
         found[name] = sorted(rows, key=lambda row: tuple(row[column] for column in key))
     return found
 

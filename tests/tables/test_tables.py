@@ -41,7 +41,7 @@ html html_text urls headers"""
 COLUMNS = {
     "emails": f"""ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor user trans_depth command
 msg_num uidl octets_declared size fidelity complete missing_bytes defects sha256 {PARSED} attachments raw
-authenticated_as mail_id""",
+authenticated_as mail_id log stream_start stream_end""",
     "addresses": "ts uid trans_depth part field position name address local_part domain site",
     "links": """ts uid trans_depth part position url target scheme host site text origin text_site
 attachment""",

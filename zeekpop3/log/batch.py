@@ -16,6 +16,7 @@ import pybase64
 
 from zeekpop3.log.bad_rows import RowErrors, good_rows
 from zeekpop3.log.chunks import Chunk, OnError, next_meta
+from zeekpop3.log.find import log_name
 from zeekpop3.log.header import COLUMNS, LogHeader
 from zeekpop3.log.json_lines import tsv_of
 from zeekpop3.log.zeek_format import unescape
@@ -41,6 +42,7 @@ class Batch:
 
     `uids` are the different uids in order of first appearance, `uid_code` is the index into it for each row.
     `ts` is in microseconds since the epoch (UTC). Unset numbers are -1, unset texts None, unset data empty.
+    `log` is the log's name in the tables.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Batch:
     orig_p: Ints
     resp_h: Objects
     resp_p: Ints
+    log: str | None = None
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -120,7 +123,8 @@ def _batch(chunk: Chunk, text: bytes | bytearray) -> Batch:
     if payload is not None and len(columns["ts"]) != len(payload.fields):
         raise BadRows("a line is empty but for its data")
     ts = _microseconds(_numpy(columns["ts"]))
-    return batch_of(columns.__getitem__, ts, chunk.path, header.empty_field.encode(), payload)
+    log = chunk.log or log_name(chunk.path)
+    return batch_of(columns.__getitem__, ts, chunk.path, header.empty_field.encode(), payload, log)
 
 
 def _read_columns(rows: bytes | bytearray, header: LogHeader, fields: tuple[str, ...]) -> dict[str, pa.Array]:
@@ -167,7 +171,12 @@ def _arrow_type(name: str, kind: str) -> pa.DataType:
 
 
 def batch_of(
-    arrow: Callable[[str], Any], ts: Ints, path: Path, empty: bytes, payload: Payload | None = None
+    arrow: Callable[[str], Any],
+    ts: Ints,
+    path: Path,
+    empty: bytes,
+    payload: Payload | None = None,
+    log: str | None = None,
 ) -> Batch:
     """A batch of columns that somebody else has read: `arrow` gives each as an Arrow array by its name.
 
@@ -205,6 +214,7 @@ def batch_of(
         orig_p=number("id.orig_p"),
         resp_h=objects("id.resp_h"),
         resp_p=number("id.resp_p"),
+        log=log,
     )
 
 

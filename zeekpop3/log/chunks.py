@@ -26,7 +26,7 @@ class Chunk:
     """Whole rows of one log: bytes `offset` to `offset + size` of its (decompressed) text.
 
     `line` is the 1-based number of the first row's line, `lines` how many lines there are, `data` the bytes.
-    Without `data` they are read from the file when they are needed.
+    Without `data` they are read from the file when they are needed. `log` is the log's name in the tables.
     """
 
     header: LogHeader
@@ -36,6 +36,7 @@ class Chunk:
     lines: int
     data: bytes | bytearray | None
     is_gzip: bool = False
+    log: str = ""
 
     @property
     def path(self) -> Path:

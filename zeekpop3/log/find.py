@@ -16,6 +16,7 @@ from pathlib import Path
 from zeekpop3.errors import LogError, reason
 from zeekpop3.log.header import LOG_PATH, read_head
 
+_ARCHIVED = re.compile(r"\d{4}-\d\d-\d\d")
 _NAME = re.compile(rf"{LOG_PATH}.*\.log([.-]\d[\d.-]*)?(\.gz)?")
 
 
@@ -51,6 +52,15 @@ def find_logs(sources: str | Path | Iterable[str | Path]) -> list[Path]:
 def is_log_name(name: str) -> bool:
     """Whether a file of this name, found in a folder, is an event log."""
     return _NAME.fullmatch(name) is not None
+
+
+def log_name(path: Path) -> str:
+    """How tables name a log: its file name, in Zeek's archive with the folder of its day before it.
+
+    Other folders are left out: they tell of disks, people and cases, and tables are passed on.
+    """
+    day = path.absolute().parent.name
+    return f"{day}/{path.name}" if _ARCHIVED.fullmatch(day) else path.name
 
 
 def _paths(source: Path) -> Iterator[Path]:

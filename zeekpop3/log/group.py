@@ -31,7 +31,8 @@ def group(batch: Batch) -> Iterator[tuple[str, Rows]]:
     for begin, end, code in zip(begins.tolist(), ends, codes[begins].tolist(), strict=True):
         at = slice(begin, end)
         kinds, commands = kind[at].tolist(), command[at].tolist()
-        rows = Rows(ts[at], seq[at], kinds, commands, offset[at], length[at], data[at], ids.get(code))
+        of_uid = ts[at], seq[at], kinds, commands, offset[at], length[at], data[at]
+        rows = Rows(*of_uid, ids.get(code), batch.log)
         yield batch.uids[code], rows
 
 

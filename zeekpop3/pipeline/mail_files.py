@@ -39,12 +39,14 @@ _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
 class FoundMail(NamedTuple):
-    """A mail in a file: `ts` in microseconds, `raw` with CRLF line ends, `missing` bytes beyond the limit."""
+    """A mail in a file: `ts` in microseconds, `raw` with CRLF line ends, `missing` bytes beyond the limit;
+    the file's name without its folder."""
 
     uid: str
     ts: int
     raw: bytes
     missing: int
+    file: str
 
     def transfer(self) -> Transfer:
         """As a transfer of no connection."""
@@ -63,6 +65,7 @@ class FoundMail(NamedTuple):
             missing_bytes=self.missing,
             raw=self.raw,
             defects=[Defect.MESSAGE_TOO_LARGE] if self.missing else [],
+            log=self.file,
         )
 
 
@@ -190,7 +193,8 @@ def mails_in(path: Path, max_message: int, on_error: OnError) -> Iterator[FoundM
                     hashlib.sha256(f"{source}\0{offset}".encode("utf-8", "replace")).digest()
                 )
                 digest.update(raw)
-                yield FoundMail("F" + digest.hexdigest()[:24], modified if ts is None else ts, raw, missing)
+                uid = "F" + digest.hexdigest()[:24]
+                yield FoundMail(uid, modified if ts is None else ts, raw, missing, path.name)
             if file.problem:
                 on_error(LogError(path, file.problem))
             elif not count:

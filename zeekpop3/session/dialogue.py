@@ -103,6 +103,7 @@ class Dialogue:
     session: Session
     logins: Logins
     on_exchange: Callable[[Exchange], None] | None = None
+    log: str | None = None  # that is being read
     mailbox: Mailbox = field(default_factory=Mailbox)
     out: list[Event] = field(default_factory=list)
     standing: list[Defect] = field(default_factory=list)  # of the session, and of each mail from now on
@@ -221,6 +222,9 @@ class Dialogue:
                 raw=exchange.body or b"",
                 defects=defects,
                 authenticated_as=session.authenticated_as if known else None,
+                log=self.log,
+                stream_start=exchange.stream_start,
+                stream_end=exchange.stream_end,
             )
         )
 

@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     """Rows of the event log that belong to one connection, in order, as parallel columns.
 
     `data` is decoded, and empty where it was unset; it is shorter than `length` where the log lost a part of
-    the field. Unset numbers are -1, unset strings None.
+    the field. Unset numbers are -1, unset strings None. `log` is the name of the log that they stand in.
     """
 
     ts: Sequence[int]
@@ -37,10 +37,11 @@ class Rows(NamedTuple):
     length: Sequence[int]
     data: Sequence[bytes]
     conn_id: ConnId | None = None
+    log: str | None = None
 
     def part(self, start: int, stop: int) -> Rows:
         """Some of the rows."""
-        return Rows(*(column[start:stop] for column in self[:-1]), conn_id=self.conn_id)  # type: ignore[arg-type, misc]
+        return Rows(*(column[start:stop] for column in self[:7]), self.conn_id, self.log)  # type: ignore[arg-type, call-arg]
 
 
 @dataclass(slots=True)
@@ -52,7 +53,8 @@ class Exchange:
     some are missing and their number is unknown. `lines` and `wire_octets` measure the body as sent.
     `challenged`: the server answered AUTH with a challenge (RFC 5034); `responses`: how many the client sent,
     the initial one included. `doubtful`: request and response may not belong together, or the request may not
-    be what the server read.
+    be what the server read. `stream_start`, `stream_end`: where the response lies in the server's stream,
+    status line and terminator included; None where that is unknown, and in the plain form.
     """
 
     command: str | None
@@ -70,6 +72,8 @@ class Exchange:
     responses: int = 0
     doubtful: bool = False
     defects: list[Defect] = field(default_factory=list)
+    stream_start: int | None = None
+    stream_end: int | None = None
 
     def take_body(self, sent: bytes, dotted: bool = True) -> bytes:
         """Take the lines of the response as sent, and return the body; `dotted`: one may start with
@@ -114,7 +118,8 @@ class Transfer:
     missing, the bytes that are left. `trans_depth` counts the connection's transfers from 1. `fidelity` is
     "exact" or "trimmed"; `complete` is True only if the end was seen and no byte is missing; `missing_bytes`
     is None if some are missing and their number is unknown. `authenticated_as` is set where another user than
-    `user` logged in (SASL: RFC 4422, section 2).
+    `user` logged in (SASL: RFC 4422, section 2). `log` is the name of the log (or file) in which the message
+    was read to its end; `stream_start` and `stream_end` are those of the `Exchange`.
     """
 
     uid: str
@@ -132,6 +137,9 @@ class Transfer:
     raw: bytes
     defects: list[Defect] = field(default_factory=list)
     authenticated_as: str | None = None
+    log: str | None = None
+    stream_start: int | None = None
+    stream_end: int | None = None
 
 
 class Listed(NamedTuple):

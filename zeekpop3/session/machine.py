@@ -79,6 +79,7 @@ class Connection:
         if session.conn_id is None:
             session.conn_id = rows.conn_id
         self.last_ts = max(self.last_ts, rows.ts[-1])
+        self._dialogue.log = rows.log
         if self._exact is None and self._plain is None:
             self._decide(rows)
         else:

@@ -15,7 +15,7 @@ from zeekpop3.log.group import group
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.workers import no_collector
-from zeekpop3.session import Connection
+from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Event
 from zeekpop3.tables import TABLES, schema
 
@@ -78,7 +78,7 @@ def _tables(batches: Iterable[pa.RecordBatch], settings: Settings) -> Iterator[t
 def _events(batches: Iterable[pa.RecordBatch], max_message: int) -> Iterator[list[Event]]:
     connection: Connection | None = None
     for batch in batches:
-        for uid, rows in group(_batch(batch)):
+        for uid, rows in _by_log(batch):
             if connection is None or connection.uid != uid:
                 if connection is not None:
                     yield connection.finish("open")
@@ -86,6 +86,21 @@ def _events(batches: Iterable[pa.RecordBatch], max_message: int) -> Iterator[lis
             yield connection.receive(rows)
     if connection is not None:
         yield connection.finish("open")
+
+
+def _by_log(batch: pa.RecordBatch) -> Iterator[tuple[str, Rows]]:
+    """The rows of each connection, and of them those of each log, in order."""
+    logs = batch.column("log").to_pylist()
+    at = 0
+    for uid, rows in group(_batch(batch)):
+        stop = at + len(rows.seq)
+        start = at
+        while at < stop:
+            end = at + 1
+            while end < stop and logs[end] == logs[at]:
+                end += 1
+            yield uid, rows.part(at - start, end - start)._replace(log=logs[at])
+            at = end
 
 
 def _batch(batch: pa.RecordBatch) -> Batch:

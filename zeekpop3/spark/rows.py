@@ -143,8 +143,8 @@ def _read(
         columnNameOfCorruptRecord=_BROKEN,
     )
     frame = frame.toDF(*(name.replace(".", "_") for name in frame.columns))
-    frame = frame.withColumn("ts", F.col("ts").cast("timestamp"))
-    return frame.where(_is_row()).select([name.replace(".", "_") for name in COLUMNS])
+    frame = frame.withColumn("ts", F.col("ts").cast("timestamp")).withColumn("log", _log_name())
+    return frame.where(_is_row()).select([*(name.replace(".", "_") for name in COLUMNS), "log"])
 
 
 def _schema(spark: SparkSession, fields: tuple[str, ...], types: tuple[str, ...]) -> StructType:
@@ -155,6 +155,12 @@ def _schema(spark: SparkSession, fields: tuple[str, ...], types: tuple[str, ...]
     kinds = [kind if name in COLUMNS else "string" for name, kind in zip(fields, types, strict=True)]
     schema: StructType = zat.build_spark_schema(fields, kinds)
     return schema.add(_BROKEN, StringType())
+
+
+def _log_name() -> Column:
+    """The name of a row's log, as `log.find.log_name` has it."""
+    path = F.expr("url_decode(replace(input_file_name(), '+', '%2B'))")
+    return F.regexp_extract(path, r"((?:/\d{4}-\d\d-\d\d(?=/))?/[^/]*)$", 1).substr(F.lit(2), F.lit(1 << 12))
 
 
 def _is_row() -> Column:

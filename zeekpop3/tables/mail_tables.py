@@ -197,6 +197,23 @@ EMAILS = table(
         personal="name",
         looked_up=True,
     ),
+    *of(
+        "transfer",
+        Column(
+            "log",
+            "Name of the log in which the mail was read to its end, as `file` in `inputs`; of the file, by "
+            "`import`.",
+            personal="file",
+            repeats=True,
+        ),
+        Column(
+            "stream_start",
+            "Where the response begins in the server's TCP stream, from 0: its status line. Null if unknown, "
+            "and unless exact.",
+            "int64",
+        ),
+        Column("stream_end", "Where it ends: behind the terminator. Null if that was not seen.", "int64"),
+    ),
 )
 
 # What the tables of the things in a mail begin with.

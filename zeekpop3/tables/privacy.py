@@ -16,6 +16,7 @@ can be counted and joined, but not read:
 - Address fields: the HMAC of each address, without display names. A value without any address becomes the
   HMAC of the whole value.
 - Subject and auth_server: each address in it becomes its HMAC.
+- The name of a log or file stays if Zeek gives such names, else it is null: people name files.
 - Null, because they carry names and addresses in free text: display names, headers, received, first_received,
   second_received, date_raw, mime_version, bodies, raw, attachments' content, the server's `message` of
   commands, and the arguments of other commands unless they are numbers. `links` has no rows.
@@ -30,9 +31,11 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.errors import UsageError
+from zeekpop3.log.find import is_log_name
 
 if TYPE_CHECKING:
     from zeekpop3.message.dkim import Signature
@@ -72,9 +75,9 @@ class Privacy:
         """The rule for the values of a column (`Column.personal`); None: they are kept.
 
         name: a user, an address, its host, or a list of them. addresses: a field of addresses, or a list of
-        them. text: free text that is worth keeping. verdict: a result of SPF and the like. signatures: of
-        DKIM. free: other free text. body: from a body. raw: the message, or an attachment. argument: of a
-        command.
+        them. text: free text that is worth keeping. file: the name of a log or file. verdict: a result of SPF
+        and the like. signatures: of DKIM. free: other free text. body: from a body. raw: the message, or an
+        attachment. argument: of a command.
         """
         if (personal == "raw" and not self.keep_raw) or (personal in ("raw", "body") and not self.keep_body):
             return _nothing
@@ -85,6 +88,7 @@ class Privacy:
             "addresses": _for_each(self._addresses),
             "text": _for_each(lambda text: _ADDRESS.sub(lambda match: self.name(match[0]), text)),
             "argument": lambda value, command: self._argument(command.command, value),
+            "file": lambda value, _: value if is_log_name(PurePath(value or "").name) else None,
             "verdict": lambda value, _: value if value in _VERDICTS else None,
             "signatures": lambda value, _: [self._signature(each) for each in value],
             "free": _nothing,

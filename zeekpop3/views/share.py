@@ -24,13 +24,14 @@ import os
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 
 from zeekpop3.errors import OutputError, QueryError, reason
+from zeekpop3.log.find import is_log_name
 from zeekpop3.store.duck import connect
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
@@ -220,6 +221,9 @@ def _shared(table: pa.Table, pseudonyms: Pseudonyms, raw: bool) -> pa.Table:
         if column.name == "community_id" or (column.name in _SECRET and not raw):
             # A community id is a hash of addresses that can be guessed.
             values: Any = pa.nulls(table.num_rows, column.type)
+        elif column.name == "log":  # a file may be named after somebody
+            names = table.column(place).to_pylist()
+            values = [v if v is not None and is_log_name(PurePath(v).name) else None for v in names]
         elif column.name in ("id_orig_h", "id_resp_h"):
             values = [None if v is None else pseudonyms.address(v) for v in table.column(place).to_pylist()]
         elif _has_text(column.type):

@@ -38,7 +38,7 @@ def log_lines(sessions: Mapping[str, Rows]) -> list[bytes]:
             c = rows.conn_id
             ids = f"{c.orig_h}\t{c.orig_p}\t{c.resp_h}\t{c.resp_p}".encode()
         written = 0
-        for ts, seq, kind, command, offset, length, data in zip(*rows[:-1], strict=True):
+        for ts, seq, kind, command, offset, length, data in zip(*rows[:7], strict=True):
             cells = (
                 f"{ts // 1_000_000}.{ts % 1_000_000:06d}".encode(),
                 uid.encode(),

@@ -380,11 +380,11 @@ def as_rows(rows: list[Row], flow: Flow) -> Rows:
 
 def part(rows: Rows, start: int, stop: int | None = None) -> Rows:
     """Some of the rows, as where a log is split or was begun late."""
-    columns = (column[start:stop] for column in rows[:-1])
+    columns = (column[start:stop] for column in rows[:7])
     return Rows(*columns, conn_id=rows.conn_id)
 
 
 def without(rows: Rows, index: int) -> Rows:
     """The rows without one: a hole in `seq`."""
-    columns = ([*column[:index], *column[index + 1 :]] for column in rows[:-1])
+    columns = ([*column[:index], *column[index + 1 :]] for column in rows[:7])
     return Rows(*columns, conn_id=rows.conn_id)

@@ -264,13 +264,10 @@ class ExactReader:
 
     def _take_response(self, sent: Sent, response: Response, early: bool) -> None:
         """A response is complete: it answers `sent`, unless the evidence says otherwise."""
-        exchange = response.exchange(self.stream, sent)
+        exchange = self._exchange(response, sent)
         if self._challenges is not None:
             exchange.challenged, exchange.reply_ts = True, self._challenges.ts
             exchange.responses = self._challenges.responses
-        if self._skipped:
-            exchange.missing, self._skipped = self._skipped, 0
-            exchange.defects.append(Defect.MESSAGE_TOO_LARGE)
         if exchange.body is not None:
             begin = response.body_start or 0
             if sent.command == "RETR":
@@ -335,7 +332,7 @@ class ExactReader:
     def _take_unrequested(self, response: Response) -> None:
         """A response that answers no line, or a message that no line requested."""
         stream, requests = self.stream, self.requests
-        exchange = response.exchange(stream, Sent(None, "", 0, stream.time_before(response.start)))
+        exchange = self._exchange(response, Sent(None, "", 0, stream.time_before(response.start)))
         if response.status != "ERR":
             exchange.command, number = requests.guess(exchange.message or "", exchange.body)
             if requests.damage_seen and number is not None:
@@ -365,7 +362,7 @@ class ExactReader:
         elif status and is_message(stream.bytes_at(status[2], stream.first_hole(start))):
             sent = Sent("RETR", "", 0, stream.time_before(start))
             response = self._losses().read(start, stop, sent, bounded=False)
-            exchange = response.exchange(stream, sent)
+            exchange = self._exchange(response, sent)
             exchange.defects.append(Defect.REQUEST_MISSING)
             self._emit(None, exchange)
             end = response.stop
@@ -411,10 +408,12 @@ class ExactReader:
         """Take the responses to the next lines, one each."""
         stream = self.stream
         self._answer_ends()
-        for response in responses:
+        for number, response in enumerate(responses):
             sent = self.client.first
             assert sent is not None
-            exchange = response.exchange(stream, sent)
+            # Wherever the loss is, the first begins where the answer before it ended.
+            is_certain = number == 0 or (response.status is not None and not response.defects)
+            exchange = self._exchange(response, sent, is_certain=is_certain)
             if sent.command == "RETR" and exchange.body and is_listing(exchange.body):
                 # The best way to match commands and responses, but not a good one.
                 exchange.command, exchange.argument = self.requests.guess("", exchange.body)
@@ -445,6 +444,22 @@ class ExactReader:
     def _answer_ends(self) -> None:
         self.answers.begun = self._challenges = None
         self.tls = Tls.NO
+
+    def _exchange(self, response: Response, sent: Sent, *, is_certain: bool = True) -> Exchange:
+        """A response as the answer to `sent`, with its place in offsets of the log, and with what was dropped
+        of it. `is_certain`: it begins where it seems to begin.
+        """
+        exchange = response.exchange(self.stream, sent)
+        dropped, self._skipped = self._skipped, 0
+        before = self.stream.skipped - dropped
+        exchange.stream_start = response.start + before if is_certain else None
+        exchange.stream_end = response.stop + before + dropped if exchange.ended else None
+        if dropped:
+            exchange.defects.append(Defect.MESSAGE_TOO_LARGE)
+            if exchange.missing >= 0:
+                missing = exchange.missing
+                exchange.missing = missing + dropped if exchange.ended else max(missing, dropped)
+        return exchange
 
     def _emit(self, sent: Sent | None, exchange: Exchange) -> None:
         if sent is not None and sent.inferred:
