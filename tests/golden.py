@@ -62,13 +62,16 @@ def tables(sources: list[Path]) -> dict[str, list[dict[str, Any]]]:
                 continue
             files = sorted((out / name).rglob("*.parquet"))
             rows = ds.dataset([str(f) for f in files]).to_table().to_pylist() if files else []
+            for row in rows if name == "inputs" else []:
+                del row["version"], row["read_at"]
             found[name] = sorted(rows, key=_key)
         return found
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
     depth, seq, position = (-1 if row.get(k) is None else row[k] for k in ("trans_depth", "seq", "position"))
-    return (row["uid"], depth, seq, row.get("part") or "", row.get("field") or "", position)
+    uid = row.get("uid", "")
+    return (uid, depth, seq, row.get("part") or "", row.get("field") or "", position)
 
 
 def dump(found: dict[str, list[dict[str, Any]]]) -> str:

@@ -57,6 +57,7 @@ authenticated_as""",
     "listings": "ts uid user id_resp_h messages",
     "commands": "ts uid seq command argument status message lines octets reply_ts",
     "hits": "ts uid trans_depth part indicator type field value source description",
+    "inputs": "ts file sha256 first_row rows version command read_at",
 }
 
 

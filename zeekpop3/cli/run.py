@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
 
@@ -38,9 +38,13 @@ def run(
     LOG is the event log that the Zeek package writes: pop3_events.log, or a rotated or compressed one; or its
     rows as JSON lines, as they come out of Kafka or Filebeat. `-` is standard input, read to its end.
     """
+    from zeekpop3.pipeline.inputs import Origin
+
     problems = Problems()
     with _with_stdin(logs) as paths:
-        _process(paths, output, record, problems, jobs)
+        # The copy of the standard input has another name.
+        origins = {Path(path): Origin("-") for path in paths if path not in logs}
+        _process(paths, output, record, problems, jobs, origins=origins)
     problems.finish()
 
 
@@ -65,12 +69,16 @@ def pcap(
     A capture that is cut off, such as one that tcpdump still writes, is used up to its last whole packet; the
     exit code is then 1.
     """
+    from zeekpop3.log.file import sha256_of
+    from zeekpop3.log.find import log_name
+    from zeekpop3.pipeline.inputs import Origin
     from zeekpop3.zeek.program import find_zeek
     from zeekpop3.zeek.program import record as run_zeek
 
     find_zeek(zeek)
     problems = Problems()
     logs: list[str] = []
+    origins: dict[Path, Origin] = {}
     with tempfile.TemporaryDirectory(prefix="zeekpop3-") as scratch:
         for number, capture in enumerate(captures):
             folder = (keep_logs or Path(scratch)) / f"{number:04d}-{capture.name}"
@@ -84,8 +92,10 @@ def pcap(
                 say(f"zeekpop3: {capture}: no POP3 found. {_NO_POP3}")
             else:
                 logs.append(str(log))
+                origins[log] = Origin(log_name(capture), sha256_of(capture))
         if logs:
-            _process(logs, output, record, problems)
+            command = "pcap --plain" if plain else "pcap"
+            _process(logs, output, record, problems, command=command, origins=origins)
     if problems.count or not logs:
         raise Exit(1)
 
@@ -196,7 +206,12 @@ def _check_logs(logs: list[str]) -> None:
 
 
 def _process(
-    logs: list[str], output: OutputOptions, record: RecordOptions, problems: Problems, jobs: int | None = None
+    logs: list[str],
+    output: OutputOptions,
+    record: RecordOptions,
+    problems: Problems,
+    jobs: int | None = None,
+    **told: Any,
 ) -> None:
     """Process event logs and print the counts."""
     mode, settings = output.mode, record.settings
@@ -219,5 +234,6 @@ def _process(
             settings=settings,
             on_error=problems,
             progress=update,
+            **told,
         )
     say(f"{summary_line(summary)} -> {output.out}")

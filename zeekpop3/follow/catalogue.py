@@ -35,7 +35,8 @@ class KnownLog:
 
     `number` stands for it in the checkpoint, `mark` is the hash of its beginning (decompressed), `offset` and
     `line` are the place of the next row, `first` is the first row's `ts` (microseconds). `seen`: for each
-    path of the log, size and mtime (ns) of the file when all of it had been read.
+    path of the log, size and mtime (ns) of the file when all of it had been read. `entered`: it has a row in
+    the table `inputs`.
     """
 
     number: int
@@ -45,6 +46,7 @@ class KnownLog:
     line: int = 1
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     gone_since: int | None = None
+    entered: bool = False
 
 
 class PendingLog(NamedTuple):

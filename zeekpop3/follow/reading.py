@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from zeekpop3 import __version__
 from zeekpop3.errors import LogError
 from zeekpop3.follow import rebuild, reports
 from zeekpop3.follow.catalogue import Catalogue, KnownLog, PendingLog, head_with_row, mark_of, name_of
@@ -23,11 +24,15 @@ from zeekpop3.follow.state import Options, State
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, LogCutter, OnError
 from zeekpop3.log.file import open_log
+from zeekpop3.log.find import log_name
 from zeekpop3.log.group import group
+from zeekpop3.log.header import Head
+from zeekpop3.pipeline.inputs import described, first_ts, now, table_of
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Counters
 from zeekpop3.session.events import Event
 from zeekpop3.store.parquet import DAY_US
+from zeekpop3.tables import InputRecord
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,6 +98,8 @@ class Reader:
         self._rebuilding = False
         self._orphans: dict[str, set[rebuild.RowKey]] = {}
         self._later: dict[Path, float] = {}
+        self._inputs: list[InputRecord] = []
+        self._entered: set[str] = set()
 
     # -- resume ----------------------------------------------------------------------------------------
 
@@ -147,6 +154,7 @@ class Reader:
         first_day = day_of(first - 2 * DAY_US) if first else ""
         self.connections.before = rebuild.written(out, first_day)
         self._orphans = rebuild.orphans(out, first_day, self.connections.before)
+        self._entered = rebuild.entered(out, first_day)
         reports.warning(
             "no state, but the tables contain rows: these rows will not be written again",
             connections=len(self.connections.before),
@@ -227,6 +235,8 @@ class Reader:
         with _cutter(log, path, (log.offset, log.line), self._bad_row, live=not final) as cutter:
             for chunk in cutter.chunks():
                 self._take(log, chunk)
+                if not log.entered:
+                    self._enter(log, path, cutter.head)
                 self._advance(log, chunk.end, chunk.end_line)
                 if not between():
                     return False
@@ -248,6 +258,17 @@ class Reader:
             self.clock = max(self.clock, min(int(batch.ts.max()), tomorrow))
         for uid, rows in group(batch):
             self._keep(self.connections.feed(uid, rows, log.number, chunk.offset))
+
+    def _enter(self, log: KnownLog, path: Path, head: Head) -> None:
+        """A row of `inputs`: when the log is first read, so that none is missing, whatever happens to it."""
+        log.entered = True
+        first_row, ts = head.first_row(), first_ts(head)
+        if ts is None or first_row in self._entered:
+            return
+        command = described("follow", self.options.settings)
+        self._inputs.append(
+            InputRecord(ts, log_name(path), None, first_row, None, __version__, command, now())
+        )
 
     def _advance(self, log: KnownLog, offset: int, line: int) -> None:
         self.totals.log_bytes += offset - log.offset
@@ -285,6 +306,9 @@ class Reader:
             reports.warning("skipped late or duplicate rows", rows=late)
         if self._orphans:
             tables = [(name, rebuild.without(rows, self._orphans.get(name, set()))) for name, rows in tables]
+        if (inputs := table_of(self._inputs, self.options.settings)) is not None:
+            tables.append(("inputs", inputs))
+            self._inputs = []
         return tables
 
     def state(self, token: str, number: int) -> State:

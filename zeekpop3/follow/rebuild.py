@@ -56,6 +56,8 @@ def orphans(out: Path, first_day: str, known: dict[str, WrittenRows]) -> dict[st
     """
     found: dict[str, set[RowKey]] = {}
     for name in PUBLISHED_FIRST:
+        if "uid" not in schema(name).names:
+            continue  # `inputs`: see `entered`
         columns = [column for column in ("uid", "trans_depth") if column in schema(name).names]
         for path in _parts(out, name, first_day):
             for uid, depth in _keys(_read(path, columns)):
@@ -63,6 +65,12 @@ def orphans(out: Path, first_day: str, known: dict[str, WrittenRows]) -> dict[st
                 if not (entry.session if depth is None else entry.mails >= depth):
                     found.setdefault(name, set()).add((uid, depth))
     return found
+
+
+def entered(out: Path, first_day: str) -> set[str]:
+    """The first rows of the logs that have a row in `inputs`, from `first_day` on."""
+    parts = _parts(out, "inputs", first_day)
+    return {row for path in parts for row in _read(path, ["first_row"])["first_row"].to_pylist() if row}
 
 
 def without(table: pa.Table, keys: set[RowKey]) -> pa.Table:

@@ -68,16 +68,29 @@ class Chunk:
         return data
 
 
-def chunks(path: str | Path, *, size: int = DEFAULT_SIZE, on_error: OnError) -> Iterator[Chunk]:
+def chunks(
+    path: str | Path,
+    *,
+    size: int = DEFAULT_SIZE,
+    on_error: OnError,
+    done: Callable[[Head, str | None], None] | None = None,
+) -> Iterator[Chunk]:
     """The rows of a log, in pieces of about `size` bytes. Memory is bounded by `size` and the longest line.
 
-    Problems of the file go to `on_error`; what stands before them is used.
+    Problems of the file go to `on_error`; what stands before them is used. At the end `done` gets the head
+    and the SHA-256 of the file, if it can be had.
     """
     path = Path(path)
     try:
-        with open_log(path) as file:
-            cutter = LogCutter(path, file, head_of(file, path), size=size, on_error=on_error)
-            yield from cutter.chunks()
+        with open_log(path, hashed=done is not None) as file:
+            head = head_of(file, path)
+            cutter = LogCutter(path, file, head, size=size, on_error=on_error)
+            try:
+                yield from cutter.chunks()
+            except LogError as error:
+                on_error(error)
+            if done is not None:
+                done(head, file.sha256())
     except LogError as error:
         on_error(error)
 
@@ -102,6 +115,7 @@ class LogCutter:
         live: bool = False,
     ) -> None:
         self.path = path
+        self.head = head
         first_row = head.start + head.header.size, 1 + head.header.text.count(b"\n")
         self.offset, self.line = start or first_row
         # zat reads no gzip, and only the beginning of a log. A live one may be truncated at this moment: zat

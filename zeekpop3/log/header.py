@@ -95,6 +95,14 @@ class Head:
         except ValueError:  # no row, or not a time
             return None
 
+    def first_row(self) -> str | None:
+        """`ts`, `uid` and `seq` of the first row, which occur in no other log; None without rows."""
+        places = [self.header.fields.index(name) for name in ("ts", "uid", "seq")]
+        row = next(self.rows(), [])
+        if len(row) <= max(places):
+            return None
+        return " ".join(row[place].decode("utf-8", "replace") for place in places)
+
     def rows(self) -> Iterator[list[bytes]]:
         """The fields of each row; the last row may be cut, but has its time, uid and kind."""
         needed = max(map(self.header.fields.index, ("ts", "uid", "kind")))

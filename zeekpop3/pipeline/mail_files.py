@@ -11,7 +11,8 @@ import datetime as dt
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from zeekpop3.errors import LogError, OutputError, reason
 from zeekpop3.log.chunks import OnError
 from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.find import each_path
+from zeekpop3.pipeline.inputs import Inputs
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session.events import Transfer
@@ -90,18 +92,22 @@ def import_mails(
     settings = settings or Settings()
     files = find_mail_files(paths)
     records = Records(settings)
+    inputs = Inputs("import", settings)
     counts = Counters(logs=len(files))
     if mode == "append" and not force:
         _refuse_repeated(files, Path(out), settings.max_message)
     tell = counts.counting(on_error)
     with Sink(out, mode) as sink:
         for path in files:
-            for mail in mails_in(path, settings.max_message, tell):
+            for mail in mails_in(path, settings.max_message, tell, partial(inputs.add, path)):
                 counts.rows += 1
+                inputs.rows[path] += 1
                 records.add([mail.transfer()])
                 if records.nbytes >= _WRITE_BYTES:
                     counts.parts += _write(records, sink)
         counts.parts += _write(records, sink)
+        if (table := inputs.table()) is not None:
+            counts.parts += len(sink.write("inputs", table))
     counts += records.take_counts()
     return counts
 
@@ -179,22 +185,34 @@ def _below(folder: Path) -> Iterator[Path]:
 # -- a file → its mails ------------------------------------------------------------------------------
 
 
-def mails_in(path: Path, max_message: int, on_error: OnError) -> Iterator[FoundMail]:
-    """The mails in a file; problems of the file go to `on_error`, what stands before them is used."""
+def mails_in(
+    path: Path,
+    max_message: int,
+    on_error: OnError,
+    done: Callable[[int | None, str | None], None] | None = None,
+) -> Iterator[FoundMail]:
+    """The mails in a file; problems of the file go to `on_error`, what stands before them is used. At the end
+    `done` gets the time of the first one (microseconds) and the file's SHA-256.
+    """
+    first: int | None = None
     try:
-        with open_log(path) as file:
+        with open_log(path, hashed=done is not None) as file:
             modified = path.stat().st_mtime_ns // 1000
             source = _source(path)
             count = 0
             for offset, ts, text, missing in _texts(file, max_message):
                 count += 1
+                ts = modified if ts is None else ts
+                first = ts if first is None else first
                 raw = _as_sent(text)
                 digest = hashlib.sha256(
                     hashlib.sha256(f"{source}\0{offset}".encode("utf-8", "replace")).digest()
                 )
                 digest.update(raw)
                 uid = "F" + digest.hexdigest()[:24]
-                yield FoundMail(uid, modified if ts is None else ts, raw, missing, path.name)
+                yield FoundMail(uid, ts, raw, missing, path.name)
+            if done is not None:
+                done(first, file.sha256())
             if file.problem:
                 on_error(LogError(path, file.problem))
             elif not count:

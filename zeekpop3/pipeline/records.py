@@ -22,7 +22,8 @@ class Records:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.counts = Counters()
-        self._tables = {name: TableBuilder(table, self.settings.privacy) for name, table in TABLES.items()}
+        tables = {name: table for name, table in TABLES.items() if name not in ("hits", "inputs")}
+        self._tables = {name: TableBuilder(table, self.settings.privacy) for name, table in tables.items()}
 
     @property
     def nbytes(self) -> int:

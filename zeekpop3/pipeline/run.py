@@ -12,8 +12,10 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from zeekpop3.errors import LogError, OutputError
@@ -21,6 +23,7 @@ from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, OnError, chunks
 from zeekpop3.log.find import find_logs
 from zeekpop3.pipeline.connections import OpenConnections
+from zeekpop3.pipeline.inputs import Inputs, Origin
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.pipeline.tasks import SmallTables, Task, TaskResult, TaskSettings, perform
 from zeekpop3.pipeline.workers import executor, no_collector
@@ -49,6 +52,8 @@ def run(
     jobs: int | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
+    command: str = "run",
+    origins: Mapping[Path, Origin] | None = None,
 ) -> Counters:
     """Read event logs and write the tables to the folder `out`.
 
@@ -56,6 +61,7 @@ def run(
     "overwrite". A log whose connections are in the tables is appended only with `force`. `jobs`: number of
     processes; None for as many as there are cores and work. Input that cannot be read is reported to
     `on_error` (default: a warning of the logger "zeekpop3") and counted in `problems`; the rest is used.
+    `command` and `origins` are what the table `inputs` says of it, and of logs that came from elsewhere.
     Raises LogError if there is nothing to read, OutputError if `out` cannot be used, or contains a log that
     would be appended, UsageError for an unknown mode.
     """
@@ -69,11 +75,13 @@ def run(
     if jobs is None:
         jobs = min(_cores(), total // _BYTES_PER_JOB)
     workers = max(1, jobs)
+    settings = settings or Settings()
+    inputs = Inputs(command, settings, origins)
     with Sink(out, mode) as sink:
-        shared = TaskSettings(PartWriter(sink.root), settings or Settings(), SMALL_BYTES)
+        shared = TaskSettings(PartWriter(sink.root), settings, SMALL_BYTES)
         with executor(workers) as pool:
-            work = _Work(pool, shared, 2 * workers, counts, tell)
-            for task_chunks in _chunks_of_tasks(paths, tell, counts, send=workers > 1):
+            work = _Work(pool, shared, 2 * workers, counts, tell, inputs)
+            for task_chunks in _chunks_of_tasks(paths, tell, counts, inputs, send=workers > 1):
                 work.read(task_chunks)
                 if progress is not None:
                     progress(min(counts.log_bytes, total), total, counts.mails)
@@ -91,17 +99,18 @@ def _cores() -> int:
 
 
 def _chunks_of_tasks(
-    paths: list[Path], tell: OnError, counts: Counters, *, send: bool
+    paths: list[Path], tell: OnError, counts: Counters, inputs: Inputs, *, send: bool
 ) -> Iterator[list[Chunk]]:
     """The chunks of all logs, several small ones together; to `send` them, without their bytes."""
     waiting: list[Chunk] = []
     size = 0
     for path in paths:
-        for chunk in chunks(path, size=TASK_BYTES, on_error=tell):
+        log, done = inputs.name_of(path), partial(inputs.add_log, path)
+        for chunk in chunks(path, size=TASK_BYTES, on_error=tell, done=done):
             if waiting and size + chunk.size > TASK_BYTES:
                 yield waiting
                 waiting, size = [], 0
-            waiting.append(chunk.without_data() if send else chunk)
+            waiting.append(replace(chunk.without_data() if send else chunk, log=log))
             size += chunk.size
             counts.log_bytes += chunk.size
     if waiting:
@@ -112,10 +121,16 @@ class _Work:
     """Submits tasks, at most `ahead` at a time, and takes their results in the order of submission."""
 
     def __init__(
-        self, pool: Executor, shared: TaskSettings, ahead: int, counts: Counters, tell: OnError
+        self,
+        pool: Executor,
+        shared: TaskSettings,
+        ahead: int,
+        counts: Counters,
+        tell: OnError,
+        inputs: Inputs,
     ) -> None:
         self._pool, self._shared, self._ahead = pool, shared, ahead
-        self._counts, self._tell = counts, tell
+        self._counts, self._tell, self._inputs = counts, tell, inputs
         self._connections = OpenConnections(shared.settings.max_message)
         self._running: deque[Future[TaskResult]] = deque()
         self._events: list[Event] = []
@@ -141,6 +156,8 @@ class _Work:
             self._take(perform(self._events_task(), self._shared))
         for tables in self._small:
             self._counts.parts += tables.write()
+        if (table := self._inputs.table()) is not None:
+            self._counts.parts += len(self._shared.writer.write("inputs", table, 0))
 
     def _submit(self, task: Task) -> None:
         self._running.append(self._pool.submit(perform, task, self._shared))
@@ -152,6 +169,8 @@ class _Work:
     def _take(self, result: TaskResult) -> None:
         self._counts += result.counts
         self._counts.parts += self._small[result.number % 2].add(result.number, result.small)
+        for path, count in result.rows:
+            self._inputs.rows[path] += count
         for error in result.errors:
             self._tell(error)
         for connection in result.open:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import LogError
@@ -46,7 +47,7 @@ class TaskResult:
     """What a task does not finish.
 
     `small`: tables that are too small for a part. `open`: connections without an end. `later`: rows of
-    connections that began in earlier tasks.
+    connections that began in earlier tasks. `rows`: how many rows were read in each chunk's log.
     """
 
     number: int
@@ -55,6 +56,7 @@ class TaskResult:
     open: list[PackedConnection]
     later: list[tuple[str, list[Rows]]]
     errors: list[LogError]
+    rows: list[tuple[Path, int]] = field(default_factory=list)
 
 
 @no_collector()
@@ -92,6 +94,7 @@ def _rows(chunk: Chunk, result: TaskResult) -> Iterable[tuple[str, Rows]]:
         result.errors.append(error)
         return ()
     result.counts.rows += len(batch)
+    result.rows.append((chunk.path, len(batch)))
     return group(batch)
 
 

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zeekpop3 import __version__
 from zeekpop3.log.batch import Batch, batch_of
 from zeekpop3.log.group import group
+from zeekpop3.pipeline.inputs import described, now, table_of
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.pipeline.workers import no_collector
 from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Event
-from zeekpop3.tables import TABLES, schema
+from zeekpop3.tables import TABLES, InputRecord, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,8 +32,10 @@ _OUT_BYTES = 16 << 20
 def one_table(settings: Settings, name: str) -> MapInArrow:
     """A function for `mapInArrow` that gives the rows of one table."""
 
+    read_at = now()
+
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for table_name, table in _tables(batches, settings):
+        for table_name, table in _tables(batches, settings, read_at):
             if table_name == name:
                 yield from table.cast(spark_schema(name)).to_batches()
 
@@ -42,10 +46,12 @@ def all_tables(settings: Settings) -> MapInArrow:
     """A function for `mapInArrow` that gives the rows of all tables: a column with the table's name, and one
     struct column per table."""
 
+    read_at = now()
+
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        for table_name, table in _tables(batches, settings):
+        for table_name, table in _tables(batches, settings, read_at):
             columns = {"table": pa.repeat(table_name, table.num_rows)}
             for name in TABLES:
                 columns[name] = pa.nulls(table.num_rows, pa.struct(spark_schema(name)))
@@ -64,21 +70,39 @@ def spark_schema(name: str) -> pa.Schema:
     )
 
 
-def _tables(batches: Iterable[pa.RecordBatch], settings: Settings) -> Iterator[tuple[str, pa.Table]]:
-    """(table name, rows), about 16 MiB at a time."""
+def _tables(
+    batches: Iterable[pa.RecordBatch], settings: Settings, read_at: int
+) -> Iterator[tuple[str, pa.Table]]:
+    """(table name, rows), about 16 MiB at a time. `inputs` has what was read here of each log, and the log's
+    name in `first_row`, too: `file` may be left out.
+    """
     records = Records(settings)
-    for events in _events(batches, settings.max_message):
+    seen: dict[str, tuple[int, int]] = {}
+    for events in _events(batches, settings.max_message, seen):
         with no_collector():
             records.add(events)
         if records.nbytes >= _OUT_BYTES:
             yield from records.take()
     yield from records.take()
+    command = described("spark", settings)
+    inputs = [
+        InputRecord(first, log, None, log, count, __version__, command, read_at)
+        for log, (first, count) in seen.items()
+    ]
+    if (table := table_of(inputs, settings)) is not None:
+        yield "inputs", table
 
 
-def _events(batches: Iterable[pa.RecordBatch], max_message: int) -> Iterator[list[Event]]:
+def _events(
+    batches: Iterable[pa.RecordBatch], max_message: int, seen: dict[str, tuple[int, int]]
+) -> Iterator[list[Event]]:
+    """What the rows finish. `seen`: of each log the first time (microseconds) and the number of rows."""
     connection: Connection | None = None
     for batch in batches:
         for uid, rows in _by_log(batch):
+            log = rows.log or ""
+            first, count = seen.get(log, (rows.ts[0], 0))
+            seen[log] = min(first, *rows.ts), count + len(rows.ts)
             if connection is None or connection.uid != uid:
                 if connection is not None:
                     yield connection.finish("open")

@@ -50,7 +50,8 @@ def read(spark: SparkSession, table: str, paths: Paths, **options: Unpack[SparkR
     """
     rows = _connections(spark, paths, options.get("on_error"))
     of_table = one_table(options.get("settings", Settings()), table)
-    return _described(rows.mapInArrow(of_table, _schema(table)), table)
+    found = rows.mapInArrow(of_table, _schema(table))
+    return _described(_by_log(found) if table == "inputs" else found, table)
 
 
 def read_emails(spark: SparkSession, paths: Paths, **options: Unpack[SparkReadOptions]) -> DataFrame:
@@ -87,9 +88,9 @@ def read_tables(
     # Cached data stays in the 200 partitions of the shuffle, empty or not, unless Spark may join small ones.
     with _setting(spark, _JOIN_SMALL, "true"):
         every = every.persist(StorageLevel.DISK_ONLY)
-    tables = {
-        name: _described(every.where(F.col("table") == name).select(f"{name}.*"), name) for name in TABLES
-    }
+    tables = {name: every.where(F.col("table") == name).select(f"{name}.*") for name in TABLES}
+    tables["inputs"] = _by_log(tables["inputs"])
+    tables = {name: _described(table, name) for name, table in tables.items()}
     return tables | {"all": every}
 
 
@@ -114,6 +115,8 @@ def write_tables(
         day = _day(F.coalesce(*(F.col(f"{name}.ts") for name in TABLES)))
         found = every.groupBy("table").agg(F.count("*"), F.max(day)).collect()
         counts: dict[str, int] = {name: count for name, count, _ in found}
+        if "inputs" in counts:
+            counts["inputs"] = tables["inputs"].count()
         # Parquet's own microseconds, not Spark's default INT96.
         with _setting(spark, _TIMESTAMPS, "TIMESTAMP_MICROS"), _private(spark, out):
             for name, table in tables.items():
@@ -134,6 +137,15 @@ def write_tables(
 def _connections(spark: SparkSession, paths: Paths, on_error: OnError | None) -> DataFrame:
     rows = read_rows(spark, paths, on_error)
     return rows.withColumn("ts", F.unix_micros("ts")).repartition("uid").sortWithinPartitions("uid", "seq")
+
+
+def _by_log(parts: DataFrame) -> DataFrame:
+    """One row of `inputs` for each log, of those of the tasks that have read a part of it."""
+    same = [F.first(name).alias(name) for name in ("file", "sha256", "version", "command", "read_at")]
+    found = parts.groupBy(F.col("first_row").alias("log")).agg(
+        F.min("ts").alias("ts"), F.sum("rows").alias("rows"), *same
+    )
+    return found.withColumn("first_row", F.lit(None).cast("string"))
 
 
 def _schema(name: str) -> StructType:

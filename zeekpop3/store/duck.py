@@ -14,7 +14,7 @@ import duckdb
 
 from zeekpop3.store.filters import Filters, condition
 from zeekpop3.store.read import dataset, reading
-from zeekpop3.tables.schema import TABLES
+from zeekpop3.tables.schema import TABLES, schema
 
 _CLOSED = (
     "SET python_enable_replacements = false",
@@ -42,7 +42,8 @@ def connect(
     views = {name: dataset(path, name, span) for name in TABLES}
     uids = None if filters.sensor is None else _uids(path, filters.sensor)
     for name, table in views.items():
-        wanted = condition(filters) if name in _WITH_SENSOR else condition(span, uids)
+        of_uids = uids if "uid" in schema(name).names else None
+        wanted = condition(filters) if name in _WITH_SENSOR else condition(span, of_uids)
         views[name] = table if wanted is None else table.filter(wanted)
     return closed({**views, **(more or {})})
 

@@ -51,8 +51,10 @@ def check_appendable(path: Path, name: str) -> None:
     except (OSError, pa.ArrowException) as error:
         raise OutputError(f"{path}: not a readable Parquet file: {first_line(error)}") from error
     check_version(found.metadata, path, OutputError)
-    if not {"ts", "uid"} <= set(found.names):
-        raise OutputError(f"{path}: not a part of the table {name}: columns ts and uid are missing")
+    if missing := [
+        column for column in ("ts", "uid") if column in schema(name).names and column not in found.names
+    ]:
+        raise OutputError(f"{path}: not a part of the table {name}: {' and '.join(missing)} missing")
 
 
 def upgraded(table: pa.Table, name: str) -> pa.Table:

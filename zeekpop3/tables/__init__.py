@@ -6,13 +6,14 @@ columns, `privacy` removes what must not be written. pyarrow is imported when a 
 
 from zeekpop3.tables.column import Column, Table
 from zeekpop3.tables.privacy import Privacy
-from zeekpop3.tables.records import ItemsRecord, MailRecord, SessionRecord, TableBuilder
+from zeekpop3.tables.records import InputRecord, ItemsRecord, MailRecord, SessionRecord, TableBuilder
 from zeekpop3.tables.schema import SCHEMA_VERSION, TABLES, schema
 
 __all__ = [
     "SCHEMA_VERSION",
     "TABLES",
     "Column",
+    "InputRecord",
     "ItemsRecord",
     "MailRecord",
     "Privacy",

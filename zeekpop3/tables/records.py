@@ -145,6 +145,20 @@ class SessionRecord:
         return self.session.duration / 1_000_000
 
 
+@dataclass(slots=True)
+class InputRecord:
+    """A file that was read; a row of `inputs`. Times are in microseconds."""
+
+    ts: int
+    file: str
+    sha256: str | None
+    first_row: str | None
+    rows: int | None
+    version: str
+    command: str
+    read_at: int
+
+
 # -- records → the rows of one table → an Arrow table ------------------------------------------------
 
 

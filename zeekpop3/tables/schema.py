@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from zeekpop3.tables.column import Table, arrow_field
 from zeekpop3.tables.mail_tables import ADDRESSES, ATTACHMENTS, EMAILS, ENCLOSED, HITS, LINKS, MEMBERS
-from zeekpop3.tables.session_tables import COMMANDS, LISTINGS, SESSIONS
+from zeekpop3.tables.session_tables import COMMANDS, INPUTS, LISTINGS, SESSIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +37,7 @@ TABLES: dict[str, Table] = {
         LISTINGS,
         COMMANDS,
         HITS,
+        INPUTS,
     )
 }
 

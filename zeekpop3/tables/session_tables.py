@@ -1,4 +1,4 @@
-"""The tables of connections."""
+"""The tables of connections, and of the files that were read."""
 
 from __future__ import annotations
 
@@ -101,4 +101,43 @@ LISTINGS = table(
         Column("id_resp_h", "Server address.", source="conn_id.resp_h", repeats=True),
         structs("messages", "The messages, by their numbers.", *_MESSAGE, source="listing"),
     ),
+)
+
+INPUTS = table(
+    "inputs",
+    "A file that was read to make these tables: an event log with rows, a capture, a file with mails.",
+    "ts file read_at",
+    Column(
+        "ts",
+        "Time of its first row, or first mail. So filters and `prune` treat the row as they treat mails.",
+        "time",
+        searched=True,
+    ),
+    Column(
+        "file",
+        "Its name, in Zeek's archive with the folder of the day before it; other folders are left out. "
+        "`-`: standard input.",
+        personal="file",
+        repeats=True,
+        searched=True,
+    ),
+    Column(
+        "sha256",
+        "SHA-256 of its bytes, hex, as `sha256sum` gives it; null where a log may still grow (`follow`), and "
+        "on Spark.",
+        looked_up=True,
+    ),
+    Column(
+        "first_row",
+        "`ts`, `uid` and `seq` of the log's first row. They stay when the log is renamed, moved or "
+        "compressed, and no other log has them. Null for mail files, and on Spark.",
+    ),
+    Column("rows", "Rows (of mail files: mails) that were read; null where the log may still grow.", "int64"),
+    Column("version", "Version of zeekpop3 that read it.", repeats=True),
+    Column(
+        "command",
+        "Command that read it, with the options that decide what is kept; without paths and keys.",
+        repeats=True,
+    ),
+    Column("read_at", "When it was read.", "time"),
 )
