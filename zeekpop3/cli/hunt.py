@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import BadParameter, Option
+from typer import BadParameter, Exit, Option
 
 from zeekpop3.cli.options import Directory, FormatOptions, SpanOptions, command, exclusive, local_path
 from zeekpop3.cli.output import Problems, print_table, say, write
@@ -18,6 +18,7 @@ from zeekpop3.views.format import plural, row_lines
 
 _SHOWN_PROBLEMS = 10
 _VERDICT_COLUMNS = ("ts", "mail", "result", "domain", "selector", "aligned", "from_address", "reason")
+_COMPARED_COLUMNS = ("ts", "mail", "result", "reason")
 _UNDECIDED_COLUMNS = ("ts", "mail", "user", "subject", "missing_bytes", "reason")
 
 
@@ -99,6 +100,7 @@ def hunt(
 @command(
     "zeekpop3 verify tables --dns dns.log",
     "zeekpop3 verify tables --dns dns.log --keys dkim-keys.json --csv",
+    "zeekpop3 verify tables --pcap traffic.pcap",
 )
 def verify(
     directory: Directory,
@@ -115,27 +117,37 @@ def verify(
             callback=local_path,
         ),
     ] = None,
+    pcap: Annotated[
+        list[Path] | None,
+        Option(metavar="FILE", help="Compare the mails with this capture instead. Repeatable."),
+    ] = None,
+    zeek: Annotated[
+        str | None, Option(metavar="PROGRAM", help="The zeek to run (default: the one on PATH).")
+    ] = None,
     select: SpanOptions,
     output: FormatOptions,
 ) -> None:
-    """Verify the DKIM signatures of the mails, with the keys that Zeek saw in DNS answers.
+    """Verify the DKIM signatures of the mails, with keys that Zeek saw in DNS answers; or the mails' bytes.
 
-    One result for each mail and signature: pass, partial, fail, no key or unclear, with the reason. Partial:
-    the signature leaves out the end of the body (l=), where anyone may add text. Unclear: the mail is not
-    exact and whole (a preview), or mail programs read it differently; then nothing passes.
+    One result for each signature: pass, partial (l= leaves out the end of the body, where anyone may add
+    text), fail, no key, or unclear (the mail is not exact and whole, or mail programs read it differently).
+    A pass proves that the holder of the domain's key signed the body and the listed header fields, and is
+    about the author only if the domain is that of From (aligned). Who can forge DNS answers can forge a pass.
 
-    A pass proves that the holder of the domain's key signed the body and the listed header fields, From among
-    them, and that they were not changed since. It proves nothing about the content, and it is about the
-    author only if the signing domain is that of From (aligned). The key is trusted as far as the DNS answer
-    is: who can forge answers can forge a pass.
+    --pcap: Zeek reads the captures again. Each mail is listed that differs, is missing in them, or cannot be
+    compared; then the exit code is 1.
     """
     from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys, write_keys
     from zeekpop3.detect.verify import RESULTS, Verdict
     from zeekpop3.detect.verify import verify as verdicts
 
+    if pcap:
+        exclusive("--pcap", pcap, "--dns or --keys", dns or keys)
+        _compare(directory, pcap, zeek, select, output)
+        return
     saved = keys is not None and keys.exists()
     if not dns and not saved:
-        raise BadParameter("give Zeek's dns.log, or a file of keys: --dns LOG or --keys FILE")
+        raise BadParameter("give Zeek's dns.log, keys, or a capture: --dns LOG, --keys FILE or --pcap FILE")
     problems = Problems()
     known = Keys(read_keys(keys) if keys is not None and saved else ())
     for log in dns or []:
@@ -153,6 +165,23 @@ def verify(
     counts = ", ".join(f"{number[one]} {one}" for one in named)
     say(f"{plural(len(found), 'signature')}: {counts}; {plural(len(known), 'key')} known")
     problems.finish()
+
+
+def _compare(
+    directory: Path, captures: list[Path], zeek: str | None, select: SpanOptions, output: FormatOptions
+) -> None:
+    """Print the comparisons: all as JSON or CSV, for people those of mails that are not the same."""
+    from zeekpop3.detect.evidence import Comparison, compare, summary
+
+    problems = Problems()
+    found, unknown = compare(directory, captures, select.filters(), zeek=zeek, on_error=problems)
+    bad = [one for one in found if one.result != "same"]
+    shown = found if output.json or output.csv else bad
+    _print_rows([one._asdict() for one in shown], Comparison._fields, _COMPARED_COLUMNS, output)
+    say(summary(found, unknown))
+    problems.finish()
+    if bad:
+        raise Exit(1)
 
 
 def _print_rows(

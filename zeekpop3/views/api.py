@@ -173,15 +173,25 @@ def verify(
     *,
     dns: str | Path | Iterable[str | Path] = (),
     keys: str | Path | Iterable[str | Path] | Keys = (),
+    pcap: str | Path | Iterable[str | Path] = (),
+    zeek: str | None = None,
     **span: Unpack[Span],
 ) -> pd.DataFrame:
     """A row for each DKIM signature of each mail, newest first: see `detect.verify.Verdict`.
 
-    `dns`: Zeek's dns.log, files, folders or globs; `keys`: files of keys, or `detect.keys.Keys`. Raises
-    QueryError, LogError and KeyFileError.
+    `dns`: Zeek's dns.log, files, folders or globs; `keys`: files of keys, or `detect.keys.Keys`. With `pcap`
+    instead, a row for each mail, oldest first: whether its bytes are in these captures, see
+    `detect.evidence.Comparison`. Raises QueryError, LogError, KeyFileError and ZeekError.
     """
     import pandas as pd
 
+    if captures := each_path(pcap):
+        from zeekpop3.detect.evidence import Comparison, compare
+
+        if dns or keys:
+            raise UsageError("use either pcap, or dns and keys")
+        compared, _ = compare(tables, captures, span_filters(**span), zeek=zeek, on_error=_refuse)
+        return pd.DataFrame([tuple(each) for each in compared], columns=list(Comparison._fields))
     from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys
     from zeekpop3.detect.verify import Verdict, verify
 
@@ -388,10 +398,11 @@ def transcript(
     """
     from zeekpop3.views.transcript import transcript as lines_of
 
-    def refuse(error: ZeekPop3Error) -> None:
-        raise error
+    return lines_of(logs, uid=uid, data=data, on_error=on_error or _refuse)
 
-    return lines_of(logs, uid=uid, data=data, on_error=on_error or refuse)
+
+def _refuse(error: ZeekPop3Error) -> None:
+    raise error
 
 
 def span_filters(**span: Unpack[Span]) -> Filters:

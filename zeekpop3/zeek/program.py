@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -45,15 +45,18 @@ def record(
     *,
     plain: bool = False,
     zeek: str | None = None,
+    exact_ports: Sequence[str] = (),
     on_error: Callable[[ZeekError], None] | None = None,
 ) -> Path | None:
-    """Run Zeek on a capture; it writes its logs to `folder`, the event log in the exact form unless `plain`.
+    """Run Zeek on a capture; it writes its logs to `folder`, the event log in the exact form unless `plain`;
+    also on further `exact_ports` ("1110/tcp").
 
     Returns the event log, or None if the capture contains no POP3. Of a capture that is cut off, or damaged
     from some byte on, the whole records before it are used, and `on_error` gets how much was left out.
     Raises ZeekError if Zeek cannot read the capture.
     """
     program = find_zeek(zeek)
+    more = ["-e", f"redef Pop3Events::exact_ports += {{ {', '.join(exact_ports)} }};"] if exact_ports else []
     script = scripts_dir() / ("__load__.zeek" if plain else "exact.zeek")
     if not pcap.is_file():
         raise ZeekError(f"{pcap}: no such capture")
@@ -63,7 +66,7 @@ def record(
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(
-                [program, "-C", "-r", source, str(script)],
+                [program, "-C", "-r", source, str(script), *more],
                 cwd=folder,
                 env={**os.environ, "TZ": "UTC"},
                 stdin=stdin,
