@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     MapInArrow = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 _OUT_BYTES = 16 << 20
+_LATEST = 1 << 62
 
 
 def one_table(settings: Settings, name: str) -> MapInArrow:
@@ -86,7 +87,7 @@ def _tables(
     yield from records.take()
     command = described("spark", settings)
     inputs = [
-        InputRecord(first, log, None, log, count, __version__, command, read_at)
+        InputRecord(min(first, read_at), log, None, log, count, __version__, command, read_at)
         for log, (first, count) in seen.items()
     ]
     if (table := table_of(inputs, settings)) is not None:
@@ -101,8 +102,10 @@ def _events(
     for batch in batches:
         for uid, rows in _by_log(batch):
             log = rows.log or ""
-            first, count = seen.get(log, (rows.ts[0], 0))
-            seen[log] = min(first, *rows.ts), count + len(rows.ts)
+            # A `contents` row has the time of its first byte: see `Head.first_time`.
+            times = (ts for ts, kind in zip(rows.ts, rows.kind, strict=True) if kind != "contents")
+            first, count = seen.get(log, (_LATEST, 0))
+            seen[log] = min(first, min(times, default=_LATEST)), count + len(rows.ts)
             if connection is None or connection.uid != uid:
                 if connection is not None:
                     yield connection.finish("open")
