@@ -103,6 +103,7 @@ def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: 
 @command(
     "zeekpop3 eml tables --out mails --attachments --user lisi",
     "zeekpop3 eml tables CHhAvVGS1DHFjwGM9/1 --mbox mail.mbox",
+    "zeekpop3 eml tables CHhAvVGS1DHFjwGM9/1 --bundle case.zip --dns dns.log",
 )
 def eml(
     directory: Directory,
@@ -116,26 +117,52 @@ def eml(
     mbox: Annotated[
         Path | None, Option(metavar="FILE", help="Write one mbox file instead.", callback=local_path)
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Write one zip with all that is known instead.", callback=local_path),
+    ] = None,
+    dns: Annotated[
+        list[str] | None, Option(metavar="LOG", help="For --bundle: DKIM keys, as in `verify`. Repeatable.")
+    ] = None,
+    keys: Annotated[
+        list[Path] | None, Option(metavar="FILE", help="For --bundle: a file of DKIM keys. Repeatable.")
+    ] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="For --bundle: replace an existing file.")] = False,
     select: MailOptions,
     attachments: Annotated[
         bool, Option("--attachments", help="Also write the attachments, named by their SHA-256.")
     ] = False,
 ) -> None:
-    """Write mails as .eml files, UID-DEPTH.eml, with a manifest; or into one mbox file.
+    """Write mails as .eml files, UID-DEPTH.eml, with a manifest; or into one mbox file, or as evidence.
 
     Mails of the exact form are written byte for byte as the server sent them. Rebuilt mails (plain form)
     start with a header field X-Zeekpop3-Fidelity: trimmed. An mbox file has LF line ends and quotes lines
     that start with "From ".
+
+    --bundle: of each mail the message, its record, connection, hashes and DKIM results; what was read; and
+    MANIFEST.sha256, which `sha256sum -c` checks and anyone may sign. The same tables give the same bytes.
     """
     from zeekpop3.views.api import eml as write_mails
 
     exclusive("--mbox", mbox, "--out", out)
-    exclusive("--mbox", mbox, "--attachments", attachments)
-    where = mbox or out
+    exclusive("--bundle", bundle, "--out or --mbox", out or mbox)
+    exclusive("--mbox or --bundle", mbox or bundle, "--attachments", attachments)
+    if bundle is None and (dns or keys or overwrite):
+        raise UsageError("--dns, --keys and --overwrite are for --bundle")
+    where = bundle or mbox or out
     if where is None:
-        raise UsageError("missing option --out DIR or --mbox FILE")
+        raise UsageError("missing option --out DIR, --mbox FILE or --bundle FILE")
     written = write_mails(
-        directory, where, mails or (), mbox=mbox is not None, attachments=attachments, **select.given()
+        directory,
+        where,
+        mails or (),
+        mbox=mbox is not None,
+        attachments=attachments,
+        bundle=bundle is not None,
+        dns=dns or (),
+        keys=keys or (),
+        overwrite=overwrite,
+        **select.given(),
     )
     if not written:
         _explain_nothing(directory, select.mail_filters(directory))

@@ -168,7 +168,7 @@ def _judged(
         return _Result("unclear", f"not checked: {what}")
     if (reason := _out_of_time(tags, fetched)) is not None:
         return _Result("fail", reason)
-    records = keys.records(f"{signature.selector}._domainkey.{_ascii(tags['d'])}")
+    records = keys.records(key_name(signature.selector, tags["d"]) or "")
     if not records:
         return _Result("no key", "no key was seen for this selector")
     data = signed_header.signed_data(message.fields, field, tags)
@@ -252,12 +252,15 @@ def _out_of_time(tags: dict[str, str], fetched: dt.datetime) -> str | None:
     return None
 
 
-def _ascii(domain: str) -> str:
-    """A domain as DNS has it."""
+def key_name(selector: str | None, domain: str | None) -> str | None:
+    """The name in DNS of a signature's key (section 3.6.2.1)."""
+    if selector is None or domain is None:
+        return None
     try:
-        return domain if domain.isascii() else domain.encode("idna").decode("ascii")
+        domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
     except UnicodeError:
-        return domain
+        pass  # no key has this name
+    return f"{selector}._domainkey.{domain}"
 
 
 def _aligned(domain: str | None, from_site: str | None) -> bool | None:

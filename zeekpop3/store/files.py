@@ -26,19 +26,37 @@ _TEMPORARY = ".tmp-"
 
 
 @contextmanager
-def new_file(path: str | Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+def new_file(path: str | Path, *, mode: int = 0o600, exclusive: bool = False) -> Iterator[BinaryIO]:
     """A file that takes its name when the block ends, and then replaces a file of that name in one step.
 
-    If the block raises, nothing is left. Raises OutputError if the file cannot be written.
+    `exclusive`: it replaces none. If the block raises, nothing is left. Raises OutputError if the file cannot
+    be written, or exists.
     """
     path = Path(path)
+    if exclusive and os.path.lexists(path):
+        raise OutputError(f"{path}: exists already")
     with staged(path, mode=mode) as (temporary, descriptor), os.fdopen(os.dup(descriptor), "wb") as file:
         yield file
     try:
-        publish(temporary, path)
+        if exclusive and _linked(temporary, path):
+            temporary.unlink()
+            sync_folder(path.parent)
+        else:
+            publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _linked(temporary: Path, path: Path) -> bool:
+    """Give a file a second name, unless that exists by now; False where there are no hard links."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise OutputError(f"{path}: exists already") from None
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -192,16 +192,23 @@ def verify(
             raise UsageError("use either pcap, or dns and keys")
         compared, _ = compare(tables, captures, span_filters(**span), zeek=zeek, on_error=_refuse)
         return pd.DataFrame([tuple(each) for each in compared], columns=list(Comparison._fields))
-    from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys
     from zeekpop3.detect.verify import Verdict, verify
+
+    found = verify(tables, _dkim_keys(dns, keys), span_filters(**span))
+    return pd.DataFrame([tuple(one) for one in found], columns=list(Verdict._fields))
+
+
+def _dkim_keys(
+    dns: str | Path | Iterable[str | Path], keys: str | Path | Iterable[str | Path] | Keys
+) -> Keys:
+    from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys
 
     if not isinstance(keys, Keys):
         keys = Keys(key for path in each_path(keys) for key in read_keys(path))
     for path in each_path(dns):
         for key in keys_of_dns_log(path):
             keys.add(key)
-    found = verify(tables, keys, span_filters(**span))
-    return pd.DataFrame([tuple(one) for one in found], columns=list(Verdict._fields))
+    return keys
 
 
 # -- exports and files ---------------------------------------------------------------------------------
@@ -284,24 +291,33 @@ def eml(
     *,
     mbox: bool = False,
     attachments: bool = False,
+    bundle: bool = False,
+    dns: str | Path | Iterable[str | Path] = (),
+    keys: str | Path | Iterable[str | Path] | Keys = (),
+    overwrite: bool = False,
     **filters: Unpack[MailFilters],
 ) -> ExportSummary:
-    """Write mails as .eml files with a manifest into the folder `out`, or all into the one file `out`
-    (`mbox`).
+    """Write mails as .eml files with a manifest into the folder `out`, or all into the one file `out`: an
+    mbox (`mbox`), or a zip with all that is known of them (`bundle`, see `views.bundle`).
 
     `mails`: their UID/DEPTH; else those that match the filters. `attachments`: also these, named by their
-    SHA-256 (not with `mbox`). Returns the counts. Raises QueryError, OutputError, UsageError.
+    SHA-256 (only files). Of a bundle: `dns` and `keys` as in `verify`; `overwrite` replaces an existing file.
+    Returns the counts. Raises QueryError, OutputError, UsageError, LogError and KeyFileError.
     """
+    from zeekpop3.views.bundle import write_bundle
     from zeekpop3.views.eml import export as write_files
     from zeekpop3.views.eml import write_mbox
 
-    if mbox and attachments:
-        raise UsageError("an mbox file has no attachments beside it")
-    keys = [mails] if isinstance(mails, str) else list(mails)
+    if mbox + bundle + attachments > 1:
+        raise UsageError("use one of mbox, bundle and attachments")
+    chosen = [mails] if isinstance(mails, str) else list(mails)
     wanted = mail_filters(tables, **filters)
+    if bundle:
+        known = _dkim_keys(dns, keys)
+        return write_bundle(tables, out, wanted, keys=chosen, dkim_keys=known, overwrite=overwrite)
     if mbox:
-        return write_mbox(tables, out, wanted, keys=keys)
-    return write_files(tables, out, wanted, keys=keys, attachments=attachments)
+        return write_mbox(tables, out, wanted, keys=chosen)
+    return write_files(tables, out, wanted, keys=chosen, attachments=attachments)
 
 
 def report(

@@ -86,11 +86,11 @@ def export(
     with writing(to), contextlib.ExitStack() as open_files:
         manifest = open_files.enter_context(_manifest(to))
         parts = open_files.enter_context(_manifest(to / "attachments")) if attachments else None
-        for mail in _with_raw(chain([first], mails), done):
+        for mail in with_raw(chain([first], mails), done):
             name = file_name(mail["uid"], mail["trans_depth"])
             raw = mail.pop("raw")
             with _created(to / name) as file:
-                file.write(_message(mail, raw))
+                file.write(message(mail, raw))
             manifest.write(json_line({"file": name, **mail}).encode() + b"\n")
             if parts is not None:
                 _write_parts(mail, raw, to / "attachments", parts, done)
@@ -110,8 +110,8 @@ def write_mbox(
     if first is None:
         return done
     with new_file(Path(file)) as out:
-        for mail in _with_raw(chain([first], mails), done):
-            text = _message(mail, mail["raw"]).replace(b"\r\n", b"\n")
+        for mail in with_raw(chain([first], mails), done):
+            text = message(mail, mail["raw"]).replace(b"\r\n", b"\n")
             out.write(f"From MAILER-DAEMON {mail['ts']:%a %b %d %H:%M:%S %Y}\n".encode())
             out.write(_FROM_LINE.sub(rb">\g<0>", text))
             out.write(b"\n" if text.endswith(b"\n") else b"\n\n")
@@ -127,7 +127,7 @@ def _selected(path: str | Path, filters: Filters | None, keys: Sequence[str]) ->
     yield from rows(path, "emails", columns, filters)
 
 
-def _with_raw(mails: Iterable[dict[str, Any]], done: ExportSummary) -> Iterator[dict[str, Any]]:
+def with_raw(mails: Iterable[dict[str, Any]], done: ExportSummary) -> Iterator[dict[str, Any]]:
     """The mails that can be written; all are counted."""
     for mail in mails:
         if mail["raw"] is None:
@@ -140,7 +140,8 @@ def _with_raw(mails: Iterable[dict[str, Any]], done: ExportSummary) -> Iterator[
         yield mail
 
 
-def _message(mail: dict[str, Any], raw: bytes) -> bytes:
+def message(mail: dict[str, Any], raw: bytes) -> bytes:
+    """The message as it is written: marked, if it was rebuilt."""
     return raw if mail["fidelity"] == "exact" else MARK + raw
 
 
