@@ -75,7 +75,7 @@ def examples_folder(folder: Path, made_tables: Path | None) -> None:
     for source, target in {
         "logs/poplib.exact.log": "pop3_events.log",
         "logs/article.exact.log": "logs/2024-06-24/pop3_events.10:00:00-11:00:00.log",
-        "article.pcap": "traffic.pcap",
+        "poplib.pcap": "traffic.pcap",
         "incident/indicators.intel": "feed.intel",
         **{f"incident/{name}.log": f"{name}.log" for name in ("conn", "dns", "http", "ssl", "files", "smtp")},
     }.items():
@@ -98,7 +98,7 @@ def test_examples_of_the_help_run(name: str, tmp_path: Path, made_tables: Path) 
     examples_folder(tmp_path, None if name in ("run", "pcap", "follow") else made_tables)
     uid = zeekpop3.read_emails(made_tables, columns=["uid"])["uid"][0]
     for example in examples:
-        if not HAS_ZEEK and re.search(r"\bzeek\b|zeekpop3 pcap", example):
+        if not HAS_ZEEK and re.search(r"\bzeek\b|\bpcap\b", example):
             continue
         command = example.replace(UID, uid).replace("/opt/zeek/logs", "logs")
         command = command.replace("/var/lib/zeekpop3/", "")
