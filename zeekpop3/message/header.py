@@ -38,9 +38,8 @@ _FOLDED_FIELD = re.compile(
     r"|disposition[ \t]*+:\s*+(?:attach|inline)"
     r"|transfer-encoding[ \t]*+:[\s\"]*+(?:base|quoted|[78]bit|x?-?uu)))"
 )
-_BLANK_LINE_CRLF = re.compile(rb"\n\r\n")  # searching with an expression is faster than bytes.find here
 _BLANK_LINE_CR = re.compile(rb"\r\r(?![\r\n])")
-_BLANK_LINE_LF = re.compile(rb"\n\n")
+_BLANK_LINES = (b"\n\n", b"\n\r\n")
 # Not fields, but not a sign that the body has started either.
 _SKIPPED = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
 _CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE | re.ASCII)
@@ -146,13 +145,11 @@ def _bounds(raw: bytes, start: int, end: int) -> tuple[int, int]:
     if head == b"\r\n":
         return start, start + 2
     first = raw.find(b"\n", start, end)
-    if first > start and raw[first - 1] == _CR:
-        blank = _BLANK_LINE_CRLF.search(raw, first, end) or _BLANK_LINE_LF.search(raw, first, end)
-    else:
-        blank = _BLANK_LINE_LF.search(raw, start, end) or _BLANK_LINE_CRLF.search(raw, start, end)
-    if blank is not None:
-        at = blank.start()
-        return at - (raw[at - 1] == _CR), blank.end()
+    is_crlf = first > start and raw[first - 1] == _CR
+    for blank in reversed(_BLANK_LINES) if is_crlf else _BLANK_LINES:
+        at = raw.find(blank, start, end)
+        if at >= 0:
+            return at - (raw[at - 1] == _CR), at + len(blank)
     # A line end at the very end belongs to the last field.
     return end - raw.startswith(b"\n", end - 1, end), end
 

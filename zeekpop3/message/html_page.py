@@ -28,7 +28,6 @@ from zeekpop3.message.html_tokens import MAX_ATTRIBUTES, Token, attribute_values
 from zeekpop3.message.html_urls import (
     ABSOLUTE,
     CLEAN_URL,
-    HREF,
     MAX_URL,
     NOT_LINKS,
     cleaned,
@@ -192,18 +191,14 @@ class Page:
 
     def _open_link(self, attributes: str) -> None:
         self.close_link()
-        href = HREF.match(attributes)
-        if href is not None:
-            self.link = href[1]
-        else:
-            values = self.values(attributes)
-            value = values.get("href") or values.get("xlink:href")
-            self.link = self.url(value) if value else None
+        values = self.values(attributes)
+        value = values.get("href") or values.get("xlink:href")
+        self.link = self.url(value) if value else None
         self.link_text = ""
         self.link_at = len(self.out)
         self.alt = None
         if self.loads and link_may_load(attributes):
-            self.load(self.values(attributes), "href")
+            self.load(values, "href")
 
     def close_link(self) -> None:
         """The open link, if any, ends here."""

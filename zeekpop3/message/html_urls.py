@@ -13,12 +13,8 @@ from zeekpop3.message.html_space import with_characters
 
 MAX_URL = 8_192  # characters
 
-# A URL that needs no cleaning, and one as the link of an element whose attributes have the usual form.
+# A URL that needs no cleaning.
 CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")
-HREF = re.compile(
-    r"(?:\s++(?![hH][rR][eE][fF][\s=])[a-zA-Z-]++=\"[^\"]*+\")*+"
-    rf"\s++[hH][rR][eE][fF]=\"({CLEAN_URL.pattern})\""
-)
 ABSOLUTE = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]{0,63}:|[/\\]{2}|(?:www|ftp)\.[^/]{1,200}\.", re.IGNORECASE | re.ASCII
 )
