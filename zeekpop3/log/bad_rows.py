@@ -48,7 +48,7 @@ class RowErrors:
             self._on_error(LogError(self._chunk.path, reason, self._chunk.line + self.lines[row]))
 
     def of_line(self, index: int, reason: str) -> None:
-        """Report a line that is no row, by its index in the chunk."""
+        """Report a line that is not a row, by its index in the chunk."""
         self._count += 1
         if self._count <= MAX_REPORTED_ROWS:
             self._on_error(LogError(self._chunk.path, reason, self._chunk.line + index))

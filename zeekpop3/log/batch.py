@@ -178,7 +178,7 @@ def batch_of(
     payload: Payload | None = None,
     log: str | None = None,
 ) -> Batch:
-    """A batch of columns that somebody else has read: `arrow` gives each as an Arrow array by its name.
+    """A batch of columns that the caller has read: `arrow` gives each as an Arrow array by its name.
 
     Numbers are integers of any width; `data` (not used if there is a `payload`) is binary, still base64; the
     other texts are dictionaries of binary, as Zeek wrote them; null is unset. `ts` is in microseconds;

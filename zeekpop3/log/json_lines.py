@@ -2,7 +2,7 @@
 
 Goal: the same rows give the same tables, whatever they came through. Plan: each line of JSON becomes the line
 that the ASCII writer of Zeek makes of the row (tabs, `-` for unset); one reader reads both. A line that is
-no row becomes a line `#`, which the reader skips: so line numbers stay.
+not a row becomes a line `#`, which the reader skips: so line numbers stay.
 
 Sources: src/threading/formatters/JSON.cc and Ascii.cc of Zeek (unset fields are left out; times are seconds,
 milliseconds or ISO 8601 by `LogAscii::json_timestamps`).
@@ -34,7 +34,7 @@ def looks_like_json(text: bytes) -> bool:
 
 
 def tsv_of(text: bytes | bytearray, fields: Sequence[str], on_error: Callable[[int, str], None]) -> bytes:
-    """The lines of JSON as rows with these columns, and a line `#` for each that is none.
+    """The lines of JSON as rows with these columns, and a line `#` for each that is not one.
 
     `on_error` gets the index of such a line and what is wrong; rows of other streams are left out in silence.
     """
@@ -59,7 +59,7 @@ def tsv_of(text: bytes | bytearray, fields: Sequence[str], on_error: Callable[[i
 
 
 def row_of(line: bytes, fields: Sequence[str]) -> bytes:
-    """A line of JSON as a row of TSV. Raises OtherStream, and ValueError if it is no row."""
+    """A line of JSON as a row of TSV. Raises OtherStream, and ValueError if it is not a row."""
     row = _unwrapped(line)
     nested = row.get("id")
     values = []

@@ -1,9 +1,9 @@
 """The links of attachments, whatever type they declare: HTML, SVG and other XML, calendars and cards, plain
 text, messages in a file, and documents.
 
-An attachment is read as what its declared type, its extension or its first bytes say; of several, as each.
-Work is bounded: only so many bytes of an attachment, and of all attachments of a mail, are read. What is left
-out is a defect.
+Declared type, extension and first bytes each say how an attachment is read; if they differ, it is read in
+each way. Work is bounded: only so many bytes of an attachment, and of all attachments of a mail, are read.
+What is left out is a defect.
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@ class Attachment(NamedTuple):
 
     `part`: the section as in IMAP ("2", "1.3"); the files of a container add "#1", "#2" … to it.
     `filename_raw`: as written; `filename`: for display, without path, controls and bidirectional overrides.
-    `extension`: of `filename`, in lower case, without the dot. `mime_type`: as detected.
-    `reading`: None, or by which other reading only some programs show this part. `other_names`: further file
-    names that other programs show. `inside`: whether its contents are in `members`, or why not.
+    `extension`: of `filename`, in lower case, without the dot. `mime_type`: as detected. `reading`: None, or
+    the other reading by which only some programs show this part. `other_names`: further file names that other
+    programs show. `inside`: whether its contents are in `members`, or why not.
     """
 
     part: str
@@ -120,7 +120,7 @@ def _is_offered(part: Part) -> bool:
 
 
 def _is_read(part: Part) -> bool:
-    """Whether a part is a body, and its name does not make it anything else."""
+    """Whether a part is a body whose name fits its type."""
     usual = _BODY_EXTENSIONS.get(part.kind, ())
     return part.disposition != "attachment" and extension(part.filename) in usual
 
@@ -135,7 +135,7 @@ def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:
 def described_part(
     part: Part, defects: Defects, keep_content: bool, links: AttachmentLinks | None
 ) -> Attachment:
-    """The attachment that a part is."""
+    """The attachment for a part."""
     src, start, end, encoding = part.src, part.start, part.end, part.encoding
     if part.children is not None and part.children[0].header is not None and part.children[0].src is not src:
         src = part.children[0].src  # a message inside that is decoded already

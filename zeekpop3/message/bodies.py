@@ -82,7 +82,7 @@ def with_words(parts: list[Part], texts: dict[int, str]) -> list[Part]:
 
 
 def joined(texts: list[str]) -> str | None:
-    """Texts, with a blank line between them; None if there is none."""
+    """Texts, with a blank line between them; None without texts."""
     if len(texts) < 2:
         return texts[0] if texts else None
     return "\n\n".join([*(text.rstrip("\n") for text in texts[:-1]), texts[-1]])
@@ -114,7 +114,7 @@ def text_of(part: Part, defects: Defects) -> str:
 
 
 def _content(part: Part, defects: Defects) -> bytes:
-    """The decoded content of a part; as it is if it is obviously not in the declared transfer encoding."""
+    """The decoded content of a part; undecoded if it is obviously not in the declared transfer encoding."""
     encoding = part.encoding
     if encoding == "base64" and part.kind.startswith("text/") and not is_base64(part):
         defects[Defect.ENCODING_WRONG] = None

@@ -1,9 +1,9 @@
 """What one mail may cost: counted work, copies of its content, charset detections, and CPU time.
 
-The parser takes linear time. The budget bounds what that leaves open: work that containers repeat (a message
-in a message is decoded and hashed with each that encloses it), and expressions that nobody knows to be slow
-yet. Work is counted in bytes that a step reads, so that the same mail always ends at the same step. CPU time
-is the last resort: `charge` looks at it while it counts, and `watch` has a timer look at it in between.
+The parser takes linear time. The budget bounds the rest: work that containers repeat (a message inside
+another one is decoded and hashed again with each that encloses it), and expressions that turn out to be slow.
+Work is counted in bytes that a step reads, so that the same mail always ends at the same step. CPU time is
+the last resort: `charge` looks at it while it counts, and `watch` has a timer look at it in between.
 """
 
 from __future__ import annotations

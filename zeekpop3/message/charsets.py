@@ -1,6 +1,6 @@
 """Bytes → text, by the charset label that a mail gives. Never raises; the text has no lone surrogates.
 
-What the label does not decode is decoded by a larger set that goes by the same label, as UTF-8, or by a
+Bytes that the label's charset cannot decode are read in a larger set of the same name, as UTF-8, or by a
 guess; each of these is a defect.
 """
 

@@ -24,12 +24,12 @@ _COMPRESSED = _PREFIX + b"\x09\x10\x01\x09"
 
 
 class _Broken(ValueError):
-    """The bytes are no BER, or not the structure that is expected."""
+    """The bytes are not BER, or do not have the expected structure."""
 
 
 def opened(data: bytes) -> tuple[bytes | None, str | None]:
-    """The content that is signed, or None; and why there is none: `encrypted`, `unsupported` (compressed),
-    `broken`; None if the signature is detached from its content.
+    """The signed content, or None; and why it is missing: `encrypted`, `unsupported` (compressed), `broken`;
+    None if the signature is detached from its content.
     """
     try:
         kind, at, end = _content_info(data)

@@ -1,7 +1,7 @@
 """Comments of structured header fields (RFC 5322, section 3.2.2): parentheses, nested, with quoted pairs.
 
-All modules of this package take comments from here. A comment that is not closed is none, and neither is any
-after it: then each character is looked at once.
+All modules of this package take comments from here. A parenthesis that is not closed begins no comment, nor
+does any after it, so that each character is read once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What lies in archives and documents: their members, at most two levels deep.
 
 Zip (with OOXML, ODF, jar, …), gzip, bzip2, xz and tar are opened, OLE (older Office, .msi, .msg) in `ole`.
-Work on one mail is bounded (`Budget`): what is left out, and why, is told by `inside`. Whoever cannot be
-opened here is named by its first bytes: `unsupported`.
+Work on one mail is bounded (`Budget`): `inside` says what is left out, and why. Formats that are
+not opened here are recognised by their first bytes: `unsupported`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ LISTED, UNSUPPORTED, BROKEN = "listed", "unsupported", "broken"
 TOO_LARGE, ENCRYPTED = "too_large", "encrypted"
 _BY_WEIGHT = (LISTED, UNSUPPORTED, BROKEN, TOO_LARGE, ENCRYPTED)
 _PACKED = {"gzip": unpack.gunzipped, "bzip2": unpack.bunzipped, "xz": unpack.unxzipped}
-#: Extensions of members whose links are read, whatever their content is. The XML of documents is not: it is
-#: full of references that nobody follows.
+#: Extensions of members whose links are read, whatever their content is. The XML of documents is left out:
+#: its namespaces and schemas look like links.
 READ_FOR_LINKS = frozenset((
     "html", "htm", "xhtml", "xht", "shtml", "hta", "svg", "eml", "mht", "mhtml", "txt", "url", "website",
     "ics", "vcf", "csv", "rtf", "mbox", "js", "jse", "vbs", "wsf", "ps1", "bat",
@@ -295,7 +295,7 @@ def _of_zip(entry: ZipEntry, name: str, data: bytes, budget: Budget) -> _File:
         return _File(name, None, entry.size, UNSUPPORTED)
     end = len(data) if entry.packed is None else min(len(data), entry.start + entry.packed)
     if entry.packed is None and entry.method == zip_entries.STORED:
-        end = entry.start  # where a stored entry ends, only the directory tells
+        end = entry.start  # only the directory says where a stored entry ends
     if entry.packed is not None and entry.start + entry.packed > len(data):
         return _File(name, None, entry.size, BROKEN)
     return _File(name, unpack_method(data, entry.start, end, budget), entry.size, crc=entry.crc)

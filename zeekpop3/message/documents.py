@@ -4,8 +4,8 @@ others.
 Only what says where something leads is read: relationships, references and fields of XML files (ECMA-376 part
 2, section 9.3; ODF 1.2), URI, launch, form and script actions (ISO 32000-1, section 12.6.4), also those in
 compressed objects. Of older Office files, OneNote files and shortcuts all strings are read, in 8 and in 16
-bits for each character ([MS-DOC], [MS-XLS], [MS-SHLLINK] store URLs so). Work is bounded: what is left out is
-told.
+bits for each character ([MS-DOC], [MS-XLS], [MS-SHLLINK] store URLs so). Work is bounded; `is_cut` says that
+something was left out.
 """
 
 from __future__ import annotations

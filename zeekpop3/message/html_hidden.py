@@ -1,5 +1,5 @@
-"""Where a hidden element ends (HTML standard, section 13.2.6, tree construction), as far as it can be told
-without a tree.
+"""Where a hidden element ends (HTML standard, section 13.2.6, tree construction), as far as it can be
+determined without a tree.
 
 An element ends at its own end tag; at a start tag before which its end tag may be left out (`<p>` ends a
 paragraph); at an end tag that nothing in it opened, which is that of an element around it. Where browsers

@@ -18,7 +18,7 @@ CLEAN_URL = re.compile(r"https?://[!#-%'-;=?-~]++")
 ABSOLUTE = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]{0,63}:|[/\\]{2}|(?:www|ftp)\.[^/]{1,200}\.", re.IGNORECASE | re.ASCII
 )
-#: What is no link, though there may be links in it.
+#: Schemes of URLs that are not links themselves, although their content may have links.
 NOT_LINKS = ("cid:", "mid:", "data:", "javascript:", "vbscript:", "about:")
 
 # A reference in an attribute counts without its semicolon only if no letter, digit or "=" follows.
@@ -43,7 +43,7 @@ def cleaned(value: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    """`&not;` is a character; `&notit;`, of which it is only the beginning, is none in an attribute."""
+    """`&not;` is a character; in an attribute `&notit;`, which only begins like it, is not one."""
     name = match[0][1:]
     return with_characters(match[0]) if name[0] == "#" or name in html5 else match[0]
 

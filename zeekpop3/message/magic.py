@@ -1,4 +1,5 @@
-"""What a file is, by its first bytes: what `filetype` does not know, and which files can hold others."""
+"""The type of a file by its first bytes: types that `filetype` does not know, and files that can hold
+others."""
 
 from __future__ import annotations
 

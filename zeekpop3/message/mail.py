@@ -37,7 +37,8 @@ _AGENTS = frozenset(("x-mailer", "user-agent", "x-user-agent"))
 
 @dataclass(slots=True)
 class Mail:
-    """The record of one mail. Strings are decoded and have no lone surrogates; None: there is no such field.
+    """The record of one mail. Strings are decoded and have no lone surrogates; None: the mail has no such
+    field.
 
     `date`: microseconds since the epoch, UTC. `to`, `cc`, `bcc`, `delivered_to`, `references`: None without
     such a field, empty if the field has no address. `header_names` and `header_values` are parallel: all
@@ -109,8 +110,8 @@ def parse(
     `complete`: False if the end of the mail was not captured (TOP, a lost connection); a missing end is then
     reported as `truncated`. `exact`: False if `raw` is not byte for byte what the server sent; bodies of DKIM
     signatures are then not checked. `preview`: True if `raw` may be only the first part of the mail (the
-    answer to TOP): a body that does not have the signed hash is then not called changed. Neither is a body
-    without text, as nobody can tell a header that was fetched alone. `content`: keep the decoded content of
+    answer to TOP): a body that does not have the signed hash is then not called changed. Neither is an
+    empty body, because the header may have been fetched alone. `content`: keep the decoded content of
     attachments.
     """
     if isinstance(raw, str):
@@ -283,7 +284,7 @@ def _all(name: str, fields: Header, values: list[str]) -> list[str]:
 
 
 def _thread_id(mail: Mail) -> str | None:
-    """The Message-ID with which the conversation began, as far as the mail tells."""
+    """The Message-ID that began the conversation, as far as this mail shows."""
     for value in (*(mail.references or ())[:1], mail.in_reply_to, mail.msg_id):
         if value and not value.isspace():
             match = _MESSAGE_ID.search(value)

@@ -10,8 +10,8 @@ _MAX_ENTRIES = 4_096
 
 
 class Memo(dict[str, _T], Generic[_T]):
-    """The results of a function. Mails choose the strings, so only so many are kept, and none of more than
-    `longest` characters.
+    """The results of a function. Mails choose the strings, so their number is bounded, and strings of more
+    than `longest` characters are not kept.
     """
 
     def __init__(self, function: Callable[[str], _T], longest: int) -> None:
@@ -23,6 +23,6 @@ class Memo(dict[str, _T], Generic[_T]):
         result = self._function(text)
         if len(text) <= self._longest:
             if len(self) >= _MAX_ENTRIES:
-                self.clear()  # or one mail with many odd names would end it for good
+                self.clear()  # otherwise one mail with many odd names would fill it forever
             self[text] = result
         return result

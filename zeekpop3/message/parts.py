@@ -22,7 +22,7 @@ MAX_DEPTH = 100
 MAX_MESSAGE_DEPTH = 20  # each message is hashed with all that is in it
 MAX_PARTS = 10_000
 _MAX_GUESS_BYTES = 1 << 20
-_SEARCH_IS_FASTER = 8  # than what else is done with a byte
+_SEARCH_IS_FASTER = 8  # than the other work on a byte
 
 _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
 # Text after a blank or a control character, or a bare CR: mail programs differ.

@@ -10,8 +10,8 @@ frame (headers, delimiters, what stands around the parts). After it, this module
 
 What turns out to be content becomes an attachment with its `reading`. The work is bounded: each byte is
 searched a fixed number of times, readings of readings stop at `_MAX_DEPTH`, and all content that is found may
-be `_TIMES_ITS_SIZE` of the mail. Words in the frame ("This is a multi-part message in MIME format.") are no
-content unless they have a link.
+be `_TIMES_ITS_SIZE` of the mail. Words in the frame ("This is a multi-part message in MIME format.") do not
+count as content unless they have a link.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MAX_DEPTH = 2
 _TIMES_ITS_SIZE = 4
 _ROOM_AT_LEAST = 1 << 16
 _TAIL_BYTES = 100
-_SHORTEST = 8  # bytes that may be more than they seem
+_SHORTEST = 8  # fewer bytes are not looked at
 _MAX_WORDS = 400
 _LONG_WORD = 16
 
@@ -275,7 +275,7 @@ class Readings:
             return
         if not self._has_room(part.end - part.start):
             return
-        found: Defects = {}  # what is wrong with a reading is no defect of the mail, but for a limit
+        found: Defects = {}  # defects of a reading are not those of the mail, except for limits
         file = attachments.described_part(part, found, self._keep, None)
         if Defect.PARSE_LIMITED in found:
             self._defects[Defect.PARSE_LIMITED] = None

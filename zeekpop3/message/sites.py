@@ -57,7 +57,7 @@ def listed_site(host: str) -> str | None:
 
 
 def is_public_suffix(name: str) -> bool:
-    """Whether anybody may register names directly below `name` (`com`, `co.uk`, `github.io`)."""
+    """Whether names directly below `name` can be registered (`com`, `co.uk`, `github.io`)."""
     name = normal_host(name)
     return _is_name(name) and _suffixes().is_public(name)
 

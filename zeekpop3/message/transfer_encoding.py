@@ -33,7 +33,7 @@ _NAMES = {
     }.items()
     for name in names.split()
 }
-YENC = "=yenc"  # no name that a mail can give: few programs know it as a transfer encoding
+YENC = "=yenc"  # a mail cannot give this name: few programs know yEnc as a transfer encoding
 KNOWN = frozenset(_NAMES.values())
 _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"

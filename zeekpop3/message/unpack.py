@@ -156,7 +156,7 @@ def _one(
 def _all(
     make: Callable[[], _Decompressor], data: bytes, start: int, end: int, budget: Budget, weight: int
 ) -> Iterator[bytes]:
-    """All streams that follow each other; what is no stream behind the first is left out, as programs do."""
+    """All streams that follow each other; other bytes behind the first one are ignored, as programs do."""
     for number in range(_MAX_STREAMS):
         ends = None
         try:

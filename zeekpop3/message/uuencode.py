@@ -10,8 +10,8 @@ from zeekpop3.defects import Defect, Defects
 
 PIECE_BYTES = 1 << 17
 _MAX_BROKEN_LINES = 1_000
-# A line with any mode and any blanks: the line after it decides. It is searched by its first word, which is
-# the fastest; only then is looked whether it begins a line.
+# A line with any mode and any blanks: the line after it decides. Searching for its first word is the
+# fastest; whether it begins a line is tested after that.
 BEGIN = re.compile(rb"begin(?<![^\n]begin)[ \t]{1,8}[0-9]{1,8}[ \t]{1,8}+([^\r\n]{1,1024})\r?\n")
 _LINE = re.compile(rb"[ -`]{1,100}\r?\Z")
 

@@ -1,6 +1,6 @@
 """What the receiving server said about SPF, DKIM, DMARC and ARC (RFC 8601, RFC 7208, RFC 8617).
 
-Only the topmost statement counts, with the server that made it: anybody can write such fields further down.
+Only the topmost statement counts, with the server that made it: a sender can write such fields further down.
 Real fields rarely keep to the grammar (Microsoft's name no server, Google's have comments everywhere), so
 comments are left out, the rest is split at semicolons, and `method=result` is read from each piece.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 BEGIN = b"=ybegin "
 _MAX_LINE = 1_500
 _SHIFTED = bytes((byte - 42) % 256 for byte in range(256))
-# The escape of "=" comes last: what it leaves begins no other escape.
+# The escape of "=" comes last, so that its result cannot begin another escape.
 _ESCAPES = [(bytes((61, (byte + 64) % 256)), bytes((byte,))) for byte in b"\0\n\r\t .="]
 
 
