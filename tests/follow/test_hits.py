@@ -34,7 +34,7 @@ def found(out: Path, indicators: Path) -> Counter[tuple[Any, ...]]:
 
 
 def feed(path: Path, *values: str) -> Path:
-    """A list of indicators, with another time of change than the one before."""
+    """A list of indicators whose time of change differs from that of the one before."""
     path.write_text("\n".join(values) + "\n")
     os.utime(path, ns=(time.time_ns(), time.time_ns()))
     return path

@@ -22,7 +22,7 @@ TODAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond
 
 @pytest.fixture
 def notes() -> Iterator[list[str]]:
-    """What the follower says."""
+    """What the follower logs."""
     handler, logger = Notes(), logging.getLogger("zeekpop3.follow")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -110,7 +110,7 @@ def test_a_folder_without_tables(tmp_path: Path, notes: list[str]) -> None:
 
 
 def test_the_option(tmp_path: Path) -> None:
-    """A number without a unit is wrong usage, also for the unit; the unit has what was typed."""
+    """A number without d, w or y is wrong usage, also with --print-unit; the systemd unit has the option."""
     for more in ([], ["--print-unit"]):
         done = program("follow", tmp_path, "--out", tmp_path / "out", "--keep", "30", *more)
         assert (done.returncode, "30d, 12w or 2y" in done.stderr) == (2, True)

@@ -29,7 +29,7 @@ def keeper(path: Path) -> tuple[str, ...]:
 
 
 def test_each_hit_is_given_once(spool: Path, tmp_path: Path, notes: list[Note]) -> None:
-    """With the mail's id, user, client, sender and subject; the same is in the log, and counted."""
+    """With the mail's id, user, client, sender and subject; the log has the same, and the counter grows."""
     out, log, given = tmp_path / "out", GrowingLog(spool), tmp_path / "given"
     indicators = tmp_path / "feed"
     indicators.write_text("192.0.2.110\n")

@@ -1,4 +1,4 @@
-"""What holds for the record of any bytes at all; shared by the tests and the fuzzer."""
+"""What holds for the record of any bytes; shared by the tests and the fuzzer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check(raw: bytes, *, complete: bool = True) -> Mail:
     assert len({message.part for message in mail.enclosed}) == len(mail.enclosed)
     kept = [attachment.content is not None for attachment in mail.attachments]
     assert all(kept) or "parse_limited" in mail.defects
-    # Nothing comes from nowhere: a record is no larger than its bytes allow for.
+    # A record is no larger than its bytes allow.
     decoded = sum(attachment.size for attachment in mail.attachments)
     assert decoded <= 50 * len(raw) + 1_000
     return mail

@@ -1,4 +1,4 @@
-"""The mailboxes of the fixtures: every oddity of a mail in a mail of its own, all written by us.
+"""The mailboxes of the fixtures: a mail for each oddity, all written by us.
 
 Passwords are test secrets, also listed in fixtures/secrets.txt.
 """

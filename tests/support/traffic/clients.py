@@ -27,7 +27,7 @@ poplib._MAXLINE = 100_000  # type: ignore[attr-defined]
 
 
 def run(*command: str, check: bool = True, ns: str | None = None) -> str:
-    """Runs a command, in a network namespace if told so; gives what it printed."""
+    """Runs a command, in the network namespace `ns` if there is one; returns what it printed."""
     line = ["ip", "netns", "exec", ns, *command] if ns else list(command)
     done = subprocess.run(line, capture_output=True, text=True, errors="replace", timeout=120)
     if check and done.returncode:

@@ -23,7 +23,7 @@ def data_indices(packets: list[Packet], *, from_client: bool | None = None) -> l
 
 
 def drop(packets: list[Packet], lost: Iterable[int] | Callable[[Packet], bool]) -> list[Packet]:
-    """Loses the packets at these places, or those of which the function says so."""
+    """The packets without those at these places, or without those that the function selects."""
     if callable(lost):
         return [packet for packet in packets if not lost(packet)]
     gone = set(lost)

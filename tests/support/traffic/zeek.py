@@ -35,7 +35,7 @@ def trimmed(line: bytes) -> bytes:
 
 def trimmed_sha256(message: bytes) -> str:
     """A hash by which a message can be known again in the plain form: that of its trimmed lines, leading
-    dots left out (stuffing cannot always be told there) and joined with LF."""
+    dots left out (stuffing cannot always be recognised there) and joined with LF."""
     text = re.sub(rb"\r\n?", b"\n", message)
     if b"\0" in text:
         text = re.sub(rb"\0[^\n]*", b"", text)
