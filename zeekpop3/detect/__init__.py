@@ -31,11 +31,11 @@ def hunt(
         hits.table.to_pandas()       # one row for each hit
         hits.undecided.to_pandas()   # mails without a hit that cannot be ruled out
 
-    `indicators` are files: Zeek intel files, CSV files with a header, or one indicator per line. `values` are
-    indicators themselves, as in the lines of a list. `rules` are files of YARA rules. `user`, `since` and
-    `until` say which mails are searched (default: all). A line that cannot be used is reported to `on_error`;
-    without it, it raises. Raises IndicatorError for a file that cannot be used, UsageError without
-    indicators and rules, QueryError if the tables cannot be read.
+    `indicators` are files: Zeek intel files, CSV files with a header, STIX bundles, or one indicator per
+    line. `values` are indicators themselves, as in the lines of a list. `rules` are files of YARA rules.
+    `user`, `since`, `until` and `sensor` say which mails are searched (default: all). A line that cannot be
+    used is reported to `on_error`; without `on_error` it raises. Raises IndicatorError for a file that cannot
+    be used, UsageError without indicators and rules, QueryError if the tables cannot be read.
     """
     from zeekpop3.detect.search import search
     from zeekpop3.log.find import each_path

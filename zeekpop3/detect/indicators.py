@@ -57,7 +57,8 @@ _HEADER = {
     "description": ("meta.desc", "description", "desc", "comment", "meta.url"),
 }
 _NOTHING = (
-    "no indicators found; expected a Zeek intel file, a CSV file with a header, or one indicator per line"
+    "no indicators found; expected a Zeek intel file, a CSV file with a header, a STIX bundle, or one "
+    "indicator per line"
 )
 _MAX_LINE = 65_536
 _MAX_BUNDLE = 256 << 20
