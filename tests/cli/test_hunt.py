@@ -167,7 +167,7 @@ def test_verify_without_what_it_needs(incident: Path, fixtures: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["hunt", "verify", "export"])
-def test_help_ends_with_two_examples(name: str) -> None:
-    """They begin with the command."""
+def test_help_ends_with_examples(name: str) -> None:
+    """At least two; they begin with the command."""
     text = program(name, "--help", columns=200).stdout
-    assert text.partition("Examples:")[2].count(f"$ zeekpop3 {name} tables") == 2
+    assert text.partition("Examples:")[2].count(f"$ zeekpop3 {name} tables") >= 2
