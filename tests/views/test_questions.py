@@ -13,7 +13,9 @@ from support.records import DAY, HOUR, NOON, command, session, transfer
 from support.report_boxes import write_box
 from support.tables_made import with_attachment
 from zeekpop3.session.events import Listed
+from zeekpop3.store.filters import Filters
 from zeekpop3.views.questions import QUESTIONS, about_sql, log_columns
+from zeekpop3.views.report.summary import answers, sentences
 from zeekpop3.views.sql import ask
 
 
@@ -75,7 +77,7 @@ def test_look_alikes(tmp_path: Path) -> None:
         "partnerbank.test": "same name, other suffix",
         "corporate-login.example": "contains the name",
         "раrtnerbank.example": "same letters to the eye",
-        "evil.test": "contains the name",
+        "evil.test": "a host has the name as a label",
     }
     near = [
         "www.partnerbank.example",
@@ -239,6 +241,32 @@ def test_logins(tmp_path: Path) -> None:
         ("root", "10.0.0.66", 2, 2, False),
         ("dave", CLIENT, 1, 0, False),
     ]
+
+
+def test_success_from_a_new_client(tmp_path: Path) -> None:
+    """Refusals from one address, then success from another one that the mailbox had never seen. Not: the
+    usual client, a success two days later, or a user without a client before."""
+    wrong: dict[str, Any] = {"user": None, "auth_result": "failure", "logins_failed": 1}
+    wrong["conn_id"] = at("10.0.0.66")
+    events = [
+        *(session(uid=f"C{name}", ts=NOON - HOUR, user=name) for name in ("anna", "ben", "carl")),
+        *(session(uid=f"R{name}", users_refused=[name], **wrong) for name in ("anna", "ben", "carl", "dora")),
+        session(uid="S1", ts=NOON + HOUR, user="anna", conn_id=at("10.0.0.67")),
+        session(uid="S2", ts=NOON + HOUR, user="ben"),
+        session(uid="S3", ts=NOON + 2 * DAY, user="carl", conn_id=at("10.0.0.67")),
+        session(uid="S4", ts=NOON + HOUR, user="dora"),
+    ]
+    rows = [row for row in answer(tmp_path, "logins", events) if row["refused"]]
+    assert [(row["user"], row["success_from"]) for row in rows] == [
+        ("anna", "10.0.0.67"), ("ben", None), ("carl", None), ("dora", None),
+    ]  # fmt: skip
+    assert {row["success_after_refusal"] for row in rows} == {None}
+    found = answers(tmp_path / "out", Filters())
+    said = list(sentences(found, passwords=0, hits=0, incomplete=0))
+    assert (
+        said[0]
+        == "10.0.0.67, a new client of anna, got in within a day after 1 refused login from 10.0.0.66."
+    )
 
 
 def test_same_client(tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ LETTERS = {
     "link shows another site": letter(
         "a@a.example", HTML, text=linked("https://bank.example/", "https://evil.test/x")
     ),
+    "link with a false host": letter(
+        "a@a.example", HTML, text=linked("sign in", "https://bank.example@evil.test/x")
+    ),
+    "link to a program": letter("a@a.example", text="see http://evil.test/get/setup.exe?x=1\r\n"),
     "program with another name": with_attachment("Quota_form.pdf", PE),
     "program": with_attachment("setup.msi", b"x"),
     "program in an archive": with_attachment("invoice.zip", zipped(invoice__exe=PE)),
@@ -53,6 +57,10 @@ LETTERS = {
 NEAR = [
     letter("a@a.example", HTML, text=linked("https://www.bank.example/", "https://login.bank.example/x")),
     letter("a@a.example", HTML, text=linked("read on", "https://evil.test/x")),
+    letter(
+        "a@a.example", text="ftp://anonymous@files.example/x and http://a.example/?mail=b@shop.example\r\n"
+    ),
+    letter("a@a.example", text="http://a.example/setup.exe.html and http://a.example/?file=setup.exe\r\n"),
     with_attachment("report.pdf", b"%PDF-1.4"),
     with_attachment("archive.tar.gz", b"x"),
     with_attachment("pictures.zip", zipped(a__txt=b"x")),
@@ -97,6 +105,32 @@ def test_look_alikes_of_an_own_site(tmp_path: Path, sender: str, found: bool) ->
     rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
     reasons = [reason for row in rows for reason in row["reasons"]]
     assert any(each.startswith("sender looks like an own site: ") for each in reasons) == found
+
+
+def test_a_host_with_the_own_name_accuses_no_other_host(tmp_path: Path) -> None:
+    """Sites with many customers: only the host that has the own name as a label looks like the own site."""
+    events = fetched(
+        letter("x@corp.shared.test"), letter("y@other.shared.test"),
+        letter("z@a.example", text="https://corp.shared.test/in\r\n"),
+        letter("z@b.example", text="https://www.shared.test/in\r\n"),
+    )  # fmt: skip
+    write_box(tmp_path / "out", events)
+    rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
+    assert {row["mail"]: row["reasons"][0] for row in rows} == {
+        "C1/1": "sender looks like an own site: corp.shared.test for corp.example",
+        "C3/1": "link looks like an own site: corp.shared.test for corp.example",
+    }
+
+
+def test_numbered_and_rare_sites_are_no_look_alikes(tmp_path: Path) -> None:
+    """One letter differs: that counts beside a site that sends often, and not if the letter is a number."""
+    often = [letter("a@mailer7.example")] * 4 + [letter("a@northbank.example")] * 4
+    events = fetched(
+        *often, letter("a@mailer8.example"), letter("a@northbanc.example"),
+        letter("a@wintergarten.example"), letter("b@wintergarten.example"), letter("a@wintergarden.example"),
+    )  # fmt: skip
+    rows = answer(tmp_path, "look-alikes", events)
+    assert [(row["site"], row["similar_to"]) for row in rows] == [("northbanc.example", "northbank.example")]
 
 
 def test_a_name_of_somebody_here_weighs_more(tmp_path: Path) -> None:

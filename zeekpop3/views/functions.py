@@ -1,4 +1,5 @@
-"""Functions that SQL statements may call, beside DuckDB's own: host_of, site_of, shape_of, path_of."""
+"""Functions that SQL statements may call, beside DuckDB's own: host_of, site_of, shape_of, path_of,
+has_name_of."""
 
 from __future__ import annotations
 
@@ -14,6 +15,10 @@ from zeekpop3.message.sites import site_of as site_of_host
 _PATH_OF = r"""
     create macro path_of(url) as
         regexp_replace(regexp_extract(url, '^[^:]+://[^/?#]*([^#]*)', 1), '^(\?|$)', '/\1')
+"""
+_HAS_NAME_OF = r"""
+    create macro has_name_of(host, site) as
+        list_contains(string_split_regex(shape_of(host), '[.-]'), shape_of(split_part(site, '.', 1)))
 """
 #: Letters of other alphabets, and digits, by the Latin letters that they look like.
 _LATIN = str.maketrans(
@@ -45,8 +50,13 @@ def shape_of(text: str | None) -> str | None:
 
 
 def add_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the functions known to a connection. `path_of(url)` is path and query, as in http.log."""
+    """Make the functions known to a connection.
+
+    Macros: `path_of(url)` is path and query, as in http.log; `has_name_of(host, site)`: a word of the host
+    looks like the first label of the site.
+    """
     nulls: dict[str, Any] = {"null_handling": "special"}
     for function in (host_of, site_of, shape_of):
         connection.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR", **nulls)
     connection.execute(_PATH_OF)
+    connection.execute(_HAS_NAME_OF)

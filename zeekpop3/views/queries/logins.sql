@@ -1,4 +1,4 @@
--- Logins of each user, client and server: attempts, refusals, and the first success after a refusal.
+-- Logins of each user, client and server: attempts, refusals, the first success after them, also from a new client.
 with session as (
     select ts, uid, id_orig_h as client, id_resp_h as server, id_resp_p as port, s.user as accepted, auth_mechanism,
         coalesce(logins_failed, 0) as failed, coalesce(users_refused, []) as refused, auth_result, tls, retrieved,
@@ -23,13 +23,23 @@ with session as (
         list_sort(list(distinct auth_mechanism)) as mechanisms, bool_or(not tls) as in_clear
     from attempt group by name, client, server
 ), after as (
-    -- The first success after a refusal, in the same session or a later one, from this client or from another.
-    select r.name as "user", r.client, r.server, min(s.ts) as success_after_refusal
-    from (select name, client, server, min(ts) as ts from attempt where refusals > 0 group by all) r
-        join attempt s on s.name = r.name and s.client = r.client and s.server = r.server and s.was_accepted
-            and s.ts >= r.ts
+    -- The first success of the same client after a refusal, in the same session or a later one.
+    select r."user", r.client, r.server, min(s.ts) as success_after_refusal
+    from summary r join attempt s on s.name = r."user" and s.client = r.client and s.server = r.server and s.was_accepted
+            and s.ts >= r.first_refusal
+    group by all
+), arrival as (
+    select name, client, server, min(ts) as ts from attempt where was_accepted group by all
+), elsewhere as (
+    -- Guessing from several addresses: within a day another client gets in for the first time. Only for users whose own
+    -- client was seen before the refusals.
+    select r."user", r.client, r.server, min(a.ts) as success_elsewhere, arg_min(a.client, (a.ts, a.client)) as success_from
+    from summary r join arrival a on a.name = r."user" and a.server = r.server and a.client <> r.client
+            and a.ts > r.first_refusal and a.ts <= r.last_refusal + interval 1 day
+        semi join arrival b on b.name = r."user" and b.server = r.server and b.ts < r.first_refusal
     group by all
 )
-select s.user as user, client, server, attempts, refused, accepted, success_after_refusal, fetched, first, last, mechanisms, in_clear
-from summary s left join after using ("user", client, server)
-order by success_after_refusal is null, refused desc, s.user, client, server
+select s.user as user, client, server, attempts, refused, accepted, success_after_refusal, fetched, first, last, mechanisms, in_clear,
+    success_elsewhere, success_from
+from summary s left join after using ("user", client, server) left join elsewhere using ("user", client, server)
+order by success_after_refusal is null, success_elsewhere is null, refused desc, s.user, client, server

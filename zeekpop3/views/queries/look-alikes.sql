@@ -19,7 +19,7 @@ with place as (
           from (select distinct site, host from place))
     group by site
 ), plain as (
-    select *, split_part(site, '.', 1) as label, shape_of(label) as shape,
+    select *, split_part(site, '.', 1) as label, shape_of(label) as shape, translate(label, '0123456789', '') as unnumbered,
         string_split_regex(shape_of(names), '[.-]') as words, string_split(shape, '-') as label_words
     from seen join named using (site)
 ), known as (
@@ -30,18 +30,21 @@ with place as (
         group by site)
     qualify is_own or row_number() over (order by is_own, mails desc, site) <= 100
 ), original as (
-    select *, split_part(site, '.', 1) as label, shape_of(label) as shape from known
+    select *, split_part(site, '.', 1) as label, shape_of(label) as shape, translate(label, '0123456789', '') as unnumbered
+    from known
 ), pair as (
-    select p.*, k.site as similar_to, k.is_own, case
+    select p.*, k.site as similar_to, k.is_own,
+        -- mail1.example and mail2.example differ as numbers do.
+        p.unnumbered = k.unnumbered and p.unnumbered <> p.label and k.unnumbered <> k.label as numbered, case
         when p.label = k.label and length(k.label) >= 4 then 'same name, other suffix'
         when p.shape = k.shape and length(k.label) >= 4 then 'same letters to the eye'
-        when length(k.shape) >= if(k.is_own, 5, 6) and abs(length(p.shape) - length(k.shape)) <= 1 and damerau_levenshtein(p.shape, k.shape) = 1
+        when length(k.shape) >= if(k.is_own, 5, 6) and (k.is_own or k.mails >= 3) and not numbered and abs(length(p.shape) - length(k.shape)) <= 1 and damerau_levenshtein(p.shape, k.shape) = 1
             then 'one letter differs'
         when k.is_own and length(k.shape) between 4 and 6 and abs(length(p.shape) - length(k.shape)) <= 2 and damerau_levenshtein(p.shape, k.shape) <= 2
             and list_sort(list_distinct(string_split(p.shape, ''))) = list_sort(list_distinct(string_split(k.shape, '')))
             then 'same letters in another order'
-        when k.is_own and length(k.label) >= 4 and list_contains(p.words, k.shape) then 'contains the name'
-        when length(k.label) >= 6 and list_contains(p.label_words, k.shape) then 'contains the name'
+        when length(k.label) >= if(k.is_own, 4, 6) and list_contains(p.label_words, k.shape) then 'contains the name'
+        when k.is_own and length(k.label) >= 4 and list_contains(p.words, k.shape) then 'a host has the name as a label'
         end as reason
     from plain p join original k on p.site <> k.site and (k.is_own or p.mails < k.mails)
     where p.site not in (from own)

@@ -114,6 +114,14 @@ def _about_logins(found: Answers) -> Iterator[str]:
         fetched = f", and fetched {_number(row['fetched'], 'mail')}" if row["fetched"] else ""
         refused = _number(row["refused"], "refused login")
         yield f"{row['client']} got into the mailbox of {row['user']} after {refused}{fetched}."
+    arrived: dict[tuple[Any, Any], list[Row]] = {}
+    for row in found.logins:
+        if row["success_elsewhere"] is not None:
+            arrived.setdefault((row["success_from"], row["user"]), []).append(row)
+    for (client, user), rows in [*arrived.items()][:_MOST]:
+        refused = _number(sum(row["refused"] for row in rows), "refused login")
+        others = _listed(sorted({row["client"] or "(unknown)" for row in rows}))
+        yield f"{client}, a new client of {user}, got in within a day after {refused} from {others}."
     accepted = {row["user"] for row in found.logins if row["accepted"]}
     never = [row for row in found.logins if row["refused"] and row["user"] not in accepted]
     if never:

@@ -1,10 +1,17 @@
--- A sender or a link is at a site that looks like an own site.
+-- A sender or a link is at a site that looks like an own site, or at a host that has the name of one as a label.
 -- weight 60
-select e.uid || '/' || e.trans_depth as mail, 'sender looks like an own site' as reason, l.site || ' for ' || l.similar_to as detail
-from look_alikes l join emails e on l.site in (e.from_site, e.reply_to_site) where l.own
-union
-select e.uid || '/' || e.trans_depth, 'sender of a message inside looks like an own site', l.site || ' for ' || l.similar_to
-from look_alikes l join enclosed e on l.site in (e.from_site, e.reply_to_site) where l.own
-union
-select k.uid || '/' || k.trans_depth, 'link looks like an own site', l.site || ' for ' || l.similar_to
-from look_alikes l join links k using (site) where l.own
+with place as (
+    select uid, trans_depth, 'sender' as what, from_site as site, from_domain as host from emails
+    union all
+    select uid, trans_depth, 'sender', reply_to_site, reply_to_domain from emails
+    union all
+    select uid, trans_depth, 'sender of a message inside', from_site, from_domain from enclosed
+    union all
+    select uid, trans_depth, 'sender of a message inside', reply_to_site, reply_to_domain from enclosed
+    union all
+    select uid, trans_depth, 'link', site, host from links
+)
+select distinct p.uid || '/' || p.trans_depth as mail, p.what || ' looks like an own site' as reason,
+    if(l.reason = 'a host has the name as a label', p.host, l.site) || ' for ' || l.similar_to as detail
+from look_alikes l join place p using (site)
+where l.own and (l.reason <> 'a host has the name as a label' or has_name_of(p.host, l.similar_to))
