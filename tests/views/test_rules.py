@@ -75,6 +75,8 @@ def test_each_rule_finds_its_mail(tmp_path: Path, reason: str) -> None:
     rows = answer(tmp_path, "suspicious", fetched(LETTERS[reason], *NEAR))
     assert {row["mail"] for row in rows} == {"C1/1"}
     assert any(each.startswith(f"{reason}: ") for each in rows[0]["reasons"]), rows[0]["reasons"]
+    if reason == "invisible characters in the name":
+        assert "\u202e" in rows[0]["reasons"][0]
 
 
 def test_locked_archive(tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ def test_folders_together(sensors: Path) -> None:
     assert subjects("sql", both, "select subject from emails", "--json") == ["north", "south"]
     assert zeekpop3.hunt(both, values=["north.test"]).table["uid"].unique().to_pylist() == ["Cnorth"]
     assert len(list(zeekpop3.export(both, "json"))) == 2
+    shared = sensors.parent / "shared"
+    assert zeekpop3.share(both, shared, own=["corp.example"], overwrite=shared.exists()) == 2
     done = program("sql", both, "select count(*) as n from links", "--csv")
     assert done.stdout.splitlines()[1] == "2"
 
