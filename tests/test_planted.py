@@ -185,7 +185,8 @@ def test_the_summary_in_sentences(tables: str) -> None:
 def test_share(tables: str, tmp_path: Path) -> None:
     """The wave for others: neither a user's name nor an own host or address is left; the attacker's are."""
     out = tmp_path / "shared"
-    assert zeekpop3.share(tables, out, own=OWN, site="parcel-wave.test") == 6
+    south = tables.replace("*", "south")
+    assert zeekpop3.share(south, out, own=OWN, site="parcel-wave.test") == 3
     text = "".join(repr(ask(out, f"from {name}").rows) for name in TABLES)
     own = (*NORTH, *SOUTH, "acme.example", "10.9.0.", "192.0.2.")
     assert [name for name in own if name in text] == []

@@ -35,7 +35,7 @@ from zeekpop3.log.find import is_log_name
 from zeekpop3.store.duck import connect
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import read_table, table_folders
+from zeekpop3.store.read import read_table
 from zeekpop3.store.write import Sink
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.functions import add_functions
@@ -286,12 +286,10 @@ def _collect(path: Path, sites: Collection[str]) -> Own:
 
 
 def _key(path: Path) -> bytes:
-    """The key of these tables; made when it is first needed. Raises OutputError, QueryError.
-
-    Of several folders (a glob), the key of the first one that has a key; a new key is written to the first.
-    """
-    files = [folder.with_name(KEY_FILE) for folder in table_folders(path, "emails")]
-    file = next((file for file in files if file.exists()), files[0])
+    """The key of these tables; made when it is first needed. Raises OutputError."""
+    file = path / KEY_FILE
+    if not path.is_dir():
+        raise OutputError(f"{path}: share takes one folder of tables, which keeps the key of the pseudonyms")
     try:
         if not file.exists():
             with new_file(file) as new:
