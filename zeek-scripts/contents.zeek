@@ -84,7 +84,7 @@ function share_held_bytes(more: bool)
 # The start of the line that a text ends with.
 function last_line_of(before: string, text: string): string
 	{
-	# find_str() is fast where there is none, rfind_str() where it is near.
+	# Without a line end find_str() is the faster one, near the end rfind_str().
 	if ( find_str(text, "\n") < 0 )
 		return |before| >= 80 ? before : before + text[0:80];
 

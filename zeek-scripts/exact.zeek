@@ -54,7 +54,7 @@ event zeek_init()
 	add_likely_server_ports(likely_server_ports, exact_ports);
 	}
 
-# What may have been a TLS record is none; its start.
+# Returns the start of what looked like a TLS record, and forgets it.
 function take_tls_record(s: State): string
 	{
 	local start = s$tls_record;
@@ -386,8 +386,8 @@ event tcp_contents(c: connection, is_orig: bool, seq: count, contents: string)
 		from_server(s, seq, contents);
 	}
 
-# Connections whose bytes Zeek gave to nobody are not silent, either; with a strange
-# handshake it may take the server for the client.
+# A connection whose bytes Zeek did not deliver to any script has a row, too. After an
+# unusual handshake Zeek may take the server for the client.
 event connection_state_remove(c: connection)
 	{
 	if ( ! c?$pop3_events && ( c$id$resp_p in exact_ports || c$id$orig_p in exact_ports )

@@ -191,7 +191,7 @@ function new_state(c: connection, exact: bool): State
 	return s;
 	}
 
-# Whose packet this is; both if that cannot be told. The event does not say it.
+# Which side sent the packet, which the event does not say; both if that is unknown.
 function senders_of_packet(c: connection): vector of string
 	{
 	local p = get_current_packet_header();

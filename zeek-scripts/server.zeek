@@ -79,16 +79,27 @@ function watch_server(s: State, contents: string)
 	if ( s$skip_lost && s$logged_in )
 		s$skip = s$skip_lost = F;
 
-	if ( find_str(contents, "\n") < 0 )
+	local n = |contents|;
+	local end = find_str(contents, "\n");
+
+	if ( end < 0 )
 		{
 		s$server_line = last_line_of(s$server_line, contents);
-		s$server_line_at = s$server_next + |contents|;
+		s$server_line_at = s$server_next + n;
+		return;
+		}
+
+	# During a login most segments are a line.
+	if ( end == n - 1 && s$server_line == "" )
+		{
+		s$server_line_at = s$server_next + n;
+		server_line(s, contents[0:end]);
 		return;
 		}
 
 	local text = cat("\n", s$server_line, contents);
 	s$server_line = last_line_of(s$server_line, contents);
-	s$server_line_at = s$server_next + |contents|;
+	s$server_line_at = s$server_next + n;
 	text = text[0:rfind_str(text, "\n")];
 
 	if ( s$confirmed && ! s?$login )

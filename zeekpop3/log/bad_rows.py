@@ -9,7 +9,7 @@ from zeekpop3.errors import LogError
 from zeekpop3.log.chunks import Chunk, OnError
 
 MAX_REPORTED_ROWS = 10
-"""So many bad rows of a chunk are reported one by one, the others by their number only."""
+"""At most this many bad rows of a chunk are reported one by one; the rest are counted."""
 
 _PORT = re.compile(rb"0*(?:[1-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])")
 _COUNT = re.compile(rb"\d{1,18}")
@@ -25,7 +25,7 @@ _REQUIRED = ("ts", "uid", "seq", "kind")
 
 
 class RowErrors:
-    """Reports the bad rows of a chunk, of which `text` is the text as it stands in the log; of JSON, the rows
+    """Reports the bad rows of a chunk. `text` is the chunk as it stands in the log, or, for JSON, the rows
     that were made of its lines.
     """
 
@@ -48,7 +48,7 @@ class RowErrors:
             self._on_error(LogError(self._chunk.path, reason, self._chunk.line + self.lines[row]))
 
     def of_line(self, index: int, reason: str) -> None:
-        """Report a line that is not a row, by its index in the chunk."""
+        """Report a line that cannot be read as a row, by its index in the chunk."""
         self._count += 1
         if self._count <= MAX_REPORTED_ROWS:
             self._on_error(LogError(self._chunk.path, reason, self._chunk.line + index))

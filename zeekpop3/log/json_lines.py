@@ -1,8 +1,8 @@
-"""Rows of the event log as JSON lines, as Zeek's JSON writer, Kafka or Filebeat hand them on → lines of TSV.
+"""The event log as JSON lines, as written by Zeek's JSON writer, Kafka or Filebeat, converted to TSV.
 
-Goal: the same rows give the same tables, whatever they came through. Plan: each line of JSON becomes the line
-that the ASCII writer of Zeek makes of the row (tabs, `-` for unset); one reader reads both. A line that is
-not a row becomes a line `#`, which the reader skips: so line numbers stay.
+Goal: the same rows give the same tables, whichever way they were transported. Plan: convert each line of JSON
+to the line that Zeek's ASCII writer would write for the row (tabs, `-` for unset), so that one reader reads
+both. A line that is not a row becomes the line `#`, which the reader skips; line numbers do not change.
 
 Sources: src/threading/formatters/JSON.cc and Ascii.cc of Zeek (unset fields are left out; times are seconds,
 milliseconds or ISO 8601 by `LogAscii::json_timestamps`).
@@ -25,7 +25,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class OtherStream(ValueError):
-    """The line is a row of another log, as a queue for all logs has them."""
+    """The line is a row of another log, as in a queue that carries all logs."""
 
 
 def looks_like_json(text: bytes) -> bool:
@@ -34,9 +34,9 @@ def looks_like_json(text: bytes) -> bool:
 
 
 def tsv_of(text: bytes | bytearray, fields: Sequence[str], on_error: Callable[[int, str], None]) -> bytes:
-    """The lines of JSON as rows with these columns, and a line `#` for each that is not one.
+    """The lines of JSON as TSV rows with these columns; a line that is not a row becomes `#`.
 
-    `on_error` gets the index of such a line and what is wrong; rows of other streams are left out in silence.
+    `on_error` gets the index of such a line and what is wrong; rows of other streams are skipped without an error.
     """
     rows = []
     lines = bytes(text).split(b"\n")
@@ -59,7 +59,7 @@ def tsv_of(text: bytes | bytearray, fields: Sequence[str], on_error: Callable[[i
 
 
 def row_of(line: bytes, fields: Sequence[str]) -> bytes:
-    """A line of JSON as a row of TSV. Raises OtherStream, and ValueError if it is not a row."""
+    """A line of JSON as a row of TSV. Raises OtherStream; ValueError if it is not a row."""
     row = _unwrapped(line)
     nested = row.get("id")
     values = []

@@ -82,7 +82,7 @@ class Mailbox:
         self.sizes[number] = octets
 
     def numbers_of_size(self, octets: int) -> list[int]:
-        """The messages that have this size; of very many some."""
+        """The messages that have this size; at most 100 of them."""
         if self._by_size is None:
             self._by_size = {}
             for number, size in self.sizes.items():
@@ -137,7 +137,7 @@ class Dialogue:
 
     def finish(self) -> None:
         """The connection is over."""
-        # What a log that just ends lacks of the last message is no gap.
+        # A log that just ends has no gap row for the rest of the last message.
         session = self.session
         session.missing_bytes = min(max(session.missing_bytes, self.lacking), _MAX_COUNT)
         if Defect.STREAM_AMBIGUOUS in self.standing:

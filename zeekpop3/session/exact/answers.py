@@ -10,7 +10,7 @@ first line and the command; where that is not as RFC 1939 has it, from where the
 What begins before the client's next line answers no line that the log has. If nothing is missing, the server
 says more than it is asked: a client that reads one answer after the other takes it for the answer to its next
 line. A message that comes before the RETR or TOP that would request it is taken so, too (EARLY); any other
-response is UNSOLICITED, and lines that are no responses are NOISE.
+response is UNSOLICITED, and lines that are not responses are NOISE.
 
 Nothing here changes anything: `Found` names what was found, and the reader says what follows from it.
 """

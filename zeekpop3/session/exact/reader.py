@@ -155,8 +155,10 @@ class ExactReader:
         if self.stream.position < self.stream.end:
             while self._step(final=False):
                 pass
-            self._bound_memory()
             self.stream.release()
+            if self.stream.held > self.max_message:
+                self._bound_memory()
+                self.stream.release()
 
     def finish(self) -> None:
         """The connection is over: read the rest as well as it can be read."""
@@ -183,7 +185,7 @@ class ExactReader:
             step = answers.next(self._challenges is not None and self._challenges.pending, final)
             if step is None:
                 # While nothing is missing, the rest of the answer is still to come.
-                lossy = final or bool(stream.hole_starts)
+                lossy = final or stream.has_hole
                 return lossy and self._read_loss(sent, final)
             if step.found is Found.OTHER:
                 if sent.inferred:
@@ -472,9 +474,7 @@ class ExactReader:
     def _bound_memory(self) -> None:
         """Hold no more of a message than about `max_message` bytes: what is over is counted and dropped."""
         stream, response = self.stream, self.answers.begun
-        held = len(stream.buffer) - (stream.position - stream.base)
-        if held <= self.max_message:
-            return
+        held = stream.held
         if (
             response is not None
             and response.search is not None

@@ -1,22 +1,24 @@
 """The server's bytes of one connection by offset: what came, what is missing, when it came.
 
+    offset    0         400          1300      2000        2600
+    stream    [ run     ] hole       [ run     ][ hole     ] run ...
+                  position                                      end
+
 Goals: rows of any size are taken and read in linear time; a connection that waits for nothing holds next to
 nothing; missing bytes cost no memory, however many they are, and never move the bytes behind them.
 
-Plan: one buffer with what has not been read yet. A row that arrives while nothing is held becomes the buffer
-as it is, without a copy; further rows turn it into a bytearray, which grows and loses its front cheaply. A
-hole, that is a run of missing bytes (capture loss, lost or cut row), takes one zero byte in the buffer, so
-that no search matches across it. Holes and times are sorted lists, searched by bisection.
-
-Warning: with a hole in the window, offsets and indexes of the buffer differ by more than `base`. Only
-`_index` and `find` convert between them.
+Plan: a run is bytes without a hole between them; what lies between two runs, or behind the last, is missing
+(capture loss, lost or cut row). Runs are found by bisection, and nearly always there is only one. A row that
+arrives while a run is empty becomes the run as it is, without a copy; further rows turn it into a bytearray,
+which grows and loses its front cheaply. No search matches across a hole.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import Any
 
 _LARGE = 4096
 _LINE_DOT = re.compile(rb"\n\.")
@@ -62,24 +64,18 @@ class ServerStream:
     """A window on the server's stream. `position` is the offset of the first byte not read yet, `end` the one
     behind the last byte that came or is missing.
 
-    `base` is the offset of the buffer's first byte. `skipped` counts the bytes that `skip` has removed:
-    offsets in the log are ahead of the offsets here by so much. `lost` counts all that was ever missing.
+    `skipped` counts the bytes that `skip` has removed: offsets in the log are ahead of the offsets here by so
+    much. `lost` counts all that was ever missing. `held` counts the bytes of the runs.
     """
 
-    buffer: bytes | bytearray = b""
-    base: int = 0
     position: int = 0
     end: int = 0
     skipped: int = 0
     lost: int = 0
-    hole_starts: list[int] = field(default_factory=list)
-    hole_stops: list[int] = field(default_factory=list)
-    # For each hole: the index of its zero byte, were nothing removed from the buffer's front, and by how much
-    # offsets behind it are ahead of such indexes.
-    _zeros: list[int] = field(default_factory=list)
-    _shifts: list[int] = field(default_factory=list)
-    _shift: int = 0  # of the last hole
-    _removed: int = 0  # from the buffer's front
+    held: int = 0
+    _starts: list[int] = field(default_factory=lambda: [0])  # of the runs
+    _runs: list[bytes | bytearray] = field(default_factory=lambda: [b""])
+    _released: int = 0  # runs at the front that were read, and are empty now
     _line_start: int = -1  # where a line begins whose end has not been found
     _line_searched: int = 0
     _row_starts: list[int] = field(default_factory=list)
@@ -88,7 +84,7 @@ class ServerStream:
     @property
     def held_bytes(self) -> int:
         """About how much memory the stream takes, in bytes."""
-        return len(self.buffer) + 80 * len(self._row_starts) + 160 * len(self.hole_starts)
+        return self.held + 80 * len(self._row_starts) + 160 * (len(self._starts) - 1)
 
     # -- rows ------------------------------------------------------------------------------------------
 
@@ -98,158 +94,147 @@ class ServerStream:
 
     def append(self, offset: int, length: int, data: bytes, ts: int) -> None:
         """Take a `contents` row: `length` bytes at `offset`, of which the log has kept `data`."""
-        here, end = offset - self.skipped, self.end
-        if here > end:
-            self.lose(offset, -1)
-            here = end
-        elif here < end:  # bytes that were there before
-            data = data[end - here :]
-            length -= end - here
-            here = end
-        if length <= 0:
+        self._lose_up_to(self.place(offset))
+        known = self.end - self.place(offset)  # bytes that were there before
+        if length <= known:
             return
-        self._row_starts.append(here)
+        data = data[known:] if known else data
+        self._row_starts.append(self.end)
         self._row_times.append(ts)
         self._extend(data)
-        self.end += len(data)
-        if len(data) < length:
-            self._add_hole(self.end, length - len(data))
+        self._lose_up_to(self.end + length - known - len(data))
 
     def lose(self, offset: int, length: int) -> None:
-        """Take a gap: `length` bytes at `offset` are missing; -1: all bytes up to `offset`."""
-        here, end = self.place(offset), self.end
-        stop = here if length < 0 else here + length
-        if stop > end:
-            self._add_hole(end, stop - end)
+        """Take a gap: `length` bytes at `offset` are missing."""
+        self._lose_up_to(self.place(offset) + length)
 
-    def _add_hole(self, start: int, length: int) -> None:
-        self.lost += length
-        self.end += length
-        if self.hole_stops and self.hole_stops[-1] == start:
-            self.hole_stops[-1] += length
-            self._shifts[-1] += length
-            self._shift += length
-            return
-        self.hole_starts.append(start)
-        self.hole_stops.append(start + length)
-        self._zeros.append(start - self._shift)
-        self._shift += length - 1
-        self._shifts.append(self._shift)
-        self._extend(b"\0")
+    def _lose_up_to(self, stop: int) -> None:
+        if stop > self.end:
+            self.lost += stop - self.end
+            self.end = stop
 
     def _extend(self, data: bytes) -> None:
-        if not self.buffer:
-            self.buffer = data
-            return
-        if isinstance(self.buffer, bytes):
-            self.buffer = bytearray(self.buffer)
-        self.buffer += data
+        run = self._runs[-1]
+        if self._starts[-1] + len(run) != self.end:  # behind a hole
+            self._starts.append(self.end)
+            self._runs.append(data)
+        elif not run:
+            self._runs[-1] = data
+        else:
+            if isinstance(run, bytes):
+                run = self._runs[-1] = bytearray(run)
+            run += data
+        self.end += len(data)
+        self.held += len(data)
 
     def skip(self, start: int, stop: int) -> int:
-        """Remove the bytes from `start` to `stop`, without a hole; return their number."""
-        buffer = bytearray(self.buffer)
-        del buffer[self._index(start) : self._index(stop)]
-        self.buffer = buffer
+        """Remove the bytes from `start` to `stop`, which are of the last run, without a hole; return their
+        number."""
+        run, first = bytearray(self._runs[-1]), self._starts[-1]
+        del run[start - first : stop - first]
+        self._runs[-1] = run
+        self.held -= stop - start
         self.skipped += stop - start
         self.end -= stop - start
         return stop - start
 
     def release(self) -> None:
         """Forget what lies before `position`."""
-        count = self._index(self.position)
-        if self.position <= self.base:
+        position, last = self.position, len(self._starts) - 1
+        while self._released < last and self._starts[self._released + 1] <= position:
+            self.held -= len(self._runs[self._released])
+            self._runs[self._released] = b""
+            self._released += 1
+        if self._released:
+            self._released -= _drop(self._released, self._starts, self._runs)
+        run, count = self._runs[self._released], position - self._starts[self._released]
+        if count <= 0:
             return
-        self._removed += count
-        self.base = self.position
-        _drop(bisect_right(self.hole_stops, self.position), *self._hole_lists())
-        if count >= len(self.buffer):
-            self.buffer = b""
-            _drop(len(self._row_starts), self._row_starts, self._row_times)
-            return
-        if isinstance(self.buffer, bytes):
-            self.buffer = bytearray(memoryview(self.buffer)[count:])
+        self._starts[self._released] = position
+        self.held -= min(count, len(run))
+        if count >= len(run):
+            self._runs[self._released] = b""
+        elif isinstance(run, bytes):
+            self._runs[self._released] = bytearray(memoryview(run)[count:])
         else:
-            del self.buffer[:count]
-        _drop(bisect_right(self._row_starts, self.position) - 1, self._row_starts, self._row_times)
-
-    def _hole_lists(self) -> tuple[list[int], ...]:
-        return self.hole_starts, self.hole_stops, self._zeros, self._shifts
+            del run[:count]
+        rows = bisect_right(self._row_starts, position) - (position < self.end)
+        _drop(rows, self._row_starts, self._row_times)
 
     # -- holes -----------------------------------------------------------------------------------------
 
+    def _run(self, offset: int) -> int:
+        """Which run holds an offset, or is the last one before it."""
+        return max(bisect_right(self._starts, offset) - 1, 0) if len(self._starts) > 1 else 0
+
+    def _run_stop(self, run: int) -> int:
+        return self._starts[run] + len(self._runs[run])
+
+    @property
+    def has_hole(self) -> bool:
+        """True if bytes are missing in the window."""
+        return self.first_hole(self.position) < self.end
+
     def first_hole(self, start: int) -> int:
-        """The offset of the first missing byte at or after `start`; the stream's end if there is none."""
-        index = bisect_right(self.hole_stops, start)
-        return max(self.hole_starts[index], start) if index < len(self.hole_starts) else self.end
+        """The offset of the first missing byte at or after `start`; the stream's end without one."""
+        return min(max(self._run_stop(self._run(start)), start), self.end)
 
     def hole_stop(self, start: int) -> int:
-        """The offset behind the first hole that ends after `start`; the stream's end if there is none."""
-        index = bisect_right(self.hole_stops, start)
-        return self.hole_stops[index] if index < len(self.hole_stops) else self.end
+        """The offset behind the first hole that ends after `start`; the stream's end without one."""
+        following = self._run(start) + 1
+        return self._starts[following] if following < len(self._starts) else self.end
 
     def missing(self, start: int, stop: int) -> int:
         """How many bytes between two offsets are missing."""
-        starts, stops = self.hole_starts, self.hole_stops
-        holes = range(bisect_right(stops, start), bisect_left(starts, stop))
-        return sum(min(stops[n], stop) - max(starts[n], start) for n in holes)
+        return max(stop - start, 0) - sum(last - first for first, last, _ in self._pieces(start, stop))
+
+    def _pieces(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """What is known between two offsets, run by run: its first offset, its last one, the run."""
+        run, pieces = self._run(start), []
+        while run < len(self._starts) and (first := self._starts[run]) < stop:
+            last = first + len(self._runs[run])
+            if start < last:
+                pieces.append((start if start > first else first, stop if stop < last else last, run))
+            run += 1
+        return pieces
 
     def known(self, start: int, stop: int) -> bytes:
         """The bytes between two offsets, without the holes."""
-        starts, stops = self.hole_starts, self.hole_stops
-        parts = []
-        for index in range(bisect_right(stops, start), bisect_left(starts, stop)):
-            parts.append(self.bytes_at(start, max(starts[index], start)))
-            start = stops[index]
-        if start < stop:
-            parts.append(self.bytes_at(start, stop))
-        return b"".join(parts)
+        pieces = self._pieces(start, stop)
+        if len(pieces) == 1:  # nearly always, and large: joining would copy it
+            return self._slice(*pieces[0])
+        return b"".join([self._slice(*piece) for piece in pieces])
 
     # -- bytes -----------------------------------------------------------------------------------------
 
-    def _index(self, offset: int) -> int:
-        """The index of an offset in the buffer; of its hole's zero byte, if the byte is missing."""
-        if not self.hole_starts:
-            return offset - self.base
-        hole = bisect_right(self.hole_stops, offset)
-        if hole < len(self.hole_starts) and offset > self.hole_starts[hole]:
-            offset = self.hole_starts[hole]
-        shift = self._shifts[hole - 1] if hole else self._zero_shift()
-        return offset - shift - self._removed
-
-    def _offset(self, index: int) -> int:
-        """The offset of an index of the buffer; -1 stays -1."""
-        if index < 0 or not self.hole_starts:
-            return index if index < 0 else index + self.base
-        index += self._removed
-        hole = bisect_left(self._zeros, index)
-        return index + (self._shifts[hole - 1] if hole else self._zero_shift())
-
-    def _zero_shift(self) -> int:
-        return self.hole_starts[0] - self._zeros[0]
+    def _slice(self, start: int, stop: int, run: int) -> bytes:
+        data, base = self._runs[run], self._starts[run]
+        if isinstance(data, bytes):
+            return data[start - base : stop - base]
+        if stop - start < _LARGE:
+            return bytes(data[start - base : stop - base])
+        with memoryview(data) as view:  # a slice of a bytearray would be copied twice
+            return bytes(view[start - base : stop - base])
 
     def bytes_at(self, start: int, stop: int) -> bytes:
-        """The bytes between two offsets; a hole between them counts as one zero byte."""
-        buffer = self.buffer
-        if self.hole_starts:
-            first, last = self._index(start), self._index(stop)
-        else:
-            first, last = start - self.base, stop - self.base
-        if isinstance(buffer, bytes):
-            return buffer[first:last]
-        if last - first < _LARGE:
-            return bytes(buffer[first:last])
-        with memoryview(buffer) as view:  # a slice of a bytearray would be copied twice
-            return bytes(view[first:last])
+        """The bytes from `start` up to `stop`, or to the first hole."""
+        run = self._run(start)
+        return self._slice(start, stop, run) if self._starts[run] <= start < stop else b""
 
-    def find(self, needle: bytes, start: int, stop: int | None = None) -> int:
+    def find(self, needle: bytes, start: int, stop: int) -> int:
         """The offset of `needle` at or after `start`, all of it before `stop`; -1 if it is not there."""
-        last = len(self.buffer) if stop is None else self._index(stop)
-        return self._offset(self.buffer.find(needle, self._index(start), last))
+        for first, last, run in self._pieces(start, stop):
+            base = self._starts[run]
+            if (found := self._runs[run].find(needle, first - base, last - base)) >= 0:
+                return base + found
+        return -1
 
     def search(self, pattern: re.Pattern[bytes], start: int, stop: int) -> int:
-        """The offset of the first match between two offsets without a hole between them; -1 without one."""
-        found = pattern.search(self.buffer, self._index(start), self._index(stop))
-        return self._offset(found.start()) if found else -1
+        """The offset of the first match between two offsets of one run; -1 without one."""
+        run = self._run(start)
+        base = self._starts[run]
+        found = pattern.search(self._runs[run], start - base, stop - base)
+        return base + found.start() if found else -1
 
     def line_end(self, start: int, stop: int) -> int:
         """The offset after the LF of the line that begins at `start`, if before `stop`; else -1."""
@@ -262,10 +247,12 @@ class ServerStream:
 
     def find_terminator(self, search: LinesSearch, stop: int) -> int:
         """Continue a search up to `stop`; the offset after the terminator, or -1."""
-        found = search.run(self.buffer, self._index(search.newline), self._index(stop))
-        if found < 0:
-            search.newline = max(search.newline, stop - 3)
-        return self._offset(found)
+        for first, last, run in self._pieces(search.newline, stop):
+            base = self._starts[run]
+            if (found := search.run(self._runs[run], first - base, last - base)) >= 0:
+                return base + found
+        search.newline = max(search.newline, stop - 3)
+        return -1
 
     # -- times -----------------------------------------------------------------------------------------
 
@@ -280,8 +267,11 @@ class ServerStream:
         return self._row_times[max(index, 0)] if self._row_times else 0
 
 
-def _drop(count: int, *columns: list[int]) -> None:
-    """Remove the first entries of parallel lists, unless so few that it would cost more than it frees."""
-    if 2 * count > len(columns[0]):
-        for column in columns:
-            del column[:count]
+def _drop(count: int, *columns: list[Any]) -> int:
+    """Remove the first entries of parallel lists, unless so few that it would cost more than it frees; return
+    how many."""
+    if 2 * count <= len(columns[0]):
+        return 0
+    for column in columns:
+        del column[:count]
+    return count
