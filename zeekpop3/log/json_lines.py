@@ -36,7 +36,7 @@ def looks_like_json(text: bytes) -> bool:
 def tsv_of(text: bytes | bytearray, fields: Sequence[str], on_error: Callable[[int, str], None]) -> bytes:
     """The lines of JSON as TSV rows with these columns; a line that is not a row becomes `#`.
 
-    `on_error` gets the index of such a line and what is wrong; rows of other streams are skipped without an error.
+    `on_error` gets the index of such a line and what is wrong; rows of other streams are skipped silently.
     """
     rows = []
     lines = bytes(text).split(b"\n")
