@@ -92,6 +92,16 @@ def _rows(batch: Batch) -> list[Any]:
     return [tuple(row) for row in zip(uids, *map(list, columns), *map(list, ids), strict=True)]
 
 
+def tables(log: Path) -> dict[str, list[dict[str, Any]]]:
+    """The tables of a log, without what they say of the file itself."""
+    found = golden.tables([log])
+    for row in found["inputs"]:
+        del row["file"], row["sha256"]
+    for row in found["emails"]:
+        del row["log"]
+    return found
+
+
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("form", golden.FORMS)
 def test_the_same_tables(tmp_path: Path, wrapping: str, form: str) -> None:
@@ -99,7 +109,7 @@ def test_the_same_tables(tmp_path: Path, wrapping: str, form: str) -> None:
     log = golden.log_of("poplib", form)
     path = tmp_path / "pop3_events.log.gz"
     path.write_bytes(gzip.compress(as_json(log, WRAPPINGS[wrapping])))
-    assert golden.tables([path]) == golden.tables([log])
+    assert tables(path) == tables(log)
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -277,4 +287,4 @@ def test_zeeks_own_json(zeek: str, scripts: Path, tmp_path: Path, script: str) -
     )
     capture = FIXTURES / "odd-logins.pcap"
     subprocess.run([zeek, "-Cr", capture, scripts / script, "json.zeek"], cwd=tmp_path, check=True)
-    assert golden.tables([tmp_path / "json.log"]) == golden.tables([tmp_path / "pop3_events.log"])
+    assert tables(tmp_path / "json.log") == tables(tmp_path / "pop3_events.log")
