@@ -1,5 +1,5 @@
 -- Mails with a display name that is known with an address at another site, or that shows such an address.
-with own as ({own}), named as (
+with own as ({own}), named as materialized (
     select ts, uid, trans_depth, field, name, address, coalesce(site, domain) as site,
         lower(regexp_replace(trim(name), '\s+', ' ', 'g')) as key,
         if(contains(name, '@'), nullif(regexp_extract(lower(name), '[^\s@<>"()]+@[a-z0-9.-]+\.[a-z]{2,}'), ''), null)
