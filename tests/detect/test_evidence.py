@@ -210,8 +210,10 @@ def test_a_damaged_file_is_named(captures: Any, tmp_path: Path) -> None:
     group = pq.read_metadata(part).row_group(0)
     raw = next(group.column(n) for n in range(group.num_columns) if group.column(n).path_in_schema == "raw")
     start = raw.dictionary_page_offset or raw.data_page_offset
-    for step in range(1, 12):
-        part.write_bytes(flipped(whole, start + step * raw.total_compressed_size // 12))
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    places = [start + step * raw.total_compressed_size // 12 for step in range(1, 12)]
+    for place in [*places, footer, len(whole) - 6, len(whole) - 1]:
+        part.write_bytes(flipped(whole, place))
         found, done = verify(out, "poplib")
         assert done.returncode != 0
         assert bad(found) or part.name in done.stderr

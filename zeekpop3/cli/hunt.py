@@ -134,8 +134,8 @@ def verify(
     A pass proves that the holder of the domain's key signed the body and the listed header fields, and is
     about the author only if the domain is that of From (aligned). Who can forge DNS answers can forge a pass.
 
-    --pcap: Zeek reads the captures again. Each mail is listed that differs, is missing in them, or cannot be
-    compared; then the exit code is 1.
+    --pcap: Zeek reads the captures again. Bytes, hash, size, connection, time, command, number and user are
+    compared. Each mail that differs, is missing, or cannot be compared is listed; the exit code is then 1.
     """
     from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys, write_keys
     from zeekpop3.detect.verify import RESULTS, Verdict

@@ -16,6 +16,7 @@ import hashlib
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +28,9 @@ from zeekpop3.log.group import group
 from zeekpop3.pipeline.connections import OpenConnections
 from zeekpop3.session import ConnId, Transfer
 from zeekpop3.session.machine import MAX_MESSAGE
-from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import dataset, read_table, rows
+from zeekpop3.store.filters import Filters, days
+from zeekpop3.store.parquet import part_names
+from zeekpop3.store.read import read_table, rows, table_folders
 from zeekpop3.zeek.program import find_zeek, record
 
 RESULTS = ("same", "differs", "missing", "not compared")
@@ -109,24 +111,34 @@ def compare(
             again.read(plain=True)
             found = [_compared(mail, again, last=True) for mail in _mails(path, filters)]
         results = _located(path, [one for one in found if one is not None], again)
-    return sorted(results, key=lambda one: (one.ts, one.uid, one.trans_depth)), again.unknown()
+    return sorted(
+        results, key=lambda one: (one.ts or _EPOCH, one.uid or "", one.trans_depth or 0)
+    ), again.unknown()
 
 
 def _wanted(path: str | Path, filters: Filters | None) -> tuple[set[int], int]:
     """The ports with the exact form, and the size of the largest mail."""
     columns = ["id_resp_p", "fidelity", "size"]
-    table = read_table(path, "emails", columns, filters).to_pylist()
-    ports = {row["id_resp_p"] for row in table if row["fidelity"] == "exact" and row["id_resp_p"] is not None}
-    return ports, max((row["size"] or 0 for row in table), default=0)
+    with _damage_named(path, filters):
+        table = read_table(path, "emails", columns, filters).to_pylist()
+    ports = {row["id_resp_p"] for row in table if row["fidelity"] == "exact" and row["id_resp_p"]}
+    return {port for port in ports if 0 < port < 1 << 16}, max((row["size"] or 0 for row in table), default=0)
 
 
 def _mails(path: str | Path, filters: Filters | None) -> Iterator[dict[str, Any]]:
-    """The mails of the tables. Raises QueryError that names the damaged file, if one is."""
-    try:
+    with _damage_named(path, filters):
         yield from rows(path, "emails", _COLUMNS, filters)
+
+
+@contextmanager
+def _damage_named(path: str | Path, filters: Filters | None) -> Iterator[None]:
+    """If a part cannot be read, the error names it."""
+    try:
+        yield
     except QueryError:
-        for part in getattr(dataset(path, "emails", filters), "files", ()):
-            _check_part(part)
+        for folder in table_folders(path, "emails"):
+            for _, part in part_names(folder, *days(filters or Filters())):
+                _check_part(part)
         raise
 
 
@@ -209,7 +221,7 @@ class _Captures:
         conn_id = ConnId(*(mail[f"id_{name}"] for name in ConnId._fields))
         if None in conn_id:
             return self._by_digest.get(digest or b"", [])
-        ts = (mail["ts"] - _EPOCH) // _US
+        ts = (mail["ts"] - _EPOCH) // _US if mail["ts"] is not None else 0
         near = [one for one in self._by_connection.get(conn_id, ()) if abs(one.ts - ts) < _CLOCK_US]
         start = mail["stream_start"]
         here = [

@@ -264,7 +264,7 @@ def dataset(path: str | Path, name: str, filters: Filters | None = None) -> ds.D
 
     Raises QueryError if there are no tables, or the newest day was written by a version that is not read.
     """
-    folders = _table_folders(path, name)
+    folders = table_folders(path, name)
     columns = schema(name).append(pa.field("day", pa.date32()))
     with reading(path):
         span = days(filters or Filters())
@@ -310,7 +310,7 @@ def _day_of(folder: str) -> dt.date:
         raise QueryError(f"{folder}: not the folder of a day; expected day=YYYY-MM-DD") from None
 
 
-def _table_folders(path: str | Path, name: str) -> list[Path]:
+def table_folders(path: str | Path, name: str) -> list[Path]:
     """The folders of a table: one, or that of each output folder that a glob names.
 
     Raises QueryError if there are no tables.
