@@ -34,10 +34,13 @@ def pcapng(capture: bytes, order: str = "<") -> bytes:
         data = packet[16:] + bytes(-length % 4)
         head = struct.pack(order + "5I", 0, ts >> 32, ts & 0xFFFFFFFF, length, original)
         blocks.append((6, head + data))
-    return b"".join(
-        struct.pack(order + "II", kind, 12 + len(body)) + body + struct.pack(order + "I", 12 + len(body))
-        for kind, body in blocks
-    )
+    return b"".join(block(kind, body, order) for kind, body in blocks)
+
+
+def block(kind: int, body: bytes, order: str = "<") -> bytes:
+    """A block of pcapng."""
+    length = struct.pack(order + "I", 12 + len(body))
+    return struct.pack(order + "I", kind) + length + body + length
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,26 @@ def test_within_a_mail(article: bytes, zeek: str, tmp_path: Path) -> None:
     assert (done.returncode, "left out" in done.stderr) == (1, True)
     assert cut.read_bytes() == data
     assert read_table(tmp_path / "x", "sessions", ["uid"]).num_rows == 1
+
+
+@pytest.mark.zeek
+def test_a_name_like_a_packet_source(article: bytes, zeek: str, tmp_path: Path) -> None:
+    """Zeek takes what stands before `::` for the kind of source; the name of a capture may contain it."""
+    (tmp_path / "eth0::1.pcap").write_bytes(article)
+    done = program("pcap", tmp_path / "eth0::1.pcap", "--out", tmp_path / "x")
+    assert (done.returncode, "1 mail" in done.stderr) == (0, True)
+
+
+@pytest.mark.zeek
+def test_simple_packets(article: bytes, zeek: str, tmp_path: Path) -> None:
+    """Simple packet blocks of pcapng (packets without a time) are read, too."""
+    data = pcapng(article[:24])  # without packets
+    for packet in packets(article):
+        frame = packet[16:]
+        data += block(3, struct.pack("<I", len(frame)) + frame + bytes(-len(frame) % 4))
+    (tmp_path / "x.pcap").write_bytes(data)
+    done = program("pcap", tmp_path / "x.pcap", "--out", tmp_path / "x")
+    assert (done.returncode, "1 mail" in done.stderr) == (0, True)
 
 
 @pytest.mark.zeek
