@@ -89,8 +89,8 @@ def record(
             lines = errors.read().decode("utf-8", "replace").strip().splitlines()
             return lines[-1] if lines else f"exit code {code}"
 
-    # Zeek 8.2 has a reader of its own for pcapng. It is silent about what is cut off or damaged, and leaves out
-    # simple packet blocks; libpcap, which Zeek used before, does not. The prefix also lets a name contain "::".
+    # Zeek 8.2 has a reader of its own for pcapng. It says nothing of what is cut off or damaged, and leaves
+    # out simple packet blocks. libpcap, which Zeek used before, does not. And a name may contain "::".
     failure = run(f"pcap::{pcap.resolve()}", subprocess.DEVNULL)
     if failure is not None:
         with pcap.open("rb") as file:
