@@ -6,6 +6,7 @@ python tests/bench/before.py COMMIT LOG...
 from __future__ import annotations
 
 import argparse
+import compileall
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         places = {"before": earlier(folder / "package", args.commit), "now": ROOT}
+        for place in places.values():  # as pip does; Python alone may compile all of it at each start
+            compileall.compile_dir(place / "zeekpop3", quiet=1)
 
         def program(version: str, log: Path) -> Cost:
             out = folder / version

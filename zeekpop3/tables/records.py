@@ -196,6 +196,8 @@ class TableBuilder:
 
     def add(self, record: Any) -> None:
         """Add the row of a record, or the rows of an `ItemsRecord` (see `records`)."""
+        if self._has_items and not record.items:
+            return  # most mails have no attachment, and nothing within it
         rows: list[Any] = [self._values(record)]
         if self._has_items:
             rows = [rows[0] + item for item in record.items]
