@@ -63,9 +63,7 @@ def test_no_secret_in_a_table(name: str, form: str, secrets: list[bytes]) -> Non
 
 @pytest.mark.parametrize("form", golden.FORMS)
 def test_rotated_logs_give_the_same_tables(form: str) -> None:
-    """A folder of rotated, packed logs, with connections across several, is as good as one log; only the logs'
-    names differ.
-    """
+    """Rotated, packed logs, with connections across several, give what one log gives; only names differ."""
     whole, rotated = _tables("rotated", form), golden.tables([FIXTURES / "logs" / f"rotated.{form}"])
     assert len(rotated["inputs"]) > len(whole["inputs"]) == 1
     assert sum(row["rows"] for row in rotated["inputs"]) == whole["inputs"][0]["rows"]
