@@ -11,6 +11,7 @@ from typer import Option
 from zeekpop3.cli.options import (
     Directory,
     MailOptions,
+    OneDirectory,
     OwnOption,
     SpanOptions,
     command,
@@ -101,11 +102,11 @@ def export(
     "zeekpop3 share tables --out case --site evil.example --since 7d",
 )
 def share(
-    directory: Directory,
+    directory: OneDirectory,
     out: Annotated[Path, Option("--out", "-o", help="Folder for the shared tables.", callback=local_path)],
     own: OwnOption = None,
     raw: Annotated[
-        bool, Option("--raw", help="Keep messages and the contents of attachments unchanged, with all names.")
+        bool, Option("--raw", help="Keep messages and attachments as they are, with all names.")
     ] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace existing tables.")] = False,
     *,

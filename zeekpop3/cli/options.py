@@ -115,8 +115,9 @@ def local_path(path: Path | None) -> Path | None:
 
 Directory = Annotated[
     Path,
-    Argument(metavar="DIR", help="Folder with the tables; to read several, a glob in quotes: 'sensors/*'."),
+    Argument(metavar="DIR", help="Folder with the tables, or a glob of several, in quotes: 'sensors/*'."),
 ]
+OneDirectory = Annotated[Path, Argument(metavar="DIR", help="Folder with the tables.")]
 Logs = Annotated[list[str], Argument(metavar="LOG...", help="Event logs, folders with event logs, or globs.")]
 
 
@@ -132,7 +133,7 @@ OwnOption = Annotated[
     Option(
         metavar="SITE",
         envvar="ZEEKPOP3_OWN",
-        help="One of your own sites, such as example.org (default: a guess). Repeatable.",
+        help="One of your own sites: example.org (default: a guess). Repeatable.",
     ),
 ]
 
@@ -227,7 +228,7 @@ class SpanOptions:
 
     user: Annotated[str | None, _filter("Mailbox user (exact, case-insensitive).")] = None
     since: Annotated[
-        str | None, _filter("At or after this time: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d.", "TIME")
+        str | None, _filter("From this time on: 2024-06-24T12:00 (UTC), 2024-06-24, 12h, 7d.", "TIME")
     ] = None
     until: Annotated[str | None, _filter("Before this time.", "TIME")] = None
     sensor: Annotated[str | None, _filter("What this sensor saw (exact).", "NAME")] = None
@@ -256,7 +257,7 @@ class MailOptions(SpanOptions):
         str | None, _filter("Site or host of an address or of a link (exact): example.org.", "SITE")
     ] = None
     thread: Annotated[
-        str | None, _filter("The conversation of the mail with this Message-ID or UID/DEPTH.", "ID")
+        str | None, _filter("Conversation of the mail with this Message-ID or UID/DEPTH.", "ID")
     ] = None
     ip: Annotated[
         str | None, _filter("IP address of the client, the server or a relaying host.", "ADDRESS")
