@@ -14,6 +14,7 @@ from zeekpop3.cli.options import (
     FormatOptions,
     LogOption,
     MailOptions,
+    OneDirectory,
     OwnOption,
     SpanOptions,
     command,
@@ -241,7 +242,7 @@ def report(
 
 @command("zeekpop3 prune tables --keep 90d --dry-run", "zeekpop3 prune tables --keep 90d --yes")
 def prune(
-    directory: Directory,
+    directory: OneDirectory,
     keep: Annotated[
         str, Option(metavar="TIME", help="How long to keep, counted from the newest day: 30d, 12w, 2y.")
     ],
