@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pytest
 
-from zeekpop3.message import gateways, urls
-from zeekpop3.message.links import collect, shown_site
+from zeekpop3.message import gateways, parse, urls
+from zeekpop3.message.links import collect
 
 # URL: scheme, host, site
 HOSTS: dict[str, tuple[str | None, str, str | None]] = {
@@ -117,7 +119,9 @@ def test_original_of_a_rewritten_link(url: str) -> None:
 @pytest.mark.parametrize("text", SHOWN)
 def test_site_that_a_text_shows(text: str) -> None:
     """A host in the text of a link is what the reader believes to visit."""
-    assert shown_site(text) == SHOWN[text]
+    page = f"<a href='http://target.example/'>{escape(text)}</a>"
+    raw = f"Content-Type: text/html; charset=utf-8\r\n\r\n{page}".encode()
+    assert parse(raw).links[0].text_site == SHOWN[text]
 
 
 def test_rewriting_ends() -> None:

@@ -12,12 +12,10 @@ import re
 import sys
 import traceback
 from contextlib import suppress
-from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.main import get_command
 
 from zeekpop3 import __version__
 from zeekpop3.cli.options import app
@@ -52,16 +50,10 @@ def _root(
     """Options of the program itself."""
 
 
-@cache
-def _command() -> Any:
-    """The program with all commands; to build it takes 10 ms."""
-    return get_command(app)
-
-
 def main() -> None:
     """Run the program; errors become one line on stderr and an exit code."""
     try:
-        code = _command()(standalone_mode=False)
+        code = app(standalone_mode=False)
         if code == _INTERRUPTED:  # typer has caught it
             _interrupted()
     except _USAGE_ERROR as error:

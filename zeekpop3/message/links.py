@@ -128,11 +128,6 @@ def _link(position: int, found: _Found, attachment: str | None = None) -> Link:
     return Link(position, url, target, scheme, host or None, site, text, origin, text_site, attachment)
 
 
-def shown_site(text: str) -> str | None:
-    """The site of the first host name that a text shows."""
-    return _shown_host(text)[1]
-
-
 def _shown_host(text: str) -> tuple[str | None, str | None]:
     """The first host name that a text shows, and its site; without the name if it is that of a URL or of a
     mail address.

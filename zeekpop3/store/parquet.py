@@ -10,11 +10,10 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zeekpop3.store.files import make_folder, new_file, publish, staged
+from zeekpop3.store.files import make_folder, publish, staged
 from zeekpop3.tables.column import Column
 from zeekpop3.tables.schema import TABLE_KEY, TABLES, schema
 
@@ -164,19 +163,7 @@ def fill_empty(root: Path) -> None:
         if days and not newest[name]:
             path = folder / max(days) / "part-empty.parquet"
             make_folder(path.parent)
-            with new_file(path) as file:
-                file.write(_empty_part(name))
-
-
-@cache
-def _empty_part(name: str) -> bytes:
-    """The bytes of a part without rows: to make them takes ten times as long as to write them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table, out = schema(name).empty_table(), pa.BufferOutputStream()
-    pq.write_table(table, out, **_options(table))
-    return bytes(out.getvalue())
+            publish(write_parquet(schema(name).empty_table(), path), path)
 
 
 def split_by_day(table: pa.Table) -> list[tuple[str, pa.Table]]:
