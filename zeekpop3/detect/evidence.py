@@ -94,8 +94,8 @@ def compare(
     zeek: str | None = None,
     on_error: OnError,
 ) -> tuple[list[Comparison], int]:
-    """A comparison for each mail of the tables, the oldest first, and how many mails of the captures are none
-    of these.
+    """A comparison for each mail of the tables, the oldest first, and how many mails of the captures are not
+    in the tables.
 
     A capture that cannot be read goes to `on_error`. Raises ZeekError without Zeek, or if no capture can be
     read; QueryError for the tables, with the file that is damaged.
@@ -250,7 +250,7 @@ class _Captures:
                     yield key, transfer.raw
 
     def unknown(self) -> int:
-        """How many mails of the captures are none of the tables' mails."""
+        """How many mails of the captures are not in the tables."""
         return sum(not one.known for found in self._by_digest.values() for one in found)
 
 

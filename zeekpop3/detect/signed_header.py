@@ -67,7 +67,7 @@ def split(raw: bytes, start: int, limit: int) -> tuple[list[Field], int]:
         elif (match := _FIELD.match(line)) is not None:
             fields.append(Field(match[1], line[match.end() :]))
         else:
-            raise UnclearError("the header has a line that is no field; programs read it differently")
+            raise UnclearError("the header has a line that is not a field; programs read it differently")
 
 
 def signed_data(fields: list[Field], signature: Field, tags: dict[str, str]) -> bytes:
@@ -174,7 +174,7 @@ def _verifies_rsa(public: bytes, value: bytes, digest: hashlib._Hash) -> bool:
         return bool(RSASSA_PKCS1_v1_5_verify(digest, value, key))
     except UnclearError:
         raise
-    except Exception:  # dkimpy raises many kinds for a key that is none
+    except Exception:  # dkimpy raises many kinds for a malformed key
         return False
 
 

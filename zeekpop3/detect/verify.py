@@ -133,7 +133,7 @@ class _Message:
             raise UnclearError("not checked: the mail is not exact and complete")
         if not raw:
             raise UnclearError("not checked: the tables do not hold the message (--no-raw)")
-        # The separator line of an mbox file is no part of the message; a field `From :` is.
+        # The separator line of an mbox file is not part of the message; a field `From :` is.
         start = raw.find(b"\n") + 1 if _SEPARATOR.match(raw) is not None else 0
         self.fields, body = signed_header.split(raw, start, MAX_HEADER)
         lowered = [field.name.decode("ascii").lower() for field in self.fields]
@@ -230,7 +230,7 @@ def _malformed(tags: dict[str, str], signature: Signature) -> str | None:
     if not CANONICAL.fullmatch(tags.get("c", "simple").lower()):
         return "c= is unknown"
     if "l" in tags and signature.signed_bytes is None:
-        return "l= is no number"
+        return "l= is not a number"
     if "from" not in {name.decode("utf-8") for name in signed_header.signed_names(tags)}:
         return "From is not signed"
     if not signed_header.is_identity_of_domain(tags):
@@ -238,7 +238,7 @@ def _malformed(tags: dict[str, str], signature: Signature) -> str | None:
     if "dns/txt" not in tags.get("q", "dns/txt").lower():
         return "q= names no known way to the key"
     if not all(tags.get(name, "0").isascii() and tags.get(name, "0").isdecimal() for name in ("t", "x")):
-        return "t= or x= is no time"
+        return "t= or x= is not a time"
     return None
 
 
