@@ -30,15 +30,6 @@ from zeekpop3.views.export.state import ExportState
 from zeekpop3.zeek.logs import read_zeek_log
 
 
-@pytest.fixture(scope="module")
-def everything(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables of all recorded logs of the exact form, and of the incident."""
-    out = tmp_path_factory.mktemp("everything") / "out"
-    logs = sorted((fixtures / "logs").glob("*.exact.log*"))
-    zeekpop3.run([*logs, fixtures / "incident" / "pop3_events.log"], out, jobs=1)
-    return out
-
-
 def exported(path: Path, wanted: str, state: ExportState | None = None) -> list[dict[str, Any]]:
     found = export_lines(path, ExportFormat(wanted), state or ExportState())
     return [json.loads(line) for batch in found for line in batch.lines]
@@ -166,7 +157,7 @@ def hunted(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sessions_and_hits_as_events(hunted: Path, made: Made, everything: Path) -> None:
-    """Valid documents, one for each session and each hit; refusals and the mail of a hit are told."""
+    """Valid documents, one for each session and each hit; they name refusals and the mail of a hit."""
     for path in (hunted, made.path, everything):
         documents = events_of(path)
         assert [found for each in documents if (found := ecs_problems(each))] == []

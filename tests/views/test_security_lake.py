@@ -23,15 +23,6 @@ from zeekpop3.views.export.state import ExportState
 PLACE = {"region": "eu-central-1", "account": "123456789012"}
 
 
-@pytest.fixture(scope="module")
-def tables(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables of recorded logs, of several days."""
-    out = tmp_path_factory.mktemp("tables") / "out"
-    logs = sorted((fixtures / "logs").glob("*.exact.log*"))
-    zeekpop3.run([*logs, fixtures / "incident" / "pop3_events.log"], out, jobs=1)
-    return out
-
-
 def written(tables: Path, out: Path, **more: Any) -> list[tuple[int, Path]]:
     return list(zeekpop3.export_security_lake(tables, out, **PLACE, **more))
 
@@ -75,10 +66,10 @@ def by_id(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_the_events_are_those_of_the_json_export(
-    tables: Path, made: Made, fixtures: Path, tmp_path: Path
+    everything: Path, made: Made, fixtures: Path, tmp_path: Path
 ) -> None:
     """Each mail once, each attribute, of hostile mails and of older tables, too."""
-    for number, path in enumerate((tables, made.path, fixtures / "tables-2" / "batch")):
+    for number, path in enumerate((everything, made.path, fixtures / "tables-2" / "batch")):
         out = tmp_path / str(number)
         counts = written(path, out)
         found = events(out)
@@ -87,9 +78,9 @@ def test_the_events_are_those_of_the_json_export(
         assert not [problem for event in found for problem in ocsf_problems(event)]
 
 
-def test_the_layout_of_a_custom_source(tables: Path, tmp_path: Path) -> None:
+def test_the_layout_of_a_custom_source(everything: Path, tmp_path: Path) -> None:
     """Partitions, one class, UTC days, sorted by time, zstd, one schema."""
-    paths = [path for _, path in written(tables, tmp_path / "lake")]
+    paths = [path for _, path in written(everything, tmp_path / "lake")]
     assert sorted(paths) == sorted((tmp_path / "lake").rglob("*.parquet"))
     assert len({path.parent for path in paths}) > 1
     for path in paths:
@@ -109,7 +100,7 @@ def test_the_layout_of_a_custom_source(tables: Path, tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_each_mail_once(tables: Path, tmp_path: Path, fixtures: Path) -> None:
+def test_each_mail_once(tmp_path: Path, fixtures: Path) -> None:
     """With a state, the next run writes only what is new, also after the files were moved away."""
     state, growing = tmp_path / "state", tmp_path / "growing"
     zeekpop3.run([fixtures / "logs" / "article.exact.log"], growing, jobs=1)
@@ -123,44 +114,52 @@ def test_each_mail_once(tables: Path, tmp_path: Path, fixtures: Path) -> None:
     assert count == 1
 
 
-def test_a_run_that_was_killed_repeats_no_mail_under_another_name(tables: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_repeats_no_mail_under_another_name(everything: Path, tmp_path: Path) -> None:
     """A file that appeared before the state knew of it is written again with the same name."""
     for kill_at in range(3):
         out = tmp_path / str(kill_at)
         with ExportState(out.with_suffix(".state")) as state:
-            run = write_files(tables, out, state, **PLACE)
+            run = write_files(everything, out, state, **PLACE)
             for _ in range(kill_at + 1):
                 next(run)
             del run  # the state does not have the last file
-        written(tables, out, state=out.with_suffix(".state"))
-        assert by_id(events(out)) == by_id(in_json(tables))
+        written(everything, out, state=out.with_suffix(".state"))
+        assert by_id(events(out)) == by_id(in_json(everything))
         assert not list(out.rglob(".*"))
 
 
 @pytest.mark.parametrize("region", ["", "..", "eu-central-1/..", "EU-central-1", "eu-central-1\n"])
-def test_a_region_that_is_none(tables: Path, tmp_path: Path, region: str) -> None:
+def test_an_invalid_region(everything: Path, tmp_path: Path, region: str) -> None:
     """It becomes a folder, so it is checked."""
     with pytest.raises(UsageError, match="invalid region"):
-        list(zeekpop3.export_security_lake(tables, tmp_path / "lake", region=region, account="123456789012"))
+        list(
+            zeekpop3.export_security_lake(
+                everything, tmp_path / "lake", region=region, account="123456789012"
+            )
+        )
     assert not (tmp_path / "lake").exists()
 
 
 @pytest.mark.parametrize("account", ["", "12345678901", "../123456789012", "external_", "external_a/b"])
-def test_an_account_that_is_none(tables: Path, tmp_path: Path, account: str) -> None:
+def test_an_invalid_account(everything: Path, tmp_path: Path, account: str) -> None:
     """The same; of sources outside AWS it is external_ and the external id."""
     with pytest.raises(UsageError, match="invalid account"):
         list(
-            zeekpop3.export_security_lake(tables, tmp_path / "lake", region="us-gov-west-1", account=account)
+            zeekpop3.export_security_lake(
+                everything, tmp_path / "lake", region="us-gov-west-1", account=account
+            )
         )
-    written = zeekpop3.export_security_lake(tables, tmp_path, region="us-gov-west-1", account="external_pop3")
+    written = zeekpop3.export_security_lake(
+        everything, tmp_path, region="us-gov-west-1", account="external_pop3"
+    )
     assert next(written)[1].parts[-3] == "accountId=external_pop3"
 
 
-def test_the_command(tables: Path, tmp_path: Path) -> None:
+def test_the_command(everything: Path, tmp_path: Path) -> None:
     """It says how much it wrote; the options belong together."""
     lake = tmp_path / "lake"
     place = ["--region", "eu-central-1", "--account", "123456789012"]
-    done = program("export", tables, "--as", "ocsf", "--parquet", lake, *place, "--user", "anna")
+    done = program("export", everything, "--as", "ocsf", "--parquet", lake, *place, "--user", "anna")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"3 mails in 1 file -> {lake}\n"
     for wrong in (
@@ -169,6 +168,6 @@ def test_the_command(tables: Path, tmp_path: Path) -> None:
         ["--as", "ocsf", *place],
         ["--as", "ocsf", "--parquet", lake, "--region", "x", "--account", "123456789012"],
     ):
-        done = program("export", tables, *wrong)
+        done = program("export", everything, *wrong)
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1

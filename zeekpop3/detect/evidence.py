@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zeekpop3.errors import LogError, QueryError, ZeekError, ZeekPop3Error
+from zeekpop3.errors import QueryError, ZeekError, ZeekPop3Error, first_line
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import chunks
 from zeekpop3.log.group import group
@@ -149,7 +149,7 @@ def _check_part(part: str) -> None:
     try:
         pq.ParquetFile(part).read()
     except (OSError, pa.ArrowException) as error:
-        raise QueryError(f"{part}: damaged: {str(error).splitlines()[0]}") from error
+        raise QueryError(f"{part}: damaged: {first_line(error)}") from error
 
 
 # -- captures → what is in them ----------------------------------------------------------------------
@@ -256,12 +256,8 @@ class _Captures:
 
 def _transfers(log: Path, max_message: int, on_error: OnError) -> Iterator[Transfer]:
     connections = OpenConnections(max_message)
-
-    def tell(error: LogError) -> None:
-        on_error(error)
-
-    for chunk in chunks(log, on_error=tell):
-        for uid, of_uid in group(read_chunk(chunk, tell)):
+    for chunk in chunks(log, on_error=on_error):
+        for uid, of_uid in group(read_chunk(chunk, on_error)):
             for event in connections.feed(uid, of_uid):
                 if isinstance(event, Transfer):
                     yield event

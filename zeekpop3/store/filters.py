@@ -21,7 +21,8 @@ from zeekpop3.errors import QueryError
 
 Time = str | dt.date | dt.datetime | int | float
 
-_HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
+#: The hashes of files by their length in hex.
+HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
 _AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
 _AGO_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -98,7 +99,7 @@ def days(filters: Filters) -> tuple[str, str]:
 def hash_column(digest: str) -> tuple[str, str]:
     """The column of attachments that holds such a hash, and the hash in its form. Raises QueryError."""
     digest = digest.strip().lower()
-    column = _HASHES.get(len(digest))
+    column = HASHES.get(len(digest))
     if column is None or not re.fullmatch("[0-9a-f]+", digest):
         raise QueryError(f"invalid hash {digest!r}: expected MD5, SHA-1 or SHA-256 in hex")
     return column, digest

@@ -130,6 +130,10 @@ _PARSED = (
 )
 _HEADERS = structs("headers", "All header fields, in order.", *_HEADER, personal="free")
 
+_EXTENSION = Column(
+    "extension", "Extension of the file name, lower case, without the dot.", repeats=True, searched=True
+)
+_MIME_TYPE = Column("mime_type", "Content type detected from the content; null if none was detected.")
 _ATTACHMENT = (
     Column("filename", "File name without any path, decoded (RFC 2047, 2231)."),
     Column("content_type", "Declared content type.", repeats=True),
@@ -293,14 +297,9 @@ ATTACHMENTS = table(
         _PART._replace(meaning="Section of the part, numbered as in IMAP (RFC 3501, 6.4.5): 2 or 1.3."),
         _ATTACHMENT[0],
         Column("filename_raw", "File name as in the mail, decoded, with any path."),
-        Column(
-            "extension",
-            "Extension of the file name, lower case, without the dot.",
-            repeats=True,
-            searched=True,
-        ),
+        _EXTENSION,
         _ATTACHMENT[1],
-        Column("mime_type", "Content type detected from the content; null if none was detected."),
+        _MIME_TYPE,
         *_ATTACHMENT[2:],
         Column("content", "The decoded content; null unless asked for.", "binary", personal="raw"),
         Column(
@@ -333,19 +332,14 @@ MEMBERS = table(
             "Name in the attachment as written; behind the name of the archive in it, if any, and `//`.",
         ),
         Column("name", "File name without folders and hidden characters."),
-        Column(
-            "extension",
-            "Extension of the file name, lower case, without the dot.",
-            repeats=True,
-            searched=True,
-        ),
+        _EXTENSION,
         Column(
             "size",
             "Size of the content in bytes; as stated, where it was not unpacked.",
             "int64",
             searched=True,
         ),
-        Column("mime_type", "Content type detected from the content; null if none was detected."),
+        _MIME_TYPE,
         Column("sha256", "SHA-256 of the content, hex; null where it was not unpacked.", looked_up=True),
         Column("md5", "MD5 of the content, hex.", looked_up=True),
         Column("sha1", "SHA-1 of the content, hex.", looked_up=True),

@@ -114,7 +114,7 @@ def query(
     """
     from zeekpop3.views.questions import question_sql
 
-    sites = [own] if isinstance(own, str) else list(own)
+    sites = _each(own)
     return sql(tables, question_sql(name, logs or {}, own=sites, rules=rules), logs=logs, limit=limit)
 
 
@@ -136,7 +136,7 @@ def timeline(
 
     from zeekpop3.views.timeline import timeline
 
-    sites = [own] if isinstance(own, str) else list(own)
+    sites = _each(own)
     found, _ = timeline(tables, user=user, client=client, mail=mail, logs=logs, own=sites, sensor=sensor)
     return pd.DataFrame(found.rows, columns=found.columns)
 
@@ -310,7 +310,7 @@ def eml(
 
     if mbox + bundle + attachments > 1:
         raise UsageError("use one of mbox, bundle and attachments")
-    chosen = [mails] if isinstance(mails, str) else list(mails)
+    chosen = _each(mails)
     wanted = mail_filters(tables, **filters)
     if bundle:
         known = _dkim_keys(dns, keys)
@@ -349,7 +349,7 @@ def report(
         max_bytes=max_bytes,
         now=dt.datetime.now(dt.UTC),
         logs=logs,
-        own=[own] if isinstance(own, str) else list(own),
+        own=_each(own),
         title=title,
     )
 
@@ -395,7 +395,7 @@ def share(
     """
     from zeekpop3.views.share import share
 
-    sites = [own] if isinstance(own, str) else list(own)
+    sites = _each(own)
     return share(tables, out, mail_filters(tables, **filters), own=sites, raw=raw, overwrite=overwrite)
 
 
@@ -415,6 +415,11 @@ def transcript(
     from zeekpop3.views.transcript import transcript as lines_of
 
     return lines_of(logs, uid=uid, data=data, on_error=on_error or _refuse)
+
+
+def _each(given: str | Iterable[str]) -> list[str]:
+    """Several texts; one alone need not be in a list."""
+    return [given] if isinstance(given, str) else list(given)
 
 
 def _refuse(error: ZeekPop3Error) -> None:

@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.store.filters import Filters, instant
+from zeekpop3.store.filters import HASHES, Filters, instant
 from zeekpop3.store.read import dataset, read_table, steadily
 from zeekpop3.views.export.ecs import VERSION, bare_id, distinct, valid_ip, without_empty
 from zeekpop3.views.export.state import ExportState, Key
@@ -39,8 +39,6 @@ _INDICATOR_TYPES = {
     "DOMAIN": "domain-name", "EMAIL": "email-addr", "FILE_HASH": "file", "FILE_NAME": "file",
     "URL": "url", "USER_NAME": "user-account",
 }  # fmt: skip
-#: The hashes of indicators by their length in hex.
-_HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
 
 
 def new_events(path: str | Path, state: ExportState, filters: Filters | None) -> Iterator[list[Row]]:
@@ -159,8 +157,8 @@ def hit_document(hit: Row, place: Row, number: str) -> Row:
         indicator["url"] = {"domain": value}
     elif kind == "FILE_NAME":
         indicator["file"] = {"name": value}
-    elif kind == "FILE_HASH" and len(value) in _HASHES:
-        indicator["file"] = {"hash": {_HASHES[len(value)]: value.lower()}}
+    elif kind == "FILE_HASH" and len(value) in HASHES:
+        indicator["file"] = {"hash": {HASHES[len(value)]: value.lower()}}
     in_mail = hit["trans_depth"] is not None
     mail = f"{hit['uid']}/{hit['trans_depth']}" if in_mail else None
     document: Row = _connection({**place, "ts": hit["ts"]}) | {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.filters import Filters, instant
+from zeekpop3.views.format import plural
 from zeekpop3.views.questions import INCOMPLETE, question_sql
 from zeekpop3.views.sql import Database, Logs
 from zeekpop3.views.text import shorten
@@ -80,18 +81,18 @@ def sentences(found: Answers, *, passwords: int, hits: int, incomplete: int) -> 
     for row in [row for row in found.campaigns if row["score"] >= MEDIUM][:_MOST]:
         subject = shorten(row["subject"] or "(no subject)", 80)
         received = (
-            f"{_number(row['users'], 'user')} received “{subject}” from {row['sender'] or '(no sender)'}"
+            f"{plural(row['users'], 'user')} received “{subject}” from {row['sender'] or '(no sender)'}"
         )
         yield received + _opened(row, found.clicks is not None) + "."
     high = sum(row["score"] >= HIGH for row in found.suspicious.values())
     if high:
         yield f"{_are(high, 'mail')} highly suspicious."
     if hits:
-        yield f"{_number(hits, 'mail')} {'has' if hits == 1 else 'have'} a hit of an indicator."
+        yield f"{plural(hits, 'mail')} {'has' if hits == 1 else 'have'} a hit of an indicator."
     yield from _about_logins(found)
     if passwords:
         noun = "password" if passwords == 1 else "passwords"
-        yield f"The {noun} of {_number(passwords, 'user')} could be read on the network."
+        yield f"The {noun} of {plural(passwords, 'user')} could be read on the network."
     unfetched = sum(row["messages"] for row in found.unfetched if row["state"] == "unfetched")
     if unfetched:
         yield f"{_are(unfetched, 'message')} in a mailbox, and was not seen to be fetched.".replace(
@@ -103,7 +104,7 @@ def sentences(found: Answers, *, passwords: int, hits: int, incomplete: int) -> 
 
 def _opened(row: Row, known: bool) -> str:
     if row["clicked"]:
-        return f"; {_number(len(row['clicked']), 'user')} opened its link ({_listed(row['clicked'])})"
+        return f"; {plural(len(row['clicked']), 'user')} opened its link ({_listed(row['clicked'])})"
     has_link = any("link" in shared for shared in row["shared"])
     return "; the logs show no visit to its link" if known and has_link else ""
 
@@ -111,15 +112,15 @@ def _opened(row: Row, known: bool) -> str:
 def _about_logins(found: Answers) -> Iterator[str]:
     """Break-ins, users that were tried in vain, and clients that deleted mail."""
     for row in [row for row in found.logins if row["success_after_refusal"] is not None][:_MOST]:
-        fetched = f", and fetched {_number(row['fetched'], 'mail')}" if row["fetched"] else ""
-        refused = _number(row["refused"], "refused login")
+        fetched = f", and fetched {plural(row['fetched'], 'mail')}" if row["fetched"] else ""
+        refused = plural(row["refused"], "refused login")
         yield f"{row['client']} got into the mailbox of {row['user']} after {refused}{fetched}."
     arrived: dict[tuple[Any, Any], list[Row]] = {}
     for row in found.logins:
         if row["success_elsewhere"] is not None:
             arrived.setdefault((row["success_from"], row["user"]), []).append(row)
     for (client, user), rows in [*arrived.items()][:_MOST]:
-        refused = _number(sum(row["refused"] for row in rows), "refused login")
+        refused = plural(sum(row["refused"] for row in rows), "refused login")
         others = _listed(sorted({row["client"] or "(unknown)" for row in rows}))
         yield f"{client}, a new client of {user}, got in within a day after {refused} from {others}."
     accepted = {row["user"] for row in found.logins if row["accepted"]}
@@ -129,12 +130,12 @@ def _about_logins(found: Answers) -> Iterator[str]:
         refused = sum(row["refused"] for row in never)
         yield f"Logins as {_listed(names)} were refused ({refused} in all), and never accepted."
     for row in [row for row in found.second_client if row["deleted"]][:_MOST]:
-        deleted = _number(row["deleted"], "mail")
+        deleted = plural(row["deleted"], "mail")
         yield f"{row['client']}, one of several clients of {row['user']}, deleted {deleted}."
 
 
 def _are(count: int, noun: str) -> str:
-    return f"{_number(count, noun)} {'is' if count == 1 else 'are'}"
+    return f"{plural(count, noun)} {'is' if count == 1 else 'are'}"
 
 
 def _chosen(row: Row, filters: Filters, first: str, last: str) -> bool:
@@ -151,10 +152,6 @@ def _chosen(row: Row, filters: Filters, first: str, last: str) -> bool:
 
 def _after(moment: dt.datetime, since: Any) -> bool:
     return since is None or moment >= instant(since)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _listed(names: Iterable[str]) -> str:
