@@ -1,6 +1,6 @@
 """What an analyst asks, typed as one would type it, over the two days of fixtures/trial.
 
-The story is told in `support/traffic/trial.py`; each answer is one that was planted there.
+`support/traffic/trial.py` has the story; each answer is one that was planted there.
 """
 
 from __future__ import annotations

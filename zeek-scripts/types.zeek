@@ -48,7 +48,7 @@ export {
 		## For ``sent`` without data: the number of equal lines, if more
 		## than one.
 		length: count &log &optional;
-		## The bytes in base64. Unset if there are none.
+		## The bytes in base64. Unset if the row has no bytes.
 		data: string &log &optional;
 	};
 }

@@ -202,7 +202,7 @@ FLOODS: dict[str, Callable[[], Iterator[Packet] | list[Packet]]] = {
     ),
     "STLS again and again": lambda: play([*HELLO, *again(15_000, b"STLS", b"+OK")]),
     "STLS again and again, refused": lambda: play([*HELLO, *again(15_000, b"STLS", b"-ERR")]),
-    "STLS and a record that is none": lambda: play(
+    "STLS and an invalid record": lambda: play(
         [*HELLO, *again(8_000, b"STLS", b"+OK", b"\x16\x03\x01" + b"x" * 600, b"-ERR")]
     ),
     "AUTH lines of 513 bytes": lambda: play([*HELLO, *again(5_000, b"AUTH PLAIN " + b"A" * 502, b"-ERR")]),
@@ -232,7 +232,7 @@ FLOODS: dict[str, Callable[[], Iterator[Packet] | list[Packet]]] = {
     "lines with a bare LF, answered": lambda: play([*LOGIN, *[(True, b"NOOP\nRETR 7\r\n"), (False, b"+OK\r\n")] * 15_000]),
     "short lines in segments of 350 bytes": lambda: play([*LOGIN, (True, b"\n" * 3 * MB)], size=350),
     "RETR in segments of 60 bytes": lambda: play([*LOGIN, (True, numbered("RETR {}\r\n", 2 * MB))], size=60),
-    "connections with a packet that nobody understands": lambda: many(10_000, lambda n: [(True, b"x" * 40)]),
+    "connections with a packet of another protocol": lambda: many(10_000, lambda n: [(True, b"x" * 40)]),
     "two versions of bytes": lambda: twins(play([*LOGIN, (True, b"NOOP\r\n" * 30_000)], size=60)),
     "plain: short lines in a mail": lambda: play([*RETR, (False, b"x\r\n" * 2 * MB)], port=1110),
     "plain: header fields": lambda: play([*RETR, (False, b"a: b\r\n" * 10_000)] * 30, port=1110),

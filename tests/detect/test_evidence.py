@@ -123,7 +123,7 @@ def test_a_change_in_the_tables_is_named(
 
 
 def test_a_change_that_fits_its_hash_is_named(captures: Any, tmp_path: Path) -> None:
-    """Whoever computes the hash anew, too, does not get past the capture; the place is told."""
+    """A new hash does not hide the change from the capture; the result names the place."""
     import hashlib
 
     out = made(tmp_path, "exact", "poplib")

@@ -78,7 +78,7 @@ def test_links_of_an_attachment(name: str) -> None:
 
 
 def test_images_and_programs_are_not_read() -> None:
-    """Bytes that are no text of any kind have no links."""
+    """Pictures and programs have no links."""
     assert not may_have_links(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png", "png")
     assert not may_have_links(b"MZ\x90\0\x03\0\0\0http://a.example/", "application/octet-stream", "exe")
     assert not may_have_links(b"", None, None)
@@ -142,7 +142,7 @@ def test_a_reference_to_a_body_elsewhere_is_a_link(parameters: str, wanted: list
 
 
 def test_a_very_long_reference_is_cut() -> None:
-    """Its beginning is a link, and the cut is told."""
+    """Its beginning is a link, and the cut is a defect."""
     mail = parse(b"Content-Type: message/external-body; url=http://a.example/" + b"x" * 20_000 + b"\r\n\r\n")
     assert [len(link.url) for link in mail.links] == [8_192]
     assert "urls_cut" in mail.defects

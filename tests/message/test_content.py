@@ -174,7 +174,7 @@ def test_file_names(disposition: str, raw_name: str, name: str) -> None:
     ],
 )
 def test_base64_broken_anywhere(content: bytes, data: bytes) -> None:
-    """What is Base64 is decoded, up to its end; what follows is none."""
+    """Base64 is decoded up to its end; what follows is not."""
     head = b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     assert check(head + content).attachments[0].content == data
 

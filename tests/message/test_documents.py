@@ -71,7 +71,7 @@ def test_urls_of_a_document(name: str) -> None:
 
 
 def test_what_is_unpacked_is_bounded() -> None:
-    """The room is that of all documents of a mail; what is left out is told."""
+    """The room is that of all documents of a mail; what is left out is a defect."""
     bomb = stream(zlib.compress(bytes(40 << 20)), b"/FlateDecode")
     room = Room()
     assert DocumentUrls(bomb, room).is_cut

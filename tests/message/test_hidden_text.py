@@ -82,7 +82,7 @@ VISIBLE = {
     "opacity and something": "<p style='opacity:0 x'>SEEN",
     "visible within invisible":
         "<div style='visibility:hidden'>secret<b style='visibility:visible'>SEEN</b></div>",
-    "name that is none of HTML": "<style\v>SEEN</style\v>",
+    "name that HTML does not have": "<style\v>SEEN</style\v>",
     "NUL in a name": "<style\0>SEEN",
     "end tag with a slash": "<style>secret</style/>SEEN",
     # Fields of a form

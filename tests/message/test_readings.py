@@ -279,7 +279,7 @@ def test_second_reading_within_another_one() -> None:
 
 
 def test_encrypted_block_in_a_text() -> None:
-    """It is told that it was not looked into."""
+    """`inside` says that it was not looked into."""
     block = b"-----BEGIN PGP MESSAGE-----\r\n\r\n" + LINES + b"=abcd\r\n-----END PGP MESSAGE-----"
     (file,) = check(HEAD + b"\r\nhello\r\n" + block + b"\r\nbye\r\n").attachments
     assert (file.content_type, file.inside, file.reading) == ("application/pgp-encrypted", "encrypted", None)

@@ -294,7 +294,7 @@ def test_lines_that_agree_again() -> None:
 
 
 def test_crlf_only_apop() -> None:
-    """A login that only some servers see names nobody."""
+    """A login that only some servers see gives no user."""
     out = said(
         *ALICE, ("NOOP", b"", b""), ("?", b"", b"+OK\r\n"), ("NOOP", b"", b"+OK\r\n"), ("RETR", b"1", ONE)
     )
@@ -339,7 +339,7 @@ def test_a_dot_alone_on_a_line(name: str, middle: bytes) -> None:
 
 
 def test_a_server_of_lf_ends_at_lf_dot_lf() -> None:
-    """Where lines end with LF, so does the mail; a dot before CRLF is no other end."""
+    """Where lines end with LF, so does the mail; a dot before CRLF does not end it."""
     out = said(*ALICE, ("RETR", b"1", b"+OK\nSubject: x\n\nHi\n.\n"), ("RETR", b"2", TWO))
     first = out.transfers[0]
     assert (first.raw, first.complete, first.defects) == (b"Subject: x\n\nHi\n", True, [])

@@ -138,7 +138,7 @@ def test_a_lost_request_is_not_answered_twice() -> None:
 
 
 def test_a_line_that_is_nearly_a_status_line() -> None:
-    """Plain form, out of step: `+OK-x` in a message is no status line, though a header field follows."""
+    """Plain form, out of step: `+OK-x` in a message is not a status line, though a header field follows."""
     talk = [
         *(*HELLO, *LOGIN, *c("CAPA"), *s("+OK", "TOP"), *c("RETR 1"), *answer(M1)),
         *(*c("RETR 2"), *s("+OK", "+OK-x", "Subject: y", "."), *BYE),

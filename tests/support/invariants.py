@@ -42,7 +42,7 @@ def check(raw: bytes, *, complete: bool = True) -> Mail:
     assert len({message.part for message in mail.enclosed}) == len(mail.enclosed)
     kept = [attachment.content is not None for attachment in mail.attachments]
     assert all(kept) or "parse_limited" in mail.defects
-    # A record is no larger than its bytes allow.
+    # A record is at most as large as its bytes allow.
     decoded = sum(attachment.size for attachment in mail.attachments)
     assert decoded <= 50 * len(raw) + 1_000
     return mail

@@ -191,7 +191,7 @@ def test_unfetched(tmp_path: Path) -> None:
         ),
         transfer(uid="C6", msg_num=1, octets_declared=50, **fetches),
         transfer(uid="C7", msg_num=1, octets_declared=60, **fetches),
-        # A fetch whose size nobody knows may be any message.
+        # A fetch of unknown size may be any message.
         session(uid="C8", user="eve", listing=[Listed(1, 50, None)]),
         transfer(uid="C9", user="eve", uidl=None, msg_num=None, octets_declared=None, complete=False),
     ]

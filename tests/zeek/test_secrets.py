@@ -198,7 +198,7 @@ def test_numbers_only_in_sent_rows(pop3: Zeek) -> None:
 
 
 def test_an_answer_to_a_challenge_is_not_a_command(pop3: Zeek) -> None:
-    """A SASL response that looks like a command is none; commands after it are."""
+    """A SASL response that looks like a command is not taken for one; commands after it are."""
     turns = [("AUTH LOGIN", "+ VXNlcm5hbWU6"), ("QUIT", "+ UGFzc3dvcmQ6"), ("STAT", "+OK in")]
     sent = pop3.run(talk(*turns), "exact.zeek").brief("sent")
     assert sent == [("AUTH", b"LOGIN"), (None, None), (None, None), ("STAT", None), ("QUIT", None)]

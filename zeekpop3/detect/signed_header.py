@@ -2,7 +2,7 @@
 
 A header is read strictly: as lines that are fields or folds, up to the first empty line. A header that
 another program could read differently (bare CR, NUL, other lines) is refused, as one of the two would see
-fields that nobody signed. Everything here is linear in the size of the header.
+fields that no signature covers. Everything here is linear in the size of the header.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Every text/plain and text/html part that is not an attachment counts, in order: also each of several
 alternatives of one kind, because programs differ in which one they show, and all texts of a
-multipart/related, whatever its `start` says. If there are none, any other text, also of a message inside.
+multipart/related, whatever its `start` says. Without such parts, any other text
+counts, also of a message inside.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def tags_of(text: str) -> tuple[dict[str, str], bool]:
 
 
 def digest_of(base64: str) -> bytes | None:
-    """The bytes of a Base64 value, in which white space is ignored; None if there are none."""
+    """The bytes of a Base64 value, in which white space is ignored; None if it is empty or invalid."""
     try:
         return binascii.a2b_base64(_SPACES.sub("", base64)) or None
     except ValueError:

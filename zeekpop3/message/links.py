@@ -31,8 +31,8 @@ class Link(NamedTuple):
     """One link.
 
     `position` counts in the message, from 1. `target`: the original of a URL that a gateway has rewritten,
-    else None. `scheme`, `host`, `site`: those of `target`, or of `url`; None if there are none. `text`: what
-    is shown for it, None if nothing is. `origin`: `text`, `html`, `shown` (a URL or a host that is only text
+    else None. `scheme`, `host`, `site`: those of `target`, or of `url`, or None. `text`: what is shown for
+    it, None if nothing is. `origin`: `text`, `html`, `shown` (a URL or a host that is only text
     in the HTML), or `attachment`. `text_site`: the site that `text` shows, if that is the text of a link.
     `attachment`: the section of the attachment that it is in, else None.
     """

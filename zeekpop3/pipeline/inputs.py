@@ -64,14 +64,14 @@ class Inputs:
         self.add(path, first_ts(head), sha256, head.first_row())
 
     def table(self) -> pa.Table | None:
-        """The rows of `inputs`, with the numbers of `rows`; None if there are none."""
+        """The rows of `inputs`, with the numbers of `rows`; None without rows."""
         for path, record in self._found.items():
             record.rows = self.rows[path]
         return table_of(self._found.values(), self._settings)
 
 
 def table_of(found: Iterable[InputRecord], settings: Settings) -> pa.Table | None:
-    """Records as a table; None if there are none."""
+    """Records as a table; None without records."""
     builder = TableBuilder(TABLES["inputs"], settings.privacy)
     for record in found:
         builder.add(record)

@@ -120,7 +120,7 @@ class SmallTables:
         for name, table in tables:
             waiting = self._tables.setdefault(name, [])
             waiting.append(table)
-            self._numbers[name] = number  # the task has no part of this table itself
+            self._numbers[name] = number  # the task itself wrote no part of this table
             if sum(each.nbytes for each in waiting) >= PART_BYTES:
                 parts += self._write(name)
         return parts
