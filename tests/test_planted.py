@@ -49,8 +49,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_tables(tmp_path_factory.mktemp("planted"))
 
 
-def asked(tables: str, question: str, **logs: Path) -> list[Row]:
-    return ask(tables, question=question, own=OWN, logs=logs).dicts()
+def asked(tables: str, query: str, **logs: Path) -> list[Row]:
+    return ask(tables, query=query, own=OWN, logs=logs).dicts()
 
 
 def local(names: Iterable[str]) -> list[str]:

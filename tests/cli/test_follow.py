@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.program import program
-from zeekpop3.cli import unit
+from zeekpop3.cli import follow
 
 
 def test_the_unit_runs_the_given_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,8 +43,8 @@ def test_the_unit_without_arguments() -> None:
 @pytest.mark.parametrize("folder", ["/home/ann/src/zeekpop3/.venv/bin", "/root/zeekpop3/bin", "/tmp/x"])
 def test_a_program_that_the_unit_does_not_see(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """ProtectHome and PrivateTmp hide it (203/EXEC): a line on stderr warns, and says where to install."""
-    monkeypatch.setattr(unit, "_program", lambda: [f"{folder}/zeekpop3"])
-    lines = unit.unseen([])
+    monkeypatch.setattr(follow, "_program", lambda: [f"{folder}/zeekpop3"])
+    lines = follow.unseen([])
     assert f"The program is in /{folder.split('/')[1]}." in lines[0]
     assert "/opt/zeekpop3/bin/pip install" in lines[0]
 

@@ -8,8 +8,7 @@ import subprocess
 import pytest
 from typer.main import get_command
 
-from zeekpop3.cli.app import app
-from zeekpop3.cli.man import manual_page
+from zeekpop3.cli.app import app, manual_page
 
 PROGRAM = get_command(app)
 PAGE = "\n".join(manual_page(PROGRAM))

@@ -60,10 +60,10 @@ def test_every_command_reads_an_older_version(old: Path, command: str, tmp_path:
 
 def test_ready_queries_read_an_older_version(old: Path) -> None:
     """Those that need no Zeek log."""
-    from zeekpop3.views.questions import QUESTIONS
+    from zeekpop3.views.queries import READY_QUERIES
 
-    for name, question in QUESTIONS.items():
-        if not question.required and not question.either:
+    for name, query in READY_QUERIES.items():
+        if not query.required and not query.either:
             done = program("sql", old, "--query", name)
             assert done.returncode == 0, (name, done.stderr)
 

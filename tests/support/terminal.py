@@ -23,8 +23,8 @@ from typing import Any
 LOADED = (
     "duckdb", "pyarrow.compute", "pyarrow.csv", "pyarrow.dataset", "pyarrow.json", "rich.padding",
     "rich.table", "zeekpop3.cli.app", "zeekpop3.detect.search", "zeekpop3.follow", "zeekpop3.pipeline.run",
-    "zeekpop3.views.answer_file", "zeekpop3.views.api", "zeekpop3.views.eml", "zeekpop3.views.grid",
-    "zeekpop3.views.hits", "zeekpop3.views.report.page", "zeekpop3.views.show", "zeekpop3.views.sql",
+    "zeekpop3.views.api", "zeekpop3.views.eml", "zeekpop3.views.find", "zeekpop3.views.grid",
+    "zeekpop3.views.report.page", "zeekpop3.views.show", "zeekpop3.views.sql",
 )  # fmt: skip
 _MAX_REQUEST = 1 << 20
 

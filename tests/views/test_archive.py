@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.program import program
-from support.questions import fetched, letter
+from support.queries import fetched, letter
 from support.records import NOON
 from support.report_boxes import write_box
 from zeekpop3.errors import LogError

@@ -23,10 +23,8 @@ from zeekpop3.follow import Follower, Options
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
 from zeekpop3.views.export import ExportFormat, ecs, mails, ocsf
-from zeekpop3.views.export import state as state_module
 from zeekpop3.views.export.formats import export_lines
-from zeekpop3.views.export.mails import MailReader
-from zeekpop3.views.export.state import ExportState
+from zeekpop3.views.export.mails import ExportState, MailReader
 from zeekpop3.zeek.logs import read_zeek_log
 
 
@@ -218,7 +216,7 @@ def test_a_file_that_is_no_state(made: Made, tmp_path: Path) -> None:
 def test_one_export_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second one waits for the state; the file is private."""
     path = tmp_path / "state"
-    monkeypatch.setattr(state_module, "_WAIT_S", 0.2)
+    monkeypatch.setattr(mails, "_WAIT_S", 0.2)
     with ExportState(path) as state:
         state.add([("C1", 1)])
         with pytest.raises(OutputError, match="in use by another export"):

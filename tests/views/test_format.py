@@ -14,8 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zeekpop3.views.format import cell, csv_cell, csv_lines, human_size, json_line, plural
-from zeekpop3.views.text import visible
+from zeekpop3.views.text import cell, csv_cell, csv_lines, human_size, json_line, plural, visible
 
 
 @pytest.mark.parametrize(

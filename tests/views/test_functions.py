@@ -8,10 +8,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.questions import fetched, letter
+from support.queries import fetched, letter
 from support.report_boxes import write_box
-from zeekpop3.views.functions import host_of, shape_of, site_of
-from zeekpop3.views.sql import Database
+from zeekpop3.views.sql import Database, host_of, shape_of, site_of
 
 
 def test_functions(tmp_path: Path) -> None:

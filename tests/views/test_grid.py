@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zeekpop3.views.grid import grid
-from zeekpop3.views.text import cells, visible
+from zeekpop3.views.text import text_width, visible
 
 UID = "CHhAvVGS1DHFjwGM9"
 SHA256 = "b0e7bb274b9559c74b495d1648382c097b551e383668ec4e628e0e3c44c3e0e0"
@@ -20,7 +20,7 @@ def test_answers_fit_and_keep_keys_whole(width: int, vertical: bool) -> None:
     columns = ["uid", "subject", "sha256", "size", "octets_declared_by_the_server"]
     rows = [(UID, "long subject " * 90, SHA256, 12345678, 7), ("Cx", "你好 " * 90, None, 1, None)]
     lines = list(grid(columns, rows, width, vertical=vertical))
-    assert max(map(cells, lines)) <= width
+    assert max(map(text_width, lines)) <= width
     text = "\n".join(lines)
     for value in (UID, SHA256, "12345678", "octets_declared_by_the_server"):
         assert value in text

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from support.program import program
-from support.questions import answer, fetched, letter
+from support.queries import answer, fetched, letter
 from support.records import DAY, NOON
 from support.report_boxes import write_box
 from support.tables_made import with_attachment
 from zeekpop3.errors import QueryError
-from zeekpop3.views.questions import rules
+from zeekpop3.views.queries import rules
 from zeekpop3.views.sql import ask
 
 PE = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0\xb8" + bytes(43) + b"\x80\0\0\0" + bytes(64) + b"PE\0\0L\x01"
@@ -104,7 +104,7 @@ def test_locked_archive(tmp_path: Path) -> None:
 def test_look_alikes_of_an_own_site(tmp_path: Path, sender: str, found: bool) -> None:
     """The own name as a label, hyphenated, in another order, by homoglyphs, under another suffix."""
     write_box(tmp_path / "out", fetched(letter(sender), letter("c@corp.example")))
-    rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
+    rows = ask(tmp_path / "out", query="suspicious", own=["corp.example"]).dicts()
     reasons = [reason for row in rows for reason in row["reasons"]]
     assert any(each.startswith("sender looks like an own site: ") for each in reasons) == found
 
@@ -117,7 +117,7 @@ def test_a_host_with_the_own_name_accuses_no_other_host(tmp_path: Path) -> None:
         letter("z@b.example", text="https://www.shared.test/in\r\n"),
     )  # fmt: skip
     write_box(tmp_path / "out", events)
-    rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
+    rows = ask(tmp_path / "out", query="suspicious", own=["corp.example"]).dicts()
     assert {row["mail"]: row["reasons"][0] for row in rows} == {
         "C1/1": "sender looks like an own site: corp.shared.test for corp.example",
         "C3/1": "link looks like an own site: corp.shared.test for corp.example",
@@ -144,7 +144,7 @@ def test_a_name_of_somebody_here_weighs_more(tmp_path: Path) -> None:
         letter("Shop Owner <s@other.example>"),
     )
     write_box(tmp_path / "out", events)
-    rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
+    rows = ask(tmp_path / "out", query="suspicious", own=["corp.example"]).dicts()
     assert [(row["mail"], row["reasons"][0].partition(":")[0], row["score"]) for row in rows] == [
         ("C2/1", "display name of somebody here", 50),
         ("C4/1", "display name of another address", 20),
@@ -161,7 +161,7 @@ def test_a_link_that_shows_an_own_site_weighs_more(tmp_path: Path) -> None:
         tmp_path / "out",
         fetched(letter("a@a.example", HTML, text=portal), letter("b@b.example", HTML, text=shop)),
     )
-    rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
+    rows = ask(tmp_path / "out", query="suspicious", own=["corp.example"]).dicts()
     assert [(row["mail"], row["severity"], row["score"]) for row in rows] == [
         ("C1/1", "medium", 75),
         ("C2/1", "low", 35),
@@ -188,7 +188,7 @@ def test_a_message_inside_counts(tmp_path: Path) -> None:
         letter("carl@corp.example", text="see https://wiki.example/page\r\n"),
     )
     write_box(tmp_path / "out", fetched(*map(forwarded, inside)))
-    rows = ask(tmp_path / "out", question="suspicious", own=["corp.example"]).dicts()
+    rows = ask(tmp_path / "out", query="suspicious", own=["corp.example"]).dicts()
     found = {row["mail"]: row["reasons"] for row in rows}
     assert sorted(found) == ["C1/1", "C2/1", "C3/1"]
     place = "in the message inside from help@"
@@ -249,7 +249,7 @@ def test_own_rules_of_a_site(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "greeting: expected '-- A sentence.' and '-- weight NUMBER'" in done.stderr
     with pytest.raises(QueryError, match="no rules in this folder"):
-        ask(tmp_path / "out", question="suspicious", rules=tmp_path / "out")
+        ask(tmp_path / "out", query="suspicious", rules=tmp_path / "out")
 
 
 def test_own_query_of_a_site(tmp_path: Path) -> None:

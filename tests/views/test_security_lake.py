@@ -17,8 +17,8 @@ from support.schemas import ocsf_problems
 from support.tables_made import Made
 from zeekpop3.errors import UsageError
 from zeekpop3.views.export.ecs import without_empty
+from zeekpop3.views.export.mails import ExportState
 from zeekpop3.views.export.security_lake import schema, write_files
-from zeekpop3.views.export.state import ExportState
 
 PLACE = {"region": "eu-central-1", "account": "123456789012"}
 

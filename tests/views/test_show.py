@@ -18,6 +18,7 @@ from support.tables_made import PAYLOADS, Made, write
 from zeekpop3.errors import QueryError
 from zeekpop3.store.filters import Filters
 from zeekpop3.views import show
+from zeekpop3.views.find import find_mail, read_mails
 from zeekpop3.views.text import visible
 
 #: What a terminal acts upon in our own output: line ends and rich's colours.
@@ -26,7 +27,7 @@ OURS = re.compile(r"\x1b\[[0-9;]*m")
 
 def printed(path: Path, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    console.print(show.listing(show.read_mails(path, show.LIST_COLUMNS, Filters()), width))
+    console.print(show.listing(read_mails(path, show.LIST_COLUMNS, Filters()), width))
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
@@ -63,10 +64,10 @@ def test_long_uids_are_shortened_on_a_narrow_terminal_and_still_name_the_mail(tm
     write(tmp_path, [transfer(uid=uid) for uid in uids])
     assert re.findall(r"C\w+/1", printed(tmp_path, 80)) == ["CHhAvVGS1/1", "CHhAvVGS2/1", "Cx7/1"]
     assert re.findall(r"C\w+/1", printed(tmp_path, 120)) == [f"{uid}/1" for uid in uids]
-    assert show.find_mail(tmp_path, "CHhAvVGS2/1")["uid"] == uids[1]
-    assert show.find_mail(tmp_path, "CHhAvVGS1")["uid"] == uids[0]
+    assert find_mail(tmp_path, "CHhAvVGS2/1")["uid"] == uids[1]
+    assert find_mail(tmp_path, "CHhAvVGS1")["uid"] == uids[0]
     with pytest.raises(QueryError, match="matches several connections"):
-        show.find_mail(tmp_path, "CHhAvVGS/1")
+        find_mail(tmp_path, "CHhAvVGS/1")
 
 
 def test_the_list_says_what_matters(made: Made) -> None:
@@ -87,7 +88,7 @@ def test_no_markup_of_a_mail_is_obeyed(made: Made) -> None:
 
 def test_one_mail_in_full(made: Made) -> None:
     """Capture, header, text and attachments; only our own words stand in the first column."""
-    lines = [line.plain for line in show.mail_page(show.find_mail(made.path, "CaaaA1/2"))]
+    lines = [line.plain for line in show.mail_page(find_mail(made.path, "CaaaA1/2"))]
     text = "\n".join(lines)
     for part in (
         "2024-06-24T13:00:00.123456Z by zhangsan (RETR 3)",
@@ -101,7 +102,7 @@ def test_one_mail_in_full(made: Made) -> None:
     ours = [line for line in lines if not line.startswith("  ")]
     assert ours == ["Mail CaaaA1/2", "Header", "Text", "Attachments"]
     for depth, payload in enumerate(PAYLOADS, 1):
-        page = [line.plain for line in show.mail_page(show.find_mail(made.path, f"CevilE/{depth}"))]
+        page = [line.plain for line in show.mail_page(find_mail(made.path, f"CevilE/{depth}"))]
         assert [line for line in page if not line.startswith("  ")] == [
             f"Mail CevilE/{depth}",
             "Header",
@@ -152,23 +153,23 @@ def test_folded_lines_stay_indented(tmp_path: Path) -> None:
 def test_the_only_mail_of_a_connection_needs_no_depth(made: Made) -> None:
     """UID alone will do where it is clear; where it isn't, the error says what there is."""
     with pytest.raises(QueryError, match=r"has 3 mails: add the depth, CbbbB2/DEPTH \(1, 2, 3\)"):
-        show.find_mail(made.path, "CbbbB2")
+        find_mail(made.path, "CbbbB2")
     for odd in ("Cnone/1", "CbbbB2/9", "", "/", "a/b/c"):
         with pytest.raises(QueryError):
-            show.find_mail(made.path, odd)
+            find_mail(made.path, odd)
 
 
 def test_the_mail_id_finds_the_mail(tmp_path: Path) -> None:
     """Fetched again it is the same mail: the newest is shown. Another user's copy is another mail."""
     again = {"uid": "Cagain", "ts": transfer().ts + 1}
     write(tmp_path, [transfer(), transfer(**again), transfer(uid="Cother", user="lisi")])
-    mail_id = show.find_mail(tmp_path, "CtP0p3")["mail_id"]
-    assert show.find_mail(tmp_path, mail_id.upper())["uid"] == "Cagain"
+    mail_id = find_mail(tmp_path, "CtP0p3")["mail_id"]
+    assert find_mail(tmp_path, mail_id.upper())["uid"] == "Cagain"
     assert f"  mail id   {mail_id}" in program("show", tmp_path, mail_id, columns=120).stdout
     with pytest.raises(QueryError, match="is 3 mails"):
-        show.find_mail(tmp_path, show.find_mail(tmp_path, mail_id)["sha256"])
+        find_mail(tmp_path, find_mail(tmp_path, mail_id)["sha256"])
     with pytest.raises(QueryError, match="no mail"):
-        show.find_mail(tmp_path, "0" * 64)
+        find_mail(tmp_path, "0" * 64)
     told = program("eml", tmp_path, mail_id, "--out", tmp_path / "mails")
     assert told.returncode == 0, told.stderr
     assert [path.name for path in (tmp_path / "mails").glob("*.eml")] == ["Cagain-1.eml"]

@@ -1,4 +1,4 @@
-"""SQL: the views, the ready questions, Zeek's logs beside them, and nothing else within reach."""
+"""SQL: the views, the ready queries, Zeek's logs beside them, and nothing else within reach."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from support.program import program
 from support.tables_made import PAYLOADS, PDF, Made
 from zeekpop3.errors import LogError, QueryError
-from zeekpop3.views.questions import QUESTIONS
+from zeekpop3.views.queries import READY_QUERIES
 from zeekpop3.views.sql import ask
 from zeekpop3.views.text import visible
 from zeekpop3.zeek.logs import read_zeek_log
@@ -45,8 +45,8 @@ SMTP = """#separator \\x09
 """
 
 
-def answers(made: Made, question: str, **logs: Path) -> list[dict[str, Any]]:
-    return ask(made.path, question=question, logs=logs).dicts()
+def answers(made: Made, query: str, **logs: Path) -> list[dict[str, Any]]:
+    return ask(made.path, query=query, logs=logs).dicts()
 
 
 def test_the_views(made: Made) -> None:
@@ -209,12 +209,12 @@ def test_statements_without_an_answer(made: Made) -> None:
     assert ask(made.path, "create table t (a int)").rows == []
 
 
-def test_questions_that_need_a_log_say_so(made: Made) -> None:
-    """An unknown question lists the known ones; an invalid name is refused."""
+def test_queries_that_need_a_log_say_so(made: Made) -> None:
+    """An unknown query lists the known ones; an invalid name is refused."""
     with pytest.raises(QueryError, match=r"--log conn=conn\.log"):
-        ask(made.path, question="conn")
+        ask(made.path, query="conn")
     with pytest.raises(QueryError, match="available: suspicious"):
-        ask(made.path, question="nope")
+        ask(made.path, query="nope")
     for name in ("emails", "a b", "1"):
         with pytest.raises(QueryError, match="invalid view name"):
             ask(made.path, "select 1", logs={name: "x"})
@@ -223,7 +223,7 @@ def test_questions_that_need_a_log_say_so(made: Made) -> None:
 def test_the_program(made: Made) -> None:
     """Table, CSV, JSON, and the list of ready queries."""
     listed = program("sql", made.path, "--list").stdout.splitlines()
-    assert [line.split()[0] for line in listed if not line.startswith(" ")] == list(QUESTIONS)
+    assert [line.split()[0] for line in listed if not line.startswith(" ")] == list(READY_QUERIES)
     done = program(
         "sql", made.path, "select uid, \"from\", defects from emails where uid = 'CbbbB2'", "--json"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.program import program
-from support.questions import CLIENT, OTHER, at, letter
+from support.queries import CLIENT, OTHER, at, letter
 from support.records import HOUR, NOON, command, session, transfer
 from support.report_boxes import write_box
 from zeekpop3.errors import QueryError

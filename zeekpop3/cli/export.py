@@ -21,7 +21,7 @@ from zeekpop3.cli.options import (
 from zeekpop3.cli.output import say, write
 from zeekpop3.errors import UsageError
 from zeekpop3.views.export import ExportFormat
-from zeekpop3.views.format import plural
+from zeekpop3.views.text import plural
 
 
 @command(

@@ -14,7 +14,7 @@ from typer import BadParameter, Exit, Option
 from zeekpop3.cli.options import Directory, FormatOptions, SpanOptions, command, exclusive, local_path
 from zeekpop3.cli.output import Problems, print_table, say, write
 from zeekpop3.errors import ZeekPop3Error
-from zeekpop3.views.format import plural, row_lines
+from zeekpop3.views.text import plural, row_lines
 
 _SHOWN_PROBLEMS = 10
 _VERDICT_COLUMNS = ("ts", "mail", "result", "domain", "selector", "aligned", "from_address", "reason")
@@ -66,8 +66,8 @@ def hunt(
     """
     from zeekpop3.detect.hits import new_hits
     from zeekpop3.detect.search import search
-    from zeekpop3.views.hits import ABOUT_MAIL, hit_lines, hits_with_mails
-    from zeekpop3.views.show import encrypted_sessions
+    from zeekpop3.views.find import ABOUT_MAIL, encrypted_sessions, hits_with_mails
+    from zeekpop3.views.show import hit_lines
 
     exclusive("--new", new, "--undecided", undecided)
     if not indicators and not yara:

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from zeekpop3.views.format import plural
-from zeekpop3.views.text import visible
+from zeekpop3.views.text import plural, visible
 
 if TYPE_CHECKING:
     from zeekpop3.pipeline.settings import Counters

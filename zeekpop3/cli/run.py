@@ -17,7 +17,7 @@ from typer import Argument, Exit, Option
 from zeekpop3.cli.options import Logs, OutputOptions, RecordOptions, command
 from zeekpop3.cli.output import Problems, progress, say, summary_line, write
 from zeekpop3.errors import LogError, ZeekPop3Error, reason
-from zeekpop3.views.format import plural
+from zeekpop3.views.text import plural
 
 
 @command(

@@ -26,7 +26,7 @@ from zeekpop3.cli.options import (
 )
 from zeekpop3.cli.output import print_table, say, wrapped, write
 from zeekpop3.errors import QueryError
-from zeekpop3.views.format import plural, row_lines
+from zeekpop3.views.text import plural, row_lines
 
 if TYPE_CHECKING:
     from zeekpop3.views.sql import Database
@@ -108,14 +108,14 @@ def sql(
     "from", "to" and "references" must be written in double quotes. Functions: host_of(url),
     site_of(host), path_of(url), shape_of(text): the letters that a text looks like.
     """
-    from zeekpop3.views.questions import about_sql
+    from zeekpop3.views.queries import about_sql
     from zeekpop3.views.sql import Database
 
     exclusive("SQL", statement is not None, "--query or --about", query is not None or about is not None)
     exclusive("--query", query is not None, "--about", about is not None)
     exclusive("--output", shown.output, "--json or --csv", shown.json or shown.csv)
     if list_queries:
-        write(_questions())
+        write(_query_lines())
         return
     asked = _Asked(named_logs(log), tuple(own or ()), rules)
     if query is not None:
@@ -147,15 +147,15 @@ class _Asked:
 
     def sql(self, query: str) -> str:
         """The SQL of a ready query, or of a file. Raises QueryError."""
-        from zeekpop3.views.questions import file_sql, question_sql
+        from zeekpop3.views.queries import file_sql, query_sql
 
         if query.endswith(".sql"):
             return file_sql(query, own=self.own, rules=self.rules)
-        return question_sql(query, self.logs, own=self.own, rules=self.rules)
+        return query_sql(query, self.logs, own=self.own, rules=self.rules)
 
     def guessing(self, database: Database, query: str) -> _Asked:
         """The same; if the query uses the own sites and none are given, with a guess, which is printed."""
-        from zeekpop3.views.questions import filled
+        from zeekpop3.views.queries import filled
 
         if self.own or "own_sites as" not in self.sql(query):
             return self
@@ -167,7 +167,7 @@ class _Asked:
 
 def _answer(database: Database, statement: str, shown: AnswerOptions) -> None:
     """Run a statement and print or write its answer."""
-    from zeekpop3.views.answer_file import write_answer
+    from zeekpop3.views.sql import write_answer
 
     if shown.output is not None:
         count = write_answer(database, statement, shown.output, shown.limit)
@@ -239,13 +239,13 @@ def _statements() -> Iterator[str]:
 
 
 def _dot_command(database: Database, text: str, shown: AnswerOptions, asked: _Asked) -> None:
-    from zeekpop3.views.questions import about_sql
+    from zeekpop3.views.queries import about_sql
 
     name, _, argument = text.partition(" ")
     if name == ".tables":
         write(f"{table}: {', '.join(columns)}" for table, columns in database.views().items())
     elif name == ".queries":
-        write(_questions())
+        write(_query_lines())
     elif name == ".query":
         query = argument.strip()
         _answer(database, asked.guessing(database, query).sql(query), shown)
@@ -288,11 +288,11 @@ def _load_history(views: dict[str, list[str]]) -> None:
         readline.read_history_file(history)
 
 
-def _questions() -> Iterator[str]:
-    from zeekpop3.views.questions import QUESTIONS
+def _query_lines() -> Iterator[str]:
+    from zeekpop3.views.queries import READY_QUERIES
 
-    for name, question in QUESTIONS.items():
-        text = question.description + (f" {question.options}" if question.options else "")
+    for name, query in READY_QUERIES.items():
+        text = query.description + (f" {query.options}" if query.options else "")
         yield from wrapped(f"{name:<21}{text}", 21)
 
 

@@ -24,6 +24,7 @@ from zeekpop3.cli.options import (
 )
 from zeekpop3.cli.output import console, say, write
 from zeekpop3.errors import UsageError
+from zeekpop3.views.text import json_line, plural, row_lines
 
 if TYPE_CHECKING:
     from zeekpop3.store.filters import Filters
@@ -63,35 +64,35 @@ def show(
 def _show_one(directory: Path, key: str, *, json: bool) -> None:
     from rich.padding import Padding
 
-    from zeekpop3.views import format, show
+    from zeekpop3.views.find import find_links, find_mail, find_parts
+    from zeekpop3.views.show import mail_page
     from zeekpop3.views.sql import suspicious_mails
 
-    found = show.find_mail(directory, key)
+    found = find_mail(directory, key)
     if json:
         found.pop("raw")
-        write([format.json_line(found)])
+        write([json_line(found)])
         return
     page = console()
     suspicious = suspicious_mails(directory).get((found["uid"], found["trans_depth"]))
     reasons = [] if suspicious is None else suspicious["reasons"]
-    for line in show.mail_page(
-        found, show.find_links(directory, found), show.find_parts(directory, found), reasons
-    ):
+    for line in mail_page(found, find_links(directory, found), find_parts(directory, found), reasons):
         text = line[2:] if line.plain.startswith("  ") else line
         # All lines into which a line is folded are indented: the first column is ours.
         page.print(Padding(text, (0, 0, 0, len(line) - len(text)), expand=False))
 
 
 def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: int | None) -> None:
-    from zeekpop3.views import format, show
+    from zeekpop3.views import show
+    from zeekpop3.views.find import read_mails
 
     if output.json or output.csv:
         columns = show.CSV_COLUMNS if output.csv else show.JSON_COLUMNS
-        rows = show.read_mails(directory, columns, filters, limit)
-        write(format.row_lines(columns, (row.values() for row in rows), csv=output.csv))
+        rows = read_mails(directory, columns, filters, limit)
+        write(row_lines(columns, (row.values() for row in rows), csv=output.csv))
         return
     limit = _LIST_LIMIT if limit is None else limit
-    mails = show.read_mails(directory, show.LIST_COLUMNS, filters, limit + 1)
+    mails = read_mails(directory, show.LIST_COLUMNS, filters, limit + 1)
     if mails:
         page = console()
         page.print(show.listing(mails[:limit], page.width))
@@ -174,7 +175,7 @@ def eml(
 
 
 def _explain_nothing(directory: Path, filters: Filters) -> None:
-    from zeekpop3.views.show import encrypted_sessions
+    from zeekpop3.views.find import encrypted_sessions
 
     say("No mails found.")
     encrypted = encrypted_sessions(directory, filters)
@@ -217,7 +218,6 @@ def report(
     only its owner can read it.
     """
     from zeekpop3.views.api import report as write_report
-    from zeekpop3.views.format import plural
 
     listing = write_report(
         directory,
@@ -260,7 +260,6 @@ def prune(
     """
     from zeekpop3.views.api import last_day
     from zeekpop3.views.api import prune as remove
-    from zeekpop3.views.format import plural
 
     day = last_day(directory) if until is None else until.date()
     old = remove(directory, keep, until=day, dry_run=True)

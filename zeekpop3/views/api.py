@@ -1,4 +1,4 @@
-"""What the commands do, for programs: questions as DataFrames, exports, files, retention.
+"""What the commands do, for programs: queries as DataFrames, exports, files, retention.
 
 Tables are the folder that `run` or a follower wrote. Every function that looks at mails takes the filters of
 its command; times are as in `filters.Time`, "7d" and "12h" (before now) among them.
@@ -62,7 +62,7 @@ class MailFilters(Span, total=False):
 
 def mail_filters(tables: str | Path, **filters: Unpack[MailFilters]) -> Filters:
     """The filters as the tables are read with. Raises QueryError for an invalid time, hash or name."""
-    from zeekpop3.views.select import CONDITIONS, matching_mails
+    from zeekpop3.views.find import CONDITIONS, matching_mails
 
     given: dict[str, Any] = {name: value for name, value in filters.items() if value not in (None, False)}
     plain = {name: given.pop(name) for name in Filters.__slots__ if name in given}
@@ -72,7 +72,7 @@ def mail_filters(tables: str | Path, **filters: Unpack[MailFilters]) -> Filters:
     return found.with_keys(matching_mails(tables, given, found)) if given else found
 
 
-# -- questions -----------------------------------------------------------------------------------------
+# -- queries -------------------------------------------------------------------------------------------
 
 
 def sql(
@@ -112,10 +112,10 @@ def query(
     `own`: the own sites (default: a guess); `rules`: a folder of further rules for "suspicious". Raises
     QueryError, LogError.
     """
-    from zeekpop3.views.questions import question_sql
+    from zeekpop3.views.queries import query_sql
 
     sites = _each(own)
-    return sql(tables, question_sql(name, logs or {}, own=sites, rules=rules), logs=logs, limit=limit)
+    return sql(tables, query_sql(name, logs or {}, own=sites, rules=rules), logs=logs, limit=limit)
 
 
 def timeline(
@@ -143,9 +143,9 @@ def timeline(
 
 def queries() -> dict[str, str]:
     """The ready queries: what each answers, by its name; with the logs that it needs."""
-    from zeekpop3.views.questions import QUESTIONS
+    from zeekpop3.views.queries import READY_QUERIES
 
-    return {name: f"{each.description} {each.options}".strip() for name, each in QUESTIONS.items()}
+    return {name: f"{each.description} {each.options}".strip() for name, each in READY_QUERIES.items()}
 
 
 def mails(
@@ -244,7 +244,7 @@ def export_batches(
     """As `export`, some lines at a time: when the next are asked for, these are entered into `state`."""
     from zeekpop3.views.export import ExportFormat
     from zeekpop3.views.export.formats import export_lines
-    from zeekpop3.views.export.state import ExportState
+    from zeekpop3.views.export.mails import ExportState
 
     if as_ not in list(ExportFormat):
         raise UsageError(f"unknown format {as_!r}; formats: {', '.join(ExportFormat)}")
@@ -269,8 +269,8 @@ def export_security_lake(
     the mails of a file count as exported when the next one is asked for. Raises UsageError, QueryError,
     OutputError.
     """
+    from zeekpop3.views.export.mails import ExportState
     from zeekpop3.views.export.security_lake import write_files
-    from zeekpop3.views.export.state import ExportState
 
     filters = _export_filters(state, span)
     with ExportState(state) as exported:

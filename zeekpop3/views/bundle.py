@@ -33,8 +33,8 @@ from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table, rows
 from zeekpop3.tables.schema import SCHEMA_VERSION
 from zeekpop3.views.eml import ExportSummary, file_name, message, with_raw
-from zeekpop3.views.format import to_jsonable
-from zeekpop3.views.show import find_mail
+from zeekpop3.views.find import find_mail
+from zeekpop3.views.text import to_jsonable
 
 MANIFEST = "MANIFEST.sha256"
 #: The earliest time that a zip can name.

@@ -21,8 +21,8 @@ from typing import Any, BinaryIO
 from zeekpop3.store.files import make_folder, new_file, writing
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows
-from zeekpop3.views.format import json_line, plural
-from zeekpop3.views.show import find_mail
+from zeekpop3.views.find import find_mail
+from zeekpop3.views.text import json_line, plural
 
 #: First line of a message that was rebuilt from trimmed lines: its bytes are not those that the server sent.
 MARK = b"X-Zeekpop3-Fidelity: trimmed\r\n"

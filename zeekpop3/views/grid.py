@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from zeekpop3.views.format import cell
-from zeekpop3.views.text import cells, cut_to_cells
+from zeekpop3.views.text import cell, cut_to_width, text_width
 
 #: A column of text is not made narrower than this; other columns keep their width.
 _MIN_TEXT = 16
@@ -33,7 +32,7 @@ def _table(columns: Sequence[str], rows: Rows, width: int) -> list[str] | None:
     """A table of `width` cells at most, or None if it does not fit."""
     texts = [[cell(value) for value in row] for row in rows]
     heads = [cell(column) for column in columns]
-    widths = [max([cells(head), *(cells(row[index]) for row in texts)]) for index, head in enumerate(heads)]
+    widths = [max(map(text_width, column)) for column in zip(heads, *texts, strict=True)]
     least = {index: _least(rows, index) for index, wide in enumerate(widths) if wide > _MIN_TEXT}
     spare = {index: widths[index] - low for index, low in least.items() if low < widths[index]}
     extra = width - 2 * (len(widths) - 1) - sum(widths) + sum(spare.values())
@@ -44,7 +43,7 @@ def _table(columns: Sequence[str], rows: Rows, width: int) -> list[str] | None:
         widths[index] += more - spare[index]
         extra -= more
     right = [_is_number(rows, index) for index in range(len(widths))]
-    if any(widths[index] < max(map(cells, column)) for index, column in _lists(rows, texts)):
+    if any(widths[index] < max(map(text_width, column)) for index, column in _lists(rows, texts)):
         return None  # the end of a list is as much of an answer as its beginning
     lines = [_line(heads, widths, right), _line(["─" * wide for wide in widths], widths, right)]
     return lines + [_line(row, widths, right) for row in texts]
@@ -60,8 +59,8 @@ def _lists(rows: Rows, texts: Sequence[Sequence[str]]) -> Iterator[tuple[int, li
 def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     shown = []
     for text, width, to_right in zip(texts, widths, right, strict=True):
-        text = cut_to_cells(text, width)
-        blanks = " " * (width - cells(text))
+        text = cut_to_width(text, width)
+        blanks = " " * (width - text_width(text))
         shown.append(blanks + text if to_right else text + blanks)
     return "  ".join(shown).rstrip()
 
@@ -69,7 +68,7 @@ def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 def _records(columns: Sequence[str], rows: Rows, width: int) -> Iterator[str]:
     """Each row as a block of lines `name value`."""
     names = [cell(column) for column in columns]
-    indent = min(_NAME_WIDTH, max(map(cells, names), default=0)) + 2
+    indent = min(_NAME_WIDTH, max(map(text_width, names), default=0)) + 2
     for number, row in enumerate(rows, 1):
         title = f"── {number} "
         yield title + "─" * max(0, min(width, 60) - len(title))
@@ -77,12 +76,12 @@ def _records(columns: Sequence[str], rows: Rows, width: int) -> Iterator[str]:
             name, text = heading, cell(value)
             if not text:
                 continue
-            start = max(indent, cells(name) + 2)
-            if cells(text) > width - start and (_is_atomic(text) or start > indent):
+            start = max(indent, text_width(name) + 2)
+            if text_width(text) > width - start and (_is_atomic(text) or start > indent):
                 yield name
                 name, start = "", 2
             for line in _folded(text, width - start):
-                yield name + " " * (start - cells(name)) + line
+                yield name + " " * (start - text_width(name)) + line
                 name = ""
 
 
@@ -91,10 +90,10 @@ def _folded(text: str, width: int) -> list[str]:
     if _is_atomic(text):
         return [text]
     width = max(width, _MIN_TEXT)
-    text = cut_to_cells(text, width * _VALUE_LINES)
+    text = cut_to_width(text, width * _VALUE_LINES)
     lines = []
-    while cells(text) > width:
-        line = cut_to_cells(text, width + 1).removesuffix("…")
+    while text_width(text) > width:
+        line = cut_to_width(text, width + 1).removesuffix("…")
         blank = line.rfind(" ")
         line = line[: blank + 1] if blank > len(line) // 2 else line
         lines.append(line)
@@ -115,7 +114,7 @@ def _least(rows: Rows, index: int) -> int:
             isinstance(value, str) and not _is_atomic(cell(value))
         )
         if not shortened:
-            least = max(least, cells(cell(value)))
+            least = max(least, text_width(cell(value)))
     return least
 
 

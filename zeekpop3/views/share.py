@@ -38,8 +38,8 @@ from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
 from zeekpop3.store.write import Sink
 from zeekpop3.tables.schema import TABLES
-from zeekpop3.views.functions import add_functions
-from zeekpop3.views.questions import filled
+from zeekpop3.views.queries import filled
+from zeekpop3.views.sql import add_functions
 
 KEY_FILE = ".zeekpop3-share-key"
 _KEY_BYTES = 32

@@ -1,25 +1,27 @@
-"""Mails for a person at a terminal: a list, newest first, or one mail in full.
+"""Mails and hits for a person at a terminal: a list, newest first, one mail in full, what was found in which.
 
 Nothing here prints: tables and lines are returned. All text from a mail passes `visible`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from zeekpop3.errors import QueryError
-from zeekpop3.store.duck import connect
-from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import read_table
-from zeekpop3.views.format import human_size, iso, plural, stamp
-from zeekpop3.views.questions import literal
-from zeekpop3.views.text import cells, shorten, visible, visible_field, visible_lines
+from zeekpop3.views.text import (
+    human_size,
+    iso,
+    plural,
+    shorten,
+    stamp,
+    text_width,
+    visible,
+    visible_field,
+    visible_lines,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import RenderableType
     from rich.text import Text
 
@@ -40,109 +42,14 @@ LIST_COLUMNS = (
     "complete",
 )  # fmt: skip
 _MAX_BODY_LINES, _MAX_LINKS, _MAX_PARTS = 5000, 200, 100
-_PART_COLUMNS: dict[str, list[str] | None] = {
-    "attachments": [
-        "part",
-        "filename",
-        "content_type",
-        "mime_type",
-        "size",
-        "sha256",
-        "reading",
-        "other_names",
-        "inside",
-    ],
-    "members": ["part", "path", "size", "mime_type", "sha256", "encrypted"],
-    "enclosed": ["part", "headers", "text", "html_text", "html", "defects"],
-    "hits": ["indicator", "type", "field", "value"],
-}
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VERDICTS = ("spf", "dkim", "dmarc", "arc")
-#: The shortest beginning of a uid that may stand for the whole uid.
-_MIN_UID_PREFIX = 4
 #: Below this terminal width uids and times are shortened.
 _NARROW = 100
 #: Below these widths uid, size and number of attachments are left out, then the user.
 _SMALL, _TINY = 60, 48
-
-
-def read_mails(
-    path: str | Path, columns: Sequence[str] | None, filters: Filters, limit: int | None = None
-) -> list[dict[str, Any]]:
-    """The mails that match the filters, newest first, as dicts of `columns`. Raises QueryError."""
-    table = read_table(path, "emails", columns, filters, limit=limit, newest_first=True)
-    return list(table.to_pylist())
-
-
-def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
-    """The mail with the key `UID/DEPTH`; `UID` or its beginning is enough if one mail has it.
-
-    `key` may also be the mail's Message-ID, SHA-256 or `mail_id`; of several transfers with this `mail_id`,
-    which are one mail, it is the newest. Raises QueryError if no mail, or more than one mail, has the key.
-    """
-    if "@" in key or _SHA256.fullmatch(key):
-        key = _by_content(path, key)
-    uid, slash, depth = key.rpartition("/")
-    if not slash:
-        uid, depth = key, ""
-    if depth and not (depth.isascii() and depth.isdigit() and len(depth) < 10):
-        raise QueryError(f"invalid mail key {key!r}: expected UID/DEPTH, such as CHhAvVGS1DHFjwGM9/1")
-    number = int(depth) if depth else None
-    found = read_mails(path, ["uid", "trans_depth"], Filters(uid=uid, trans_depth=number))
-    if not found and len(uid) >= _MIN_UID_PREFIX:
-        found = read_mails(path, ["uid", "trans_depth"], Filters(uid_start=uid, trans_depth=number))
-    uids = sorted({mail["uid"] for mail in found})
-    depths = sorted({mail["trans_depth"] for mail in found})
-    if not found:
-        raise QueryError(f"{path}: no mail {key!r}")
-    if len(uids) > 1:
-        raise QueryError(f"{key!r} matches several connections: {', '.join(map(repr, uids[:5]))}")
-    if len(depths) > 1:
-        listed = ", ".join(map(str, depths[:20])) + (", …" * (len(depths) > 20))
-        raise QueryError(f"{key!r} has {plural(len(depths), 'mail')}: add the depth, {uid}/DEPTH ({listed})")
-    return read_mails(path, columns, Filters(uid=uids[0], trans_depth=depths[0]), 1)[0]
-
-
-def _by_content(path: str | Path, key: str) -> str:
-    """`UID/DEPTH` of the one mail with this Message-ID, SHA-256 or `mail_id`. Raises QueryError."""
-    wanted = literal(key.strip(" <>").lower())
-    statement = (
-        f"select uid || '/' || trans_depth, coalesce(user, id_orig_h, ''), mail_id = {wanted} from emails e "
-        f"where lower(trim(msg_id, '<> ')) = {wanted} or {wanted} in (sha256, mail_id) order by ts"
-    ).replace(" user,", ' "user",')
-    with connect(path) as connection:
-        found = connection.execute(statement).fetchall()
-    if not found:
-        raise QueryError(f"{path}: no mail {key!r}")
-    if len(found) > 1 and not found[-1][2]:
-        listed = ", ".join(f"{mail} ({user})" for mail, user, _ in found[:10]) + ", …" * (len(found) > 10)
-        raise QueryError(f"{key!r} is {len(found)} mails: {listed}")
-    return str(found[-1][0])
-
-
-def find_parts(path: str | Path, mail: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """What other tables hold of a mail: attachments, members, enclosed, hits. Raises QueryError."""
-    wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
-    return {
-        name: read_table(path, name, columns, wanted).to_pylist() for name, columns in _PART_COLUMNS.items()
-    }
-
-
-def find_links(path: str | Path, mail: dict[str, Any]) -> list[dict[str, Any]]:
-    """The links of a mail, not those of messages inside it. Raises QueryError."""
-    wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
-    links = read_table(path, "links", ["part", "url", "target", "text", "origin"], wanted).to_pylist()
-    return [link for link in links if not link["part"]]
-
-
-def encrypted_sessions(path: str | Path, filters: Filters) -> str:
-    """How many sessions of the filters' time switched to TLS, in words; empty if none did.
-
-    Their users are unknown, because they log in after the switch. Raises QueryError.
-    """
-    span = Filters(since=filters.since, until=filters.until, sensor=filters.sensor)
-    count = sum(map(bool, read_table(path, "sessions", ["tls"], span)["tls"].to_pylist()))
-    return plural(count, "session") if count else ""
+#: Of hits: columns, characters of a subject, lines of the summary.
+_HIT_COLUMNS = ("type", "field", "source")
+_SUBJECT, _MAX_SUMMARY = 50, 20
 
 
 def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
@@ -157,7 +64,7 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     narrow = width < _NARROW
     keys = _keys(mails, shortened=narrow)
     key_width = max(map(len, keys), default=9)
-    user_width = max((cells(visible(mail["user"] or "")) for mail in mails), default=4)
+    user_width = max((text_width(visible(mail["user"] or "")) for mail in mails), default=4)
     small, tiny = width < _SMALL, width < _TINY
     with_parts = not small and (not narrow or any(mail["attachments"] for mail in mails))
     with_complete = not narrow or not all(mail["complete"] and mail["command"] != "TOP" for mail in mails)
@@ -341,3 +248,44 @@ def _keys(mails: list[dict[str, Any]], *, shortened: bool) -> list[str]:
     longest = max(map(len, uids), default=0)
     length = next((n for n in range(8, longest) if len({uid[:n] for uid in uids}) == len(uids)), longest)
     return [_key({**mail, "uid": mail["uid"][:length]}) for mail in mails]
+
+
+def summary_lines(hits: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each indicator with hits, those in most mails first: type, mails, users, first and last."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for hit in hits:
+        groups.setdefault((hit["type"], hit["indicator"]), []).append(hit)
+    told = []
+    for (kind, indicator), found in groups.items():
+        mails, users = {hit["mail"] for hit in found}, {hit["user"] for hit in found} - {None}
+        times = [hit["ts"] for hit in found if hit["ts"] is not None]
+        span = " to ".join(dict.fromkeys((stamp(min(times)), stamp(max(times))))) if times else ""
+        count = f"{plural(len(mails), 'mail')}, {plural(len(users), 'user')}"
+        told.append((-len(mails), (kind, shorten(indicator, _SUBJECT), count, span)))
+    told.sort()
+    shown = [row for _, row in told[:_MAX_SUMMARY]]
+    widths = [max(map(len, texts)) for texts in zip(*shown, strict=True)]
+    for row in shown:
+        yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+    if len(told) > len(shown):
+        yield f"and {plural(len(told) - len(shown), 'more indicator')} with hits"
+
+
+def hit_lines(hits: list[dict[str, Any]]) -> Iterator[str]:
+    """A summary by indicator; then a line for each mail (time, key, user, subject), and one for each of its
+    hits.
+
+    `hits`: with `ABOUT_MAIL`. The value of the mail is in parentheses if it differs from the indicator.
+    """
+    if hits:
+        yield from summary_lines(hits)
+        yield ""
+    widths = [max((len(visible(row[name] or "")) for row in hits), default=0) for name in _HIT_COLUMNS]
+    for key, found in groupby(hits, key=lambda row: (row["ts"], row["mail"], row["user"], row["subject"])):
+        ts, mail, user, subject = key
+        yield "  ".join([stamp(ts), mail, user or "-", shorten(subject, _SUBJECT)]).rstrip()
+        for row in found:
+            texts = [visible(row[name] or "") for name in _HIT_COLUMNS]
+            facts = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
+            value = "" if row["value"] in (None, row["indicator"]) else f" ({row['value']})"
+            yield f"  {facts}  {row['indicator']}{value}"

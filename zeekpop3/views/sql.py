@@ -1,27 +1,34 @@
-"""SQL over the tables, in an embedded DuckDB that sees them and nothing else.
+"""SQL over the tables, in an embedded DuckDB that sees them and nothing else; its functions, and answers as
+files.
 
 See `store.duck`: a query from somebody else can compute, but it can neither read nor write anything else.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, BinaryIO, NamedTuple, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from zeekpop3.errors import QueryError
+from zeekpop3.message import urls
+from zeekpop3.message.sites import normal_host
+from zeekpop3.message.sites import site_of as site_of_host
 from zeekpop3.store.duck import connect
+from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
-from zeekpop3.views.functions import add_functions
-from zeekpop3.views.questions import log_columns, question_sql
+from zeekpop3.views.queries import log_columns, query_sql
+from zeekpop3.views.text import row_lines
 from zeekpop3.zeek.archive import find_zeek_logs
 from zeekpop3.zeek.logs import described, read_zeek_log
 
@@ -40,6 +47,20 @@ _ARROW_TYPES = {
     "varchar[]": pa.list_(pa.string()),
     "timestamptz": pa.timestamp("us", "UTC"),
 }
+
+_PATH_OF = r"""
+    create macro path_of(url) as
+        regexp_replace(regexp_extract(url, '^[^:]+://[^/?#]*([^#]*)', 1), '^(\?|$)', '/\1')
+"""
+_HAS_NAME_OF = r"""
+    create macro has_name_of(host, site) as
+        list_contains(string_split_regex(shape_of(host), '[.-]'), shape_of(split_part(site, '.', 1)))
+"""
+#: Letters of other alphabets, and digits, by the Latin letters that they look like.
+_LATIN = str.maketrans(
+    "01345689аеорсухіїјѕԁԛԝһкмнтвгαβεικνορτυωıłøđ|$!@",
+    "oleasbbgaeopcyxiijsdqwhkmhtbrabeiknoptuwilodlsia",
+)
 
 #: Zeek's other logs by the name of their stream: files, folders or globs.
 Logs = Mapping[str, str | Path | Iterable[str | Path]]
@@ -180,17 +201,17 @@ def ask(
     path: str | Path,
     statement: str | None = None,
     *,
-    question: str | None = None,
+    query: str | None = None,
     logs: Logs | None = None,
     own: Collection[str] = (),
     rules: str | Path | None = None,
 ) -> Result:
-    """The answer to an SQL statement, or to a ready `question` of `QUESTIONS`. Raises QueryError.
+    """The answer to an SQL statement, or to the ready query of this name. Raises QueryError.
 
-    `own` and `rules` are as in `question_sql`.
+    `own` and `rules` are as in `query_sql`.
     """
-    if question is not None:
-        statement = question_sql(question, logs or (), own=own, rules=rules)
+    if query is not None:
+        statement = query_sql(query, logs or (), own=own, rules=rules)
     with Database(path, logs) as database:
         return database.ask(statement or "")
 
@@ -198,10 +219,80 @@ def ask(
 def suspicious_mails(path: str | Path, own: Collection[str] = ()) -> dict[tuple[str, int], dict[str, Any]]:
     """The rows of the query `suspicious` by the key of the mail. Raises QueryError."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in ask(path, question="suspicious", own=own).dicts():
+    for row in ask(path, query="suspicious", own=own).dicts():
         uid, _, depth = row["mail"].rpartition("/")
         found.setdefault((uid, int(depth)), row)
     return found
+
+
+def write_answer(database: Database, statement: str, path: Path, limit: int | None = None) -> int:
+    """Write at most `limit` rows of an answer to a file; returns their number.
+
+    Raises QueryError for the statement or an unknown format, OutputError if the file cannot be written.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".json", ".jsonl", ".parquet"):
+        raise QueryError(f"{path}: unknown format; use a name that ends in .csv, .json or .parquet")
+    with new_file(path) as file:
+        if kind == ".parquet":
+            return _write_parquet(database, statement, file, limit)
+        columns, rows = database.rows(statement, limit)
+        lines = row_lines(columns, rows, csv=kind == ".csv")
+        number = -1 if kind == ".csv" else 0  # the header is not counted
+        for line in lines:
+            file.write(line.encode("utf-8", "backslashreplace") + b"\n")
+            number += 1
+    return number
+
+
+def _write_parquet(database: Database, statement: str, file: BinaryIO, limit: int | None) -> int:
+    import pyarrow.parquet as pq
+
+    columns, batches = database.stream(statement, limit)
+    first = next(batches, None)
+    if first is None:
+        first = pa.record_batch([pa.nulls(0)] * len(columns), columns)
+    rows = 0
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        for batch in itertools.chain([first], batches):
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
+def host_of(text: str | None) -> str | None:
+    """The host of a URL, or a host: lower case, IDN decoded."""
+    if text is None:
+        return None
+    return (urls.split(text)[1] if "://" in text else normal_host(text)) or None
+
+
+def site_of(text: str | None) -> str | None:
+    """The registered domain of a URL or a host; NULL for IP addresses."""
+    host = host_of(text)
+    return None if host is None else site_of_host(host)
+
+
+def shape_of(text: str | None) -> str | None:
+    """The Latin letters that a text looks like: "c0rp" and "сorp" become "corp", "rn" becomes "m"."""
+    if text is None:
+        return None
+    letters = unicodedata.normalize("NFKD", text.lower()).translate(_LATIN)
+    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return letters.replace("rn", "m").replace("vv", "w").replace("i", "l")
+
+
+def add_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the functions known to a connection.
+
+    Macros: `path_of(url)` is path and query, as in http.log; `has_name_of(host, site)`: a word of the host
+    looks like the first label of the site.
+    """
+    nulls: dict[str, Any] = {"null_handling": "special"}
+    for function in (host_of, site_of, shape_of):
+        connection.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR", **nulls)
+    connection.execute(_PATH_OF)
+    connection.execute(_HAS_NAME_OF)
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.errors import QueryError
-from zeekpop3.views.format import stamp
-from zeekpop3.views.questions import literal, timeline_sql
-from zeekpop3.views.show import find_mail
+from zeekpop3.views.find import find_mail
+from zeekpop3.views.queries import literal, timeline_sql
 from zeekpop3.views.sql import Database, Logs, Result
+from zeekpop3.views.text import stamp
 
 #: SQL conditions by what is asked for, of the tables emails and sessions, and of the query `deleted`.
 _BY_USER = (

@@ -123,7 +123,7 @@ def test_a_mail_has_one_reason(tmp_path: Path) -> None:
     ]
     tables = write_box(tmp_path / "out", events)
     by_sql = {
-        (row["uid"], row["trans_depth"]): row["reason"] for row in ask(tables, question="incomplete").dicts()
+        (row["uid"], row["trans_depth"]): row["reason"] for row in ask(tables, query="incomplete").dicts()
     }
     assert by_sql == {
         ("Ca", 1): "bytes were lost in the capture",

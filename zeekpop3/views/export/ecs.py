@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from zeekpop3.views.format import iso
+from zeekpop3.views.text import iso
 
 VERSION = "9.4.0"
 

@@ -12,15 +12,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.filters import HASHES, Filters, instant
 from zeekpop3.store.read import dataset, read_table, steadily
 from zeekpop3.views.export.ecs import VERSION, bare_id, distinct, valid_ip, without_empty
-from zeekpop3.views.export.state import ExportState, Key
-from zeekpop3.views.format import iso
+from zeekpop3.views.export.mails import ExportState, Key, parts_by_day
+from zeekpop3.views.text import iso
 
 Row = dict[str, Any]
 #: Documents that are given out at once.
@@ -49,7 +48,7 @@ def new_events(path: str | Path, state: ExportState, filters: Filters | None) ->
     """
     for table, documents in (("sessions", _sessions), ("hits", _hits)):
         done, names = state.parts(), set[str]()
-        for day, parts in _days(path, table):
+        for day, parts in parts_by_day(dataset(path, table)).items():
             names |= parts
             if parts <= done:
                 continue
@@ -63,15 +62,6 @@ def new_events(path: str | Path, state: ExportState, filters: Filters | None) ->
                 state.add(key for key, _ in some)
         if filters is None:
             state.keep_parts(table, names)
-
-
-def _days(path: str | Path, table: str) -> Iterator[tuple[dt.date, set[str]]]:
-    """The days of a table, and the names of their parts."""
-    files: list[str] = getattr(dataset(path, table), "files", [])
-    for day, parts in groupby(
-        sorted(files, key=lambda name: Path(name).parent.name), lambda name: Path(name).parent.name
-    ):
-        yield dt.date.fromisoformat(day.removeprefix("day=")), set(parts)
 
 
 def _within(filters: Filters, day: dt.date) -> Filters:

@@ -12,9 +12,8 @@ from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.export import ExportFormat, ecs, misp, ocsf, stix, zeek
 from zeekpop3.views.export.events import new_events
-from zeekpop3.views.export.mails import MailReader, Row
-from zeekpop3.views.export.state import ExportState
-from zeekpop3.views.format import json_line
+from zeekpop3.views.export.mails import ExportState, MailReader, Row
+from zeekpop3.views.text import json_line
 
 
 class Batch(NamedTuple):

@@ -1,9 +1,15 @@
-"""Mails out of the tables, each once, with their addresses, links and attachments."""
+"""Mails out of the tables, each once, with their addresses, links and attachments.
+
+What was exported is in a state: a small SQLite database, changed by transactions and used by one process.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -12,18 +18,82 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from zeekpop3.errors import OutputError, reason
 from zeekpop3.store.duck import connect
 from zeekpop3.store.filters import Filters, condition
 from zeekpop3.store.read import dataset, steadily
-from zeekpop3.views.export.state import ExportState, Key
 
 #: Mails that are read at once, if not told otherwise.
 _ROWS = 1000
 
+_WAIT_S = 600
+_TABLES = (
+    "create table if not exists mails (uid text, trans_depth integer, primary key (uid, trans_depth)) "
+    "without rowid",
+    "create table if not exists parts (name text primary key) without rowid",
+)
+
 Row = dict[str, Any]
+Key = tuple[str, int]
 TimedKey = tuple[dt.datetime, str, int]
 
 _T = TypeVar("_T")
+
+
+class ExportState:
+    """The mails (and sessions and hits, see `events`) that were exported, and the parts of tables without
+    others; a context manager.
+
+    Without a path it is in memory. Another process that opens the same file waits. Raises OutputError if the
+    file cannot be used.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self._path = path
+        with self._errors():
+            if path is not None:
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._database = sqlite3.connect(":memory:" if path is None else path, timeout=_WAIT_S)
+            self._database.execute("pragma locking_mode = exclusive")
+            self._database.execute("begin exclusive")
+            for statement in _TABLES:
+                self._database.execute(statement)
+            self._database.commit()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def parts(self) -> set[str]:
+        """The parts all of whose rows were exported."""
+        with self._errors():
+            return {name for (name,) in self._database.execute("select name from parts")}
+
+    def holds(self, key: Key) -> bool:
+        """Whether a mail was exported."""
+        found = self._database.execute("select 1 from mails where uid = ? and trans_depth = ?", key)
+        return found.fetchone() is not None
+
+    def add(self, mails: Iterable[Key]) -> None:
+        """Mails that were exported."""
+        with self._errors(), self._database:
+            self._database.executemany("insert or ignore into mails values (?, ?)", mails)
+
+    def keep_parts(self, table: str, names: Iterable[str]) -> None:
+        """The parts of a table that there are; all of their rows were exported."""
+        with self._errors(), self._database:
+            self._database.execute("delete from parts where instr(name, ?)", (f"/{table}/day=",))
+            self._database.executemany("insert into parts values (?)", ((name,) for name in names))
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            why = "in use by another export" if "locked" in str(error) else reason(error)
+            raise OutputError(f"{self._path}: cannot be used as --state: {why}") from error
 
 
 class MailReader:
@@ -46,6 +116,10 @@ class MailReader:
         return dataset(self._path, "emails", self._filters)
 
     @cached_property
+    def _days(self) -> dict[dt.date, set[str]]:
+        return parts_by_day(self._emails)
+
+    @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         return connect(self._path, filters=Filters(since=self._filters.since, until=self._filters.until))
 
@@ -63,7 +137,7 @@ class MailReader:
         """
         self._filters = filters or Filters()
         done, names = state.parts(), set()
-        for day in sorted({Path(name).parent.name for name in self._files()}):
+        for day in list(self._days):
             read, found = self._steadily(self._new_keys, day, done)
             names |= read
             keys = sorted(key for key in found if not state.holds(key[1:]))
@@ -87,20 +161,17 @@ class MailReader:
 
     def _close(self) -> None:
         """Forget the opened tables: they are opened again when they are needed."""
-        vars(self).pop("_emails", None)
+        for name in ("_emails", "_days"):
+            vars(self).pop(name, None)
         if connection := vars(self).pop("_connection", None):
             connection.close()
 
-    def _files(self) -> list[str]:
-        return getattr(self._emails, "files", [])
-
-    def _new_keys(self, day: str, done: set[str]) -> tuple[set[str], set[TimedKey]]:
+    def _new_keys(self, day: dt.date, done: set[str]) -> tuple[set[str], set[TimedKey]]:
         """The names of the parts of a day, and the mails in those that are not `done`."""
-        names = {name for name in self._files() if Path(name).parent.name == day}
-        new, emails = names - done, self._emails
+        names, emails = self._days.get(day, set()), self._emails
+        new = names - done
         found: set[TimedKey] = set()
-        wanted = ds.field("day") == dt.date.fromisoformat(day.removeprefix("day="))
-        for fragment in emails.get_fragments(wanted) if new else ():
+        for fragment in emails.get_fragments(ds.field("day") == day) if new else ():
             if fragment.path in new:
                 columns = ["ts", "uid", "trans_depth"]
                 rows = fragment.to_table(
@@ -118,6 +189,14 @@ class MailReader:
         found = self._connection.sql(self._query, params=span).to_arrow_table()
         rows: dict[Key, Row] = {(row["uid"], row["trans_depth"]): row for row in found.to_pylist()}
         return [rows[key[1:]] for key in wanted if key[1:] in rows]
+
+
+def parts_by_day(table: ds.Dataset) -> dict[dt.date, set[str]]:
+    """The days of a table, in order, and the names of their parts."""
+    found: dict[str, set[str]] = {}
+    for name in getattr(table, "files", []):
+        found.setdefault(Path(name).parent.name.removeprefix("day="), set()).add(name)
+    return {dt.date.fromisoformat(day): found[day] for day in sorted(found)}
 
 
 _WANTED = "ts between $first and $last and (uid, trans_depth) in (select (uid, trans_depth) from wanted)"

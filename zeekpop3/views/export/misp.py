@@ -16,7 +16,7 @@ from typing import Any
 
 from zeekpop3.views.export.ecs import bare_id, distinct, valid_ip
 from zeekpop3.views.export.ocsf import EMAIL
-from zeekpop3.views.format import iso, json_line
+from zeekpop3.views.text import iso, json_line
 
 COLUMNS = ("ts", "subject", "msg_id", "user_agent", "date", "mail_id")
 

@@ -22,8 +22,7 @@ from zeekpop3.errors import UsageError
 from zeekpop3.store.files import make_folder, new_file
 from zeekpop3.store.filters import Filters
 from zeekpop3.views.export import ocsf
-from zeekpop3.views.export.mails import MailReader
-from zeekpop3.views.export.state import ExportState
+from zeekpop3.views.export.mails import ExportState, MailReader
 
 #: Mails of a file. Security Lake asks for few large files; this bounds the memory.
 _MAILS = 5000

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from zeekpop3.views.export.ecs import bare_id, distinct, urls, without_empty
 from zeekpop3.views.export.ocsf import EMAIL
-from zeekpop3.views.format import json_line
+from zeekpop3.views.text import json_line
 
 COLUMNS = ("ts", "sensor", "subject", "msg_id", "user_agent", "date", "content_type", "mail_id")
 

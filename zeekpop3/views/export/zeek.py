@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from zeekpop3.tables.schema import TABLES
-from zeekpop3.views.format import json_line
-from zeekpop3.views.text import HIDDEN
+from zeekpop3.views.text import HIDDEN, json_line
 
 _PATH = "pop3_mails"
 _BODIES = {"text", "html", "html_text"}

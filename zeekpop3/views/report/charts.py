@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from zeekpop3.views.text import cut_to_cells
+from zeekpop3.views.text import cut_to_width
 
 #: Most bars of a timeline.
 MAX_BUCKETS = 48
@@ -129,7 +129,7 @@ def ranking(entries: list[tuple[str, int]], text: Callable[[Any], str]) -> list[
         room = width - left - _LETTER * (2 + max((len(text(value)) for _, value in entries), default=1))
         for index, (label, value) in enumerate(entries):
             y, length = index * _ROW + 4, max(1.0, round(room * value / largest, 1))
-            shown = cut_to_cells(label, letters)
+            shown = cut_to_width(label, letters)
             chart.bars.append(Bar(left, y, length, _ROW - 8, 0, f"{label}: {text(value)}"))
             chart.labels.append(Label(0, y + 13, shown, "start"))
             chart.labels.append(Label(left + length + 6, y + 13, text(value), "start"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows
-from zeekpop3.views.questions import EXPOSED
+from zeekpop3.views.queries import EXPOSED
 from zeekpop3.views.report.charts import Timeline
 from zeekpop3.views.report.summary import Answers
 

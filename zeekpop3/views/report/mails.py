@@ -18,10 +18,9 @@ from typing import Any
 
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows
-from zeekpop3.views.format import stamp
+from zeekpop3.views.find import read_mails
 from zeekpop3.views.report.figures import Figures, Key, host
-from zeekpop3.views.show import read_mails
-from zeekpop3.views.text import shorten, visible, visible_lines
+from zeekpop3.views.text import shorten, stamp, visible, visible_lines
 
 _LIST_COLUMNS = (
     "ts", "uid", "trans_depth", "command", "user", "id_orig_h", "id_resp_h", "id_resp_p", "from", "to",

@@ -21,13 +21,12 @@ from markupsafe import Markup
 from zeekpop3 import __version__
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters, instant
-from zeekpop3.views.format import human_size, stamp
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
 from zeekpop3.views.report.mails import PACK, Listing, cut, in_script, mails
 from zeekpop3.views.report.summary import HIGH, MEDIUM, Answers, answers, sentences
 from zeekpop3.views.sql import Logs
-from zeekpop3.views.text import shorten, visible
+from zeekpop3.views.text import human_size, shorten, stamp, visible
 
 #: Most rows of each table (except that of the mails), most bars of a ranking.
 _ROWS, _BARS = 200, 10

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.filters import Filters, instant
-from zeekpop3.views.format import plural
-from zeekpop3.views.questions import INCOMPLETE, question_sql
+from zeekpop3.views.queries import INCOMPLETE, query_sql
 from zeekpop3.views.sql import Database, Logs
-from zeekpop3.views.text import shorten
+from zeekpop3.views.text import plural, shorten
 
 Row = dict[str, Any]
 Key = tuple[str, int]
@@ -55,7 +54,7 @@ def answers(
     with Database(path, logs, filters.sensor) as database:
 
         def ask(name: str, first: str, last: str) -> list[Row]:
-            rows = database.ask(question_sql(name, logs or (), own=own)).dicts()
+            rows = database.ask(query_sql(name, logs or (), own=own)).dicts()
             return [row for row in rows if _chosen(row, filters, first, last)]
 
         for row in ask("suspicious", "ts", "ts"):

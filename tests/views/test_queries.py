@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from support.program import program
-from support.questions import CLIENT, OTHER, SERVER, answer, at, fetched, letter, mails
+from support.queries import CLIENT, OTHER, SERVER, answer, at, fetched, letter, mails
 from support.records import DAY, HOUR, NOON, command, session, transfer
 from support.report_boxes import write_box
 from support.tables_made import with_attachment
 from zeekpop3.session.events import Listed
 from zeekpop3.store.filters import Filters
-from zeekpop3.views.questions import QUESTIONS, about_sql, log_columns
+from zeekpop3.views.queries import READY_QUERIES, about_sql, log_columns
 from zeekpop3.views.report.summary import answers, sentences
 from zeekpop3.views.sql import ask
 
@@ -38,7 +38,7 @@ def test_reply_elsewhere(tmp_path: Path) -> None:
         "C2/1": (["b@other.example"], False),
         "C5/1": (["talk@lists.example"], True),
     }
-    found = ask(tmp_path / "out", question="suspicious").dicts()
+    found = ask(tmp_path / "out", query="suspicious").dicts()
     assert mails([row for row in found if any("replies" in reason for reason in row["reasons"])]) == [
         "C1/1",
         "C2/1",
@@ -122,7 +122,7 @@ def test_a_preview_has_no_changed_body(fixtures: Path) -> None:
     folder = fixtures / "tables-2" / "batch"
     commands = ask(folder, "select uid || '/' || trans_depth as mail, command from emails").dicts()
     previews = {row["mail"] for row in commands if row["command"] == "TOP"}
-    found = mails(ask(folder, question="verdicts-failed").dicts())
+    found = mails(ask(folder, query="verdicts-failed").dicts())
     assert found
     assert not previews & set(found)
 
@@ -388,7 +388,7 @@ def test_clear_text_logins_include_refused_ones(tmp_path: Path) -> None:
         ("lysi", "password", 0),
         ("wangwu", "digest", 1),
     ]
-    assert "digest (APOP, CRAM-MD5) can be attacked offline" in QUESTIONS["clear-text-logins"].description
+    assert "digest (APOP, CRAM-MD5) can be attacked offline" in READY_QUERIES["clear-text-logins"].description
 
 
 @pytest.mark.parametrize(
@@ -427,10 +427,10 @@ def test_about_by_the_program(tmp_path: Path) -> None:
     assert program("sql", tmp_path / "out", "select 1", "--about", "x").returncode == 2
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", READY_QUERIES)
 def test_empty_tables_give_empty_answers(tmp_path: Path, name: str) -> None:
     """Every query runs on tables without a mail, and on logs that have none of its columns."""
     events = [session(uid="C1", user=None, conn_id=None, auth_result=None)]
-    uses = [*QUESTIONS[name].required, *QUESTIONS[name].either]
+    uses = [*READY_QUERIES[name].required, *READY_QUERIES[name].either]
     assert answer(tmp_path, name, events, **dict.fromkeys(uses, '{"other":1}\n')) == []
     assert all(log_columns(log) for log in uses)

@@ -35,13 +35,13 @@ def at(client: str, server: str = SERVER) -> ConnId:
     return ConnId(client, 40000, server, 110)
 
 
-def answer(folder: Path, question: str, events: Iterable[Any], **logs: str) -> list[dict[str, Any]]:
+def answer(folder: Path, query: str, events: Iterable[Any], **logs: str) -> list[dict[str, Any]]:
     """The rows of a ready query over tables of these events and logs (JSON lines)."""
     paths = {name: folder / f"{name}.log" for name in logs}
     for name, path in paths.items():
         path.write_text(logs[name])
     write_box(folder / "out", events)
-    return ask(folder / "out", question=question, logs=paths).dicts()
+    return ask(folder / "out", query=query, logs=paths).dicts()
 
 
 def mails(rows: list[dict[str, Any]]) -> list[str]:

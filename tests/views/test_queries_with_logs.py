@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.questions import CLIENT, answer, fetched, letter
+from support.queries import CLIENT, answer, fetched, letter
 from support.records import NOON, session
 from support.tables_made import with_attachment
 from zeekpop3.errors import QueryError
@@ -53,7 +53,7 @@ def test_clicks_needs_one_of_two_logs(tmp_path: Path) -> None:
     (row,) = answer(tmp_path, "clicks", fetched(raw), ssl=log)
     assert row["match"] == "server name"
     with pytest.raises(QueryError, match=r"needs --log http=http\.log or --log ssl=ssl\.log"):
-        ask(tmp_path / "out", question="clicks")
+        ask(tmp_path / "out", query="clicks")
 
 
 def test_downloads(tmp_path: Path) -> None:
@@ -82,4 +82,4 @@ def test_downloads(tmp_path: Path) -> None:
         ("192.0.2.77", "attachment", "C1/1"),
         ("192.0.2.5", "attachment", "C1/1"),
     ]
-    assert len(ask(tmp_path / "out", question="downloads", logs={"files": tmp_path / "files.log"}).rows) == 2
+    assert len(ask(tmp_path / "out", query="downloads", logs={"files": tmp_path / "files.log"}).rows) == 2

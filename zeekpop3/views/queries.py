@@ -53,7 +53,7 @@ _TYPES = {"": "varchar", "[]": "varchar[]", " time": "timestamptz"}
 _QUERIES = resources.files(__package__).joinpath("queries")
 
 
-class Question(NamedTuple):
+class ReadyQuery(NamedTuple):
     """A ready query. `required`: logs that must be given; `either`: one of these must be given."""
 
     description: str
@@ -87,14 +87,14 @@ def _including(text: str) -> str:
     return _INCLUDED.sub(lambda match: _text(match[1]), text)
 
 
-def _question(name: str) -> Question:
+def _ready_query(name: str) -> ReadyQuery:
     text = _text(name)
     uses = _USES.findall(text)
     required, either = (tuple(log for kind, log, _ in uses if kind == wanted) for wanted in ("log", "either"))
-    return Question(text.partition("\n")[0].removeprefix("-- "), text, required, either)
+    return ReadyQuery(text.partition("\n")[0].removeprefix("-- "), text, required, either)
 
 
-QUESTIONS = {name: _question(name) for name in _ORDER}
+READY_QUERIES = {name: _ready_query(name) for name in _ORDER}
 INCOMPLETE = _text("reasons-incomplete")
 """The key of each incomplete mail and the reason. The end of a log, or TLS, explains only a connection's
 last mail; what is missing from an earlier one was lost in the capture."""
@@ -188,7 +188,7 @@ def _with(view: str, sql: str) -> str:
     return f"{head}with {view}{',' if rest != query else ''} {rest}"
 
 
-def question_sql(
+def query_sql(
     name: str, logs: Collection[str] = (), *, own: Collection[str] = (), rules: str | Path | None = None
 ) -> str:
     """The SQL of a ready query, with an empty view for each log that it can do without.
@@ -197,13 +197,13 @@ def question_sql(
     QueryError for an unknown name, a rule that cannot be used, or if a log that the query needs is not one of
     `logs`.
     """
-    if name not in QUESTIONS:
-        raise QueryError(f"unknown query {name!r}; available: {', '.join(QUESTIONS)}")
-    question = QUESTIONS[name]
-    either = not question.either or any(log in logs for log in question.either)
-    if not either or any(log not in logs for log in question.required):
-        raise QueryError(f"query {name} needs {question.options}")
-    return filled(_with_logs(question.sql, logs), own, rules)
+    if name not in READY_QUERIES:
+        raise QueryError(f"unknown query {name!r}; available: {', '.join(READY_QUERIES)}")
+    query = READY_QUERIES[name]
+    either = not query.either or any(log in logs for log in query.either)
+    if not either or any(log not in logs for log in query.required):
+        raise QueryError(f"query {name} needs {query.options}")
+    return filled(_with_logs(query.sql, logs), own, rules)
 
 
 def _with_logs(sql: str, logs: Collection[str]) -> str:
@@ -237,8 +237,8 @@ def about_sql(value: str) -> str:
 def log_columns(log: str) -> dict[str, str]:
     """The columns of a Zeek log that ready queries use, each with its SQL type."""
     columns: dict[str, str] = {}
-    for question in QUESTIONS.values():
-        for _, name, listed in _USES.findall(question.sql):
+    for query in READY_QUERIES.values():
+        for _, name, listed in _USES.findall(query.sql):
             if name == log:
                 columns |= {column: _TYPES[kind] for column, kind in _COLUMN.findall(listed)}
     return columns

@@ -1,0 +1,200 @@
+"""Which mails: by key, Message-ID or hash, or by conditions on any column or table; and what other
+tables hold of one.
+
+Texts are compared without regard to case and may stand anywhere in a field; sites, addresses, extensions and
+message ids are compared as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from zeekpop3.errors import QueryError
+from zeekpop3.store.duck import connect
+from zeekpop3.store.filters import Filters, instant
+from zeekpop3.store.read import read_table, steadily
+from zeekpop3.views.queries import literal
+from zeekpop3.views.text import plural
+
+CONDITIONS = {
+    "recipient": """
+        len(list_filter(
+            coalesce("to", []) || coalesce(cc, []) || coalesce(bcc, []) || coalesce(delivered_to, []),
+            lambda entry: contains(lower(entry), lower($recipient)))) > 0
+        """,
+    "text": """
+        contains(lower(text), lower($text)) or contains(lower(html_text), lower($text))
+        or (text is null and html_text is null and contains(lower(html), lower($text)))
+        """,
+    "url": "len(list_filter(coalesce(urls, []), lambda entry: contains(lower(entry), lower($url)))) > 0",
+    "site": """
+        exists (from addresses a where a.uid = e.uid and a.trans_depth = e.trans_depth
+            and lower($site) in (a.site, a.domain))
+        or exists (from links l where l.uid = e.uid and l.trans_depth = e.trans_depth
+            and lower($site) in (l.site, l.host))
+        """,
+    "thread": """
+        e.thread_id in (select thread_id from emails
+            where trim($thread, '<> ') in
+                (trim(thread_id, '<> '), trim(msg_id, '<> '), uid || '/' || trans_depth))
+        """,
+    "ip": """
+        $ip in (id_orig_h, id_resp_h, trim(x_originating_ip, '[] ')) or list_contains(coalesce(path, []), $ip)
+        """,
+    "attachment_name": """
+        len(list_filter(
+            coalesce(attachments, []),
+            lambda part: contains(lower(coalesce(part.filename, '')), lower($attachment_name)))) > 0
+        """,
+    "extension": """
+        len(list_filter(
+            coalesce(attachments, []),
+            lambda part: ends_with(lower(part.filename), '.' || lower(ltrim($extension, '.'))))) > 0
+        """,
+    "has_attachment": "$has_attachment and len(coalesce(attachments, [])) > 0",
+}
+"""SQL over `emails e` by option; `$name` is the option's value."""
+
+_PART_COLUMNS = {
+    "attachments": (
+        "part", "filename", "content_type", "mime_type", "size", "sha256", "reading", "other_names", "inside",
+    ),
+    "members": ("part", "path", "size", "mime_type", "sha256", "encrypted"),
+    "enclosed": ("part", "headers", "text", "html_text", "html", "defects"),
+    "hits": ("indicator", "type", "field", "value"),
+}  # fmt: skip
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+#: The shortest beginning of a uid that may stand for the whole uid.
+_MIN_UID_PREFIX = 4
+_OF_MAIL = ("user", "id_orig_h", "from_address", "subject")
+#: What a hit alone does not tell: the mail's id (UID/DEPTH), whose it is, who fetched it, who sent it.
+ABOUT_MAIL = ("mail", *_OF_MAIL)
+
+
+def matching_mails(path: str | Path, conditions: dict[str, str], span: Filters) -> frozenset[tuple[str, int]]:
+    """The keys of the mails that meet all conditions, in the time of `span`. Raises QueryError."""
+    terms = [f"({CONDITIONS[name]})" for name in conditions]
+    values: dict[str, Any] = dict(conditions)
+    for name, value, operator in (("since", span.since, ">="), ("until", span.until, "<")):
+        if value is not None:
+            terms.append(f"e.ts {operator} ${name}")
+            values[name] = instant(value)
+    statement = f"select uid, trans_depth from emails e where {' and '.join(terms)}"
+    with connect(path) as connection:
+        return frozenset(connection.execute(statement, values).fetchall())
+
+
+def read_mails(
+    path: str | Path, columns: Sequence[str] | None, filters: Filters, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """The mails that match the filters, newest first, as dicts of `columns`. Raises QueryError."""
+    table = read_table(path, "emails", columns, filters, limit=limit, newest_first=True)
+    return list(table.to_pylist())
+
+
+def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
+    """The mail with the key `UID/DEPTH`; `UID` or its beginning is enough if one mail has it.
+
+    `key` may also be the mail's Message-ID, SHA-256 or `mail_id`; of several transfers with this `mail_id`,
+    which are one mail, it is the newest. Raises QueryError if no mail, or more than one mail, has the key.
+    """
+    if "@" in key or _SHA256.fullmatch(key):
+        key = _by_content(path, key)
+    uid, slash, depth = key.rpartition("/")
+    if not slash:
+        uid, depth = key, ""
+    if depth and not (depth.isascii() and depth.isdigit() and len(depth) < 10):
+        raise QueryError(f"invalid mail key {key!r}: expected UID/DEPTH, such as CHhAvVGS1DHFjwGM9/1")
+    number = int(depth) if depth else None
+    found = read_mails(path, ["uid", "trans_depth"], Filters(uid=uid, trans_depth=number))
+    if not found and len(uid) >= _MIN_UID_PREFIX:
+        found = read_mails(path, ["uid", "trans_depth"], Filters(uid_start=uid, trans_depth=number))
+    uids = sorted({mail["uid"] for mail in found})
+    depths = sorted({mail["trans_depth"] for mail in found})
+    if not found:
+        raise QueryError(f"{path}: no mail {key!r}")
+    if len(uids) > 1:
+        raise QueryError(f"{key!r} matches several connections: {', '.join(map(repr, uids[:5]))}")
+    if len(depths) > 1:
+        listed = ", ".join(map(str, depths[:20])) + (", …" * (len(depths) > 20))
+        raise QueryError(f"{key!r} has {plural(len(depths), 'mail')}: add the depth, {uid}/DEPTH ({listed})")
+    return read_mails(path, columns, Filters(uid=uids[0], trans_depth=depths[0]), 1)[0]
+
+
+def _by_content(path: str | Path, key: str) -> str:
+    """`UID/DEPTH` of the one mail with this Message-ID, SHA-256 or `mail_id`. Raises QueryError."""
+    wanted = literal(key.strip(" <>").lower())
+    statement = (
+        f"select uid || '/' || trans_depth, coalesce(user, id_orig_h, ''), mail_id = {wanted} from emails e "
+        f"where lower(trim(msg_id, '<> ')) = {wanted} or {wanted} in (sha256, mail_id) order by ts"
+    ).replace(" user,", ' "user",')
+    with connect(path) as connection:
+        found = connection.execute(statement).fetchall()
+    if not found:
+        raise QueryError(f"{path}: no mail {key!r}")
+    if len(found) > 1 and not found[-1][2]:
+        listed = ", ".join(f"{mail} ({user})" for mail, user, _ in found[:10]) + ", …" * (len(found) > 10)
+        raise QueryError(f"{key!r} is {len(found)} mails: {listed}")
+    return str(found[-1][0])
+
+
+def find_parts(path: str | Path, mail: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What other tables hold of a mail: attachments, members, enclosed, hits. Raises QueryError."""
+    wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
+    return {
+        name: read_table(path, name, columns, wanted).to_pylist() for name, columns in _PART_COLUMNS.items()
+    }
+
+
+def find_links(path: str | Path, mail: dict[str, Any]) -> list[dict[str, Any]]:
+    """The links of a mail, not those of messages inside it. Raises QueryError."""
+    wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
+    links = read_table(path, "links", ["part", "url", "target", "text", "origin"], wanted).to_pylist()
+    return [link for link in links if not link["part"]]
+
+
+def encrypted_sessions(path: str | Path, filters: Filters) -> str:
+    """How many sessions of the filters' time switched to TLS, in words; empty if none did.
+
+    Their users are unknown, because they log in after the switch. Raises QueryError.
+    """
+    span = Filters(since=filters.since, until=filters.until, sensor=filters.sensor)
+    count = sum(map(bool, read_table(path, "sessions", ["tls"], span)["tls"].to_pylist()))
+    return plural(count, "session") if count else ""
+
+
+def hits_with_mails(path: str | Path, hits: pa.Table) -> list[dict[str, Any]]:
+    """The hits, each with `ABOUT_MAIL`; of a connection with its user and client. Raises QueryError."""
+    rows: list[dict[str, Any]] = hits.to_pylist()
+    mails = steadily(path, lambda: _mails_with_hits(path, rows))
+    nothing = dict.fromkeys(_OF_MAIL)
+    return [
+        {**row, "mail": _name(row), **mails.get((row["uid"], row["trans_depth"]), nothing)} for row in rows
+    ]
+
+
+def _name(hit: dict[str, Any]) -> str:
+    return str(hit["uid"]) if hit["trans_depth"] is None else f"{hit['uid']}/{hit['trans_depth']}"
+
+
+def _mails_with_hits(
+    path: str | Path, rows: list[dict[str, Any]]
+) -> dict[tuple[str, int | None], dict[str, Any]]:
+    """`_OF_MAIL` of the mails, and of the connections, that have hits."""
+    keys = frozenset((row["uid"], row["trans_depth"]) for row in rows if row["trans_depth"] is not None)
+    found: dict[tuple[str, int | None], dict[str, Any]] = {}
+    if keys:
+        columns = ("uid", "trans_depth", *_OF_MAIL)
+        for row in read_table(path, "emails", columns, Filters(keys=keys)).to_pylist():
+            found[row["uid"], row["trans_depth"]] = {name: row[name] for name in _OF_MAIL}
+    uids = {row["uid"] for row in rows if row["trans_depth"] is None}
+    if uids:
+        for row in read_table(path, "sessions", ("uid", "user", "id_orig_h")).to_pylist():
+            if row["uid"] in uids:
+                found[row["uid"], None] = {name: row.get(name) for name in _OF_MAIL}
+    return found
