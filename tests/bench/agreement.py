@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.message import SAMPLE, mails  # noqa: E402
-from zeekpop3.message import Mail, addresses, parse  # noqa: E402
+from zeekpop3.message import Mail, mailboxes, parse  # noqa: E402
 
 FIELDS = (
     "subject", "from", "from names", "reply-to", "to", "to names", "cc", "cc names", "bcc", "date",
@@ -92,7 +92,7 @@ def ours(mail: Mail) -> dict[str, Any]:
     }  # fmt: skip
     people: dict[str, list[str] | None] = {"to": mail.to, "cc": mail.cc, "bcc": mail.bcc}
     for name, value in (("from", mail.from_), ("reply-to", mail.reply_to)):
-        people[name] = None if value is None else addresses.entries(value, {})
+        people[name] = None if value is None else mailboxes.entries(value, {})
     for name, entries in people.items():
         pairs = None if entries is None else [pair(entry) for entry in entries]
         out[name] = None if pairs is None else [address for _, address in pairs]

@@ -32,7 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.message import SAMPLE, mails  # noqa: E402
 from zeekpop3.message import html_hidden, html_page, html_text, html_urls, parse  # noqa: E402
-from zeekpop3.message.html_attributes import hidden_by, survey  # noqa: E402
+from zeekpop3.message.html_hidden import hidden_by  # noqa: E402
 from zeekpop3.message.html_tokens import tokens  # noqa: E402
 from zeekpop3.message.mailboxes import FIELDS, collect  # noqa: E402
 from zeekpop3.message.sites import normal_host  # noqa: E402
@@ -243,16 +243,16 @@ def links_of(html: str) -> set[str]:
         patch.object(html_page.Page, "read_aside", lambda page, html, foreign=False: None),
         patch.object(html_text.urls, "in_text", lambda text, defects: []),
     ):
-        return {url for url, _, _ in html_text.read(html, {})[1]}
+        return {url for url, _, _ in html_text.extract(html, {})[1]}
 
 
 def compare_html(raws: list[bytes], shown: str | None) -> dict[str, Tally]:
     references = {"lexbor": by_lexbor, "html.parser": by_html_parser, "lxml": by_lxml}
     tallies = {f"{name} {what}": Tally(shown) for name in references for what in ("text", "links")}
     for html in filter(None, (parse(raw).html for raw in raws)):
-        text = html_text.read(html, {})[0]
+        text = html_text.extract(html, {})[0]
         ours = links_of(html)
-        hides = any(survey(block)[0] for block in tokens(html))
+        hides = any(html_text.scan_attributes(block)[0] for block in tokens(html))
         for name, read in references.items():
             theirs = limited(read, html)
             if isinstance(theirs, str):

@@ -39,7 +39,7 @@ def one_input(data: bytes) -> None:
 
 def any_charset(sample: bytes) -> str:
     """Instead of the detector: one of the charsets that it may name."""
-    from zeekpop3.message.charset_guess import CANDIDATES
+    from zeekpop3.message.charsets import CANDIDATES
 
     return CANDIDATES[sum(sample) % len(CANDIDATES)]
 
@@ -57,11 +57,11 @@ def main() -> None:
         import html
 
         from support import invariants
-        from zeekpop3.message import charset_guess, transfer_encoding, uuencode
+        from zeekpop3.message import charsets, encoded_blocks, transfer_encoding
 
     assert email._parseaddr and html and invariants
-    transfer_encoding.CHUNK_BYTES = uuencode.PIECE_BYTES = 512  # small content comes in pieces, too
-    charset_guess.detect = any_charset  # type: ignore[assignment]
+    transfer_encoding.CHUNK_BYTES = encoded_blocks.PIECE_BYTES = 512  # small content comes in pieces, too
+    charsets.detect = any_charset  # type: ignore[assignment]
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
 

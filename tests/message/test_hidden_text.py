@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zeekpop3.message.html_attributes import declared
-from zeekpop3.message.html_text import read
+from zeekpop3.message.html_hidden import declared
+from zeekpop3.message.html_text import extract
 
 # Each has one text that a reader sees, SEEN; what must not be taken for visible is called secret.
 VISIBLE = {
@@ -95,7 +95,7 @@ VISIBLE = {
 @pytest.mark.parametrize("name", VISIBLE)
 def test_visible_text_is_found(name: str) -> None:
     """What a browser shows is shown, and what the same element hides before it is not."""
-    text = read(VISIBLE[name], {})[0]
+    text = extract(VISIBLE[name], {})[0]
     assert "SEEN" in text
     assert "secret" not in text
 
@@ -129,7 +129,7 @@ HIDDEN = {
 @pytest.mark.parametrize("name", HIDDEN)
 def test_hidden_text_is_not_shown(name: str) -> None:
     """Elements that browsers hide for certain."""
-    assert read(HIDDEN[name], {})[0] == "SEEN"
+    assert extract(HIDDEN[name], {})[0] == "SEEN"
 
 
 def test_declarations() -> None:
@@ -144,12 +144,12 @@ def test_declarations() -> None:
 
 def test_deep_elements() -> None:
     """However deep: what is too deep is shown."""
-    text = read("<div hidden>" + "<b>" * 100_000 + "SEEN", {})[0]
+    text = extract("<div hidden>" + "<b>" * 100_000 + "SEEN", {})[0]
     assert text == "SEEN"
 
 
 def test_marks_after_a_hidden_element() -> None:
     """What ends a hidden element has its own meaning, too."""
-    assert read("<pre hidden>x</pre>a\nb", {})[0] == "a b"
-    assert read("a<p hidden>x<p>b", {})[0] == "a\n\nb"
-    assert read("<a href=http://a.example/>a<i hidden>x</a>b", {})[1] == [("http://a.example/", "a", True)]
+    assert extract("<pre hidden>x</pre>a\nb", {})[0] == "a b"
+    assert extract("a<p hidden>x<p>b", {})[0] == "a\n\nb"
+    assert extract("<a href=http://a.example/>a<i hidden>x</a>b", {})[1] == [("http://a.example/", "a", True)]

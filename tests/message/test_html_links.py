@@ -6,7 +6,7 @@ import pytest
 
 from zeekpop3.defects import Defects
 from zeekpop3.message import parse
-from zeekpop3.message.html_text import read
+from zeekpop3.message.html_text import extract
 from zeekpop3.message.links import collect
 
 _MANY = " ".join(f"x{number}=1" for number in range(12_000))  # of attributes, more than 64 K
@@ -74,7 +74,7 @@ LEADS: dict[str, tuple[str, list[str]]] = {
 def test_what_some_program_follows_is_a_link(name: str) -> None:
     """Every place of a URL that a mail program or a browser would use."""
     html, wanted = LEADS[name]
-    urls = [url.removeprefix("http://a.example/") for url, _, _ in read(html, {})[1]]
+    urls = [url.removeprefix("http://a.example/") for url, _, _ in extract(html, {})[1]]
     assert urls == wanted
 
 
@@ -82,7 +82,7 @@ def test_what_some_program_follows_is_a_link(name: str) -> None:
 def test_attributes_that_are_not_read_are_a_defect(name: str) -> None:
     """Of more than 64 K of attributes the first are read."""
     defects: Defects = {}
-    read(LEADS[name][0], defects)
+    extract(LEADS[name][0], defects)
     assert "urls_cut" in defects
 
 
@@ -114,15 +114,15 @@ def test_relative_links_and_header_fields() -> None:
 def test_text_of_a_link_with_something_aside_in_it() -> None:
     """What is read aside does not end the link around it."""
     html = "<a href=http://a.example/1>one<iframe><a href=http://a.example/2>x</a></iframe>two</a>"
-    assert ("http://a.example/1", "onetwo", True) in read(html, {})[1]
+    assert ("http://a.example/1", "onetwo", True) in extract(html, {})[1]
 
 
 def test_documents_in_urls_are_bounded() -> None:
     """They do not nest, and only so much of them is read."""
     inner = "data:text/html,<a href=http://a.example/1>"
-    assert len(read(f"<iframe src='data:text/html,<iframe src={inner!r}>'>", {})[1]) < 3
+    assert len(extract(f"<iframe src='data:text/html,<iframe src={inner!r}>'>", {})[1]) < 3
     defects: Defects = {}
-    read("<iframe src='data:text/html," + "x" * (2 << 20) + "'>", defects)
+    extract("<iframe src='data:text/html," + "x" * (2 << 20) + "'>", defects)
     assert "urls_cut" in defects
 
 

@@ -9,16 +9,16 @@ import pytest
 from zeekpop3.defects import Defects
 from zeekpop3.message import html_page
 from zeekpop3.message.html_page import MAX_LINK_TEXT, Element
-from zeekpop3.message.html_text import read
+from zeekpop3.message.html_text import extract
 from zeekpop3.message.html_urls import MAX_URL
 
 
 def text_of(html: str) -> str:
-    return read(html, {})[0]
+    return extract(html, {})[0]
 
 
 def elements(html: str) -> list[Element]:
-    return read(html, {})[1]
+    return extract(html, {})[1]
 
 
 def urls(html: str) -> list[str]:
@@ -109,7 +109,7 @@ LOOKS_LIKE = (
 @pytest.mark.parametrize("tag", LOOKS_LIKE)
 def test_other_letters_are_not_those_of_a_tag(tag: str) -> None:
     """What browsers show is shown: for them `ı` is no `i`, though regular expressions may take it for one."""
-    text, links, _ = read(f'{tag}<a href="http://a.example/">x</a>', {})
+    text, links, _ = extract(f'{tag}<a href="http://a.example/">x</a>', {})
     assert text.endswith("x")
     assert links == [("http://a.example/", "x", True)]
 
@@ -221,7 +221,7 @@ def test_links_in_comments_that_outlook_shows() -> None:
         '<!--[If !mso]><!--><a href="http://a.example/3">y</a><!--<![endif]-->'
         '<!-- <a href="http://no.example/">no</a> --><!--[if mso]> --> b<!--[if mso]><a href="http://a.example/4">'
     )
-    text, found, _ = read(html, {})
+    text, found, _ = extract(html, {})
     assert text == "ay b"
     assert sorted((url[-1], shown) for url, shown, _ in found) == [
         ("1", None), ("2", None), ("3", "y"), ("4", None),
@@ -231,7 +231,7 @@ def test_links_in_comments_that_outlook_shows() -> None:
 def test_urls_in_the_text() -> None:
     """URLs in the text are given apart from what the elements lead to."""
     html = 'see http://a.example/1. <a href="http://b.example/">http://c.example/2</a>'
-    _, links, shown = read(html, {})
+    _, links, shown = extract(html, {})
     assert links == [("http://b.example/", "http://c.example/2", True)]
     assert shown == ["http://a.example/1", "http://c.example/2"]
 
@@ -247,7 +247,7 @@ def test_each_different_link_once() -> None:
 def test_spellings_of_tags_are_not_kept_for_ever() -> None:
     """Whatever tags mails make up."""
     for length in (5, 5_000):
-        read("".join(f"<{i:0>{length}}x><b{i:0>{length}}>" for i in range(9_999)), {})
+        extract("".join(f"<{i:0>{length}}x><b{i:0>{length}}>" for i in range(9_999)), {})
     assert len(html_page._TAGS) <= 4_096
     assert max(map(len, html_page._TAGS)) <= 32
 
@@ -255,13 +255,13 @@ def test_spellings_of_tags_are_not_kept_for_ever() -> None:
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long URLs, long texts of links, and many links are cut, with a defect for what is lost."""
     defects: Defects = {}
-    _, ((url, text, _),), _ = read(f'<a href="http://a.example/{"x" * 9_000}">{"y" * 2_000}</a>', defects)
+    _, ((url, text, _),), _ = extract(f'<a href="http://a.example/{"x" * 9_000}">{"y" * 2_000}</a>', defects)
     assert len(url) == MAX_URL
     assert len(text or "") == MAX_LINK_TEXT
     assert "urls_cut" in defects
     monkeypatch.setattr("zeekpop3.message.html_page.MAX_LINKS", 5)
     defects = {}
-    _, many, _ = read("".join(f"<a href=http://a.example/{i}>x</a>" for i in range(9)), defects)
+    _, many, _ = extract("".join(f"<a href=http://a.example/{i}>x</a>" for i in range(9)), defects)
     assert len(many) == 5
     assert "urls_cut" in defects
 
@@ -272,12 +272,12 @@ def test_large_input_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         '<p>one <b>two</b></p><div style="display:none"><i>x</i></div><a href="http://a.example/">t<br>u</a>'
     )
     html = "".join(f"{row}<img src=http://a.example/{i}>" for i in range(50))
-    wanted = read(html, {})
+    wanted = extract(html, {})
     monkeypatch.setattr("zeekpop3.message.html_tokens.AT_ONCE", 0)
     monkeypatch.setattr("zeekpop3.message.html_tokens.BLOCK", 3)
-    assert read(html, {}) == wanted
-    monkeypatch.setattr("zeekpop3.message.html_space._CHUNK", 64)
-    assert read(html, {})[0].split() == wanted[0].split()
+    assert extract(html, {}) == wanted
+    monkeypatch.setattr("zeekpop3.message.html_text._CHUNK", 64)
+    assert extract(html, {})[0].split() == wanted[0].split()
 
 
 def test_numbers_of_any_length() -> None:
@@ -290,13 +290,13 @@ def test_tags_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tags after so many are not read, but the URLs in what is left are."""
     monkeypatch.setattr("zeekpop3.message.html_text.MAX_TAGS", 4)
     defects: Defects = {}
-    text, links, shown = read("<b>1</b><b>2</b><a href=http://a.example/1>3</a> <3", defects)
+    text, links, shown = extract("<b>1</b><b>2</b><a href=http://a.example/1>3</a> <3", defects)
     assert (text, links, shown) == ("12", [], ["http://a.example/1"])
     assert "urls_cut" in defects
     monkeypatch.undo()
     monkeypatch.setattr("zeekpop3.message.html_page.MAX_READ", 2)
     defects = {}
-    text, links, _ = read(
+    text, links, _ = extract(
         "<img src=//a.example/1><img src=//a.example/2><img src=//a.example/3><p hidden>x", defects
     )
     assert (text, len(links)) == ("x", 2)

@@ -6,7 +6,7 @@ from html import escape
 
 import pytest
 
-from zeekpop3.message import gateways, parse, urls
+from zeekpop3.message import links, parse, urls
 from zeekpop3.message.links import collect
 
 # URL: scheme, host, site
@@ -113,7 +113,7 @@ def test_host_is_the_one_that_browsers_contact(url: str) -> None:
 def test_original_of_a_rewritten_link(url: str) -> None:
     """What a gateway has rewritten leads to its original; what is opaque or not a gateway's has none."""
     _, host, site = urls.split(url)
-    assert gateways.original(url, host, site) == GATEWAYS[url]
+    assert links.original(url, host, site) == GATEWAYS[url]
 
 
 @pytest.mark.parametrize("text", SHOWN)
@@ -130,7 +130,7 @@ def test_rewriting_ends() -> None:
     for _ in range(20):
         url = f"https://www.google.com/url?q={url.replace('%', '%25').replace('&', '%26')}"
     _, host, site = urls.split(url)
-    assert (gateways.original(url, host, site) or "").startswith("https://www.google.com/url?q=")
+    assert (links.original(url, host, site) or "").startswith("https://www.google.com/url?q=")
 
 
 def test_links_of_text_then_html() -> None:

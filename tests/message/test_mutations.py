@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from message.test_defects import MAILS
 from support.hostile_mails import GENERATORS
 from support.invariants import check
-from zeekpop3.message import transfer_encoding, uuencode
+from zeekpop3.message import encoded_blocks, transfer_encoding
 
 seeds = [raw for raw in MAILS.values() if len(raw) < 4_000] + [make(600) for make in GENERATORS.values()]
 TOKENS = [
@@ -97,7 +97,7 @@ def test_content_in_pieces_is_the_same(lines: list[bytes], line_end: bytes, size
         whole = b"".join(transfer_encoding.pieces(text, 0, len(text), encoding, {}))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(transfer_encoding, "CHUNK_BYTES", size)
-            patch.setattr(uuencode, "PIECE_BYTES", size)
+            patch.setattr(encoded_blocks, "PIECE_BYTES", size)
             assert b"".join(transfer_encoding.pieces(text, 0, len(text), encoding, {})) == whole
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from support.hostile_mails import GENERATORS, filled
 from support.units import LINEAR, PLACES, Unit, growth, seconds, units
-from zeekpop3.message import charset_guess, parse
+from zeekpop3.message import charsets, parse
 
 SMALL, LARGE = 15_000, 60_000
 SHORTEST_S = 0.003
@@ -83,7 +83,7 @@ def test_distinct_texts_without_a_charset(monkeypatch: pytest.MonkeyPatch) -> No
         samples.append(sample)
         return "koi8_r" if len(samples) >= 20 else "cp1251"
 
-    monkeypatch.setattr(charset_guess, "detect", detect)
+    monkeypatch.setattr(charsets, "detect", detect)
     words = [f"=?x?q?=C4=C1=D4=C1{number}?=" for number in range(100)]
     raw = "".join(f"X-A: {word}\r\n" for word in words).encode() + b"\r\n"
     mail = parse(raw)

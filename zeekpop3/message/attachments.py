@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import bodies, doubts, encoded_runs, magic, tnef, transfer_encoding, uuencode
+from zeekpop3.message import bodies, doubts, magic, tnef, transfer_encoding
 from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
+from zeekpop3.message.encoded_blocks import BINHEX, PGP, UU_BEGIN, uudecoded_lines, uuencoded_blocks
 from zeekpop3.message.parts import Part
 
 MAX_ATTACHMENTS = 10_000
@@ -126,10 +127,10 @@ def _is_read(part: Part) -> bool:
 
 
 def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:
-    if part.encoding == "base64" or uuencode.BEGIN.search(part.src, part.start, part.end) is not None:
+    if part.encoding == "base64" or UU_BEGIN.search(part.src, part.start, part.end) is not None:
         text = transfer_encoding.decoded(part.src, part.start, part.end, part.encoding, {})
-        for name, lines in uuencode.blocks(text):
-            yield eight_bit(name, defects), uuencode.decoded_lines(lines, 0, defects)
+        for name, lines in uuencoded_blocks(text):
+            yield eight_bit(name, defects), uudecoded_lines(lines, 0, defects)
 
 
 def described_part(
@@ -229,8 +230,8 @@ def described(
 
 def _inside(kind: str | None, head: bytes) -> str | None:
     """Why content cannot be looked into."""
-    if kind == "application/pgp-encrypted" or head.lstrip().startswith(encoded_runs.PGP.encode()):
+    if kind == "application/pgp-encrypted" or head.lstrip().startswith(PGP.encode()):
         # The part of RFC 3156 that only names the version holds nothing.
         return None if head.lstrip()[:8].lower() == b"version:" else "encrypted"
-    is_binhex = head.startswith(encoded_runs.BINHEX) or b"\n" + encoded_runs.BINHEX in head
+    is_binhex = head.startswith(BINHEX) or b"\n" + BINHEX in head
     return "unsupported" if is_binhex or kind in _UNSUPPORTED else None

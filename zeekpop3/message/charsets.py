@@ -2,17 +2,150 @@
 
 Bytes that the label's charset cannot decode are read in a larger set of the same name, as UTF-8, or by a
 guess; each of these is a defect.
+
+Only codecs on the list below are ever used. Python has codecs that transform (base64, zlib, rot13), that are
+slow (idna, punycode) or that read escapes; a label in a mail must never reach them. The table of labels holds
+the standard library's aliases of the listed codecs and the names that mail programs write.
+
+Western text without a label has few high bytes, each among ASCII letters: it needs no detector. Text with
+many of them, or with pairs of them, goes to charset-normalizer: a bounded sample, and only charsets that mail
+is written in.
 """
 
 from __future__ import annotations
 
 import re
 from codecs import charmap_decode
+from encodings.aliases import aliases
+from functools import lru_cache
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message.budget import charge
-from zeekpop3.message.charset_guess import guess
-from zeekpop3.message.charset_names import LARGER, SHIFTING, codec_of
+from zeekpop3.message.budget import DETECTION, charge, current
+
+_CODECS = frozenset(
+    """
+    ascii utf_8 utf_7 utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le latin_1 iso8859_1
+    iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_9 iso8859_10
+    iso8859_11 iso8859_13 iso8859_14 iso8859_15 iso8859_16 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255
+    cp1256 cp1257 cp1258 cp437 cp720 cp737 cp775 cp850 cp852 cp855 cp857 cp858 cp860 cp861 cp862
+    cp863 cp864 cp865 cp866 cp869 cp874 cp1125 koi8_r koi8_u koi8_t kz1048 ptcp154 tis_620 hp_roman8
+    mac_roman mac_cyrillic mac_greek mac_turkish mac_iceland mac_latin2 big5 big5hkscs cp950 gb2312
+    gbk gb18030 hz euc_jp euc_jis_2004 euc_jisx0213 shift_jis shift_jis_2004 shift_jisx0213 cp932
+    iso2022_jp iso2022_jp_1 iso2022_jp_2 iso2022_jp_2004 iso2022_jp_3 iso2022_jp_ext euc_kr cp949
+    johab iso2022_kr
+    """.split()  # noqa: SIM905
+)
+# Labels in use that the standard library does not know, in the form of `_key`.
+_LABELS = {
+    "ascii": "7bit asciius usascii7 usascii8bit",
+    "big5": "big5eten chinesebig5 cnbig5 xbig5 xxbig5",
+    "cp1250": "xcp1250",
+    "cp1251": "xcp1251",
+    "cp1252": "ansi cp1252http iso88591windows1252 latin1windows1252 windows1252http xansi xcp1252",
+    "cp1258": "tcvn viscii",
+    "cp720": "dos720",
+    "cp862": "dos862",
+    "cp866": "cp866nr",
+    "cp874": "dos874 windows874",
+    "cp932": "cswindows31j mssjis windows31j xmssjis",
+    "cp949": "windows949 xwindows949",
+    "cp950": "windows950 xeuctw",
+    "euc_jp": "eucjpms xeuc xeucjp",
+    "euc_kr": "ksc56011989 xeuckr",
+    "gb2312": "cngb xeuccn xxgb2312",
+    "gbk": "windows936 xgbk",
+    "iso2022_jp": "jis xjis",
+    "iso2022_jp_ext": "cp50220 cp50221 cp50222 iso2022jpms",
+    "iso8859_15": "isolatin9",
+    "iso8859_6": "iso88596e iso88596i",
+    "iso8859_8": "iso88598e iso88598i logical visual",
+    "johab": "ksc56011992",
+    "koi8_r": "isoir111 koi koi8 xkoi8r",
+    "koi8_u": "koi8ru",
+    "latin_1": "isolatin1",
+    "mac_cyrillic": "xmaccyrillic xmacukrainian",
+    "mac_greek": "xmacgreek",
+    "mac_latin2": "xmacce",
+    "mac_roman": "mac xmacroman",
+    "mac_turkish": "xmacturkish",
+    "shift_jis": "xsjis",
+    "tis_620": "thai8 tis6202533",
+    "utf_16": "unicode",
+    "utf_16_be": "iso10646ucs2 ucs2",
+    "utf_32_be": "iso10646ucs4 ucs4",
+    "utf_7": "csunicode11utf7 utf7imap xunicode20utf7",
+    "utf_8": "unicode11utf8 utf8mb4 utf8n xutf8",
+}
+# Supersets that mail programs put under the label of the smaller set, best first.
+LARGER = {
+    "gb2312": ("gb18030",),
+    "gbk": ("gb18030",),
+    "hz": ("gb18030",),
+    "euc_kr": ("cp949",),
+    "cp949": ("johab",),
+    "shift_jis": ("cp932", "shift_jis_2004"),
+    "cp932": ("shift_jis_2004",),
+    "big5": ("cp950", "big5hkscs"),
+    "cp950": ("big5hkscs",),
+    "euc_jp": ("euc_jis_2004",),
+    "tis_620": ("cp874",),
+    "iso8859_11": ("cp874",),
+    "iso2022_jp": ("iso2022_jp_ext", "iso2022_jp_2004", "iso2022_jp_2"),
+    "iso8859_8": ("cp1255",),
+    "iso8859_7": ("cp1253",),
+    "iso8859_6": ("cp1256",),
+    "utf_16": ("utf_16_le",),
+}
+SHIFTING = frozenset(
+    name for name in _CODECS if name.startswith(("iso2022", "hz", "utf_7", "utf_16", "utf_32"))
+)
+"""Codecs that are not supersets of ASCII: seven-bit bytes may be any character."""
+
+_WINDOWS_PREFIXES = ("windows", "win", "xwindows", "mswindows", "microsoftcp", "wincp", "window", "ms")
+_ISO_PREFIXES = ("iso8859", "iso", "xiso8859", "iso88859", "8859", "iso8859x", "isoiec8859")
+_MAX_LABEL = 64
+_PUNCTUATION = re.compile(r"[^a-z0-9]+")
+_AFTER_LABEL = re.compile(r"[$;,?*=\s\"']")
+
+
+def _key(label: str) -> str:
+    return _PUNCTUATION.sub("", label)
+
+
+def _table() -> dict[str, str]:
+    table = {_key(alias): codec for alias, codec in aliases.items() if codec in _CODECS}
+    table.update((_key(codec), codec) for codec in _CODECS)
+    table.update((label, codec) for codec, labels in _LABELS.items() for label in labels.split())
+    for codec in _CODECS:
+        if codec.startswith("cp12"):
+            for prefix in _WINDOWS_PREFIXES:
+                table.setdefault(prefix + codec[2:], codec)
+        elif codec.startswith("iso8859"):
+            for prefix in _ISO_PREFIXES:
+                table.setdefault(prefix + codec.removeprefix("iso8859_"), codec)
+    table["latin1"] = table["iso88591"] = "latin_1"
+    table.pop("", None)
+    return table
+
+
+_TABLE = _table()
+
+
+def codec_of(label: str) -> str | None:
+    """The codec for a charset label, or None if the label is unknown or does not name a text charset."""
+    return _codec_of(label[:_MAX_LABEL])
+
+
+@lru_cache(maxsize=512)
+def _codec_of(label: str) -> str | None:
+    label = label.lower()
+    key = _key(label)
+    codec = _TABLE.get(key)
+    if codec is None and key:
+        # A known name with something after it: "utf-8; format=flowed", "iso-8859-1?q", "iso-2022-jp$ESC".
+        codec = _TABLE.get(_key(_AFTER_LABEL.split(label.lstrip(" _\"'"), maxsplit=1)[0]))
+    return codec
+
 
 _SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")  # or a private one
@@ -35,6 +168,16 @@ _WINDOWS = {
     "iso8859_9": _windows_table("cp1254"),
     "cp1254": _windows_table("cp1254"),
 }
+
+_ASCII_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_MARK_HIGH = b" " * 128 + b"x" * 128
+_IN_1252 = bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D})
+_LOOK_AT_BYTES = 32_768
+_DETECT_BYTES = 2_048
+CANDIDATES = [
+    "cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874",
+    "gb18030", "big5", "shift_jis", "euc_jp", "cp949",
+]  # fmt: skip
 
 
 def decode(data: bytes, label: str | None, defects: Defects) -> str:
@@ -147,3 +290,58 @@ def _mostly_utf8(data: bytes) -> bool:
     broken = text.count("\ufffd")
     good = len(text) - broken - len(text.encode("ascii", "ignore"))
     return good > 2 * broken
+
+
+def guess(data: bytes) -> str:
+    """Name of a codec for `data`, which is 8-bit and not UTF-8; "cp1252" if no other is more likely."""
+    head = data[:_LOOK_AT_BYTES]
+    if head.isascii():
+        at = len(data) - len(data.lstrip(bytes(range(128))))
+        head = data[at : at + _LOOK_AT_BYTES]
+    runs = head.translate(_MARK_HIGH).split()
+    high = sum(map(len, runs))
+    in_runs = high - runs.count(b"x")
+    if high < 4:
+        return "cp1252"
+    if in_runs * 2 <= high and not head.translate(None, _IN_1252):
+        letters = len(head) - len(head.translate(None, _ASCII_LETTERS))
+        if high * 20 < letters:
+            return "cp1252"
+    return _detected(_dense(head))
+
+
+def _detected(sample: bytes) -> str:
+    """What the detector finds; what it found last if the mail has had as many detections as it may."""
+    limits = current()
+    if limits.detections > 0:
+        limits.detections -= 1
+        limits.charge(DETECTION)
+        limits.guess = detect(sample)
+    return limits.guess
+
+
+def _dense(head: bytes) -> bytes:
+    """The lines with high bytes, up to a bound: the input of the detector."""
+    if len(head) <= _DETECT_BYTES:
+        return head
+    lines: list[bytes] = []
+    size = 0
+    for line in head.split(b"\n"):
+        if not line.isascii():
+            lines.append(line)
+            size += len(line) + 1
+            if size >= _DETECT_BYTES:
+                break
+    return b"\n".join(lines)[: 2 * _DETECT_BYTES]
+
+
+@lru_cache(maxsize=256)
+def detect(sample: bytes) -> str:
+    """The codec that charset-normalizer finds."""
+    from charset_normalizer import from_bytes
+
+    try:
+        best = from_bytes(sample, cp_isolation=CANDIDATES, preemptive_behaviour=False).best()
+    except Exception:  # a failure of the detector is not a failure of the mail
+        best = None
+    return "cp1252" if best is None or best.encoding not in CANDIDATES else best.encoding

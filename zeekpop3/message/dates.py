@@ -13,7 +13,7 @@ from datetime import date as day_of
 from functools import lru_cache
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import comments
+from zeekpop3.message.header_text import without_comments
 
 _MAX_LENGTH = 200
 _EPOCH = day_of(1970, 1, 1).toordinal()
@@ -94,7 +94,7 @@ def instant(value: str, defects: Defects | None) -> int | None:
 def _unusual(value: str, defects: Defects | None) -> int | None:
     from email.utils import parsedate_tz  # loads the socket module, so only where it is needed
 
-    bare = " ".join(comments.without(value).partition("(")[0].split())
+    bare = " ".join(without_comments(value).partition("(")[0].split())
     iso = _ISO.fullmatch(bare)
     if iso is not None:
         return _from_iso(*iso.groups(""))

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 from zeekpop3.message import header, params, parts, transfer_encoding
-from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
+from zeekpop3.message.header_text import decoded
 from zeekpop3.message.parts import MIME_FIELDS, Part
 
 _MAX_KINDS = 4

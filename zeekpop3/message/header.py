@@ -13,10 +13,7 @@ from itertools import islice
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.budget import charge
-from zeekpop3.message.charset_guess import guess
-from zeekpop3.message.charset_names import codec_of
-from zeekpop3.message.charsets import eight_bit
-from zeekpop3.message.memo import Memo
+from zeekpop3.message.charsets import codec_of, eight_bit, guess
 from zeekpop3.session.field_names import KNOWN
 
 MAX_HEADER_BYTES = 1 << 20
@@ -45,9 +42,6 @@ _SKIPPED = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")
 _CHARSET = re.compile(r"; ?charset=\"?([A-Za-z0-9_-]{2,40})", re.IGNORECASE | re.ASCII)
 _FIELD_FAMILIES = ("x-", "content-", "list-", "resent-", "arc-", "auto-")
 _CR = 13
-
-# A field name, and the same in lower case: mails share the strings.
-_NAMES = Memo(lambda name: (name, name.lower()), longest=64)
 
 
 @dataclass(slots=True)
@@ -94,9 +88,7 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
         names, values, length = _without_other_lines(text, defects)
         if length is not None:
             body = start + len(text[:length].encode(encoding))
-    both = [_NAMES[name] for name in names]
-    names = [name for name, _ in both]
-    lowered = [name for _, name in both]
+    lowered = [name.lower() for name in names]
     values = [
         value.rstrip() if "\n" not in value else value.replace("\r\n", "").replace("\n", "").rstrip()
         for value in values

@@ -1,5 +1,7 @@
-"""Where a hidden element ends (HTML standard, section 13.2.6, tree construction), as far as it can be
-determined without a tree.
+"""What HTML hides: whether its attributes hide an element, and where a hidden element ends.
+
+Style sheets are not read: only the attributes of the element itself count, and in doubt it is shown. Where it
+ends (HTML standard, section 13.2.6, tree construction) is known as far as that goes without a tree.
 
 An element ends at its own end tag; at a start tag before which its end tag may be left out (`<p>` ends a
 paragraph); at an end tag that nothing in it opened, which is that of an element around it. Where browsers
@@ -8,6 +10,11 @@ is hidden by mistake.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from zeekpop3.message.html_tokens import with_characters
 
 
 def _names(text: str) -> frozenset[str]:
@@ -65,6 +72,80 @@ _TABLE_PARTS = _names("td th tr tbody thead tfoot caption colgroup")
 # What a table has outside of its cells; browsers move anything else there in front of the table.
 _OUTSIDE_CELLS = _names("table tbody thead tfoot tr colgroup")
 _IN_TABLES = _TABLE_PARTS | _names("col script style template input form")
+
+_ONE_PIXEL = re.compile(r"\s*+(?:0*1|0++)(?:\.0*+)?\s*+(?:px)?\s*+", re.IGNORECASE | re.ASCII)
+
+# Declarations of a style (CSS Syntax 3): without comments and strings, what stands between semicolons.
+_NOT_CODE = re.compile(
+    r"/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)|\"(?:[^\"\\]++|\\.)*+(?:\"|\Z)|'(?:[^'\\]++|\\.)*+(?:'|\Z)", re.DOTALL
+)
+_BRACKETS = re.compile(r"[(){}\[\];]")
+_IMPORTANT = re.compile(r"!\s*+important\Z")
+_ZERO = re.compile(r"-[\d.]+%?|\+?(?:0++(?:\.0*+)?|\.0++)(?:e[+-]?\d++)?%?", re.ASCII)
+_HIDING_PROPERTIES = ("display", "visibility", "opacity")
+
+
+def hidden_by(values: dict[str, str]) -> str | None:
+    """What hides an element with these attributes: `display` (or `opacity`), or `visibility`, which what is
+    in it can undo; None if it is shown.
+    """
+    style = values.get("style")
+    said = declared(with_characters(style) if "&" in style else style) if style else {}
+    display = said.get("display")
+    if display == "none" or (display is None and "hidden" in values):
+        return "display"
+    opacity = said.get("opacity")
+    if opacity is not None and _ZERO.fullmatch(opacity):
+        return "display"
+    return "visibility" if said.get("visibility") == "hidden" else None
+
+
+def declared(style: str) -> dict[str, str]:
+    """The values of the properties that can hide an element: the last declaration counts, unless one before
+    it is important.
+    """
+    style = _NOT_CODE.sub(" ", style).lower()
+    values: dict[str, str] = {}
+    important: set[str] = set()
+    for declaration in _declarations(style):
+        name, _, value = declaration.partition(":")
+        name, value = name.strip(), value.strip()
+        if name == "all":
+            values = {other: values[other] for other in important} | {"display": value}
+        if name not in _HIDING_PROPERTIES:
+            continue
+        strong = _IMPORTANT.search(value)
+        if strong is not None:
+            important.add(name)
+            value = value[: strong.start()].rstrip()
+        elif name in important:
+            continue
+        values[name] = value
+    return values
+
+
+def _declarations(style: str) -> Iterator[str]:
+    """What stands between the semicolons that are in no brackets."""
+    if _BRACKETS.search(style.replace(";", "")) is None:
+        yield from style.split(";")
+        return
+    depth = start = 0
+    for bracket in _BRACKETS.finditer(style):
+        if bracket[0] == ";":
+            if depth == 0:
+                yield style[start : bracket.start()]
+                start = bracket.end()
+        elif bracket[0] in "({[":
+            depth += 1
+        else:
+            depth = max(depth - 1, 0)
+    if depth == 0:
+        yield style[start:]
+
+
+def is_pixel(values: dict[str, str]) -> bool:
+    """Whether an image with these attributes is too small to be seen, as tracking images are."""
+    return all(_ONE_PIXEL.fullmatch(values.get(side, "")) for side in ("width", "height"))
 
 
 def has_content(tag: str) -> bool:

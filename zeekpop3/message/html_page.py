@@ -13,18 +13,16 @@ from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import urls
-from zeekpop3.message.html_attributes import (
-    ANY,
+from zeekpop3.message.html_hidden import HiddenElement, has_content, hidden_by, is_pixel
+from zeekpop3.message.html_tokens import (
+    MAX_ATTRIBUTES,
+    Token,
+    attribute_values,
     closes_itself,
-    hidden_by,
-    is_pixel,
-    link_may_load,
-    loaded,
-    style_urls,
+    tokens,
+    with_characters,
+    without_references,
 )
-from zeekpop3.message.html_hidden import HiddenElement, has_content
-from zeekpop3.message.html_space import with_characters, without_references
-from zeekpop3.message.html_tokens import MAX_ATTRIBUTES, Token, attribute_values, tokens
 from zeekpop3.message.html_urls import (
     ABSOLUTE,
     CLEAN_URL,
@@ -33,10 +31,16 @@ from zeekpop3.message.html_urls import (
     cleaned,
     document,
     joined,
+    link_may_load,
+    loaded,
     refresh,
-)  # fmt: skip
-from zeekpop3.message.memo import Memo
+    style_urls,
+)
 
+USUAL = 1  # attributes load something by a URL with "//"
+ANY = 2  # or by any other
+_MAX_TAG = 32  # characters
+_MAX_TAGS = 4_096
 MAX_LINKS = 10_000
 MAX_LINK_TEXT = 1_000  # characters
 MAX_READ = 200_000  # elements of a body whose attributes are read one by one
@@ -78,13 +82,23 @@ for it; and whether that is the text of a link, which may show another site.
 """
 
 
-def _meaning(tag: str) -> tuple[str, str]:
-    """For a tag as written: what stands for it in the text, and its name in lower case if it is special."""
-    name = tag.lower()
-    return _BREAKS.get(name, ""), name if name in _SPECIAL else ""
+class _Tags(dict[str, tuple[str, str]]):
+    """For a tag as written: what stands for it in the text, and its name in lower case if it is special.
+
+    Mails choose the tags, so only so many short ones are kept.
+    """
+
+    def __missing__(self, tag: str) -> tuple[str, str]:
+        name = tag.lower()
+        meaning = _BREAKS.get(name, ""), name if name in _SPECIAL else ""
+        if len(tag) <= _MAX_TAG:
+            if len(self) >= _MAX_TAGS:
+                self.clear()
+            self[tag] = meaning
+        return meaning
 
 
-_TAGS = Memo(_meaning, longest=32)
+_TAGS = _Tags()
 
 
 def read_tokens(page: Page, tokens: Iterator[Token]) -> None:
@@ -128,11 +142,11 @@ class Page:
     """The state while a body is read.
 
     `out`: text since the last `flush`, `done`: text before it, `unseen`: text that is not shown. `hides`,
-    `loads`: see `survey`. `hidden`: whether an element hides what is being read. `foreign`: whether it is in
-    SVG or MathML. `link`: URL of the open link; its text is `link_text`, and what stands in `out` from
-    `link_at` on; `alt` is that of an image in it. `seen`: elements that were read already. `room`: characters
-    that relative URLs may still get, `data_room`: those of data: URLs that may be read. `read`: elements
-    whose attributes were read.
+    `loads`: see `scan_attributes` in `html_text`. `hidden`: whether an element hides what is being read.
+    `foreign`: whether it is in SVG or MathML. `link`: URL of the open link; its text is `link_text`, and what
+    stands in `out` from `link_at` on; `alt` is that of an image in it. `seen`: elements that were read
+    already. `room`: characters that relative URLs may still get, `data_room`: those of data: URLs that may be
+    read. `read`: elements whose attributes were read.
     """
 
     defects: Defects

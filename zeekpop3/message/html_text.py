@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from io import StringIO
 from itertools import chain
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import urls
-from zeekpop3.message.html_attributes import survey
-from zeekpop3.message.html_page import Element, Page, read_tokens
-from zeekpop3.message.html_space import tidy
-from zeekpop3.message.html_tokens import Token, tokens
+from zeekpop3.message.html_page import ANY, USUAL, Element, Page, read_tokens
+from zeekpop3.message.html_tokens import AT_ONCE, Token, tokens, without_references
 from zeekpop3.message.html_urls import normal_base
 
 MAX_TAGS = 1_000_000  # of a body; more are not read as tags
@@ -27,9 +26,42 @@ _CONDITIONAL = re.compile(r"<!--\[if\b((?:[^-]++|-(?!-!?>))*+)", re.IGNORECASE |
 _BASE = re.compile(r"<base[\s/]", re.IGNORECASE | re.ASCII)
 _CHARACTER_DATA = "<![CDATA["
 _WITH_CHARACTER_DATA = re.compile(r"<(?:svg|math)\b", re.IGNORECASE | re.ASCII)
+_CHUNK = 1 << 16  # characters
+_MAX_REFERENCE = 40  # characters
+
+# Words without which no attribute hides an element, in lower case.
+_HIDING_WORDS = ("display", "visibility", "opacity", "hidden")
+# (What is written at more length than this is shown.)
+_HIDING = re.compile(
+    r"display[^;:]{0,30}+:[^;]{0,30}?none|visibility[^;:]{0,30}+:[^;]{0,30}?hidden|"
+    r"opacity[^;:]{0,30}+:[^;]{0,30}?[0.&-]|(?<=[\s/\"'])hidden(?![^\s/=])"
+)
+# Elements whose `href` and `src` are read anyway; their other attributes load less often.
+_LEADING_TAGS = frozenset(
+    name for tag in ("a", "area", "base", "link", "img", "script", "iframe", "input", "form", "meta")
+    for name in (tag, tag.upper())
+)  # fmt: skip
+_WORDS_OF_ANY = ("href", "src", "action", "cite", "longdesc", "ping", "data")
+_WORDS_OF_ALL = (
+    "background",
+    "poster",
+    "srcset",
+    "xlink:",
+    "formaction",
+    "lowsrc",
+    "dynsrc",
+    "longdesc",
+    "ping",
+)
+_ASSIGNED = re.compile(r"[a-z:]{1,20}+(?:[ \t\n\r\f]{20}|[ \t\n\r\f]{0,19}+=)")
+# A URL that is written otherwise than with "//".
+_ODD = re.compile(
+    r"&(?:#|sol|bsol|colon|tab|newline)"
+    r"|:(?!//)(?:(?<=http:)|(?<=https:)|(?<=ftp:)|(?<=ws:)|(?<=wss:)|(?<=file:))"
+)
 
 
-def read(html: str, defects: Defects, base: str | None = None) -> tuple[str, list[Element], list[str]]:
+def extract(html: str, defects: Defects, base: str | None = None) -> tuple[str, list[Element], list[str]]:
     """The visible text, the elements that lead somewhere, each different one once, and the URLs in the text.
 
     Lines of the text end with LF; white space is collapsed; paragraphs are an empty line apart. `base`: what
@@ -50,18 +82,18 @@ def read(html: str, defects: Defects, base: str | None = None) -> tuple[str, lis
     if "<!--[" in html:
         for comment in _CONDITIONAL.findall(html):
             page.read_aside(comment.partition(">")[2])
-    text = tidy(page.done.getvalue())
+    text = collapse_space(page.done.getvalue())
     shown = urls.in_text(text, defects)
     hidden = page.unseen.getvalue()
     if hidden and urls.may_be_in(hidden):
-        shown += urls.in_text(tidy(hidden), defects)
+        shown += urls.in_text(collapse_space(hidden), defects)
     return text, list(page.elements), shown
 
 
 def _flushed(page: Page, html: str) -> Iterator[list[Token]]:
     """The tokens of a body in blocks; the text of each is made final before the next one is read."""
     for block in tokens(html):
-        page.hides, page.loads = survey(block)
+        page.hides, page.loads = scan_attributes(block)
         yield block
         page.flush()
 
@@ -89,3 +121,71 @@ def _first_base(page: Page, html: str) -> str | None:
                 if value:
                     return page.url(value)
     return None
+
+
+def scan_attributes(block: list[Token]) -> tuple[bool, int]:
+    """Whether attributes of some tokens may hide an element, and whether they may have what `loaded` finds
+    (0: no, `USUAL`, `ANY`).
+
+    Many attributes are not searched for that.
+    """
+    # Tables repeat the same attributes in many tags; each is searched once.
+    different = dict.fromkeys([token[3] for token in block if token[3]])
+    all_of_them = " ".join(different)
+    if len(all_of_them) > AT_ONCE:
+        return True, ANY
+    all_of_them = all_of_them.lower()
+    tags = [token[3] for token in block if token[3] and token[2] not in _LEADING_TAGS]
+    others = " ".join(dict.fromkeys(tags)).lower()
+    loads = _has(others, _WORDS_OF_ANY, _ASSIGNED)
+    if loads:
+        return _has(all_of_them, _HIDING_WORDS, _HIDING), ANY
+    loads = "url(" in all_of_them or _has(all_of_them, _WORDS_OF_ALL, _ASSIGNED) or "srcdoc" in all_of_them
+    hides = _has(all_of_them, _HIDING_WORDS, _HIDING)
+    if not loads:
+        return hides, 0
+    is_odd = "\\" in all_of_them or "srcdoc" in all_of_them or _ODD.search(all_of_them) is not None
+    return hides, ANY if is_odd else USUAL
+
+
+def _has(attributes: str, words: tuple[str, ...], expression: re.Pattern[str]) -> bool:
+    """Whether the expression matches where one of the words is."""
+    for word in words:
+        at = attributes.find(word)
+        while at >= 0:
+            if expression.match(attributes, at):
+                return True
+            at = attributes.find(word, at + 1)
+    return False
+
+
+def collapse_space(text: str) -> str:
+    """Text with its character references decoded and its white space collapsed."""
+    out = StringIO()
+    follows = False  # whether a line has been written
+    empty = False  # whether an empty line comes before the next one
+    for chunk in _chunks(text):
+        for line in without_references(chunk).split("\n"):
+            words = line.split()
+            if words:
+                out.write("\n\n" if empty and follows else "\n" if follows else "")
+                out.write(" ".join(words))
+                follows, empty = True, False
+            elif "\f" in line:
+                empty = True
+    return out.getvalue()
+
+
+def _chunks(text: str) -> Iterator[str]:
+    """The text in pieces that end with a line. A line longer than a piece is broken, at a blank if it can."""
+    at = 0
+    while len(text) - at > _CHUNK:
+        stop = text.rfind("\n", at, at + _CHUNK)
+        if stop <= at:
+            stop = max(
+                text.rfind(" ", at, at + _CHUNK), text.rfind("&", at + _CHUNK - _MAX_REFERENCE, at + _CHUNK)
+            )
+            stop = stop if stop > at else at + _CHUNK
+        yield text[at:stop]
+        at = stop
+    yield text[at:]

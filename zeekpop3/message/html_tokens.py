@@ -1,4 +1,4 @@
-"""HTML → text, tags and their attributes, as the HTML standard does it (section 13.2.5, tokenization).
+"""HTML → text, tags, attributes and characters, as the HTML standard does it (section 13.2.5, tokenization).
 
 No tree is built: building one takes time that grows with the square of the input on hostile mail. lexbor
 takes more than a minute for 1.5 MB of `<div>`. One expression reads a token; what is not closed goes to the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from itertools import islice
 
 AT_ONCE = 1 << 16  # characters; the tokens of more are not held all at once
@@ -49,6 +50,14 @@ _ATTRIBUTE = re.compile(
     re.ASCII,
 )
 
+# `int` refuses thousands of digits; a number of eight digits is not a character.
+_ZEROS = re.compile("&#0++(?=[0-9])")
+_TOO_LARGE = re.compile("&#[0-9]{8,}+;?")
+
+# Characters that take no room: they hide words from a search. Joiners have a meaning between letters.
+_INVISIBLE = ("\u00ad", "\u034f", "\u200b", "\u2060", "\ufeff")
+_JOINERS = re.compile("(?<![^\\s\u200c\u200d])[\u200c\u200d]+|[\u200c\u200d]+(?=\\s|\\Z)")
+
 Token = tuple[str, ...]
 """Text, element whose content is raw, tag as written (`/` in front of an end tag), attributes, content."""
 
@@ -71,3 +80,33 @@ def attribute_values(attributes: str) -> dict[str, str]:
     found = _ATTRIBUTE.findall(attributes, 0, MAX_ATTRIBUTES)
     found.reverse()
     return {name.lower(): double or single or bare for name, double, single, bare in found}
+
+
+def closes_itself(attributes: str) -> bool:
+    """Whether a tag ends with `/>`, which closes an element of SVG and MathML; not where the slash belongs to
+    a value without quotes.
+    """
+    if not attributes.endswith("/"):
+        return False
+    word = attributes[:-1].split()[-1] if not attributes[:-1][-1:].isspace() and len(attributes) > 1 else ""
+    return "=" not in word[max(word.rfind('"'), word.rfind("'")) + 1 :]
+
+
+def with_characters(text: str) -> str:
+    """Text with its character references decoded (HTML standard, section 13.5)."""
+    if "&#" in text:
+        text = _TOO_LARGE.sub("\ufffd", _ZEROS.sub("&#", text))
+    return unescape(text)
+
+
+def without_references(text: str) -> str:
+    """Text with its character references decoded, and without characters that are never seen."""
+    if "&" in text:
+        text = with_characters(text.replace("&nbsp;", " "))
+    if not text.isascii():
+        for character in _INVISIBLE:
+            if character in text:
+                text = text.replace(character, "")
+        if "\u200c" in text or "\u200d" in text:
+            text = _JOINERS.sub("", text)
+    return text

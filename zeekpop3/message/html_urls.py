@@ -1,4 +1,4 @@
-"""URLs in HTML: from the value of an attribute to what a browser would follow (WHATWG URL)."""
+"""URLs in HTML: which attributes and styles have some, and what a browser would follow (WHATWG URL)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html.entities import html5
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urljoin
 
-from zeekpop3.message.html_space import with_characters
+from zeekpop3.message.html_tokens import with_characters
 
 MAX_URL = 8_192  # characters
 
@@ -33,6 +33,16 @@ _DATA = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _SCHEME_WITH_HOST = re.compile(r"(https?|ftp):[/\\]*+", re.IGNORECASE | re.ASCII)
+# Attributes of any element that load something or lead somewhere, and how a style does it.
+_LOADING = (
+    "href", "xlink:href", "src", "background", "poster", "action", "formaction", "lowsrc", "dynsrc",
+    "longdesc", "cite", "ping", "data",
+)  # fmt: skip
+_SETS = ("srcset", "imagesrcset")
+_CANDIDATE = re.compile(r"(?:\A|[\s,])([^\s,/]*+(?://|\\\\|:/)\S*+)")
+_STYLE_URL = re.compile(r"url\(\s*+[\"']?([^\"')\s]++)|@import\s*+[\"']([^\"']++)", re.IGNORECASE | re.ASCII)
+_STYLE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL | re.ASCII)
+_LINK_LOADS = re.compile(r"(?:style|background|poster|ping)[ \t\n\r\f]*=")
 
 
 def cleaned(value: str) -> str:
@@ -96,3 +106,41 @@ def document(url: str, room: int) -> Document | None:
         except ValueError:
             data = b""
     return Document(data.decode("utf-8", "replace"), size, head.end() + size < len(url))
+
+
+def link_may_load(attributes: str) -> bool:
+    """Whether an element `a` may load something. Plain searches rule that out for nearly all links."""
+    lowered = attributes.lower()
+    return (
+        "style" in lowered or "background" in lowered or "poster" in lowered or "ping" in lowered
+    ) and _LINK_LOADS.search(lowered) is not None
+
+
+def loaded(values: dict[str, str], known: str | None = None) -> list[str]:
+    """The URLs, as written, that an element with these attributes loads or leads to, whatever it is, but for
+    the attribute `known`. Relative ones may be missing.
+    """
+    found = [values[name] for name in _LOADING if name in values and name != known]
+    for name in _SETS:
+        if name in values:
+            found += [candidate.rstrip(",") for candidate in _CANDIDATE.findall(values[name])]
+    style = values.get("style", "")
+    if style:
+        found += style_urls(with_characters(style) if "&" in style else style)
+    return found
+
+
+def style_urls(style: str) -> list[str]:
+    """The URLs that a style, or a style sheet, loads."""
+    if "\\" in style:
+        style = _STYLE_ESCAPE.sub(_escaped, style)
+    if "(" not in style and "@" not in style:
+        return []
+    return [url or imported for url, imported in _STYLE_URL.findall(style)]
+
+
+def _escaped(match: re.Match[str]) -> str:
+    if match[2] is not None:
+        return match[2]
+    number = int(match[1], 16)
+    return chr(number) if 0 < number < 0xD800 or 0xE000 <= number <= 0x10FFFF else "\ufffd"

@@ -18,8 +18,8 @@ from zeekpop3.message.budget import Budget, OverBudget, charge
 from zeekpop3.message.containers import Member, look_into
 from zeekpop3.message.dates import instant
 from zeekpop3.message.dkim import Signature
-from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
+from zeekpop3.message.header_text import decoded
 from zeekpop3.message.links import Link
 from zeekpop3.message.mailboxes import NO_MAILBOX, Address
 from zeekpop3.message.readings import Readings

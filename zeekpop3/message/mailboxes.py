@@ -1,21 +1,44 @@
-"""Address fields taken apart: the name that a mail program shows, and the address that a reply goes to.
+"""Address fields (RFC 5322, section 3.4) → their mailboxes: the name that a mail program shows, and the
+address that a reply goes to.
 
-An entry is taken apart before its encoded words are decoded, since these may hold `<`, `@` and quotes that
-mean nothing (RFC 2047, section 5). Of several addresses in one entry, the one in the last angle brackets
-counts. Whatever is guessed is marked by the defect `address_malformed`.
+A field is split into entries before it is decoded, and each entry is taken apart before its encoded words
+are: these may hold `,`, `<`, `@` and quotes that mean nothing (RFC 2047, section 5). Members of groups are
+entries, group names are not; a group without members (`undisclosed-recipients:;`) and a comment give no
+entry. Of several addresses in one entry, the one in the last angle brackets counts. Whatever is guessed is
+marked by the defect `address_malformed`.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import comments
-from zeekpop3.message.addresses import MAX_ADDRESSES, entries, shown
-from zeekpop3.message.encoded_words import decoded
+from zeekpop3.message.header_text import comment_end, decoded, is_comment
 from zeekpop3.message.sites import host_and_site
+
+MAX_ADDRESSES = 10_000
+
+_QUOTED = r"\"(?:[^\"\\]++|\\.)*+\""
+_ANGLE = r"<[^<>\",;]*+>|<(?:[^\"<>]++|\"[^\"]*+\")*+>"
+# An encoded word; a colon in it, as some programs write, does not begin a group.
+_WORD = r"=(?:\?[^\s?\",;:()<>]{1,80}\?[bBqQ]\?[^ \t?\",;()<>]*+\?=)?+"
+# Fields in which only quotes and angle brackets can hide a comma or a colon.
+_ENTRY = rf"(?:[^\",;:()<=]++|{_WORD}|\"[^\"\\]*+\"|<[^<>\",;:()]*+>)*+"
+_NEXT_ENTRY = re.compile(rf"({_ENTRY})(?:,|\Z)")
+# Text that belongs to one mailbox, or a single character that may separate.
+_FIELD_TOKEN = re.compile(rf"(?:[^\",;:()<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_FIELD_TOKEN_WITHOUT_COMMENTS = re.compile(rf"(?:[^\",;:<=]++|{_WORD}|{_QUOTED}|{_ANGLE})++|.", re.DOTALL)
+_FIELD_TOKEN_WITHOUT_QUOTES = re.compile(r"[^,;:]++|.", re.DOTALL)
+_MAX_FAILURES = 32
+_MAX_TOKENS = 1_000
+_TWO = re.compile(r"[^\s<>\"()@]++@[^\s<>\"()@]++(?:\s++[^\s<>\"()@]++@[^\s<>\"()@]++)++")
+# Mailboxes without a comma between them: each ends at its angle bracket.
+_ANGLED = r"(?:[^<>\"()]++|\"[^\"\\]*+\")*+<[^\s<>\"()@]++@[^\s<>\"()@]++>\s*+"
+_ONE_ANGLED = re.compile(_ANGLED)
+_SEVERAL_ANGLED = re.compile(rf"(?:{_ANGLED}){{2,}}+")
 
 #: Header fields whose mailboxes are kept, with their name in the column `field`.
 FIELDS = {
@@ -94,7 +117,7 @@ def collect(
         usual = _usual(value) if len(value) <= _MAX_CACHED else None
         found = entries(value, defects) if usual is None else [value]
         if field in _LISTS:
-            people.setdefault(field, []).extend([shown(entry, defects) for entry in found])
+            people.setdefault(field, []).extend([_shown_entry(entry, defects) for entry in found])
         position = counts.get(field, 0)
         for entry in found[: MAX_ADDRESSES + 1 - len(out)]:
             mailbox = usual or (len(entry) <= _MAX_CACHED and _usual(entry)) or _unusual(entry, defects)
@@ -164,7 +187,7 @@ def _pieces(entry: str) -> tuple[str, str, str, bool, bool]:
     while (token := next_token(entry, at)) is not None:
         at = token.end()
         if token[0] == "(":
-            end = comments.end_of(entry, at)
+            end = comment_end(entry, at)
             doubtful |= end < 0
             end = end if end >= 0 else len(entry)
             said.append(entry[at : end - 1])
@@ -231,3 +254,85 @@ def _of_written(name: str | None, written: str, defects: Defects) -> _Mailbox:
 def _mailbox(name: str | None, mailbox: str, local: str, domain: str) -> _Mailbox:
     host, site = host_and_site(domain)
     return name, f"{mailbox.lower()}@{host}", local, host, site
+
+
+def entries(value: str, defects: Defects) -> list[str]:
+    """The mailboxes of one field (unfolded), in order, as written: see `_shown_entry`."""
+    out: list[str] = []
+    if '"' in value or "(" in value or ";" in value or ":" in value:
+        pieces = _split(value, defects)
+    else:
+        pieces = value.split(",")
+    for entry in pieces:
+        entry = entry.strip()
+        if not entry or (entry[0] == "(" and is_comment(entry)):
+            continue
+        if entry.count("<") > 1 and _SEVERAL_ANGLED.fullmatch(entry):
+            defects[Defect.ADDRESS_MALFORMED] = None
+            matches = islice(_ONE_ANGLED.finditer(entry), MAX_ADDRESSES + 1)
+            out.extend(match[0].strip() for match in matches)
+        elif entry.count("@") > 1 and "<" not in entry and "=?" not in entry and _TWO.fullmatch(entry):
+            defects[Defect.ADDRESS_MALFORMED] = None
+            out.extend(entry.split(maxsplit=MAX_ADDRESSES)[: MAX_ADDRESSES + 1])
+        else:
+            out.append(entry)
+    if len(out) > MAX_ADDRESSES:
+        defects[Defect.ADDRESSES_CUT] = None
+        del out[MAX_ADDRESSES:]
+    return out
+
+
+def _shown_entry(entry: str, defects: Defects) -> str:
+    """An entry with its encoded words decoded. Some programs encode the comma, too."""
+    return decoded(entry, defects).strip(" ,") if "=?" in entry else entry
+
+
+def _split(value: str, defects: Defects) -> list[str]:
+    """The text between commas that are not in quotes, comments or angle brackets, without group names."""
+    out: list[str] = []
+    if value.count(",") <= MAX_ADDRESSES:
+        end = 0
+        while (entry := _NEXT_ENTRY.match(value, end)) is not None:
+            out.append(entry[1])
+            end = entry.end()
+            if end == len(value):
+                return out
+        out = []
+    current: list[str] = []
+    at = 0
+    failures = 0
+    has_at = False
+    next_token = _FIELD_TOKEN.match
+    while len(out) <= MAX_ADDRESSES and (match := next_token(value, at)) is not None:
+        token = match[0]
+        at = match.end()
+        if token == "," or token == ";":
+            out.append("".join(current))
+            current = []
+            has_at = False
+            continue
+        if token == ":" and not has_at:
+            current = []
+            continue
+        if token == "(" and next_token == _FIELD_TOKEN.match:
+            end = comment_end(value, at)
+            if end < 0:
+                next_token = _FIELD_TOKEN_WITHOUT_COMMENTS.match
+                failures += 1
+            else:
+                token = value[at - 1 : end]
+                at = end
+        elif token == '"' or token == "<":
+            # Opened and not closed. After some of them only commas count, so that time stays linear.
+            failures += 1
+            if token == '"' or failures > _MAX_FAILURES:
+                next_token = _FIELD_TOKEN_WITHOUT_QUOTES.match
+        elif "@" in token:
+            has_at = True
+        current.append(token)
+        if len(current) > _MAX_TOKENS:
+            current = ["".join(current)]
+    if failures:
+        defects[Defect.ADDRESS_MALFORMED] = None
+    out.append("".join(current))
+    return out

@@ -11,10 +11,8 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import comments
-from zeekpop3.message.charset_names import codec_of
-from zeekpop3.message.charsets import decode
-from zeekpop3.message.encoded_words import decoded
+from zeekpop3.message.charsets import codec_of, decode
+from zeekpop3.message.header_text import decoded, without_comments
 
 
 class Params(dict[str, str]):
@@ -68,7 +66,7 @@ def _read_type(value: str) -> tuple[str, Params, Defects]:
     defects: Defects = {}
     match = _TYPE.match(value)
     if match is None and "(" in value:
-        match = _TYPE.match(comments.without(value[:_MAX_LENGTH]))
+        match = _TYPE.match(without_comments(value[:_MAX_LENGTH]))
     if match is not None:
         kind = f"{match[1]}/{match[2]}".lower()
         if _USUAL_TYPE.fullmatch(kind) is None or _AFTER_TYPE.match(match.string, match.end()) is None:
@@ -84,7 +82,7 @@ _cached_type = lru_cache(maxsize=1_024)(_read_type)
 
 def disposition(value: str, defects: Defects) -> tuple[str | None, Params]:
     """("attachment", "inline" or another word, in lower case, None if there is none; parameters)."""
-    head = comments.without(value.partition(";")[0], "").strip().lower()
+    head = without_comments(value.partition(";")[0], "").strip().lower()
     if "=" in head:  # a parameter, and no word before it
         defects[Defect.PARAMETER_MALFORMED] = None
         return None, parameters(f";{value}", defects)
@@ -104,7 +102,7 @@ def parameters(value: str, defects: Defects) -> Params:
         if (commented := _COMMENTED_BOUNDARY.search(value)) is not None:
             others.append(("boundary", commented[1].rstrip()))
             defects[Defect.PARAMETER_MALFORMED] = None
-        value = comments.without(value, "")
+        value = without_comments(value, "")
     start = value.find(";")
     if start < 0:
         return NONE

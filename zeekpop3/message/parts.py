@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import cms, header, params, transfer_encoding
 from zeekpop3.message.budget import charge
-from zeekpop3.message.encoded_words import decoded
 from zeekpop3.message.header import Header
+from zeekpop3.message.header_text import decoded
 from zeekpop3.message.params import Params
 
 MAX_DEPTH = 100

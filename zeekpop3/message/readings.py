@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import pybase64
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import attachments, bodies, doubts, encoded_runs, parts, transfer_encoding, yenc
+from zeekpop3.message import attachments, bodies, doubts, encoded_blocks, parts, transfer_encoding
 from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.budget import charge
@@ -158,8 +158,8 @@ class Readings:
         if self._divided(inner, "content_type", depth) or self._fields_first(inner, depth):
             return True
         found = self._decoded(part, data, "transfer_encoding")
-        if encoded_runs.PGP in text:
-            for block in encoded_runs.pgp_messages(text):
+        if encoded_blocks.PGP in text:
+            for block in encoded_blocks.pgp_messages(text):
                 if self._is_full():
                     break
                 content = block.encode("utf-8", "replace")
@@ -195,17 +195,17 @@ class Readings:
         """Whether content without a label that says so was found in `data`: yEnc, BinHex, Base64."""
         count = len(self.found)
         at = 0
-        while (block := yenc.block(data, at)) is not None and not self._is_full():
+        while (block := encoded_blocks.yenc_block(data, at)) is not None and not self._is_full():
             name, at, stop = block
-            content = yenc.lines_decoded(data, at, stop)
+            content = encoded_blocks.ydecoded_lines(data, at, stop)
             self._content(part.section, name.decode("latin-1") or None, None, content, reading)
             at = stop
-        if encoded_runs.BINHEX in data:
-            start = data.find(encoded_runs.BINHEX)
+        if encoded_blocks.BINHEX in data:
+            start = data.find(encoded_blocks.BINHEX)
             self._content(
                 part.section, None, "application/mac-binhex40", data[start:], reading, "unsupported"
             )
-        for run in encoded_runs.base64_runs(data.decode("latin-1")):
+        for run in encoded_blocks.base64_runs(data.decode("latin-1")):
             if self._is_full():
                 break
             self._content(part.section, None, None, _lenient(run), reading)
@@ -221,11 +221,11 @@ class Readings:
             # Programs differ in what they make of a line with something else in it: all of it, or none.
             seen = "none"
             if part.kind.startswith("text/") and not bodies.is_base64(part):
-                if not encoded_runs.begins_encoded(src[start:end]):
+                if not encoded_blocks.begins_encoded(src[start:end]):
                     return  # its bytes are the text that is shown
                 seen = "base64"
         else:
-            seen = encoded_runs.looks_like(src, start, end)
+            seen = encoded_blocks.looks_like(src, start, end)
             if seen == declared:
                 return
         if not seen and declared not in transfer_encoding.KNOWN and _CODE.search(src, start, end):

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from zeekpop3.message import comments
 from zeekpop3.message.dates import USUAL_DATE, from_usual, instant
+from zeekpop3.message.header_text import split_comments
 
 MAX_RECEIVED = 1_000
 _MAX_SEARCHED = 65_536
@@ -119,7 +119,7 @@ def _unusual(raw: str) -> Received:
 
 def _pieces(text: str) -> Iterator[str]:
     """The words and comments of a field, in order."""
-    for index, piece in enumerate(comments.split(text)):
+    for index, piece in enumerate(split_comments(text)):
         yield from (piece,) if index % 2 else piece.split()
 
 

@@ -1,4 +1,4 @@
-"""Host names in one form, and their registered domains (sites) by the public suffix list.
+"""Hosts in one form, and their registered domains (sites) by the public suffix list.
 
 The form of every host, domain and site column: lower case, IDN decoded to Unicode, no dot at the end. The
 list is the one that the package `publicsuffixlist` ships; nothing is fetched.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache, lru_cache
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _OTHER_DOTS = re.compile("[\u3002\uff0e\uff61]")
 _IGNORED = re.compile("[\u00ad\u034f\u180b-\u180d\u200b\u2060\ufe00-\ufe0f\ufeff]")
 _NOT_IN_LABEL = re.compile(r"[\0-,/:-@\[-^`{-\x7f]")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+_PART_OF_IPV4 = re.compile(r"[0-9]{1,20}|0x[0-9a-f]{0,16}")
 
 
 @cache
@@ -94,3 +96,29 @@ def _decoded(label: str) -> str:
         return label
     is_normal = text == unicodedata.normalize("NFKC", text).lower()
     return text if is_normal and text.isprintable() and not _NOT_IN_LABEL.search(text) else label
+
+
+def compressed(host: str) -> str:
+    """An IPv6 address in its shortest form."""
+    try:
+        return f"[{IPv6Address(host[1:-1])}]"
+    except ValueError:
+        return host
+
+
+def dotted(host: str) -> str:
+    """An IPv4 address in any of the forms that browsers take (`0x7f.1`, `2130706433`) with four numbers."""
+    numbers: list[int] = []
+    for part in host.split("."):
+        if _PART_OF_IPV4.fullmatch(part) is None:
+            return host
+        base = 16 if part[:2] == "0x" else 8 if part[0] == "0" and part.isdigit() and len(part) > 1 else 10
+        try:
+            numbers.append(int(part[2:] or "0" if base == 16 else part, base))
+        except ValueError:
+            return host
+    *first, last = numbers
+    if len(first) > 3 or any(number > 255 for number in first) or last >= 256 ** (4 - len(first)):
+        return host
+    value = last + sum(number << 8 * (3 - i) for i, number in enumerate(first))
+    return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))

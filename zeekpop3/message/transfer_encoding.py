@@ -16,9 +16,9 @@ from functools import lru_cache
 import pybase64
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import comments, yenc
 from zeekpop3.message.budget import charge
-from zeekpop3.message.uuencode import uudecoded
+from zeekpop3.message.encoded_blocks import YENC, uudecoded, ydecoded
+from zeekpop3.message.header_text import without_comments
 
 CHUNK_BYTES = 1 << 17
 _MAX_NAME = 200
@@ -33,7 +33,6 @@ _NAMES = {
     }.items()
     for name in names.split()
 }
-YENC = "=yenc"  # a mail cannot give this name: few programs know yEnc as a transfer encoding
 KNOWN = frozenset(_NAMES.values())
 _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -64,7 +63,7 @@ def is_word(value: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _name_of(value: str) -> str:
-    match = _TOKEN.search(comments.without(value).lower())
+    match = _TOKEN.search(without_comments(value).lower())
     name = match[0] if match is not None else ""
     return _NAMES.get(name, name)
 
@@ -89,7 +88,7 @@ def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -
     if encoding == "uuencode":
         return uudecoded(data, defects)
     if encoding == YENC:
-        return yenc.decoded(data)
+        return ydecoded(data)
     defects[Defect.ENCODING_UNKNOWN] = None
     return data
 

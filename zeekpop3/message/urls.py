@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from heapq import merge
-from ipaddress import IPv6Address
 from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message.sites import MAX_HOST, host_and_site
+from zeekpop3.message.sites import MAX_HOST, compressed, dotted, host_and_site
 
 MAX_URLS = 10_000
 _MAX_LENGTH = 8_192  # characters, as in the expressions below
@@ -53,7 +52,6 @@ _SHORTEST = len("http://")
 _LONGEST_SCHEME = len("webcals")
 
 _Span = tuple[int, int]  # of a URL in a text
-_NUMBER = re.compile(r"[0-9]{1,20}|0x[0-9a-f]{0,16}")
 _CLOSING = frozenset(".,;:!?'*_)]}|")
 _TRAILING = ".,;:!?'*_}|"
 
@@ -93,9 +91,9 @@ def _split(url: str) -> tuple[str | None, str, str | None]:
         host = unquote(host)
     name, site = host_and_site(host)
     if name[:1] == "[":
-        name = _compressed(name)
+        name = compressed(name)
     if site is None and name[:1].isdigit():
-        name = _dotted(name)
+        name = dotted(name)
     return scheme, name, site
 
 
@@ -111,32 +109,6 @@ def handed_over(scheme: str | None, rest: str) -> str | None:
         rest = unquote(rest)
         inner = _INNER.search(rest)
     return rest[inner.start() :] if inner is not None else None
-
-
-def _compressed(host: str) -> str:
-    """An IPv6 address in its shortest form."""
-    try:
-        return f"[{IPv6Address(host[1:-1])}]"
-    except ValueError:
-        return host
-
-
-def _dotted(host: str) -> str:
-    """An IPv4 address in any of the forms that browsers take (`0x7f.1`, `2130706433`) with four numbers."""
-    numbers: list[int] = []
-    for part in host.split("."):
-        if _NUMBER.fullmatch(part) is None:
-            return host
-        base = 16 if part[:2] == "0x" else 8 if part[0] == "0" and part.isdigit() and len(part) > 1 else 10
-        try:
-            numbers.append(int(part[2:] or "0" if base == 16 else part, base))
-        except ValueError:
-            return host
-    *first, last = numbers
-    if len(first) > 3 or any(number > 255 for number in first) or last >= 256 ** (4 - len(first)):
-        return host
-    value = last + sum(number << 8 * (3 - i) for i, number in enumerate(first))
-    return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 _SHORTEST_LINK = len("www.a")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from zeekpop3.message import comments
+from zeekpop3.message.header_text import without_comments
 
 _MAX_LENGTH = 1 << 14  # characters of a field
 
@@ -110,4 +110,4 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _without_comments(text: str) -> str:
     """Text without comments; one that is not closed goes to the end."""
-    return comments.without(text).partition("(")[0]
+    return without_comments(text).partition("(")[0]

@@ -1,7 +1,11 @@
-"""Encoded words (RFC 2047) → text, as mail programs do it: anywhere in a value, also broken and split words.
+"""What stands in the values of header fields beside plain text: encoded words and comments.
 
+Encoded words (RFC 2047) are decoded as mail programs do it: anywhere in a value, also broken and split words.
 Adjacent words in one charset are joined as bytes before they are decoded, because mail programs split
 characters between them.
+
+Comments (RFC 5322, section 3.2.2) are parentheses, nested, with quoted pairs. One that is not closed begins
+no comment, nor does any after it, so that each character is read once.
 """
 
 from __future__ import annotations
@@ -11,14 +15,18 @@ import re
 from collections.abc import Iterator
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message.charset_names import codec_of
-from zeekpop3.message.charsets import decode
+from zeekpop3.message.charsets import codec_of, decode
 
 # The text may contain spaces and question marks (forbidden, but in use); it ends at the first "?=".
 _WORD = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?((?:[^?]++|\?(?!=))*+)\?=")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 _Word = tuple[str, str]  # encoding, text
+
+_MAX_DEPTH = 200
+_NEXT = re.compile(r"[()]|\\.", re.DOTALL)
+_BLANKS = re.compile(r"\s*+")
+_PLAIN_REST = re.compile(r"[^()\\]*+\)")
 
 
 def decoded(value: str, defects: Defects) -> str:
@@ -98,3 +106,51 @@ def _base64(text: str, defects: Defects) -> bytes:
     elif rest:
         clean += "=" * (4 - rest)
     return binascii.a2b_base64(clean)
+
+
+def comment_end(text: str, at: int) -> int:
+    """Offset after the comment whose text begins at `at`, behind its parenthesis; -1 if it is not closed.
+
+    The caller must not ask again about the same text after -1: each answer may take as long as the text is.
+    """
+    plain = _PLAIN_REST.match(text, at)
+    if plain is not None:
+        return plain.end()
+    depth = 1
+    for match in _NEXT.finditer(text, at):
+        if match[0] == "(":
+            depth += 1
+            if depth > _MAX_DEPTH:
+                return -1
+        elif match[0] == ")":
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    return -1
+
+
+def split_comments(text: str) -> list[str]:
+    """Text and comments in turn, beginning and ending with text: "a (b) c" → "a ", "(b)", " c"."""
+    out: list[str] = []
+    at = 0
+    while (start := text.find("(", at)) >= 0 and (end := comment_end(text, start + 1)) >= 0:
+        out += (text[at:start], text[start:end])
+        at = end
+    out.append(text[at:])
+    return out
+
+
+def is_comment(text: str) -> bool:
+    """Whether a text is nothing but comments and blanks, and begins with a comment."""
+    at = 0
+    while text.startswith("(", at):
+        end = comment_end(text, at + 1)
+        if end < 0:
+            return False
+        at = _BLANKS.match(text, end).end()  # type: ignore[union-attr]
+    return at == len(text)
+
+
+def without_comments(text: str, blank: str = " ") -> str:
+    """Text with `blank` for each comment. A parenthesis that is left is not closed."""
+    return blank.join(split_comments(text)[::2]) if "(" in text else text
