@@ -229,11 +229,11 @@ function write_ambiguous_rows(s: State, what: string, c: connection)
 	++s$ambiguous;
 	}
 
-# The same bytes of a stream, with another text: the receiver may have either. One
-# byte more than was acknowledged is what keep-alives send.
+# The same bytes of a stream, with another text: the receiver may have either. A
+# keep-alive repeats the last byte, as a NUL.
 event rexmit_inconsistency(c: connection, t1: string, t2: string, tcp_flags: string)
 	{
-	if ( c?$pop3_events && |t1| >= 2 && |t2| >= 2 )
+	if ( c?$pop3_events && t2 != "\x00" )
 		write_ambiguous_rows(c$pop3_events, "rexmit_inconsistency", c);
 	}
 

@@ -59,6 +59,11 @@ class Defect(StrEnum):
         "limit_reached",
         "A limit of the Zeek script was reached; a part of the connection is not in the log.",
     )
+    LINES_NOT_KEPT = (
+        "lines_not_kept",
+        "The server answered another command than RETR or TOP with lines that no table has; a message "
+        "without header fields may be among them.",
+    )
     MESSAGE_TOO_LARGE = (
         "message_too_large",
         "A response exceeds the size limit, or listings exceed a million messages; the rest was dropped.",

@@ -451,3 +451,36 @@ def test_lines_that_answer_nothing_cost_linear_time(command: str, reply: bytes) 
 
     seconds(500)
     assert seconds(16_000) < 0.1 + 10 * seconds(4_000)
+
+
+# -- messages in answers to other commands -------------------------------------------------------------------
+
+TEXT = b"no header field, just text\r\nhttps://evil.example/\r\n"
+
+
+@FORMS
+@pytest.mark.parametrize("command", ["LIST", "UIDL", "LANG", "XTND", "AUTH", "XFOO 3"])
+@pytest.mark.parametrize("before", [b"", b"1 23\r\n"])
+def test_text_in_the_answer_to_another_command(exact: bool, command: str, before: bytes) -> None:
+    """It begins as no message does, and no table has it: the session says so."""
+    if not exact and command not in ("LIST", "UIDL"):
+        pytest.skip("for Zeek's analyzer the answer has no lines")
+    out = seen(
+        HELLO + LOGIN + c(command) + raw(False, b"+OK\r\n" + before + TEXT + b".\r\n") + BOTH + BYE,
+        exact=exact,
+    )
+    assert "lines_not_kept" in out.session.defects
+    assert brief(out) == brief(seen(HELLO + LOGIN + BOTH + BYE, exact=exact))
+
+
+@pytest.mark.parametrize(
+    ("command", "lines"),
+    [
+        ("LIST", ["1 23", "2 34 more"]), ("UIDL", ["1 a", "2 b"]), ("CAPA", ["TOP", "SASL PLAIN LOGIN"]),
+        ("AUTH", ["PLAIN", "CRAM-MD5"]), ("LIST", []), ("XFOO", []),
+    ],
+)  # fmt: skip
+def test_usual_lines_are_kept(command: str, lines: list[str]) -> None:
+    """Answers with the lines that the command has are no defect."""
+    out = seen(HELLO + LOGIN + c(command) + s("+OK", *lines, ".") + BOTH + BYE)
+    assert out.session.defects == []

@@ -20,6 +20,7 @@ from support.dialogues import Outcome, fed  # noqa: E402
 from support.hostile_dialogues import Case, packets_of  # noqa: E402
 from support.traffic import eventlog, pcap, record, tcp  # noqa: E402
 from zeekpop3.session import Rows  # noqa: E402
+from zeekpop3.zeek import program  # noqa: E402
 
 CASES = [*hostile_logins.CASES, *hostile_transfers.CASES]
 FORMS = ("plain", "exact")
@@ -60,7 +61,7 @@ def tcp_log_of_zeek() -> bytes:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pcap.write(folder / "tcp.pcap", tcp.interleave(*cases))
-        record.zeek(folder / "tcp.pcap", "exact", folder)
+        record.zeek(folder / "tcp.pcap", "exact", folder, program.COMPARED)
         log = (folder / "pop3_events.log").read_bytes()
         return record.NOISE.sub(rb"#\1\t2024-01-01-00-00-00", log)
 

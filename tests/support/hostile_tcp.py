@@ -121,6 +121,34 @@ def _ack_ahead(payload: bytes) -> list[Packet]:
     return inserted(packets, at, early, early)
 
 
+def _byte_by_byte(packets: list[Packet], true: bytes, other: bytes, behind: bool) -> list[Packet]:
+    """A packet in segments of a byte, those that differ in two versions, the `other` one first or behind."""
+    at = place_of(packets, true)
+    here = packets[at]
+    new = []
+    for number, byte in enumerate(here.payload):
+        one = here._replace(seq=here.seq + number, payload=bytes((byte,)))
+        two = one._replace(payload=other[number : number + 1])
+        new += [one] if one.payload == two.payload else [one, two] if behind else [two, one]
+    return [*packets[:at], *new, *packets[at + 1 :]]
+
+
+def _acknowledged(packets: list[Packet], true: bytes, other: bytes) -> list[Packet]:
+    """A forged packet, a forged acknowledgement of it, the true packet."""
+    at = place_of(packets, true)
+    here = packets[at]
+    ack = _raw(here, ACK, here.ack, here.seq + len(here.payload), client=not here.from_client)
+    return inserted(packets, at, here._replace(payload=other), ack)
+
+
+def _ack_far_ahead(ahead: int) -> list[Packet]:
+    """The client acknowledges much more than there is: Zeek takes all that comes then for old bytes."""
+    packets = played().packets
+    at = place_of(packets, b"RETR 2")
+    here = packets[at]
+    return inserted(packets, at, _raw(here, ACK, here.seq, here.ack + ahead))
+
+
 def _data_in_syn() -> list[Packet]:
     """A SYN with a login of another user, whose bytes the server does not take."""
     packets = played().packets
@@ -182,6 +210,16 @@ def _cases() -> Iterable[TcpCase]:
         }
         for what, (true, other) in twins.items():
             yield TcpCase(f"{name}-{what}", twin(whole, true, other, behind=behind), (), AMBIGUOUS)
+    for behind in (False, True):
+        for what, (true, other) in twins.items():
+            name = f"one-byte-{'behind' if behind else 'first'}-{what}"
+            yield TcpCase(name, _byte_by_byte(whole, true, other, behind), (), AMBIGUOUS)
+    for what, (true, other) in twins.items():
+        yield TcpCase(f"acknowledged-{what}", _acknowledged(whole, true, other), (), AMBIGUOUS)
+    for ahead in (200, 0x70000000):
+        yield TcpCase(
+            f"ack-far-ahead-{ahead:x}", _ack_far_ahead(ahead), ONE, frozenset({Defect.ANSWER_MISSING})
+        )
     yield TcpCase("syn-data-other-user", _data_in_syn(), (), AMBIGUOUS)
     yield TcpCase("keep-alive", _keep_alive())
 

@@ -6,6 +6,7 @@ and how much of it is missing. The mailbox is what LIST and UIDL said of it (RFC
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ _MAX_CAPABILITIES = 1 << 16  # bytes
 MAX_LISTED = 1_000_000  # sizes, and unique ids, of one connection
 _MAX_SAME_SIZE = 100
 _MAX_COUNT = 1 << 62  # a column has 64 bits
+_MECHANISMS = re.compile(rb"(?:[A-Z0-9_-]{1,20}\r?\n)*+", re.IGNORECASE)  # RFC 4422, section 3.1
 _OF_SESSION = frozenset({Defect.REQUEST_MISSING, Defect.RESPONSE_UNSOLICITED})
 """Defects of an exchange that are also defects of the session."""
 
@@ -187,6 +189,15 @@ class Dialogue:
             # Whatever the client said: no message is hidden in the answer to another command.
             exchange.defects.append(Defect.NUMBER_DOUBTFUL)
             self._transfer("RETR", None, exchange)
+        elif exchange.body and not self._keeps(command, exchange.body):
+            session.add_defect(Defect.LINES_NOT_KEPT)
+
+    @staticmethod
+    def _keeps(command: str | None, body: bytes) -> bool:
+        """Whether the lines of a response stand in a table, or have a form that leaves no room for text."""
+        if command in ("LIST", "UIDL"):
+            return all(map(parse_listing, body.splitlines()))
+        return command == "CAPA" or (command == "AUTH" and _MECHANISMS.fullmatch(body) is not None)
 
     def _transfer(self, command: str, msg_num: int | None, exchange: Exchange) -> None:
         session = self.session

@@ -18,6 +18,10 @@ from zeekpop3.zeek.capture import whole_bytes
 #: Only the end of Zeek's standard error is read.
 _MAX_ERROR = 64 << 10
 
+#: Zeek compares what is sent again with the last segments that were acknowledged, too (by default with none):
+#: the acknowledgement may be forged, and the receiver may have the later ones.
+COMPARED = "tcp_max_old_segments=64"
+
 
 def scripts_dir() -> Path:
     """The folder of the Zeek package, in an installed zeekpop3 or in its source tree. Raises ZeekError."""
@@ -66,7 +70,7 @@ def record(
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(
-                [program, "-C", "-r", source, str(script), *more],
+                [program, "-C", "-r", source, str(script), COMPARED, *more],
                 cwd=folder,
                 env={**os.environ, "TZ": "UTC"},
                 stdin=stdin,

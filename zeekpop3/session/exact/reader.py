@@ -27,7 +27,7 @@ from zeekpop3.session.exact.client import ClientLines, LostRequests, Sent, is_li
 from zeekpop3.session.exact.reckoning import cross
 from zeekpop3.session.exact.responses import STATUS_LENGTH, LossReader, Response, may_hold_another, status_at
 from zeekpop3.session.exact.stream import ServerStream
-from zeekpop3.session.protocol import is_message, message_number, to_text
+from zeekpop3.session.protocol import MESSAGE_COMMANDS, is_message, message_number, to_text
 
 SEVERAL = "lines"  # stands for the commands in `data`, one a line
 UNCERTAIN = "?"  # the command of a line of which the server may have read another line, or none
@@ -166,8 +166,12 @@ class ExactReader:
             pass
         if self._challenges is not None and self._challenges.pending:
             self._merge_sasl(self._challenges)
+        end = self.stream.end
         for sent in self.client.pop_all():
-            if not sent.inferred:
+            if self.stream.ends_in_hole and sent.command in MESSAGE_COMMANDS:
+                # Zeek takes what comes after an acknowledgement of bytes that it has not seen for old bytes.
+                self._emit(sent, self._exchange(self._losses().lost(end, end, sent), sent, is_certain=False))
+            elif not sent.inferred:
                 self._emit(sent, sent.exchange())
         self.dialogue.lose(self.stream.lost)
 

@@ -65,7 +65,8 @@ class ServerStream:
     behind the last byte that came or is missing.
 
     `skipped` counts the bytes that `skip` has removed: offsets in the log are ahead of the offsets here by so
-    much. `lost` counts all that was ever missing. `held` counts the bytes of the runs.
+    much. `lost` counts all that was ever missing. `held` counts the bytes of the runs. `ends_in_hole`: nothing
+    came behind the last missing byte.
     """
 
     position: int = 0
@@ -73,6 +74,7 @@ class ServerStream:
     skipped: int = 0
     lost: int = 0
     held: int = 0
+    ends_in_hole: bool = False
     _starts: list[int] = field(default_factory=lambda: [0])  # of the runs
     _runs: list[bytes | bytearray] = field(default_factory=lambda: [b""])
     _released: int = 0  # runs at the front that were read, and are empty now
@@ -112,6 +114,7 @@ class ServerStream:
         if stop > self.end:
             self.lost += stop - self.end
             self.end = stop
+            self.ends_in_hole = True
 
     def _extend(self, data: bytes) -> None:
         run = self._runs[-1]
@@ -126,6 +129,7 @@ class ServerStream:
             run += data
         self.end += len(data)
         self.held += len(data)
+        self.ends_in_hole = self.ends_in_hole and not data
 
     def skip(self, start: int, stop: int) -> int:
         """Remove the bytes from `start` to `stop`, which are of the last run, without a hole; return their
