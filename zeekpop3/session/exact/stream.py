@@ -65,8 +65,8 @@ class ServerStream:
     behind the last byte that came or is missing.
 
     `skipped` counts the bytes that `skip` has removed: offsets in the log are ahead of the offsets here by so
-    much. `lost` counts all that was ever missing. `held` counts the bytes of the runs. `ends_in_hole`: nothing
-    came behind the last missing byte.
+    much. `lost` counts all that was ever missing. `held` counts the bytes of the runs. With `ends_in_hole`,
+    nothing came behind the last missing byte.
     """
 
     position: int = 0
