@@ -16,10 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))
 
-from zeekpop3.log.batch import read_chunk  # noqa: E402
+from zeekpop3.log.batch import group, read_chunk  # noqa: E402
 from zeekpop3.log.chunks import Chunk, chunks  # noqa: E402
 from zeekpop3.log.find import find_logs  # noqa: E402
-from zeekpop3.log.group import group  # noqa: E402
 
 
 def tell(error: Exception) -> None:

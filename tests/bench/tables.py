@@ -67,7 +67,7 @@ def main() -> None:
         files = [tar.extractfile(member) for member in tar if member.name.endswith(".eml")]
         mails = [file.read() for file in files if file is not None]
     mails = [mail for mail in mails if len(mail) <= LARGEST] * COPIES
-    gc.disable()  # as in the stage (pipeline.workers.no_collector)
+    gc.disable()  # as in the stage (pipeline.tasks.no_collector)
     rounds = []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from zeekpop3.detect.indicators import Indicator, key_of, kinds_of, read_indicators, refang
-from zeekpop3.detect.spellings import url_key
+from zeekpop3.detect.indicators import Indicator, key_of, kinds_of, refang, url_key
+from zeekpop3.detect.lists import read_indicators
 from zeekpop3.errors import IndicatorError
 
 

@@ -11,7 +11,8 @@ import pytest
 import zeekpop3
 from support import tables_made
 from support.records import transfer
-from zeekpop3.detect.indicators import Indicator, read_indicators
+from zeekpop3.detect.indicators import Indicator
+from zeekpop3.detect.lists import read_indicators
 from zeekpop3.errors import IndicatorError
 
 

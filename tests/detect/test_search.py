@@ -16,7 +16,7 @@ import pytest
 import zeekpop3
 import zeekpop3.detect.search
 from detect.conftest import MAIL
-from zeekpop3.detect.hits import new_hits
+from zeekpop3.detect.search import new_hits
 from zeekpop3.errors import IndicatorError, QueryError, UsageError
 from zeekpop3.store.read import read_table
 

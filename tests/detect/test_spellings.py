@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from zeekpop3.detect.indicators import kinds_of
-from zeekpop3.detect.spellings import file_key, url_key
+from zeekpop3.detect.indicators import file_key, kinds_of, url_key
 
 URL = "evil.example/login"
 URLS = (

@@ -15,7 +15,7 @@ from support.growing import Expected, Note, assert_same, sessions, tables
 from support.traffic.eventlog import log_header, log_lines, uid_of
 from zeekpop3.errors import OutputError
 from zeekpop3.follow import Follower, Options, output
-from zeekpop3.store.prune import prune
+from zeekpop3.store.maintenance import prune
 
 QUICK = Options(flush_s=0.0, poll=True, merge_s=0.0)
 

@@ -14,7 +14,7 @@ import pytest
 from support.growing import Expected, assert_same
 from support.traffic.eventlog import log_header
 from zeekpop3.follow import Follower, Options, output
-from zeekpop3.store.locks import FOLLOWER_FOLDER as FOLDER
+from zeekpop3.store.files import FOLLOWER_FOLDER as FOLDER
 
 #: Every so many steps of some 250 on the disk; 1 for all of them takes two minutes.
 EVERY = int(os.environ.get("ZEEKPOP3_CRASH_EVERY", "13"))

@@ -14,7 +14,7 @@ from typing import Any
 import zeekpop3
 from support.growing import GrowingLog, Note, lines_of, sessions, shreds
 from support.program import program
-from zeekpop3.detect.live import LiveMatcher
+from zeekpop3.detect.search import LiveMatcher
 from zeekpop3.errors import IndicatorError
 from zeekpop3.follow import Follower, Options
 from zeekpop3.store.read import read_table

@@ -15,7 +15,7 @@ from support.records import DAY, NOON, transfer
 from support.tables_made import write
 from zeekpop3.errors import OutputError
 from zeekpop3.follow import Follower, Options, follower
-from zeekpop3.store.prune import prune
+from zeekpop3.store.maintenance import prune
 
 TODAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 

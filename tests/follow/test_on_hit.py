@@ -14,10 +14,9 @@ import pytest
 from support.growing import GrowingLog, Note, lines_of, sessions
 from support.program import program
 from zeekpop3.cli.follow import LineFormatter, LogFormat
-from zeekpop3.detect.live import LiveMatcher
-from zeekpop3.follow import Follower, Options
-from zeekpop3.follow import hits as on_hits
-from zeekpop3.follow.hits import OnHit
+from zeekpop3.detect.search import LiveMatcher
+from zeekpop3.follow import Follower, Options, reports
+from zeekpop3.follow.reports import OnHit
 from zeekpop3.store.read import read_table
 
 KEEP = "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write(sys.stdin.read())"
@@ -62,7 +61,7 @@ def test_a_command_that_fails(
     command: tuple[str, ...], problem: str, notes: list[Note], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is logged, and the command still gets the next hit."""
-    monkeypatch.setattr(on_hits, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(reports, "TIMEOUT_S", 0.3)
     runner = OnHit(command)
     runner([{"uid": "C1"}, {"uid": "C2"}])
     runner.close(20)
@@ -71,7 +70,7 @@ def test_a_command_that_fails(
 
 def test_bounds(tmp_path: Path, notes: list[Note], monkeypatch: pytest.MonkeyPatch) -> None:
     """More hits than may wait are left out and counted; the end waits for a command only so long."""
-    monkeypatch.setattr(on_hits, "MAX_WAITING", 3)
+    monkeypatch.setattr(reports, "MAX_WAITING", 3)
     runner = OnHit((sys.executable, "-c", "import time; time.sleep(5)"))
     before = time.monotonic()
     runner([{"uid": str(number)} for number in range(50)])

@@ -15,8 +15,8 @@ from zeekpop3.errors import LogError, OutputError
 from zeekpop3.follow import Follower, Options
 from zeekpop3.follow.catalogue import LogLister
 from zeekpop3.follow.state import load
-from zeekpop3.store.locks import FOLLOWER_FOLDER as FOLDER
-from zeekpop3.store.locks import FOLLOWER_STATE as STATE
+from zeekpop3.store.files import FOLLOWER_FOLDER as FOLDER
+from zeekpop3.store.files import FOLLOWER_STATE as STATE
 
 QUICK = Options(flush_s=0.0, poll=True)
 

@@ -120,7 +120,7 @@ def test_any_value_arrives(wrapping: str, command: str, ts: int, data: bytes) ->
     """Tabs, line ends, backslashes, `-` and `(empty)` are values like others; times stay exact."""
     import pybase64
 
-    from zeekpop3.log.zeek_format import unescape
+    from zeekpop3.log.header import unescape
 
     row = {"ts": ts / 1e6, "uid": "C1", "seq": 3, "kind": "sent", "command": command}
     row["data"] = pybase64.b64encode(data).decode()

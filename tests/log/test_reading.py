@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from support.log_rows import CLOSE, FIELDS, IDS, TYPES, head, row, write
 from zeekpop3.errors import LogError
-from zeekpop3.log.batch import Batch, read_chunk
+from zeekpop3.log.batch import Batch, group, read_chunk
 from zeekpop3.log.chunks import chunks
-from zeekpop3.log.group import group
 from zeekpop3.log.header import COLUMNS, parse_header
 from zeekpop3.session.events import ConnId
 
@@ -278,7 +277,7 @@ def test_another_separator(tmp_path: Path) -> None:
 def test_import_is_cheap() -> None:
     """Importing the room loads neither zat nor pandas nor Arrow."""
     code = (
-        "import sys, zeekpop3.log.group, zeekpop3.log.find;"
+        "import sys, zeekpop3.log.batch, zeekpop3.log.find;"
         "print(sorted({'zat', 'pandas', 'pyarrow', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

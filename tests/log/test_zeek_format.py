@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from zeekpop3.detect.indicators import read_indicators
-from zeekpop3.log.zeek_format import directives, unescape
+from zeekpop3.detect.lists import read_indicators
+from zeekpop3.log.header import directives, unescape
 from zeekpop3.zeek.logs import read_zeek_log
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.spool import sessions, write
-from zeekpop3.log.batch import read_chunk
+from zeekpop3.log.batch import group, read_chunk
 from zeekpop3.log.chunks import chunks
-from zeekpop3.log.group import group
 from zeekpop3.pipeline.connections import OpenConnections, pack
 from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Event

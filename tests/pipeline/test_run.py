@@ -22,7 +22,7 @@ from zeekpop3.errors import LogError, OutputError
 from zeekpop3.pipeline import run as module
 from zeekpop3.pipeline import tasks
 from zeekpop3.pipeline.run import run
-from zeekpop3.pipeline.workers import no_collector
+from zeekpop3.pipeline.tasks import no_collector
 from zeekpop3.tables import TABLES
 
 KEYS = {name: [(column, "ascending") for column in table.key] for name, table in TABLES.items()}

@@ -27,7 +27,7 @@ KEYS = {name: [(column, "ascending") for column in table.key] for name, table in
 
 def by_run(out: Path, name: str) -> pa.Table:
     """A table as `run` wrote it, by its key, in the types that Spark has."""
-    from zeekpop3.spark.connections import spark_schema
+    from zeekpop3.spark.tables import spark_schema
 
     parts = [pq.read_table(path, partitioning=None) for path in sorted((out / name).rglob("*.parquet"))]
     return pa.concat_tables(parts).cast(spark_schema(name)).sort_by(KEYS[name])

@@ -19,9 +19,8 @@ from zeekpop3.errors import OutputError, QueryError
 from zeekpop3.follow.output import Output
 from zeekpop3.follow.state import State
 from zeekpop3.store.catalog import register
-from zeekpop3.store.merge import merge
+from zeekpop3.store.maintenance import merge, prune
 from zeekpop3.store.parquet import parts_of
-from zeekpop3.store.prune import prune
 from zeekpop3.tables import TABLES, schema
 from zeekpop3.tables.schema import VERSION_KEY
 

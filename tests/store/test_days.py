@@ -12,7 +12,7 @@ import zeekpop3
 from support.many_days import LOG, many_days
 from support.program import program
 from zeekpop3.errors import OutputError, QueryError
-from zeekpop3.store.duck import connect
+from zeekpop3.store.dataset import connect
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.parquet import PartWriter
 from zeekpop3.store.read import read_table, rows, uids_present

@@ -11,7 +11,7 @@ import zeekpop3
 from support.records import DAY, NOON, transfer
 from support.tables_made import write
 from zeekpop3.errors import QueryError
-from zeekpop3.store.prune import keep_days, prune
+from zeekpop3.store.maintenance import keep_days, prune
 from zeekpop3.store.read import read
 from zeekpop3.store.write import Sink
 from zeekpop3.tables import TABLES

@@ -17,7 +17,7 @@ import zeekpop3
 from support.commands import COMMANDS, read_by, takes_tables
 from support.program import program
 from zeekpop3.errors import OutputError
-from zeekpop3.store.merge import merge
+from zeekpop3.store.maintenance import merge
 from zeekpop3.store.read import read, read_table
 from zeekpop3.store.write import Sink
 from zeekpop3.tables import SCHEMA_VERSION, TABLES, schema

@@ -313,7 +313,7 @@ def test_hashing_leaves_no_name_or_address() -> None:
 
 def test_null_lists_keep_their_neighbours() -> None:
     """A missing list stays null among lists that are there (two writers' rows in one table)."""
-    from zeekpop3.tables.arrays import array_of
+    from zeekpop3.tables.records import array_of
 
     got = array_of([["a"], None, [], ["b", "c"], None], Column("x", "", repeated=True))
     assert got.to_pylist() == [["a"], None, [], ["b", "c"], None]

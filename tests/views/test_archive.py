@@ -12,7 +12,7 @@ from support.queries import fetched, letter
 from support.records import NOON
 from support.report_boxes import write_box
 from zeekpop3.errors import LogError
-from zeekpop3.zeek.archive import find_zeek_logs
+from zeekpop3.zeek.logs import find_zeek_logs
 
 ROW = '{{"ts":{ts},"uid":"C","id.orig_h":"192.0.2.10","host":"bad.example","uri":"/{uri}"}}\n'
 

@@ -10,7 +10,7 @@ import pytest
 
 from support.program import program
 from zeekpop3.store.read import read_table
-from zeekpop3.zeek.capture import whole_bytes
+from zeekpop3.zeek.program import whole_bytes
 
 
 def packets(capture: bytes) -> list[bytes]:

@@ -114,7 +114,7 @@ class FollowerOptions:
     def keep_days(self) -> int | None:
         """The retention in days. Raises BadParameter."""
         from zeekpop3.errors import QueryError
-        from zeekpop3.store.prune import keep_days
+        from zeekpop3.store.maintenance import keep_days
 
         try:
             return None if self.keep is None else keep_days(self.keep)
@@ -127,7 +127,7 @@ class FollowerOptions:
 
         matcher = None
         if self.indicators:
-            from zeekpop3.detect.live import LiveMatcher
+            from zeekpop3.detect.search import LiveMatcher
 
             matcher = LiveMatcher(self.indicators, _LOGGER.error, self._changed)
         return Options(

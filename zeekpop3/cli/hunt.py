@@ -64,8 +64,7 @@ def hunt(
     A mail without a hit is ruled out only if all of its bytes were captured, and all of it that may hold the
     indicator was opened. The summary on stderr counts the others; --undecided lists them with the reason.
     """
-    from zeekpop3.detect.hits import new_hits
-    from zeekpop3.detect.search import search
+    from zeekpop3.detect.search import new_hits, search
     from zeekpop3.views.find import ABOUT_MAIL, encrypted_sessions, hits_with_mails
     from zeekpop3.views.show import hit_lines
 

@@ -38,7 +38,7 @@ def run(
     LOG is the event log that the Zeek package writes: pop3_events.log, or a rotated or compressed one; or its
     rows as JSON lines, as they come out of Kafka or Filebeat. `-` is standard input, read to its end.
     """
-    from zeekpop3.pipeline.inputs import Origin
+    from zeekpop3.pipeline.records import Origin
 
     problems = Problems()
     with _with_stdin(logs) as paths:
@@ -71,7 +71,7 @@ def pcap(
     """
     from zeekpop3.log.file import sha256_of
     from zeekpop3.log.find import log_name
-    from zeekpop3.pipeline.inputs import Origin
+    from zeekpop3.pipeline.records import Origin
     from zeekpop3.zeek.program import find_zeek
     from zeekpop3.zeek.program import record as run_zeek
 
@@ -120,7 +120,7 @@ def import_(
     """
     from zeekpop3.message.budget import watch
     from zeekpop3.pipeline.mail_files import import_mails
-    from zeekpop3.pipeline.workers import hide_pandas
+    from zeekpop3.pipeline.tasks import hide_pandas
 
     hide_pandas()
     watch()
@@ -219,7 +219,7 @@ def _process(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # we do not use BLAS; avoid its threads
     from zeekpop3.message.budget import watch
     from zeekpop3.pipeline.run import run as run_pipeline
-    from zeekpop3.pipeline.workers import hide_pandas
+    from zeekpop3.pipeline.tasks import hide_pandas
 
     hide_pandas()  # the program's process is its own
     watch()

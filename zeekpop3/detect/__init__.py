@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zeekpop3.detect.indicators import OnError
-    from zeekpop3.detect.undecided import Hits
+    from zeekpop3.detect.lists import OnError
+    from zeekpop3.detect.search import Hits
     from zeekpop3.store.filters import Time
 
 

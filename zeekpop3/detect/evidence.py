@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zeekpop3.errors import QueryError, ZeekError, ZeekPop3Error, first_line
-from zeekpop3.log.batch import read_chunk
+from zeekpop3.log.batch import group, read_chunk
 from zeekpop3.log.chunks import chunks
-from zeekpop3.log.group import group
 from zeekpop3.pipeline.connections import OpenConnections
 from zeekpop3.session import ConnId, Transfer
 from zeekpop3.session.machine import MAX_MESSAGE
+from zeekpop3.store.dataset import table_folders
 from zeekpop3.store.filters import Filters, days
 from zeekpop3.store.parquet import part_names
-from zeekpop3.store.read import read_table, rows, table_folders
+from zeekpop3.store.read import read_table, rows
 from zeekpop3.zeek.program import find_zeek, record
 
 RESULTS = ("same", "differs", "missing", "not compared")

@@ -21,8 +21,9 @@ from zeekpop3.message import header
 from zeekpop3.message.dkim import ALGORITHMS, CANONICAL, Bodies, Signature, is_whole, signature_of, tags_of
 from zeekpop3.message.sites import normal_host, site_of
 from zeekpop3.session.field_names import SINGLE
+from zeekpop3.store.dataset import steadily
 from zeekpop3.store.filters import Filters
-from zeekpop3.store.read import rows, steadily
+from zeekpop3.store.read import rows
 
 MAX_HEADER = 262_144
 """Bytes of a header."""

@@ -4,9 +4,9 @@
         follower.once()
 
 `catalogue` knows which log is where, `connections` keeps the state machines, `reading` is a round over the
-logs; `state` is the checkpoint, `output` publishes what is written, `rebuild` asks the tables if there is no
-checkpoint; `follower` is the loop, `hits` reports hits, and `reports` writes the follower's own log (logger
-"zeekpop3.follow") and its metrics.
+logs; `state` is the checkpoint, and asks the tables if there is none; `output` publishes what is written;
+`follower` is the loop; `reports` writes the follower's own log (logger "zeekpop3.follow") and its metrics,
+and gives hits to a command.
 """
 
 from zeekpop3.follow.follower import Follower, is_transient

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from zeekpop3.errors import LogError, OutputError, QueryError, ZeekPop3Error, reason
-from zeekpop3.follow import rebuild, reports
+from zeekpop3.follow import reports
 from zeekpop3.follow.catalogue import Waker
-from zeekpop3.follow.hits import END_S, OnHit, hits_of
 from zeekpop3.follow.output import Output
 from zeekpop3.follow.reading import Reader, day_of
-from zeekpop3.follow.state import DamagedStateError, Options, State, load, save
+from zeekpop3.follow.reports import END_S, OnHit, hits_of
+from zeekpop3.follow.state import DamagedStateError, Options, State, holds_rows, load, save
 from zeekpop3.log.find import each_path
 from zeekpop3.pipeline.settings import Counters
-from zeekpop3.store.merge import Swap, merge
+from zeekpop3.store.maintenance import Swap, last_day, merge, prune
 from zeekpop3.store.parquet import new_token
-from zeekpop3.store.prune import last_day, prune
 from zeekpop3.store.write import Sink
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ class Follower:
             state = self._load()
             fresh = state is None
             if state is None:
-                state = State(f"follow-{new_token()}", rebuilding=rebuild.holds_rows(self.out))
+                state = State(f"follow-{new_token()}", rebuilding=holds_rows(self.out))
             self._output.sweep()
             self._reader.resume(state, self.out)
             if fresh:
@@ -357,7 +356,7 @@ class Follower:
     def _prune(self) -> None:
         """Remove old days, once for each day of the clock (UTC); nothing depends on it.
 
-        The newest day of the tables counts, if no clock can have been wrong: see `store.prune`.
+        The newest day of the tables counts, if no clock can have been wrong: see `last_day`.
         """
         today = dt.datetime.now(dt.UTC).date()
         if self.options.keep_days is None or self._pruned_on == today or self._merging is not None:

@@ -13,11 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import OutputError, reason
-from zeekpop3.follow.rebuild import PUBLISHED
-from zeekpop3.follow.state import State
-from zeekpop3.store.files import make_folder, publish, sync_folder
-from zeekpop3.store.locks import FOLLOWER_FOLDER, FOLLOWER_LOCK, FOLLOWER_STATE, holder, lock
-from zeekpop3.store.merge import Swap
+from zeekpop3.follow.state import PUBLISHED, State
+from zeekpop3.store.files import (
+    FOLLOWER_FOLDER,
+    FOLLOWER_LOCK,
+    FOLLOWER_STATE,
+    holder,
+    lock,
+    make_folder,
+    publish,
+    sync_folder,
+)
+from zeekpop3.store.maintenance import Swap
 from zeekpop3.store.parquet import PartWriter, parts_of
 
 if TYPE_CHECKING:

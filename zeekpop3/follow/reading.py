@@ -17,18 +17,16 @@ import msgspec
 
 from zeekpop3 import __version__
 from zeekpop3.errors import LogError
-from zeekpop3.follow import rebuild, reports
+from zeekpop3.follow import reports
 from zeekpop3.follow.catalogue import Catalogue, KnownLog, PendingLog, head_with_row, mark_of, name_of
 from zeekpop3.follow.connections import ConnectionCheckpoint, Connections
-from zeekpop3.follow.state import Options, State
-from zeekpop3.log.batch import read_chunk
+from zeekpop3.follow.state import Options, RowKey, State, entered_logs, orphans, without, written_rows
+from zeekpop3.log.batch import group, read_chunk
 from zeekpop3.log.chunks import Chunk, LogCutter, OnError
 from zeekpop3.log.file import open_log
 from zeekpop3.log.find import log_name
-from zeekpop3.log.group import group
 from zeekpop3.log.header import Head
-from zeekpop3.pipeline.inputs import described, first_ts, now, table_of
-from zeekpop3.pipeline.records import Records
+from zeekpop3.pipeline.records import Records, described, first_ts, now, table_of
 from zeekpop3.pipeline.settings import Counters
 from zeekpop3.session.events import Event
 from zeekpop3.store.parquet import DAY_US
@@ -96,7 +94,7 @@ class Reader:
         self.connections = Connections(settings.max_message, options.max_memory * 3 // 4)
         self._catalogue = Catalogue()
         self._rebuilding = False
-        self._orphans: dict[str, set[rebuild.RowKey]] = {}
+        self._orphans: dict[str, set[RowKey]] = {}
         self._later: dict[Path, float] = {}
         self._inputs: list[InputRecord] = []
         self._entered: set[str] = set()
@@ -152,9 +150,9 @@ class Reader:
     def _read_tables(self, waiting: list[PendingLog], out: Path) -> None:
         first = min((pending.log.first for pending in waiting), default=0)
         first_day = day_of(first - 2 * DAY_US) if first else ""
-        self.connections.before = rebuild.written(out, first_day)
-        self._orphans = rebuild.orphans(out, first_day, self.connections.before)
-        self._entered = rebuild.entered(out, first_day)
+        self.connections.before = written_rows(out, first_day)
+        self._orphans = orphans(out, first_day, self.connections.before)
+        self._entered = entered_logs(out, first_day)
         reports.warning(
             "no state, but the tables contain rows: these rows will not be written again",
             connections=len(self.connections.before),
@@ -305,7 +303,7 @@ class Reader:
         if late:
             reports.warning("skipped late or duplicate rows", rows=late)
         if self._orphans:
-            tables = [(name, rebuild.without(rows, self._orphans.get(name, set()))) for name, rows in tables]
+            tables = [(name, without(rows, self._orphans.get(name, set()))) for name, rows in tables]
         if (inputs := table_of(self._inputs, self.options.settings)) is not None:
             tables.append(("inputs", inputs))
             self._inputs = []

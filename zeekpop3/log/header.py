@@ -1,13 +1,13 @@
 """The head of a Zeek log, TSV or JSON lines: checked here first, then read by zat.
 
 zat searches for the `#fields` line without end, so a file that has none (empty, JSON, binary) must not reach
-it.
+it. The rules of the header lines and of escapes, which Zeek's other logs and intel files share, are here too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
@@ -15,7 +15,6 @@ from pathlib import Path
 from zeekpop3.errors import LogError
 from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.json_lines import OtherStream, begun_row, looks_like_json
-from zeekpop3.log.zeek_format import directives
 
 LOG_PATH = "pop3_events"
 
@@ -264,3 +263,39 @@ def _what_else(head: bytes) -> str:
     if _MAIL.match(start):
         return "a mail or a mailbox, not an event log; use `zeekpop3 import`"
     return "not a Zeek log: no Zeek header"
+
+
+# -- the text format of Zeek's ASCII writer ----------------------------------------------------------
+
+
+# Sources: src/logging/writers/ascii/Ascii.cc (`WriteHeader`), src/threading/formatters/Ascii.cc.
+
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|\\)")
+
+
+def unescape(text: bytes) -> str:
+    """A text with `\\xNN` and `\\\\` undone, as UTF-8; bytes that are not UTF-8 stay `\\xNN`."""
+    if b"\\" in text:
+        text = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]) if match[1] else b"\\", text)
+    return text.decode("utf-8", "backslashreplace")
+
+
+def directives(lines: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """The values of each header line (`#name value ...`) by its name, and the index of that line.
+
+    `separator` is always there. If a line occurs again, the last one counts.
+    """
+    values: dict[str, list[str]] = {"separator": ["\t"]}
+    places: dict[str, int] = {}
+    for index, line in enumerate(lines):
+        if line.startswith("#separator "):
+            # The only line with a blank before its value, which is written as \xNN.
+            separator = unescape(line[11:].encode())
+            if len(separator) == 1:
+                values["separator"] = [separator]
+            continue
+        name, *rest = line[1:].split(values["separator"][0])
+        if rest:
+            values[name] = rest
+            places[name] = index
+    return values, places

@@ -21,8 +21,7 @@ from zeekpop3.errors import LogError, OutputError, reason
 from zeekpop3.log.chunks import OnError
 from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.find import each_path
-from zeekpop3.pipeline.inputs import Inputs
-from zeekpop3.pipeline.records import Records
+from zeekpop3.pipeline.records import Inputs, Records
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session.events import Transfer
 from zeekpop3.store.write import Mode, Sink, check_mode

@@ -23,10 +23,17 @@ from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, OnError, chunks
 from zeekpop3.log.find import find_logs
 from zeekpop3.pipeline.connections import OpenConnections
-from zeekpop3.pipeline.inputs import Inputs, Origin
+from zeekpop3.pipeline.records import Inputs, Origin
 from zeekpop3.pipeline.settings import Counters, Settings
-from zeekpop3.pipeline.tasks import SmallTables, Task, TaskResult, TaskSettings, perform
-from zeekpop3.pipeline.workers import executor, no_collector
+from zeekpop3.pipeline.tasks import (
+    SmallTables,
+    Task,
+    TaskResult,
+    TaskSettings,
+    executor,
+    no_collector,
+    perform,
+)
 from zeekpop3.session.events import Event
 from zeekpop3.store.parquet import PartWriter
 from zeekpop3.store.write import Mode, Sink, check_mode

@@ -16,11 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zeekpop3.errors import OutputError, QueryError, ZeekPop3Error, first_line
+from zeekpop3.store.dataset import reading, table_folder
+from zeekpop3.store.files import exclusive
 from zeekpop3.store.filters import Time, instant
-from zeekpop3.store.locks import exclusive
-from zeekpop3.store.parquet import part_names
-from zeekpop3.store.read import reading, table_folder
-from zeekpop3.store.versions import check_version
+from zeekpop3.store.parquet import check_version, part_names
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:

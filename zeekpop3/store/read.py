@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache, reduce
-from glob import has_magic, iglob
-from operator import and_
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.fs as fs
 
-from zeekpop3.errors import QueryError, first_line
-from zeekpop3.store.filters import Filters, Time, condition, days, hash_column
-from zeekpop3.store.parquet import DAY_US, part_names
-from zeekpop3.store.versions import check_version
-from zeekpop3.tables.schema import TABLES, schema
+from zeekpop3.errors import QueryError
+from zeekpop3.store.dataset import check_versions, dataset, reading
+from zeekpop3.store.filters import Filters, Time, condition, hash_column
+from zeekpop3.store.parquet import DAY_US
+from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TIME = pa.timestamp("us", tz="UTC")
 _EPOCH = dt.date(1970, 1, 1)
-_ATTEMPTS = 5
 _ORDER = ("ts", "uid", "trans_depth", "part", "position", "seq")
 #: Filters, and the columns that they need.
 _FILTERED = {
@@ -41,8 +33,6 @@ _FILTERED = {
     "attachment": "trans_depth",
     "keys": "trans_depth",
 }
-
-_T = TypeVar("_T")
 
 
 class ReadOptions(TypedDict, total=False):
@@ -249,115 +239,3 @@ def _mails_with(path: str | Path, digest: str) -> frozenset[tuple[str, int]]:
 
 def _mail_keys(rows: Any) -> Iterator[tuple[str, int]]:
     return zip(rows.column("uid").to_pylist(), rows.column("trans_depth").to_pylist(), strict=True)
-
-
-# -- a table as a dataset ----------------------------------------------------------------------------
-
-
-def dataset(path: str | Path, name: str, filters: Filters | None = None) -> ds.Dataset:
-    """The table `name` of an output folder (or of the folder of any of its tables); of several, if the path
-    is a glob.
-
-    Columns that a file lacks are null, a table that the folder lacks is empty; `day` (a date) is the last
-    column. Only the days are listed that the times of `filters` allow, and no part is opened that a condition
-    on `day` or `ts` excludes: a query of one day costs one day, however many there are.
-
-    Raises QueryError if there are no tables, or the newest day was written by a version that is not read.
-    """
-    folders = table_folders(path, name)
-    columns = schema(name).append(pa.field("day", pa.date32()))
-    with reading(path):
-        span = days(filters or Filters())
-        parts = sorted(part for folder in folders for part in part_names(folder, *span))
-        if not parts:
-            return ds.dataset(columns.empty_table())
-        found = ds.FileSystemDataset.from_paths(
-            [path for _, path in parts],
-            columns,
-            ds.ParquetFileFormat(),
-            fs.LocalFileSystem(),
-            [_rows_of(day) for day, _ in parts],
-        )
-        check_versions(found, ds.field("day") == _day_of(parts[-1][0]))
-    return found
-
-
-def check_versions(found: ds.Dataset, wanted: ds.Expression | None = None) -> None:
-    """Raise QueryError if a part that may have such rows was written by a version that is not read."""
-    for fragment in found.get_fragments(wanted):
-        if isinstance(fragment, ds.ParquetFileFragment):
-            check_version(fragment.metadata.metadata, fragment.path, QueryError)
-
-
-@lru_cache(1 << 14)
-def _rows_of(folder: str) -> ds.Expression:
-    """What Arrow needs to know of the rows in a day's folder, so that it leaves out the folder unopened."""
-    day, ts = _day_of(folder), ds.field("ts")
-    begin = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
-    known = [ds.field("day") == pa.scalar(day, pa.date32())]
-    # The first and the last day that there are hold the times beyond them, too.
-    if day > dt.date.min:
-        known.append((ts >= pa.scalar(begin, _TIME)) | ts.is_null())
-    if day < dt.date.max:
-        known.append((ts < pa.scalar(begin + dt.timedelta(days=1), _TIME)) | ts.is_null())
-    return reduce(and_, known)
-
-
-def _day_of(folder: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(folder.removeprefix("day="))
-    except ValueError:
-        raise QueryError(f"{folder}: not the folder of a day; expected day=YYYY-MM-DD") from None
-
-
-def table_folders(path: str | Path, name: str) -> list[Path]:
-    """The folders of a table: one, or that of each output folder that a glob names.
-
-    Raises QueryError if there are no tables.
-    """
-    if Path(path).exists() or not has_magic(str(path)):
-        return [table_folder(path, name)]
-    found = [Path(each) for each in sorted(iglob(str(path), recursive=True))]  # noqa: PTH207
-    roots = [root for root in found if any((root / each).is_dir() for each in TABLES)]
-    if not roots:
-        raise QueryError(f"{path}: no tables found in any folder of that name")
-    return [root / name for root in roots]
-
-
-def table_folder(path: str | Path, name: str) -> Path:
-    """The folder of a table, given an output folder or any of its tables; it may not exist.
-
-    Raises QueryError if there are no tables.
-    """
-    path = Path(path)
-    for root in (path, path.parent) if path.name in TABLES else (path,):
-        if any((root / each).is_dir() for each in TABLES):
-            return root / name
-    if not path.exists():
-        raise QueryError(f"{path}: no such folder")
-    raise QueryError(f"{path}: no tables found")
-
-
-@contextmanager
-def reading(path: str | Path, *more: type[Exception]) -> Iterator[None]:
-    """Errors of Arrow and of the system, and of the classes in `more`, become a QueryError of one line."""
-    try:
-        yield
-    except (OSError, pa.ArrowException, *more) as error:
-        raise QueryError(f"{path}: cannot be read: {first_line(error)}") from error
-
-
-def steadily(path: str | Path, work: Callable[[], _T], *more: type[Exception]) -> _T:
-    """The result of `work`, which reads the tables; it runs again if a part is missing because a follower has
-    merged it.
-
-    Raises QueryError, also for the classes in `more`: `duckdb.Error` if `work` uses DuckDB.
-    """
-    for attempt in itertools.count(1):
-        try:
-            with reading(path, *more):
-                return work()
-        except QueryError as error:
-            if attempt == _ATTEMPTS or "[errno 2]" not in str(error).lower():
-                raise
-    raise AssertionError

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from zeekpop3.errors import OutputError, UsageError
-from zeekpop3.store.files import make_folder, sweep, sync_folder
-from zeekpop3.store.locks import (
+from zeekpop3.store.files import (
     FOLLOWER_FOLDER,
     FOLLOWER_STATE,
     exclusive,
+    make_folder,
     open_locked,
     refuse_live_follower,
+    sweep,
+    sync_folder,
 )
-from zeekpop3.store.parquet import PartWriter, fill_empty, new_token, newest_parts
-from zeekpop3.store.versions import check_appendable
+from zeekpop3.store.parquet import PartWriter, check_appendable, fill_empty, new_token, newest_parts
 from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:

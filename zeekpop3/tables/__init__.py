@@ -1,7 +1,7 @@
 """The tables: what their columns are, and how records become Arrow tables. No file is read or written here.
 
-`schema` defines the tables, `records` what rows are made of, and collects them; `arrays` converts
-columns, `privacy` removes what must not be written. pyarrow is imported when a table is made, not before.
+`schema` and `mail_tables` define the tables, `records` what rows are made of, collects them, and converts
+columns; `privacy` removes what must not be written. pyarrow is imported when a table is made, not before.
 """
 
 from zeekpop3.tables.column import Column, Table

@@ -363,8 +363,8 @@ def prune(
     `until`: default the newest day, if no clock can have been wrong (`last_day`). Raises QueryError,
     OutputError.
     """
-    from zeekpop3.store.prune import keep_days
-    from zeekpop3.store.prune import prune as remove
+    from zeekpop3.store.maintenance import keep_days
+    from zeekpop3.store.maintenance import prune as remove
 
     days = keep if isinstance(keep, int) else keep_days(keep)
     counted_from = until or last_day(tables) or dt.date.min
@@ -373,7 +373,7 @@ def prune(
 
 def last_day(tables: str | Path) -> dt.date | None:
     """The newest day of the tables. Raises QueryError if it is in the future, or far from all others."""
-    from zeekpop3.store.prune import last_day
+    from zeekpop3.store.maintenance import last_day
 
     return last_day(tables, dt.datetime.now(dt.UTC).date())
 

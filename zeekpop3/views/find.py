@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.duck import connect
+from zeekpop3.store.dataset import connect, steadily
 from zeekpop3.store.filters import Filters, instant
-from zeekpop3.store.read import read_table, steadily
+from zeekpop3.store.read import read_table
 from zeekpop3.views.queries import literal
 from zeekpop3.views.text import plural
 

@@ -27,7 +27,6 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from zeekpop3.detect import observables
 from zeekpop3.errors import QueryError
 
 EXPOSED = {
@@ -76,7 +75,9 @@ def _text(name: str) -> str:
     if name == "exposed":
         return " ".join(f"when '{mechanism}' then '{what}'" for mechanism, what in EXPOSED.items())
     if name == "observables":
-        return observables.query()
+        from zeekpop3.detect.matching import observables_sql  # loads DuckDB
+
+        return observables_sql()
     if name in ("own", "own-sites", "rules", "mails", "sessions", "deletions"):
         return f"{{{name}}}"  # put in when the query is asked
     text = _QUERIES.joinpath(f"{name}.sql").read_text("utf-8")

@@ -32,7 +32,7 @@ import pyarrow as pa
 
 from zeekpop3.errors import OutputError, QueryError, reason
 from zeekpop3.log.find import is_log_name
-from zeekpop3.store.duck import connect
+from zeekpop3.store.dataset import connect
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table

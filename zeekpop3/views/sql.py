@@ -1,7 +1,7 @@
 """SQL over the tables, in an embedded DuckDB that sees them and nothing else; its functions, and answers as
 files.
 
-See `store.duck`: a query from somebody else can compute, but it can neither read nor write anything else.
+See `store.dataset`: a query from somebody else can compute, but it can neither read nor write anything else.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from zeekpop3.errors import QueryError
 from zeekpop3.message import urls
 from zeekpop3.message.sites import normal_host
 from zeekpop3.message.sites import site_of as site_of_host
-from zeekpop3.store.duck import connect
+from zeekpop3.store.dataset import connect
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.queries import log_columns, query_sql
 from zeekpop3.views.text import row_lines
-from zeekpop3.zeek.archive import find_zeek_logs
-from zeekpop3.zeek.logs import described, read_zeek_log
+from zeekpop3.zeek.logs import described, find_zeek_logs, read_zeek_log
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 #: Where DuckDB's parser stops if a column whose name is an SQL keyword is not quoted.

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from zeekpop3.errors import LogError
-from zeekpop3.log.batch import read_chunk
+from zeekpop3.log.batch import group, read_chunk
 from zeekpop3.log.chunks import chunks
 from zeekpop3.log.find import find_logs
-from zeekpop3.log.group import group
 from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.protocol import to_text

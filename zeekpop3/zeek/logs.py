@@ -2,14 +2,18 @@
 
 Columns keep Zeek's names with `_` for `.`; times are timestamps, counts integers, sets and vectors lists,
 unset values null. Without a `#types` line (intel files) every column is text. A log is held in memory.
+Files, folders of an archive and globs are searched for the logs of a stream.
 """
 
 from __future__ import annotations
 
+import glob
 import gzip
 import io
+import os
+import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,8 +25,7 @@ import pyarrow.json as json
 
 from zeekpop3.errors import LogError, first_line, reason
 from zeekpop3.log.find import each_path
-from zeekpop3.log.zeek_format import directives, unescape
-from zeekpop3.zeek.archive import find_zeek_logs
+from zeekpop3.log.header import directives, unescape
 
 #: Zeek's types of numbers, and Arrow's.
 _NUMBERS = {"double": "float64", "interval": "float64", "count": "int64", "int": "int64", "port": "int32"}
@@ -33,7 +36,7 @@ def read_zeek_log(
 ) -> pa.Table:
     """The rows of Zeek logs whose line contains these bytes.
 
-    `paths` are files; with the name of a `stream` also folders and globs (`zeek.archive`). Raises LogError.
+    `paths` are files; with the name of a `stream` also folders and globs (see below). Raises LogError.
     """
     given = each_path(paths)
     files = [Path(path) for path in given] if stream is None else find_zeek_logs(stream, given)
@@ -146,3 +149,70 @@ def _entries(text: str, head: dict[str, list[str]]) -> list[str]:
 def _timestamps(seconds: Any) -> Any:
     micros = pc.round(pc.multiply(seconds.cast(pa.float64()), 1_000_000.0)).cast(pa.int64())
     return micros.cast(pa.timestamp("us", tz="UTC"))
+
+
+# -- an archive of logs ------------------------------------------------------------------------------
+
+
+# Zeek writes `http.log`; its archive has a folder for each day with `http.HH:MM:SS-HH:MM:SS.log.gz`
+# (zeekctl's archive-log), and other rotations have names such as `http_20261128-100000.log`. A folder is
+# searched with the folders in it, and a glob may have wildcards in each component.
+
+#: Folders of an archive are not nested more deeply.
+_MAX_DEPTH = 16
+
+
+def find_zeek_logs(stream: str, given: str | Path | Iterable[str | Path]) -> list[Path]:
+    """The files of a log stream ("http"), each once: those given, and in folders and globs those of its name.
+
+    Raises LogError for a path without such a log.
+    """
+    found: dict[Path, None] = {}
+    for each in each_path(given):
+        files = sorted(_files(stream, str(each)))
+        if not files:
+            raise LogError(each, _nothing(stream, Path(each)))
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
+def _files(stream: str, given: str) -> Iterator[Path]:
+    path, name = Path(given), _name(stream)
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        yield from _below(path, name)
+    elif glob.has_magic(given):
+        matches = [Path(match) for match in glob.iglob(given, recursive=True)]  # noqa: PTH207
+        files = [match for match in matches if match.is_file()]
+        # The files with the stream's name; all files, if the glob matches none of these.
+        yield from [file for file in files if name.fullmatch(file.name)] or files
+        for match in matches:
+            if match.is_dir():
+                yield from _below(match, name)
+
+
+def _name(stream: str) -> re.Pattern[str]:
+    """The names of a stream's files: `http.log`, `http.10:00:00-11:00:00.log.gz`, `http_20261128.log`."""
+    return re.compile(rf"(?:json_streaming_)?{re.escape(stream)}(?:[._-]\d[^/]*)?\.log(?:\.\d+)?(?:\.gz)?")
+
+
+def _below(folder: Path, name: re.Pattern[str]) -> Iterator[Path]:
+    folders = [(folder, 0)]
+    while folders:
+        at, depth = folders.pop()
+        try:
+            with os.scandir(at) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=depth == 0) and depth < _MAX_DEPTH:
+                        folders.append((Path(entry.path), depth + 1))
+                    elif name.fullmatch(entry.name) and entry.is_file():
+                        yield Path(entry.path)
+        except OSError as error:
+            raise LogError(at, f"cannot be read: {reason(error)}") from error
+
+
+def _nothing(stream: str, path: Path) -> str:
+    if path.is_dir() or glob.has_magic(str(path)):
+        return f"no {stream}.log, {stream}.*.log or {stream}.*.log.gz there"
+    return "no such log file"

@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from zeekpop3.store.dataset import dataset, steadily
 from zeekpop3.store.filters import HASHES, Filters, instant
-from zeekpop3.store.read import dataset, read_table, steadily
+from zeekpop3.store.read import read_table
 from zeekpop3.views.export.ecs import VERSION, bare_id, distinct, valid_ip, without_empty
 from zeekpop3.views.export.mails import ExportState, Key, parts_by_day
 from zeekpop3.views.text import iso

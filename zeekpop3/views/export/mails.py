@@ -19,9 +19,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from zeekpop3.errors import OutputError, reason
-from zeekpop3.store.duck import connect
+from zeekpop3.store.dataset import connect, dataset, steadily
 from zeekpop3.store.filters import Filters, condition
-from zeekpop3.store.read import dataset, steadily
 
 #: Mails that are read at once, if not told otherwise.
 _ROWS = 1000
