@@ -142,7 +142,7 @@ def _kind(value: str) -> str:
     return "EMAIL" if "@" in value else "DOMAIN"
 
 
-def _values(path: Path) -> Iterator[tuple[str, int, str, str]]:
+def _values(path: Path) -> Iterator[tuple[str, int | None, str, str]]:
     for row in read_table(path, "addresses").to_pylist():
         yield row["uid"], row["trans_depth"], "EMAIL", row["address"]
         yield row["uid"], row["trans_depth"], "DOMAIN", row["domain"]
@@ -151,6 +151,10 @@ def _values(path: Path) -> Iterator[tuple[str, int, str, str]]:
     for row in read_table(path, "emails").to_pylist():
         for address in {row["id_orig_h"], row["id_resp_h"], *(row["path"] or [])}:
             yield row["uid"], row["trans_depth"], "ADDR", address
+    for row in read_table(path, "sessions").to_pylist():
+        if not row["retrieved"]:
+            for address in (row["id_orig_h"], row["id_resp_h"]):
+                yield row["uid"], None, "ADDR", address
 
 
 def _plain_loop(path: Path, wanted: list[str]) -> Iterator[tuple[Any, ...]]:

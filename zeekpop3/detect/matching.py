@@ -125,7 +125,7 @@ class Place(NamedTuple):
 _HOST_OF_TARGET = (
     r"regexp_extract(target, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)', 1)"
 )
-
+_FETCHED_NOTHING = "coalesce(retrieved, 0) = 0"
 
 PLACES = (
     Place("ADDR", "emails", "path", "unnest(path)"),
@@ -141,6 +141,10 @@ PLACES = (
     Place("ADDR", "emails", "id_orig_h"),
     Place("ADDR", "emails", "id_resp_h"),
     Place("USER_NAME", "emails", "user"),
+    # Of a connection that fetched nothing; of others the mails have these.
+    Place("ADDR", "sessions", "id_orig_h", where=_FETCHED_NOTHING),
+    Place("ADDR", "sessions", "id_resp_h", where=_FETCHED_NOTHING),
+    Place("USER_NAME", "sessions", "user", where=_FETCHED_NOTHING),
     Place("USER_NAME", "sessions", "users_refused", "unnest(users_refused)"),
     Place("EMAIL", "addresses", "address"),
     Place("DOMAIN", "addresses", "domain"),

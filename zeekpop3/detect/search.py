@@ -80,12 +80,16 @@ class Hits(NamedTuple):
 
     def __str__(self) -> str:
         hits = "1 hit" if self.table.num_rows == 1 else f"{self.table.num_rows} hits"
+        depths = zip(
+            self.table["uid"].to_pylist(), self.table["trans_depth"].is_null().to_pylist(), strict=True
+        )
+        empty = len({uid for uid, is_connection in depths if is_connection})
+        others = f" and {empty} connection{'' if empty == 1 else 's'} without mails" if empty else ""
         mails = "1 mail" if self.searched == 1 else f"{self.searched} mails"
         undecided = self.undecided.num_rows
         ruled_out = self.searched - self.with_hits - undecided
-        return (
-            f"{hits} in {self.with_hits} of {mails}; {ruled_out} ruled out; {undecided} cannot be ruled out"
-        )
+        where = f"{self.with_hits} of {mails}{others}"
+        return f"{hits} in {where}; {ruled_out} ruled out; {undecided} cannot be ruled out"
 
 
 def with_undecided(
@@ -175,7 +179,7 @@ _UNDECIDED = """
                     and not list_contains(e.defects, 'number_doubtful')
                     and (f.uid, f.trans_depth) <> (e.uid, e.trans_depth)
                     and ((f.uid = e.uid and f.msg_num = e.msg_num)
-                        or (f.uidl = e.uidl and f.user = e.user and f.id_resp_h = e.id_resp_h)))
+                        or (f.uidl = e.uidl and lower(f.user) = lower(e.user) and f.id_resp_h = e.id_resp_h)))
     ),
     missing as (
         select e.uid, e.trans_depth,

@@ -251,19 +251,23 @@ def _keys(mails: list[dict[str, Any]], *, shortened: bool) -> list[str]:
 
 
 def summary_lines(hits: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each indicator with hits, those in most mails first: type, mails, users, first and last."""
+    """A line for each indicator with hits, those in most mails first: type, mails, connections without mails,
+    users, first and last time."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for hit in hits:
         groups.setdefault((hit["type"], hit["indicator"]), []).append(hit)
     told = []
     for (kind, indicator), found in groups.items():
-        mails, users = {hit["mail"] for hit in found}, {hit["user"] for hit in found} - {None}
+        mails = {hit["mail"] for hit in found if hit["trans_depth"] is not None}
+        connections = {hit["uid"] for hit in found if hit["trans_depth"] is None}
+        users = {hit["user"].lower() for hit in found if hit["user"] is not None}
         times = [hit["ts"] for hit in found if hit["ts"] is not None]
         span = " to ".join(dict.fromkeys((stamp(min(times)), stamp(max(times))))) if times else ""
-        count = f"{plural(len(mails), 'mail')}, {plural(len(users), 'user')}"
-        told.append((-len(mails), (kind, shorten(indicator, _SUBJECT), count, span)))
+        counts = [(mails, "mail"), (connections, "connection"), (users, "user")]
+        count = ", ".join(plural(len(each), noun) for each, noun in counts if each)
+        told.append((-len(mails), -len(connections), (kind, shorten(indicator, _SUBJECT), count, span)))
     told.sort()
-    shown = [row for _, row in told[:_MAX_SUMMARY]]
+    shown = [row for *_, row in told[:_MAX_SUMMARY]]
     widths = [max(map(len, texts)) for texts in zip(*shown, strict=True)]
     for row in shown:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
@@ -283,8 +287,11 @@ def hit_lines(hits: list[dict[str, Any]]) -> Iterator[str]:
     widths = [max((len(visible(row[name] or "")) for row in hits), default=0) for name in _HIT_COLUMNS]
     for key, found in groupby(hits, key=lambda row: (row["ts"], row["mail"], row["user"], row["subject"])):
         ts, mail, user, subject = key
+        rows = list(found)
+        if rows[0]["trans_depth"] is None:
+            subject = f"(connection without mails, client {rows[0]['id_orig_h'] or 'unknown'})"
         yield "  ".join([stamp(ts), mail, user or "-", shorten(subject, _SUBJECT)]).rstrip()
-        for row in found:
+        for row in rows:
             texts = [visible(row[name] or "") for name in _HIT_COLUMNS]
             facts = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
             value = "" if row["value"] in (None, row["indicator"]) else f" ({row['value']})"

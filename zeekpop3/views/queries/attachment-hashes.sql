@@ -1,7 +1,7 @@
 -- Attachments by their content: who fetched each, most users first. Empty files are left out.
 with fetched as (
     select a.sha256, a.filename, coalesce(a.mime_type, a.content_type) as type, a.size, a.ts,
-        coalesce(e.user, e.id_orig_h) as recipient
+        coalesce(lower(e.user), e.id_orig_h) as recipient
     from attachments a join emails e using (uid, trans_depth)
     where a.sha256 is not null and a.size > 0
 )

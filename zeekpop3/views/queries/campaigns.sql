@@ -4,7 +4,7 @@
 -- also dns: ts time, id_orig_h, query
 with clicked as ({opened-links}), mail as materialized (
     select row_number() over (order by ts, uid, trans_depth) as number, uid, trans_depth, ts,
-        coalesce("user", id_orig_h) as recipient, from_address, coalesce(from_site, from_domain, from_address) as site, subject,
+        coalesce(lower("user"), id_orig_h) as recipient, from_address, coalesce(from_site, from_domain, from_address) as site, subject,
         lower(coalesce(split_part("user", '@', 1), '')) as name, coalesce(nullif(trim(text), ''), html_text) as words
     from emails where command <> 'TOP'
 ), templated as materialized (

@@ -24,7 +24,7 @@ with file as (
     select fuid, 'link', what, uid, trans_depth from request join link using (host, path)
 )
 select f.ts, f.source, f.client, d.origin, any_value(d.what) as "file or link", f.mime_type, f.hash,
-    count(distinct (d.uid, d.trans_depth)) as mails, list_sort(list(distinct e.user)) as users,
+    count(distinct (d.uid, d.trans_depth)) as mails, list_sort(list(distinct lower(e.user))) as users,
     min(d.uid || '/' || d.trans_depth) as mail
 from found d join file f using (fuid) join emails e using (uid, trans_depth)
 group by f.ts, f.fuid, f.source, f.client, d.origin, f.mime_type, f.hash

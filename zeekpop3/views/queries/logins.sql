@@ -1,7 +1,8 @@
--- Logins of each user, client and server: attempts, refusals, the first success after them, also from a new client.
+-- Logins of each user (in lower case), client and server: attempts, refusals, the first success after them, also from a new client.
 with session as (
-    select ts, uid, id_orig_h as client, id_resp_h as server, id_resp_p as port, s.user as accepted, auth_mechanism,
-        coalesce(logins_failed, 0) as failed, coalesce(users_refused, []) as refused, auth_result, tls, retrieved,
+    select ts, uid, id_orig_h as client, id_resp_h as server, id_resp_p as port, lower(s.user) as accepted, auth_mechanism,
+        coalesce(logins_failed, 0) as failed,
+        list_distinct(list_transform(coalesce(users_refused, []), lambda name: lower(name))) as refused, auth_result, tls, retrieved,
         ts + to_microseconds(coalesce(duration * 1000000, 0)::bigint) as ended
     from sessions s
 ), attempt as (

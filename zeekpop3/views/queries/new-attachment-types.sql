@@ -1,7 +1,7 @@
 -- Types of attachments that were first seen in the last seven days of the tables, newest first.
 with seen as (
     select coalesce(a.extension, '(none)') as extension, coalesce(a.mime_type, lower(a.content_type)) as type, a.ts, a.filename,
-        a.uid || '/' || a.trans_depth as mail, e.from_address, coalesce(e.user, e.id_orig_h) as recipient,
+        a.uid || '/' || a.trans_depth as mail, e.from_address, coalesce(lower(e.user), e.id_orig_h) as recipient,
         (select min(ts) from emails) as first_of_all, (select max(ts) from emails) as last_of_all
     from attachments a join emails e using (uid, trans_depth)
 )

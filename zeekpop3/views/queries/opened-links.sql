@@ -6,7 +6,7 @@ with opened as (
     select ts, id_orig_h, host_of(query), null, 'DNS query' from dns
 ), form as (
     -- A rewritten link is opened at the gateway, or at the URL that it stands for.
-    select e.uid, e.trans_depth, e.ts as fetched, e.user, e.id_orig_h, e.subject, l.url,
+    select e.uid, e.trans_depth, e.ts as fetched, e.user, e.id_orig_h, e.subject, l.url, l.position,
         unnest(list_distinct([l.url, l.target])) as form
     from links l join emails e using (uid, trans_depth)
 ), link as (
@@ -21,7 +21,11 @@ with opened as (
 select min(s.ts) as opened, s.user as user, id_orig_h as client, s.match, count(*) as times, s.url, s.subject,
     s.uid || '/' || s.trans_depth as mail, any_value(v.ts) < min(s.fetched) as known_host
 from seen s join first_visit v using (id_orig_h, host)
-group by s.uid, s.trans_depth, s.url, s.match, s.user, id_orig_h, s.subject
+group by s.uid, s.trans_depth, s.url, s.match, s.user, id_orig_h, s.subject, host
 qualify row_number() over (
     partition by s.uid, s.trans_depth, s.url
     order by case s.match when 'URL' then 1 when 'host' then 2 when 'server name' then 3 else 4 end) = 1
+    -- Of several links to a host that was visited, the visit is one: that of a URL, else of the first link.
+    and (s.match = 'URL' or row_number() over (
+        partition by s.uid, s.trans_depth, host
+        order by case s.match when 'URL' then 1 when 'host' then 2 when 'server name' then 3 else 4 end, min(position)) = 1)

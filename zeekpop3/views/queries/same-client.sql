@@ -1,6 +1,7 @@
 -- Clients that logged in, or tried to, as more than one user: who, and from when to when.
 with attempt as (
-    select id_orig_h as client, ts, s.user as accepted, coalesce(users_refused, []) as refused, coalesce(logins_failed, 0) as failed
+    select id_orig_h as client, ts, lower(s.user) as accepted,
+        list_transform(coalesce(users_refused, []), lambda name: lower(name)) as refused, coalesce(logins_failed, 0) as failed
     from sessions s where id_orig_h is not null
 )
 select client, count(distinct accepted) as users, list_sort(list_distinct(list(accepted)))[:20] as logged_in_as,

@@ -1,6 +1,6 @@
 -- Senders that were first seen in the last seven days of the tables, newest first.
 with seen as (
-    select from_address, from_name, from_site, coalesce("user", id_orig_h) as recipient, ts,
+    select from_address, from_name, from_site, coalesce(lower("user"), id_orig_h) as recipient, ts,
         uid || '/' || trans_depth as mail, min(ts) over () as first_of_all, max(ts) over () as last_of_all,
         min(ts) over (partition by coalesce(from_site, from_domain)) as first_of_site
     from emails where from_address is not null

@@ -6,14 +6,14 @@ with emails as materialized (from temp.emails), addresses as materialized (from 
     verdicts_failed as materialized ({verdicts-failed}), reply_elsewhere as materialized ({reply-elsewhere}), flagged as (
 {rules}
 ), reason as (
-    -- Each rule counts once in a mail, with its first details.
-    select mail, rule, any_value(weight) as weight, bool_or(alone) as alone, min(reason) as reason,
-        list_sort(list(distinct detail)) as details
-    from flagged where mail is not null group by mail, rule
+    -- Each rule counts once in a mail, with the first details of each of its reasons.
+    select mail, rule, any_value(weight) as weight, bool_or(alone) as alone, reason,
+        list_sort(list(distinct detail)) as details, row_number() over (partition by mail, rule order by reason) as number
+    from flagged where mail is not null group by mail, rule, reason
 ), summary as (
-    select mail, sum(weight)::int as score,
+    select mail, sum(weight) filter (number = 1)::int as score,
         list(reason || ': ' || array_to_string(details[:3], '; ') || if(len(details) > 3, '; …', '')
-            order by weight desc, rule) as reasons
+            order by weight desc, rule, reason) as reasons
     from reason group by mail having bool_or(alone)
 )
 select e.ts, s.mail, e.user as user, e.from_address as sender, e.subject, s.score,

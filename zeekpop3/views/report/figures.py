@@ -61,7 +61,7 @@ class Tally:
         self.seen(row["ts"])
         self.servers.add(server)
         if row["user"] is not None:
-            self.users.add(row["user"])
+            self.users.add(row["user"].lower())
         if row["id_orig_h"] is not None:
             self.clients.add(row["id_orig_h"])
 
@@ -127,6 +127,11 @@ def gather(path: str | Path, filters: Filters, found: Answers) -> Figures:
     return figures
 
 
+def _lower(user: str | None) -> str | None:
+    """A user as mail servers compare users: the case of letters does not count."""
+    return None if user is None else user.lower()
+
+
 def host(address: str | None, port: int | None) -> str:
     """A server as address and port, IPv6 in brackets."""
     if address is None:
@@ -137,7 +142,7 @@ def host(address: str | None, port: int | None) -> str:
 def _add_mail(figures: Figures, mail: dict[str, Any], owners: dict[Key, str]) -> None:
     key = (mail["uid"], mail["trans_depth"])
     if mail["attachments"]:
-        owners[key] = mail["user"] or mail["id_orig_h"] or "unknown"
+        owners[key] = _lower(mail["user"]) or mail["id_orig_h"] or "unknown"
     if not mail["complete"]:
         figures.reasons[figures.reason(key)] += 1
     if mail["command"] == "TOP":
@@ -146,7 +151,7 @@ def _add_mail(figures: Figures, mail: dict[str, Any], owners: dict[Key, str]) ->
     size = mail["size"] or 0
     figures.timeline.add(mail["ts"], complete=mail["complete"], size=size)
     server = host(mail["id_resp_h"], mail["id_resp_p"])
-    counted = (figures.users[mail["user"]], figures.servers[server], figures.senders[mail["from"]])
+    counted = (figures.users[_lower(mail["user"])], figures.servers[server], figures.senders[mail["from"]])
     for tally in (figures.mails, *counted):
         tally.mails += 1
         tally.size += size
@@ -157,12 +162,13 @@ def _add_session(
     figures: Figures, session: dict[str, Any], logins: dict[tuple[str, str | None, str], Login]
 ) -> None:
     server = host(session["id_resp_h"], session["id_resp_p"])
-    user, mechanism = session["user"], session["auth_mechanism"]
+    user, mechanism = _lower(session["user"]), session["auth_mechanism"]
+    refused = [name.lower() for name in session["users_refused"] or []]
     tallies = [figures.sessions, figures.servers[server]]
     if user is not None:
         tallies.append(figures.users[user])
     # Also of users whom the server refused: what they sent was as readable.
-    for name in dict.fromkeys([*([] if user is None else [user]), *(session["users_refused"] or [])]):
+    for name in dict.fromkeys([*([] if user is None else [user]), *refused]):
         login = Login(name, mechanism, server, EXPOSED.get(mechanism, "name"))
         tally = logins.setdefault((name, mechanism, server), login).tally
         tally.mails += session["auth_result"] == "success" and name == user

@@ -76,7 +76,7 @@
   };
 
   const fields = {
-    user: (mail, value) => mail[USER] === value,
+    user: (mail, value) => (mail[USER] ?? "").toLowerCase() === value.toLowerCase(),
     from: (mail, value) => mail[FROM] === value,
     server: (mail, value) => mail[SERVER] === value,
     reason: (mail, value) => settings.reasons[mail[REASON]] === value,

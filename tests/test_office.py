@@ -1,0 +1,141 @@
+"""Questions over `support/traffic/office.py`: the answers are what was planted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zeekpop3
+from support.program import program
+from support.traffic import tcp
+from support.traffic.office import GUESSER, PHONE, SERVER, THIEF, USERS, make_tables
+from zeekpop3.store.filters import Filters
+from zeekpop3.views.report.page import write_report
+from zeekpop3.views.report.summary import answers, sentences
+from zeekpop3.views.sql import ask
+
+OWN = ("acme.example",)
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables; tests only read them."""
+    return make_tables(tmp_path_factory.mktemp("office"))
+
+
+def asked(tables: Path, question: str, **logs: Path) -> list[Row]:
+    return ask(tables, question=question, own=OWN, logs=logs).dicts()
+
+
+def visits(folder: Path, *seen: tuple[str, str, str]) -> Path:
+    """An http.log of visits a day later: client, host, path."""
+    when = tcp.START / 1e6 + 86_400
+    lines = [
+        json.dumps({"ts": when, "uid": "H1", "id.orig_h": client, "host": host, "uri": path})
+        for client, host, path in seen
+    ]
+    log = folder / "http.log"
+    log.write_text("\n".join(lines) + "\n")
+    return log
+
+
+# -- users in any case -----------------------------------------------------------------------------------
+
+
+def test_guesses_in_several_spellings_and_a_success_from_elsewhere(tables: Path) -> None:
+    """The case of a user's letters does not count; a name without a site stays a name of its own."""
+    found = {(row["user"], row["client"]): row for row in asked(tables, "logins")}
+    guessed = found["cem@acme.example", GUESSER]
+    assert (guessed["refused"], guessed["success_from"]) == (3, THIEF)
+    assert (found["cem", GUESSER]["refused"], found["cem", GUESSER]["success_from"]) == (1, None)
+    assert found["cem@acme.example", THIEF]["fetched"] == 1
+
+
+def test_second_clients_whatever_the_case(tables: Path) -> None:
+    found = {(row["user"], row["client"]) for row in asked(tables, "second-client")}
+    assert found == {
+        ("bob@acme.example", "10.8.0.2"), ("bob@acme.example", PHONE),
+        ("cem@acme.example", "10.8.0.3"), ("cem@acme.example", THIEF),
+    }  # fmt: skip
+
+
+def test_a_wave_counts_each_user_once(tables: Path) -> None:
+    (wave,) = [row for row in asked(tables, "campaigns") if row["senders"] > 1]
+    assert (wave["users"], wave["mails"]) == (len(USERS), len(USERS) + 1)  # Bob has two clients
+    hits = program("hunt", tables, "-i", values(tables, "full.test")).stdout
+    assert "6 mails, 5 users" in hits
+
+
+def values(tables: Path, *listed: str) -> Path:
+    path = tables.parent / "values.txt"
+    path.write_text("\n".join(listed) + "\n")
+    return path
+
+
+def test_who_logged_in_with_a_readable_password(tables: Path) -> None:
+    assert sorted({row["user"] for row in asked(tables, "clear-text-logins") if row["logins"]}) == [
+        f"{user}@acme.example" for user in USERS
+    ]
+    page = tables.parent / "page.html"
+    write_report(tables, page, own=OWN)
+    text = page.read_text("utf-8")
+    assert "The passwords of 5 users could be read on the network." in text
+    assert f"{THIEF}, a new client of cem@acme.example, got in within a day after 3 refused logins" in text
+
+
+def test_nothing_is_called_unfetched_that_another_spelling_fetched(tables: Path) -> None:
+    assert asked(tables, "unfetched") == []
+
+
+# -- deletions, visits, addresses ------------------------------------------------------------------------
+
+
+def test_what_was_deleted_in_a_later_connection(tables: Path) -> None:
+    """By the unique id: the mail that was fetched before; without QUIT it stays."""
+    found = {(row["user"], row["subject"], row["final"]) for row in asked(tables, "deleted")}
+    assert found == {
+        ("dan@acme.example", "Your mailbox is full, dan", True),
+        ("Eli@Acme.example", "Your mailbox is full, eli", False),
+    }
+
+
+def test_addresses_that_fetched_nothing_have_hits(tables: Path) -> None:
+    """An attacker who only guessed passwords was here: no mail is a hit, and the connections are."""
+    found = zeekpop3.hunt(tables, values=[GUESSER])
+    assert {hit["field"] for hit in found.table.to_pylist()} == {"sessions.id_orig_h"}
+    assert (found.table.num_rows, found.with_hits) == (4, 0)
+    assert "4 hits in 0 of 38 mails and 4 connections without mails" in str(found)
+    told = program("hunt", tables, "-i", values(tables, "203.0.113.0/24"))
+    assert "SUBNET  203.0.113.0/24  1 mail, 4 connections, 1 user" in told.stdout
+    assert f"(connection without mails, client {GUESSER})" in told.stdout
+    assert program("hunt", tables, "-i", values(tables, "192.0.2.99")).stdout == ""
+    assert zeekpop3.hunt(tables, values=[SERVER]).with_hits == 38
+
+
+def test_a_visit_of_a_host_is_one_visit(tables: Path, tmp_path: Path) -> None:
+    """Two links of a mail lead to the host; no path says which one was opened."""
+    log = visits(tmp_path, ("10.8.0.1", "click.esp.example", "/elsewhere"))
+    found = asked(tables, "clicks", http=log)
+    assert [(row["user"], row["match"], row["subject"]) for row in found] == [
+        ("ada@acme.example", "host", "Week 1"), ("ada@acme.example", "host", "Week 2"),
+    ]  # fmt: skip
+
+
+# -- what is suspicious ----------------------------------------------------------------------------------
+
+
+def test_a_look_alike_sender_is_called_a_sender(tables: Path) -> None:
+    """Sender and link are at the site: both are said, and count once."""
+    (row,) = [row for row in asked(tables, "suspicious") if row["subject"] == "Look-alike"]
+    assert "sender looks like an own site: acrne.example for acme.example" in row["reasons"]
+    assert "link looks like an own site: acrne.example for acme.example" in row["reasons"]
+    assert row["score"] == 65
+
+
+def test_the_summary(tables: Path) -> None:
+    said = list(sentences(answers(tables, Filters(), own=OWN), passwords=0, hits=0, incomplete=0))
+    assert "Logins as cem were refused (1 in all), and never accepted." in said
