@@ -28,7 +28,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def asked(tables: Path, question: str, **logs: Path) -> list[Row]:
-    return ask(tables, question=question, own=OWN, logs=logs).dicts()
+    return ask(tables, query=question, own=OWN, logs=logs).dicts()
 
 
 def visits(folder: Path, *seen: tuple[str, str, str]) -> Path:
