@@ -82,9 +82,9 @@ def make(out: Path, mails: int) -> None:
     """Write the tables (in a process of its own: a program that is started inherits our peak of memory)."""
     from support.records import transfer
     from zeekpop3.pipeline.records import Records
-    from zeekpop3.store.write import Sink
+    from zeekpop3.store.write import TableWriter
 
-    with Sink(out) as sink:
+    with TableWriter(out) as writer:
         for start in range(0, mails, 5000):
             records = Records()
             for number in range(start, min(mails, start + 5000)):
@@ -97,7 +97,7 @@ def make(out: Path, mails: int) -> None:
                     ]
                 )
             for name, table in records.take():
-                sink.write(name, table)
+                writer.write(name, table)
 
 
 def indicators(mails: int, count: int) -> Iterator[tuple[str, str]]:

@@ -64,9 +64,9 @@ def make(out: Path, mails: int) -> None:
     """Write the tables."""
     from support.records import session, transfer
     from zeekpop3.pipeline.records import Records
-    from zeekpop3.store.write import Sink
+    from zeekpop3.store.write import TableWriter
 
-    with Sink(out) as sink:
+    with TableWriter(out) as writer:
         for start in range(0, mails, 5000):
             records = Records()
             for number in range(start, min(mails, start + 5000)):
@@ -75,7 +75,7 @@ def make(out: Path, mails: int) -> None:
                 if number % 10 == 0:
                     records.add([session(uid=f"C{number}", ts=START + STEP * number, user=user)])
             for name, table in records.take():
-                sink.write(name, table)
+                writer.write(name, table)
 
 
 def main(mails: int, folder: Path) -> None:

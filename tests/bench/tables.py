@@ -18,7 +18,7 @@ from unittest.mock import patch
 from zeekpop3.message import parse
 from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import ConnId, Transfer
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "mail-sample.tar.gz"
 ROUNDS = 8
@@ -50,9 +50,9 @@ def one_round(mails: list[bytes], folder: str) -> tuple[dict[str, float], float]
     estimate = rows.nbytes
     tables = rows.take()
     clock.append(time.process_time())
-    with Sink(folder) as sink:
+    with TableWriter(folder) as writer:
         for name, table in tables:
-            sink.write(name, table)
+            writer.write(name, table)
         clock.append(time.process_time())
     steps = zip(("parse", "add", "arrow", "parquet"), clock, clock[1:], strict=False)
     return {name: end - start for name, start, end in steps}, estimate / sum(t.nbytes for _, t in tables)

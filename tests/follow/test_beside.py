@@ -42,13 +42,13 @@ def test_a_follower_that_starts_during_an_overwrite(
     spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes]
 ) -> None:
     """The overwrite is refused at its end, too, and the follower's tables stay."""
-    from zeekpop3.store.write import Sink
+    from zeekpop3.store.write import TableWriter
 
     out = tmp_path / "out"
     (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines))
     _follow(spool, out)
     before = tables(out)
-    with pytest.raises(OutputError, match="in use by a follower"), Sink(out, "overwrite"):
+    with pytest.raises(OutputError, match="in use by a follower"), TableWriter(out, "overwrite"):
         follower = Follower([spool], out, options=QUICK)
     follower.close()
     assert tables(out) == before

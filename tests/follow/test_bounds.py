@@ -10,7 +10,7 @@ import pytest
 from support.growing import Expected, Note, assert_same, sessions, tables
 from support.traffic.eventlog import log_header, log_lines, uid_of
 from zeekpop3.follow import Follower, Options
-from zeekpop3.pipeline.connections import CompactDict
+from zeekpop3.pipeline.connections import PackedDict
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session.events import ConnId, Rows
 
@@ -194,8 +194,8 @@ def test_packed_connections_continue(
     batch: Callable[[list[bytes]], Expected],
 ) -> None:
     """Connections that are packed between any two of their rows give the same tables."""
-    made = CompactDict.__init__
-    monkeypatch.setattr(CompactDict, "__init__", lambda self, packer, unpacked=0: made(self, packer, 4))
+    made = PackedDict.__init__
+    monkeypatch.setattr(PackedDict, "__init__", lambda self, packer, unpacked=0: made(self, packer, 4))
     monkeypatch.setattr("zeekpop3.follow.reading._BLOCK", 3000)
     (spool / "pop3_events.log").write_bytes(log_header() + b"".join(lines))
     _follow(spool, tmp_path / "out", Options(flush_s=0.0))

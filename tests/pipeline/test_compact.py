@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeekpop3.pipeline.connections import CompactDict, Packer
+from zeekpop3.pipeline.connections import PackedDict, Packer
 
 _STEPS = st.lists(
     st.tuples(
@@ -21,7 +21,7 @@ _STEPS = st.lists(
 def test_it_is_a_dictionary(steps: list[tuple[str, str, bytes]]) -> None:
     """Whatever is done to it, it holds what a dictionary would hold, in the same order."""
     packer: Packer[list[bytes]] = Packer([[]])
-    packed: CompactDict[list[bytes]] = CompactDict(packer, 3)
+    packed: PackedDict[list[bytes]] = PackedDict(packer, 3)
     plain: dict[str, list[bytes]] = {}
     for what, uid, value in steps:
         if what == "add":

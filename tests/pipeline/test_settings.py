@@ -8,13 +8,13 @@ import pytest
 
 from support.program import program
 from zeekpop3.errors import UsageError
-from zeekpop3.pipeline.settings import Settings, settings
+from zeekpop3.pipeline.settings import Settings
 
 
 def test_defaults_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without options and without the variable, the settings are the defaults."""
     monkeypatch.delenv("ZEEKPOP3_HASH_KEY", raising=False)
-    assert settings() == Settings()
+    assert Settings.of_options() == Settings()
 
 
 @pytest.mark.parametrize("key", ["", " ", "\n"])
@@ -22,24 +22,24 @@ def test_empty_key_is_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None
     """A key that is set but empty is an error, whether it is an option or an environment variable."""
     monkeypatch.delenv("ZEEKPOP3_HASH_KEY", raising=False)
     with pytest.raises(UsageError, match="--hash-users"):
-        settings(hash_users=key)
+        Settings.of_options(hash_users=key)
     monkeypatch.setenv("ZEEKPOP3_HASH_KEY", key)
     with pytest.raises(UsageError, match="ZEEKPOP3_HASH_KEY"):
-        settings()
+        Settings.of_options()
 
 
 def test_option_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """--hash-users replaces the key of the environment."""
     monkeypatch.setenv("ZEEKPOP3_HASH_KEY", "one")
-    assert settings().privacy.hash_key == b"one"
-    assert settings(hash_users="two").privacy.hash_key == b"two"
+    assert Settings.of_options().privacy.hash_key == b"one"
+    assert Settings.of_options(hash_users="two").privacy.hash_key == b"two"
 
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_size_below_one_is_refused(size: int) -> None:
     """A limit without a meaning would leave out every message."""
     with pytest.raises(UsageError, match="--max-message"):
-        settings(max_message_mib=size)
+        Settings.of_options(max_message_mib=size)
 
 
 @pytest.mark.parametrize("command", ["run", "follow"])
@@ -73,4 +73,4 @@ def test_the_program_has_the_library_s_defaults() -> None:
     """The command line states them again, so that it starts without loading the session machine."""
     from zeekpop3.cli.options import RecordOptions
 
-    assert RecordOptions().settings == settings()
+    assert RecordOptions().settings == Settings.of_options()

@@ -20,7 +20,7 @@ from zeekpop3.follow.output import Output
 from zeekpop3.follow.state import State
 from zeekpop3.store.catalog import register
 from zeekpop3.store.maintenance import merge, prune
-from zeekpop3.store.parquet import parts_of
+from zeekpop3.store.parquet import part_files
 from zeekpop3.tables import TABLES, schema
 from zeekpop3.tables.schema import VERSION_KEY
 
@@ -58,7 +58,7 @@ def files(catalog: Any, name: str, namespace: str = "zeekpop3") -> list[str]:
 
 def in_folder(folder: Path, name: str) -> list[str]:
     """The parts that hold rows."""
-    return [str(part) for part in parts_of(folder / name) if pq.read_metadata(part).num_rows]
+    return [str(part) for part in part_files(folder / name) if pq.read_metadata(part).num_rows]
 
 
 def is_right(catalog: Any, folder: Path) -> None:
@@ -126,10 +126,10 @@ def test_days_that_are_not_over_wait(tables: Path, catalog: Any) -> None:
     added, _ = register(tables, catalog, until="2024-06-03T23:59")
     assert {Path(path).parent.name for path in added} == {"day=2024-06-01", "day=2024-06-02"}
     late = tables / "emails" / "day=2024-06-02" / "part-new-000000.parquet"
-    shutil.copy(parts_of(tables / "emails")[1], late)
+    shutil.copy(part_files(tables / "emails")[1], late)
     today = tables / "emails" / f"day={dt.datetime.now(dt.UTC).date()}"
     today.mkdir()
-    shutil.copy(parts_of(tables / "emails")[0], today)
+    shutil.copy(part_files(tables / "emails")[0], today)
     assert register(tables, catalog, until="2024-06-01").added == [f"file://{late}"]
     register(tables, catalog)
     assert not [path for path in files(catalog, "emails") if today.name in path]
@@ -151,9 +151,8 @@ def test_what_prune_removed_is_taken_out(tables: Path, catalog: Any) -> None:
 def test_parts_that_were_merged_are_exchanged_in_one_commit(tables: Path, catalog: Any) -> None:
     """A reader of the catalog sees neither rows twice nor none."""
     for number in (1, 2):
-        shutil.copy(
-            parts_of(tables / "emails")[0], parts_of(tables / "emails")[0].with_name(f"part-{number}.parquet")
-        )
+        first = part_files(tables / "emails")[0]
+        shutil.copy(first, first.with_name(f"part-{number}.parquet"))
     register(tables, catalog)
     history = len(catalog.load_table("zeekpop3.emails").history())
     output = Output(tables)
@@ -233,7 +232,7 @@ def test_nothing_is_taken_out_if_the_folder_is_not_there(tables: Path, tmp_path:
 
 def test_a_newer_version_is_refused(tables: Path, catalog: Any) -> None:
     """As by every command that reads."""
-    part = parts_of(tables / "emails")[0]
+    part = part_files(tables / "emails")[0]
     table = pq.ParquetFile(part).read()
     pq.write_table(table.replace_schema_metadata({VERSION_KEY: b"99"}), part)
     with pytest.raises(QueryError, match="newer zeekpop3"):
@@ -242,7 +241,7 @@ def test_a_newer_version_is_refused(tables: Path, catalog: Any) -> None:
 
 def test_a_broken_part_is_named_and_the_rest_waits(tables: Path, catalog: Any) -> None:
     """One line that names the file; after its removal the next run goes on."""
-    part = parts_of(tables / "addresses")[0]
+    part = part_files(tables / "addresses")[0]
     part.write_bytes(b"not Parquet")
     with pytest.raises(QueryError, match=str(part)):
         register(tables, catalog)

@@ -16,7 +16,7 @@ from zeekpop3.store.dataset import connect
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.parquet import PartWriter
 from zeekpop3.store.read import read_table, rows, uids_present
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 from zeekpop3.tables import TABLES, schema
 
 DAYS = 9
@@ -96,7 +96,7 @@ def test_a_damaged_newest_part_is_refused(damaged: Path) -> None:
     for part in (damaged / "links").glob("day=2020-01-09/*.parquet"):
         part.write_bytes(b"not Parquet")
     with pytest.raises(OutputError, match="not a readable Parquet file"):
-        Sink(damaged, "append")
+        TableWriter(damaged, "append")
 
 
 def test_a_folder_that_is_not_a_day(damaged: Path) -> None:

@@ -13,7 +13,7 @@ from support.tables_made import write
 from zeekpop3.errors import QueryError
 from zeekpop3.store.maintenance import keep_days, prune
 from zeekpop3.store.read import read
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 from zeekpop3.tables import TABLES
 
 NOW = dt.datetime(2024, 6, 27, 0, 30, tzinfo=dt.UTC)
@@ -66,7 +66,7 @@ def test_emptied_tables_stay_readable(out: Path) -> None:
     for name in TABLES:
         assert len(read(out, name)) == 0
     prune(out, 0, NOW)
-    with Sink(out, "append"):
+    with TableWriter(out, "append"):
         pass
     assert len(zeekpop3.read_emails(out)) == 0
 

@@ -19,7 +19,7 @@ from support.program import program
 from zeekpop3.errors import OutputError
 from zeekpop3.store.maintenance import merge
 from zeekpop3.store.read import read, read_table
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 from zeekpop3.tables import SCHEMA_VERSION, TABLES, schema
 
 OLD = ("batch", "followed")
@@ -174,7 +174,7 @@ def test_version_1_is_refused(old: Path, command: str, tmp_path: Path) -> None:
         done = read_by(command, old, mail_in(old), tmp_path)
         assert (done.returncode, done.stderr.count("\n"), line in done.stderr) == (1, 1, True), done.stderr
     with pytest.raises(OutputError, match=re.escape(line)):
-        Sink(old, "append")
+        TableWriter(old, "append")
 
 
 def test_a_file_of_another_writer_is_read_by_its_columns(tmp_path: Path) -> None:

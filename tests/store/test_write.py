@@ -25,7 +25,7 @@ from zeekpop3.errors import OutputError
 from zeekpop3.store import files, parquet
 from zeekpop3.store.parquet import PartWriter, split_by_day
 from zeekpop3.store.read import read
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 from zeekpop3.tables import TABLES, MailRecord, schema
 
 
@@ -49,8 +49,8 @@ def names(out: Path) -> list[str]:
 
 def test_parts_by_day(tmp_path: Path) -> None:
     """Rows go to the UTC day of their ts, keep their order in it, and `day` is not in the file."""
-    with Sink(tmp_path / "out", token="t") as sink:
-        sink.write("emails", emails((NOON + DAY, "b1"), (NOON, "a1"), (NOON + DAY, "b2"), (NOON, "a2")))
+    with TableWriter(tmp_path / "out", token="t") as writer:
+        writer.write("emails", emails((NOON + DAY, "b1"), (NOON, "a1"), (NOON + DAY, "b2"), (NOON, "a2")))
     assert names(tmp_path / "out" / "emails") == [
         "day=2024-06-24/part-t-000000.parquet",
         "day=2024-06-25/part-t-000000.parquet",
@@ -73,7 +73,7 @@ def test_any_time_has_a_day(ts: int) -> None:
 
 def test_an_empty_run_leaves_readable_tables(tmp_path: Path) -> None:
     """A run without rows leaves folders and no file, and no day that has no rows; our reader reads them."""
-    with Sink(tmp_path):
+    with TableWriter(tmp_path):
         pass
     assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(TABLES)
     for name in TABLES:
@@ -82,8 +82,8 @@ def test_an_empty_run_leaves_readable_tables(tmp_path: Path) -> None:
 
 def test_tables_without_rows_are_readable_by_all(tmp_path: Path) -> None:
     """If one table has rows, pandas and DuckDB read the others, too; no odd day appears."""
-    with Sink(tmp_path) as sink:
-        sink.write("emails", emails((NOON, "x"), (NOON + DAY, "y")))
+    with TableWriter(tmp_path) as writer:
+        writer.write("emails", emails((NOON, "x"), (NOON + DAY, "y")))
     assert {path.name for path in tmp_path.glob("*/*")} == {"day=2024-06-24", "day=2024-06-25"}
     for name in set(TABLES) - {"emails"}:
         frame = pd.read_parquet(tmp_path / name)
@@ -97,10 +97,10 @@ def test_tables_without_rows_are_readable_by_all(tmp_path: Path) -> None:
 
 def test_rows_after_an_empty_run(tmp_path: Path) -> None:
     """The empty part does not stand in the way of those that come later."""
-    with Sink(tmp_path):
+    with TableWriter(tmp_path):
         pass
-    with Sink(tmp_path, "append") as sink:
-        sink.write("emails", emails((NOON, "x")))
+    with TableWriter(tmp_path, "append") as writer:
+        writer.write("emails", emails((NOON, "x")))
     assert subjects(tmp_path) == ["x"]
     got = duckdb.sql(
         "select day::varchar, subject from "
@@ -112,12 +112,12 @@ def test_rows_after_an_empty_run(tmp_path: Path) -> None:
 def test_new_refuses_tables(tmp_path: Path) -> None:
     """A second run into the same folder is refused, in one line that says what to do; other files may be."""
     (tmp_path / "notes.txt").write_text("mine")
-    with Sink(tmp_path) as sink:
-        sink.write("emails", emails((NOON, "x")))
+    with TableWriter(tmp_path) as writer:
+        writer.write("emails", emails((NOON, "x")))
     with pytest.raises(
         OutputError, match=r"already contains tables \(emails.*\); use --append or --overwrite$"
     ) as caught:
-        Sink(tmp_path)
+        TableWriter(tmp_path)
     assert "\n" not in str(caught.value)
     assert subjects(tmp_path) == ["x"]
 
@@ -125,39 +125,39 @@ def test_new_refuses_tables(tmp_path: Path) -> None:
 def test_append_adds(tmp_path: Path) -> None:
     """Two runs' parts stand side by side, the later one's after."""
     for token, subject in (("1", "x"), ("2", "y")):
-        with Sink(tmp_path, "append", token=token) as sink:
-            sink.write("emails", emails((NOON, subject)))
+        with TableWriter(tmp_path, "append", token=token) as writer:
+            writer.write("emails", emails((NOON, subject)))
     assert subjects(tmp_path) == ["x", "y"]
 
 
 def test_append_to_unreadable_parts_is_refused(tmp_path: Path) -> None:
     """A part of a newer version, other data, or a file that is not Parquet: one line names it."""
-    with Sink(tmp_path) as sink:
-        (path,) = sink.write("emails", emails((NOON, "x")))
+    with TableWriter(tmp_path) as writer:
+        (path,) = writer.write("emails", emails((NOON, "x")))
     old = pq.read_table(path, partitioning=None)
     pq.write_table(old.replace_schema_metadata({b"zeekpop3.schema_version": b"99"}), path)
     with pytest.raises(OutputError, match=r"part-.*newer zeekpop3 \(schema version 99; .*upgrade"):
-        Sink(tmp_path, "append")
+        TableWriter(tmp_path, "append")
     pq.write_table(pa.table({"x": [1]}), path)
     with pytest.raises(OutputError, match="not a part of the table emails"):
-        Sink(tmp_path, "append")
+        TableWriter(tmp_path, "append")
     path.write_bytes(b"PAR1")
     with pytest.raises(OutputError, match="not a readable Parquet file"):
-        Sink(tmp_path, "append")
+        TableWriter(tmp_path, "append")
 
 
 def test_a_url_is_not_a_folder(tmp_path: Path) -> None:
     """An output on other storage is refused instead of becoming a local folder of that name."""
     with pytest.raises(OutputError, match="s3://bucket/x: only local folders are supported"):
-        Sink("s3://bucket/x")
+        TableWriter("s3://bucket/x")
 
 
 def test_overwrite_replaces_at_the_end(tmp_path: Path) -> None:
     """Until the new run is complete the old tables are what one reads; then only the new ones."""
-    with Sink(tmp_path) as sink:
-        sink.write("emails", emails((NOON, "old")))
-    with Sink(tmp_path, "overwrite") as sink:
-        sink.write("emails", emails((NOON + DAY, "new")))
+    with TableWriter(tmp_path) as writer:
+        writer.write("emails", emails((NOON, "old")))
+    with TableWriter(tmp_path, "overwrite") as writer:
+        writer.write("emails", emails((NOON + DAY, "new")))
         assert subjects(tmp_path) == ["old"]
     assert subjects(tmp_path) == ["new"]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(TABLES)
@@ -165,11 +165,11 @@ def test_overwrite_replaces_at_the_end(tmp_path: Path) -> None:
 
 def test_overwrite_that_fails_changes_nothing(tmp_path: Path) -> None:
     """An exception in the run keeps the old tables, and leaves nothing of the new."""
-    with Sink(tmp_path) as sink:
-        sink.write("emails", emails((NOON, "old")))
+    with TableWriter(tmp_path) as writer:
+        writer.write("emails", emails((NOON, "old")))
     before = names(tmp_path)
-    with pytest.raises(RuntimeError), Sink(tmp_path, "overwrite") as sink:
-        sink.write("emails", emails((NOON, "new")))
+    with pytest.raises(RuntimeError), TableWriter(tmp_path, "overwrite") as writer:
+        writer.write("emails", emails((NOON, "new")))
         raise RuntimeError
     assert names(tmp_path) == before
 
@@ -179,15 +179,15 @@ def test_overwrite_of_foreign_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "emails").mkdir()
     (tmp_path / "emails" / "letter.txt").write_text("dear")
     with pytest.raises(OutputError, match=r"letter\.txt"):
-        Sink(tmp_path, "overwrite")
+        TableWriter(tmp_path, "overwrite")
 
 
 def test_private_modes(tmp_path: Path) -> None:
     """Files are 0600 and folders 0700, whatever the umask."""
     before = os.umask(0)
     try:
-        with Sink(tmp_path / "a" / "b") as sink:
-            sink.write("emails", emails((NOON, "x")))
+        with TableWriter(tmp_path / "a" / "b") as writer:
+            writer.write("emails", emails((NOON, "x")))
     finally:
         os.umask(before)
     for path in [tmp_path / "a" / "b", *(tmp_path / "a" / "b").rglob("*")]:
@@ -203,8 +203,8 @@ def test_unfinished_parts_are_not_read(tmp_path: Path, monkeypatch: pytest.Monke
         files.publish(temporary, path)
 
     monkeypatch.setattr(parquet, "publish", publish)
-    with Sink(tmp_path) as sink:
-        writer = pickle.loads(pickle.dumps(PartWriter(sink.root, "w1")))
+    with TableWriter(tmp_path) as writer:
+        writer = pickle.loads(pickle.dumps(PartWriter(writer.root, "w1")))
         first, second = writer.write("emails", emails((NOON, "x"), (NOON + DAY, "y")), number=7)
     assert first.name == second.name == "part-w1-000007.parquet"
     assert seen[:2] == [0, 1]
@@ -223,7 +223,7 @@ def test_an_unusable_folder_is_one_line(tmp_path: Path) -> None:
     """A file in the way, and a folder that vanished while writing."""
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
-        Sink(tmp_path / "file" / "out")
+        TableWriter(tmp_path / "file" / "out")
     with pytest.raises(OutputError, match=r"No such file|cannot be written"):
         from zeekpop3.store.parquet import write_parquet
 
@@ -236,13 +236,13 @@ def test_a_full_disk_leaves_nothing_and_is_reported(tmp_path: Path) -> None:
 import resource, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from store.test_write import emails, NOON, Sink, OutputError
+from store.test_write import emails, NOON, TableWriter, OutputError
 table = emails(*[(NOON, str(i) * 300) for i in range(2000)])
-sink = Sink({str(tmp_path)!r})
+writer = TableWriter({str(tmp_path)!r})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
-    sink.write("emails", table)
+    writer.write("emails", table)
 except OutputError as error:
     print("said", error)
 """
@@ -255,21 +255,21 @@ except OutputError as error:
 WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
-from store.test_write import emails, NOON, DAY, Sink
+from store.test_write import emails, NOON, DAY, TableWriter
 table = emails(*[(NOON + i % 3 * DAY, "s%d" % i) for i in range(300)])
-sink = Sink({out!r}, {mode!r})
+writer = TableWriter({out!r}, {mode!r})
 print("ready", flush=True)
 while True:
-    sink.write("emails", table)
+    writer.write("emails", table)
     if {mode!r} == "overwrite":
-        sink.close()
-        sink = Sink({out!r}, {mode!r})
+        writer.close()
+        writer = TableWriter({out!r}, {mode!r})
 """
 
 
 @pytest.mark.parametrize("mode", ["append", "overwrite"])
 def test_kill_leaves_whole_parts_only(tmp_path: Path, mode: str) -> None:
-    """kill -9 at any moment: what can be read is whole; the next sink clears up and finishes the rest."""
+    """kill -9 at any moment: what can be read is whole; the next writer clears up and finishes the rest."""
     out = tmp_path / "out"
     code = WRITER.format(tests=str(Path(__file__).parents[1]), out=str(out), mode=mode)
     for attempt in range(4):
@@ -285,7 +285,7 @@ def test_kill_leaves_whole_parts_only(tmp_path: Path, mode: str) -> None:
                 assert pq.read_metadata(part).num_rows in (100, 0)
         for left in out.rglob("*.tmp-*"):
             os.utime(left, (0, 0))  # a file of the last minute could have a living writer
-        with Sink(out, "append"):
+        with TableWriter(out, "append"):
             pass
         assert [p for p in out.rglob("*.tmp-*") if p.is_file()] == []
         assert [p.name for p in out.iterdir() if p.name.startswith(".")] == []
@@ -294,15 +294,15 @@ def test_kill_leaves_whole_parts_only(tmp_path: Path, mode: str) -> None:
 
 
 def test_a_live_writer_is_left_alone(tmp_path: Path) -> None:
-    """Opening a second sink does not sweep away the first one's unfinished file, nor its staging folder."""
+    """Opening a second writer does not sweep away the first one's unfinished file, nor its staging folder."""
     from zeekpop3.store.files import staged, sweep
 
-    with Sink(tmp_path) as sink:
-        sink.write("emails", emails((NOON, "x")))
+    with TableWriter(tmp_path) as writer:
+        writer.write("emails", emails((NOON, "x")))
     with staged(tmp_path / "emails" / "day=2024-06-24" / "part-z.parquet") as (temporary, _):
-        live = Sink(tmp_path, "overwrite")
+        live = TableWriter(tmp_path, "overwrite")
         live.write("emails", emails((NOON, "y")))
-        Sink(tmp_path, "append")
+        TableWriter(tmp_path, "append")
         assert temporary.exists()
         live.close()
         assert subjects(tmp_path) == ["y"]
@@ -317,11 +317,11 @@ def test_a_live_writer_is_left_alone(tmp_path: Path) -> None:
 def test_a_swap_that_was_cut_off_is_finished(
     tmp_path: Path, done: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cut after any of its renames, the next sink brings the overwrite to its end."""
-    with Sink(tmp_path) as sink:
-        sink.write("emails", emails((NOON, "old")))
-    sink = Sink(tmp_path, "overwrite")
-    sink.write("emails", emails((NOON, "new")))
+    """Cut after any of its renames, the next writer brings the overwrite to its end."""
+    with TableWriter(tmp_path) as writer:
+        writer.write("emails", emails((NOON, "old")))
+    writer = TableWriter(tmp_path, "overwrite")
+    writer.write("emails", emails((NOON, "new")))
     count, rename = 0, Path.rename
 
     def cut(self: Path, target: Path) -> Path:
@@ -334,10 +334,10 @@ def test_a_swap_that_was_cut_off_is_finished(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", cut)
         try:
-            sink.close()
+            writer.close()
         except KeyboardInterrupt:
             assert done < 2 * len(TABLES)
-    Sink(tmp_path, "append")
+    TableWriter(tmp_path, "append")
     assert subjects(tmp_path) == ["new"]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(TABLES)
 
@@ -362,8 +362,8 @@ def test_odd_values_through_parquet(tmp_path: Path, rows: list[tuple[Any, list[s
         )
         for depth, (subject, to, raw) in enumerate(rows)
     ]
-    with Sink(tmp_path, "overwrite") as sink:
-        sink.write("emails", table_of("emails", *records))
+    with TableWriter(tmp_path, "overwrite") as writer:
+        writer.write("emails", table_of("emails", *records))
     frame = pd.read_parquet(tmp_path / "emails")
     assert [None if pd.isna(s) else s for s in frame["subject"]] == [row[0] for row in rows]
     assert [list(to) for to in frame["to"]] == [row[1] for row in rows]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import zeekpop3
-from zeekpop3.store.parquet import DAY_US, parts_of
+from zeekpop3.store.parquet import DAY_US, part_files
 from zeekpop3.tables import TABLES
 
 LOG = Path(__file__).resolve().parents[2] / "fixtures" / "logs" / "article.exact.log"
@@ -23,7 +23,7 @@ def many_days(out: Path, days: int, first: dt.date = dt.date(2020, 1, 1)) -> lis
     zeekpop3.run([LOG], source, jobs=1)
     found = [first + dt.timedelta(days=number) for number in range(days)]
     for name in TABLES:
-        table = pa.concat_tables(pq.ParquetFile(part).read() for part in parts_of(source / name))
+        table = pa.concat_tables(pq.ParquetFile(part).read() for part in part_files(source / name))
         of_day = pc.subtract(table.column("ts").cast(pa.int64()), _midnight(table))
         place = table.schema.get_field_index("ts")
         for day in found:

@@ -10,7 +10,7 @@ from pathlib import Path
 from support.records import HOUR, NOON, session, transfer
 from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import ConnId, Session, Transfer
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 
 #: `@` becomes a call that says that code ran, `URL` an address at which somebody listens.
 _PAYLOADS = r"""
@@ -217,7 +217,7 @@ def write_box(path: Path, events: Iterable[Transfer | Session]) -> Path:
     """The tables of a mailbox, made by the pipeline's own rooms."""
     records = Records()
     records.add(events)
-    with Sink(path) as sink:
+    with TableWriter(path) as writer:
         for name, table in records.take():
-            sink.write(name, table)
+            writer.write(name, table)
     return path

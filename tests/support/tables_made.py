@@ -9,7 +9,7 @@ from typing import NamedTuple
 from support.records import DAY, HOUR, NOON, command, session, transfer
 from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import ConnId, Transfer
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 
 #: Everything that a terminal, rich's markup, a spreadsheet or a path could take for its own.
 PAYLOADS = [
@@ -100,6 +100,6 @@ def write(path: Path, transfers: list[Transfer]) -> None:
                 command(uid=uid, ts=first.ts),
             ]
         )
-    with Sink(path) as sink:
+    with TableWriter(path) as writer:
         for name, table in records.take():
-            sink.write(name, table)
+            writer.write(name, table)

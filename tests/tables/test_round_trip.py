@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from support.records import attachment, mail, received, table_of, transfer
 from zeekpop3.message import parse
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 from zeekpop3.tables import MailRecord
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -109,8 +109,8 @@ def there_and_back(folder: Path, records: list[Any], raws: list[bytes]) -> None:
         MailRecord(transfer(trans_depth=depth, raw=raw, missing_bytes=0), each)
         for depth, (each, raw) in enumerate(zip(records, raws, strict=True))
     ]
-    with Sink(folder, "overwrite") as sink:
-        sink.write("emails", table_of("emails", *made))
+    with TableWriter(folder, "overwrite") as writer:
+        writer.write("emails", table_of("emails", *made))
     rows = [wanted(each) for each in records]
     for reader, found in readers(folder / "emails", list(rows[0])):
         assert len(found) == len(rows), reader

@@ -11,8 +11,8 @@ import zeekpop3
 from support.program import program
 from support.records import NOON, session, transfer
 from zeekpop3.pipeline.records import Records
-from zeekpop3.pipeline.settings import settings
-from zeekpop3.store.write import Sink
+from zeekpop3.pipeline.settings import Settings
+from zeekpop3.store.write import TableWriter
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,11 @@ def sensors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(("north", "south")):
         raw = f"From: a@{name}.test\r\nSubject: {name}\r\n\r\nhttp://{name}.test/x\r\n".encode()
         uid = f"C{name}"
-        records = Records(settings(sensor=name))
+        records = Records(Settings.of_options(sensor=name))
         records.add([transfer(uid=uid, ts=NOON + number, raw=raw), session(uid=uid, ts=NOON + number)])
-        with Sink(root / name) as sink:
+        with TableWriter(root / name) as writer:
             for table, rows in records.take():
-                sink.write(table, rows)
+                writer.write(table, rows)
     return root
 
 

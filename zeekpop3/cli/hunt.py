@@ -170,7 +170,7 @@ def _compare(
     directory: Path, captures: list[Path], zeek: str | None, select: SpanOptions, output: FormatOptions
 ) -> None:
     """Print the comparisons: all as JSON or CSV, for people those of mails that are not the same."""
-    from zeekpop3.detect.evidence import Comparison, compare, summary
+    from zeekpop3.detect.compare import Comparison, compare, summary
 
     problems = Problems()
     found, unknown = compare(directory, captures, select.filters(), zeek=zeek, on_error=problems)

@@ -170,7 +170,7 @@ class OutputOptions:
 
     @property
     def mode(self) -> Mode:
-        """The sink's mode. Raises typer.BadParameter if both options are given."""
+        """How tables that exist are treated. Raises typer.BadParameter if both options are given."""
         exclusive("--append", self.append, "--overwrite", self.overwrite)
         return "append" if self.append else "overwrite" if self.overwrite else "new"
 
@@ -204,9 +204,9 @@ class RecordOptions:
     @property
     def settings(self) -> Settings:
         """The settings for `run` and `follow`. Raises UsageError for an empty key."""
-        from zeekpop3.pipeline.settings import settings
+        from zeekpop3.pipeline.settings import Settings
 
-        return settings(
+        return Settings.of_options(
             no_raw=self.no_raw,
             no_body=self.no_body,
             hash_users=self.hash_users,

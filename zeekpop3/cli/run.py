@@ -72,8 +72,7 @@ def pcap(
     from zeekpop3.log.file import sha256_of
     from zeekpop3.log.find import log_name
     from zeekpop3.pipeline.records import Origin
-    from zeekpop3.zeek.program import find_zeek
-    from zeekpop3.zeek.program import record as run_zeek
+    from zeekpop3.zeek.program import find_zeek, run_zeek
 
     find_zeek(zeek)
     problems = Problems()

@@ -21,11 +21,11 @@ from zeekpop3.detect.lists import OnError, read_indicators
 from zeekpop3.detect.matching import IndicatorIndex, find_hits
 from zeekpop3.detect.yara import Scanner
 from zeekpop3.errors import IndicatorError, UsageError
-from zeekpop3.store.dataset import closed, connect, steadily, table_folder
+from zeekpop3.store.dataset import closed, connect, retry_while_merging, table_folder
 from zeekpop3.store.files import exclusive, make_folder
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 from zeekpop3.tables.schema import TABLES, schema
 
 _ORDER = [("ts", "descending"), ("uid", "ascending"), ("trans_depth", "ascending")]
@@ -60,7 +60,7 @@ def search(
                 hits = pa.concat_tables([hits, by_rules]).sort_by(_ORDER)
             return with_undecided(connection, hits, scanner.unscanned if scanner else {}, types)
 
-    return steadily(path, attempt, duckdb.Error)
+    return retry_while_merging(path, attempt, duckdb.Error)
 
 
 # -- what a search cannot know -----------------------------------------------------------------------
@@ -250,8 +250,8 @@ def new_hits(path: str | Path, hits: pa.Table) -> Iterator[pa.Table]:
         unknown = hits.filter(pa.array([key not in known for key in _keys(hits)], pa.bool_()))
         yield unknown
         if unknown.num_rows:
-            with Sink(folder.parent, "append") as sink:
-                sink.write("hits", unknown)
+            with TableWriter(folder.parent, "append") as writer:
+                writer.write("hits", unknown)
 
 
 def _keys(hits: pa.Table) -> Iterator[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from zeekpop3.message import header
 from zeekpop3.message.dkim import ALGORITHMS, CANONICAL, Bodies, Signature, is_whole, signature_of, tags_of
 from zeekpop3.message.sites import normal_host, site_of
 from zeekpop3.session.field_names import SINGLE
-from zeekpop3.store.dataset import steadily
+from zeekpop3.store.dataset import retry_while_merging
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows
 
@@ -77,7 +77,7 @@ def verify(path: str | Path, keys: Keys, filters: Filters | None = None) -> list
                 found += verdicts_of(mail, keys)
         return found
 
-    return sorted(steadily(path, read), key=lambda verdict: verdict.ts, reverse=True)
+    return sorted(retry_while_merging(path, read), key=lambda verdict: verdict.ts, reverse=True)
 
 
 def verdicts_of(mail: dict[str, Any], keys: Keys) -> Iterator[Verdict]:

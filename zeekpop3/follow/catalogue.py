@@ -261,7 +261,7 @@ class LogLister:
 # -- when to look again ------------------------------------------------------------------------------
 
 
-class Waker:
+class Watcher:
     """Waits for changes below folders; `poll`: without file-system notifications. `close` ends its threads.
 
     Some file systems (NFS) report nothing, and links are not watched: looking at intervals always works.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from zeekpop3.defects import Defect
-from zeekpop3.pipeline.connections import OVERHEAD, CompactDict, Packer, typical
+from zeekpop3.pipeline.connections import OVERHEAD, PackedDict, Packer, sample_connections
 from zeekpop3.session import Command, Connection, Rows, Transfer
 from zeekpop3.session.events import Event
 
@@ -110,8 +110,8 @@ class Connections:
 
     def clear(self) -> None:
         """Forget all connections."""
-        self.open = CompactDict(
-            Packer(OpenConnection(each, _EXAMPLE) for each in typical()),
+        self.open = PackedDict(
+            Packer(OpenConnection(each, _EXAMPLE) for each in sample_connections()),
             max(16, min(20_000, self.max_bytes // (8 * _CONNECTION_BYTES))),
         )
         #: Of each connection: the time of its last row, and its checkpoint as JSON.

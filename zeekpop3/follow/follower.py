@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from zeekpop3.errors import LogError, OutputError, QueryError, ZeekPop3Error, reason
 from zeekpop3.follow import reports
-from zeekpop3.follow.catalogue import Waker
+from zeekpop3.follow.catalogue import Watcher
 from zeekpop3.follow.output import Output
 from zeekpop3.follow.reading import Reader, day_of
 from zeekpop3.follow.reports import END_S, OnHit, hits_of
@@ -23,7 +23,7 @@ from zeekpop3.log.find import each_path
 from zeekpop3.pipeline.settings import Counters
 from zeekpop3.store.maintenance import Swap, last_day, merge, prune
 from zeekpop3.store.parquet import new_token
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,8 +147,8 @@ class Follower:
     def run(self) -> bool:
         """Follow until stopped; False if the last rows were not written (they are read again)."""
         folders = self._reader.folders
-        waker = Waker(folders, poll=self.options.poll)
-        how = "changes" if waker.watching else "polling"
+        watcher = Watcher(folders, poll=self.options.poll)
+        how = "changes" if watcher.watching else "polling"
         reports.info("following", logs=", ".join(map(str, folders)), out=str(self.out), by=how)
         pause = 0.0
         try:
@@ -157,7 +157,7 @@ class Follower:
                 if time.monotonic() - self._metrics_at > _METRICS_S:
                     self._write_metrics()
                 if not more:
-                    self._rest(waker, pause)
+                    self._rest(watcher, pause)
             try:
                 self._commit()
             except (OSError, OutputError) as error:
@@ -168,7 +168,7 @@ class Follower:
             self._say_abandoned()
             return False
         finally:
-            waker.close()
+            watcher.close()
             self._write_metrics()
             reports.info("ended", mails=self.totals.mails, open=len(self._reader.connections.open))
 
@@ -176,7 +176,7 @@ class Follower:
 
     def _open(self) -> State:
         try:
-            Sink(self.out, "append").close()  # completes an interrupted overwrite, checks versions
+            TableWriter(self.out, "append").close()  # completes an interrupted overwrite, checks versions
             state = self._load()
             fresh = state is None
             if state is None:
@@ -244,7 +244,7 @@ class Follower:
         self.abandoned = True
         reports.warning("stopped while reading: what was not written is read again at the next start")
 
-    def _rest(self, waker: Waker, pause: float) -> None:
+    def _rest(self, watcher: Watcher, pause: float) -> None:
         """Wait for something to do; `pause` is the least time to wait, after an error."""
         began = time.monotonic()
         # With very many logs a look takes a while: it must not take all the time.
@@ -257,7 +257,7 @@ class Follower:
             if left <= 0:
                 return
             # In slices: a signal handler must not touch what this waits for.
-            if waker.wait(min(left, 0.5)) and not pause:
+            if watcher.wait(min(left, 0.5)) and not pause:
                 break
         # A log that grows all the time is read a few times a second, not with every row.
         if not self._stop:

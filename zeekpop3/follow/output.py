@@ -25,7 +25,7 @@ from zeekpop3.store.files import (
     sync_folder,
 )
 from zeekpop3.store.maintenance import Swap
-from zeekpop3.store.parquet import PartWriter, parts_of
+from zeekpop3.store.parquet import PartWriter, part_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,7 +110,7 @@ class Output:
 
     def publish_all(self) -> None:
         """Publish all staged parts, because the checkpoint is lost."""
-        paths = [path for name in PUBLISHED for path in parts_of(self.staged / name)]
+        paths = [path for name in PUBLISHED for path in part_files(self.staged / name)]
         self.settle(State("", publish=[str(path.relative_to(self.staged)) for path in paths]))
 
     # -- a day's parts in one step ---------------------------------------------------------------------

@@ -22,7 +22,7 @@ from zeekpop3.follow.connections import WrittenRows
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.store.files import new_file
 from zeekpop3.store.maintenance import PART_BYTES, Swap
-from zeekpop3.store.parquet import parts_of
+from zeekpop3.store.parquet import part_files
 from zeekpop3.tables.schema import TABLES, schema
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ RowKey = tuple[str, int | None]
 def holds_rows(out: Path) -> bool:
     """Tell whether any table has a row. Raises OutputError if a part cannot be read."""
     tables = ("emails", "sessions", "commands")
-    return any(_read(path, ["uid"]).num_rows for name in tables for path in parts_of(out / name))
+    return any(_read(path, ["uid"]).num_rows for name in tables for path in part_files(out / name))
 
 
 def written_rows(out: Path, first_day: str) -> dict[str, WrittenRows]:
@@ -219,7 +219,7 @@ def _keys(table: pa.Table) -> list[RowKey]:
 
 
 def _parts(out: Path, name: str, first_day: str) -> list[Path]:
-    return [path for path in parts_of(out / name) if path.parent.name >= f"day={first_day}"]
+    return [path for path in part_files(out / name) if path.parent.name >= f"day={first_day}"]
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:

@@ -47,7 +47,7 @@ class Packer(Generic[T]):
         return value
 
 
-class CompactDict(Generic[T]):
+class PackedDict(Generic[T]):
     """A dictionary by uid, in order of insertion; only the `unpacked` values used last are not packed.
 
     A value that was got may be changed until the next one is got.
@@ -118,7 +118,7 @@ class CompactDict(Generic[T]):
 # -- the open connections of a run -------------------------------------------------------------------
 
 
-def typical() -> list[Connection]:
+def sample_connections() -> list[Connection]:
     """A connection of each form, in a mail after its first rows: what others have in common with them is not
     packed.
     """
@@ -150,7 +150,7 @@ def _connection(rows: list[tuple[str, str | None, bytes]]) -> Connection:
     return connection
 
 
-_packer: Packer[Connection] = Packer(typical())
+_packer: Packer[Connection] = Packer(sample_connections())
 
 
 class PackedConnection(NamedTuple):
@@ -171,7 +171,7 @@ class OpenConnections:
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self.max_message = max_message
-        self.open: CompactDict[Connection] = CompactDict(_packer)
+        self.open: PackedDict[Connection] = PackedDict(_packer)
 
     def feed(self, uid: str, rows: Rows) -> list[Event]:
         """Process the next rows of a connection; returns what they finished."""

@@ -24,7 +24,7 @@ from zeekpop3.log.find import each_path
 from zeekpop3.pipeline.records import Inputs, Records
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session.events import Transfer
-from zeekpop3.store.write import Mode, Sink, check_mode
+from zeekpop3.store.write import Mode, TableWriter, check_mode
 
 _BLOCK = 1 << 16
 _WRITE_BYTES = 32 << 20  # of rows, from which on they are written
@@ -96,23 +96,23 @@ def import_mails(
     if mode == "append" and not force:
         _refuse_repeated(files, Path(out), settings.max_message)
     tell = counts.counting(on_error)
-    with Sink(out, mode) as sink:
+    with TableWriter(out, mode) as writer:
         for path in files:
             for mail in mails_in(path, settings.max_message, tell, partial(inputs.add, path)):
                 counts.rows += 1
                 inputs.rows[path] += 1
                 records.add([mail.transfer()])
                 if records.nbytes >= _WRITE_BYTES:
-                    counts.parts += _write(records, sink)
-        counts.parts += _write(records, sink)
+                    counts.parts += _write(records, writer)
+        counts.parts += _write(records, writer)
         if (table := inputs.table()) is not None:
-            counts.parts += len(sink.write("inputs", table))
+            counts.parts += len(writer.write("inputs", table))
     counts += records.take_counts()
     return counts
 
 
-def _write(records: Records, sink: Sink) -> int:
-    return sum(len(sink.write(name, table)) for name, table in records.take())
+def _write(records: Records, writer: TableWriter) -> int:
+    return sum(len(writer.write(name, table)) for name, table in records.take())
 
 
 def _refuse_repeated(files: list[Path], out: Path, max_message: int) -> None:

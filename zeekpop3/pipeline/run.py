@@ -36,7 +36,7 @@ from zeekpop3.pipeline.tasks import (
 )
 from zeekpop3.session.events import Event
 from zeekpop3.store.parquet import PartWriter
-from zeekpop3.store.write import Mode, Sink, check_mode
+from zeekpop3.store.write import Mode, TableWriter, check_mode
 
 TASK_BYTES = 16 << 20  # of log
 EVENTS_BYTES = 12 << 20  # of mail, about as much as a task of log holds
@@ -75,7 +75,7 @@ def run(
     check_mode(mode)
     paths = find_logs(logs)
     if mode == "append" and not force:
-        refuse_repeated(paths, Path(out))
+        check_not_loaded(paths, Path(out))
     total = sum(path.stat().st_size for path in paths if path.exists())
     counts = Counters(logs=len(paths))
     tell = counts.counting(on_error)
@@ -84,8 +84,8 @@ def run(
     workers = max(1, jobs)
     settings = settings or Settings()
     inputs = Inputs(command, settings, origins)
-    with Sink(out, mode) as sink:
-        shared = TaskSettings(PartWriter(sink.root), settings, SMALL_BYTES)
+    with TableWriter(out, mode) as writer:
+        shared = TaskSettings(PartWriter(writer.root), settings, SMALL_BYTES)
         with executor(workers) as pool:
             work = _Work(pool, shared, 2 * workers, counts, tell, inputs)
             for task_chunks in _chunks_of_tasks(paths, tell, counts, inputs, send=workers > 1):
@@ -204,7 +204,7 @@ class _Work:
 _LOOKED_AT = 16 << 20  # bytes of each log, from its first row
 
 
-def refuse_repeated(logs: Iterable[Path], out: Path) -> None:
+def check_not_loaded(logs: Iterable[Path], out: Path) -> None:
     """Raise OutputError for the first log of which `out` contains a connection that begins in the log.
 
     So a log is recognised that was renamed, moved or compressed. A connection that began in an earlier log

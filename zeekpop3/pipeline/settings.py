@@ -33,31 +33,32 @@ class Settings:
     max_message: int = MAX_MESSAGE
     sensor: str | None = None
 
+    @classmethod
+    def of_options(
+        cls,
+        *,
+        no_raw: bool = False,
+        no_body: bool = False,
+        hash_users: str | None = None,
+        attachment_content: bool = False,
+        max_message_mib: int = MAX_MESSAGE >> 20,
+        sensor: str | None = None,
+    ) -> Self:
+        """The settings that command line options stand for. Raises UsageError.
 
-def settings(
-    *,
-    no_raw: bool = False,
-    no_body: bool = False,
-    hash_users: str | None = None,
-    attachment_content: bool = False,
-    max_message_mib: int = MAX_MESSAGE >> 20,
-    sensor: str | None = None,
-) -> Settings:
-    """The settings that command line options stand for. Raises UsageError.
-
-    `hash_users` is the key for pseudonyms; without it, the environment variable ZEEKPOP3_HASH_KEY is used. A
-    key that is set but empty is refused, because users would be written in clear.
-    """
-    key = os.environ.get(HASH_KEY_VARIABLE) if hash_users is None else hash_users
-    if key is not None and not key.strip():
-        where = HASH_KEY_VARIABLE if hash_users is None else "--hash-users"
-        raise UsageError(f"{where}: the key is empty; set a key, or unset {where} to keep users in clear")
-    if max_message_mib < 1:
-        raise UsageError("--max-message: at least 1 MiB")
-    privacy = Privacy(
-        keep_raw=not no_raw, keep_body=not no_body, hash_key=key.encode() if key is not None else None
-    )
-    return Settings(privacy, attachment_content, max_message_mib << 20, sensor)
+        `hash_users` is the key for pseudonyms; without it, the environment variable ZEEKPOP3_HASH_KEY is
+        used. A key that is set but empty is refused, because users would be written in clear.
+        """
+        key = os.environ.get(HASH_KEY_VARIABLE) if hash_users is None else hash_users
+        if key is not None and not key.strip():
+            where = HASH_KEY_VARIABLE if hash_users is None else "--hash-users"
+            raise UsageError(f"{where}: the key is empty; set a key, or unset {where} to keep users in clear")
+        if max_message_mib < 1:
+            raise UsageError("--max-message: at least 1 MiB")
+        privacy = Privacy(
+            keep_raw=not no_raw, keep_body=not no_body, hash_key=key.encode() if key is not None else None
+        )
+        return cls(privacy, attachment_content, max_message_mib << 20, sensor)
 
 
 # -- counts ------------------------------------------------------------------------------------------

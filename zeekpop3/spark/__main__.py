@@ -12,7 +12,7 @@ import sys
 from typing import Literal
 
 from zeekpop3.errors import LogError, UsageError, ZeekPop3Error, first_line
-from zeekpop3.pipeline.settings import Settings, settings
+from zeekpop3.pipeline.settings import Settings
 from zeekpop3.session.machine import MAX_MESSAGE
 
 
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit codes as of `zeekpop3 run`: 0 done, 1 some input could not be read, 2 wrong usage."""
     args = _arguments(argv)
     try:
-        kept = settings(
+        kept = Settings.of_options(
             no_raw=args.no_raw,
             no_body=args.no_body,
             attachment_content=args.attachment_content,

@@ -1,7 +1,7 @@
 """Tables as datasets of Arrow, and as the views of a DuckDB that sees them and nothing else.
 
 Only days are listed, and only parts opened, that the filters allow. A follower may merge parts while they are
-read; `steadily` then reads again.
+read; `retry_while_merging` then reads again.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def reading(path: str | Path, *more: type[Exception]) -> Iterator[None]:
         raise QueryError(f"{path}: cannot be read: {first_line(error)}") from error
 
 
-def steadily(path: str | Path, work: Callable[[], _T], *more: type[Exception]) -> _T:
+def retry_while_merging(path: str | Path, work: Callable[[], _T], *more: type[Exception]) -> _T:
     """The result of `work`, which reads the tables; it runs again if a part is missing because a follower has
     merged it.
 

@@ -120,7 +120,7 @@ class PartWriter:
         return list(staged)
 
 
-def parts_of(folder: Path, first: str = "", last: str = "") -> list[Path]:
+def part_files(folder: Path, first: str = "", last: str = "") -> list[Path]:
     """The parts of a table from day `first` to day `last` (YYYY-MM-DD), sorted; none without the folder."""
     return [Path(name) for _, name in part_names(folder, first, last)]
 

@@ -43,7 +43,7 @@ def check_mode(mode: str) -> None:
         raise UsageError(f"unknown mode {mode!r}; modes: {', '.join(get_args(Mode))}")
 
 
-class Sink:
+class TableWriter:
     """An output folder opened for writing; a context manager.
 
     `new` refuses a folder that contains tables, `append` adds parts to them, `overwrite` replaces them when

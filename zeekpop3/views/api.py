@@ -181,12 +181,12 @@ def verify(
 
     `dns`: Zeek's dns.log, files, folders or globs; `keys`: files of keys, or `detect.keys.Keys`. With `pcap`
     instead, a row for each mail, oldest first: whether its bytes are in these captures, see
-    `detect.evidence.Comparison`. Raises QueryError, LogError, KeyFileError and ZeekError.
+    `detect.compare.Comparison`. Raises QueryError, LogError, KeyFileError and ZeekError.
     """
     import pandas as pd
 
     if captures := each_path(pcap):
-        from zeekpop3.detect.evidence import Comparison, compare
+        from zeekpop3.detect.compare import Comparison, compare
 
         if dns or keys:
             raise UsageError("use either pcap, or dns and keys")

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.dataset import connect, steadily
+from zeekpop3.store.dataset import connect, retry_while_merging
 from zeekpop3.store.filters import Filters, instant
 from zeekpop3.store.read import read_table
 from zeekpop3.views.queries import literal
@@ -171,7 +171,7 @@ def encrypted_sessions(path: str | Path, filters: Filters) -> str:
 def hits_with_mails(path: str | Path, hits: pa.Table) -> list[dict[str, Any]]:
     """The hits, each with `ABOUT_MAIL`; of a connection with its user and client. Raises QueryError."""
     rows: list[dict[str, Any]] = hits.to_pylist()
-    mails = steadily(path, lambda: _mails_with_hits(path, rows))
+    mails = retry_while_merging(path, lambda: _mails_with_hits(path, rows))
     nothing = dict.fromkeys(_OF_MAIL)
     return [
         {**row, "mail": _name(row), **mails.get((row["uid"], row["trans_depth"]), nothing)} for row in rows

@@ -36,7 +36,7 @@ from zeekpop3.store.dataset import connect
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
-from zeekpop3.store.write import Sink
+from zeekpop3.store.write import TableWriter
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.queries import filled
 from zeekpop3.views.sql import add_functions
@@ -196,12 +196,12 @@ def share(
     if not keys:
         return 0
     pseudonyms = Pseudonyms(_collect(path, own), _key(path))
-    with Sink(out, "overwrite" if overwrite else "new") as sink:
+    with TableWriter(out, "overwrite" if overwrite else "new") as writer:
         for start in range(0, len(keys), _STEP):
             chosen = frozenset(keys[start : start + _STEP])
             for name, table in _tables(path, chosen, {uid for uid, _ in keys[:start]}):
                 if table.num_rows:
-                    sink.write(name, _shared(table, pseudonyms, raw))
+                    writer.write(name, _shared(table, pseudonyms, raw))
     return len(keys)
 
 

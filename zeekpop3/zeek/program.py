@@ -47,7 +47,7 @@ def find_zeek(zeek: str | None = None) -> str:
     return found
 
 
-def record(
+def run_zeek(
     pcap: Path,
     folder: Path,
     *,

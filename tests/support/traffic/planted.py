@@ -15,7 +15,7 @@ import zeekpop3
 from support.archives import zipped
 from support.traffic import eventlog, pcap, pop3, rows, tcp
 from support.traffic.pop3 import Mailbox
-from zeekpop3.pipeline.settings import settings
+from zeekpop3.pipeline.settings import Settings
 
 NORTH, SOUTH = ("anna", "bela", "cleo"), ("dora", "emil", "fred")
 GUESSER, SPRAYER, FIRST, SECOND = "203.0.113.9", "198.51.100.77", "203.0.113.60", "203.0.113.61"
@@ -197,5 +197,5 @@ def make_tables(folder: Path) -> str:
         found = rows.of_packets(packets, exact=True).values()
         log = folder / f"{sensor}.log"
         eventlog.write_log(log, {f"C{sensor}{number}": each for number, each in enumerate(found)})
-        zeekpop3.run(log, folder / "sensors" / sensor, jobs=1, settings=settings(sensor=sensor))
+        zeekpop3.run(log, folder / "sensors" / sensor, jobs=1, settings=Settings.of_options(sensor=sensor))
     return str(folder / "sensors" / "*")

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.store.dataset import dataset, steadily
+from zeekpop3.store.dataset import dataset, retry_while_merging
 from zeekpop3.store.filters import HASHES, Filters, instant
 from zeekpop3.store.read import read_table
 from zeekpop3.views.export.ecs import VERSION, bare_id, distinct, valid_ip, without_empty
@@ -54,9 +54,8 @@ def new_events(path: str | Path, state: ExportState, filters: Filters | None) ->
             if parts <= done:
                 continue
             wanted = _within(filters or Filters(), day)
-            found = [
-                each for each in steadily(path, partial(documents, path, wanted)) if not state.holds(each[0])
-            ]
+            every = retry_while_merging(path, partial(documents, path, wanted))
+            found = [each for each in every if not state.holds(each[0])]
             for start in range(0, len(found), _ROWS):
                 some = found[start : start + _ROWS]
                 yield [document for _, document in some]

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from zeekpop3.errors import OutputError, reason
-from zeekpop3.store.dataset import connect, dataset, steadily
+from zeekpop3.store.dataset import connect, dataset, retry_while_merging
 from zeekpop3.store.filters import Filters, condition
 
 #: Mails that are read at once, if not told otherwise.
@@ -137,17 +137,17 @@ class MailReader:
         self._filters = filters or Filters()
         done, names = state.parts(), set()
         for day in list(self._days):
-            read, found = self._steadily(self._new_keys, day, done)
+            read, found = self._retry(self._new_keys, day, done)
             names |= read
             keys = sorted(key for key in found if not state.holds(key[1:]))
             for start in range(0, len(keys), self._at_once):
                 wanted = keys[start : start + self._at_once]
-                yield self._steadily(self._read, wanted)
+                yield self._retry(self._read, wanted)
                 state.add(key[1:] for key in wanted)
         if filters is None:
             state.keep_parts("emails", names)
 
-    def _steadily(self, work: Callable[..., _T], *arguments: Any) -> _T:
+    def _retry(self, work: Callable[..., _T], *arguments: Any) -> _T:
 
         def attempt() -> _T:
             try:
@@ -156,7 +156,7 @@ class MailReader:
                 self._close()
                 raise
 
-        return steadily(self._path, attempt, duckdb.Error)
+        return retry_while_merging(self._path, attempt, duckdb.Error)
 
     def _close(self) -> None:
         """Forget the opened tables: they are opened again when they are needed."""

@@ -16,7 +16,7 @@ import pytest
 import golden
 import zeekpop3
 from support.program import Done, program
-from zeekpop3.detect import evidence
+from zeekpop3.detect import compare as module
 from zeekpop3.errors import QueryError, ZeekError
 from zeekpop3.pipeline.settings import Settings
 from zeekpop3.tables import Privacy
@@ -27,14 +27,14 @@ def captures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[tuple[str,
     """What Zeek makes of a capture is a recorded log; a test may put another log there."""
     logs = {(n, f == "plain"): golden.log_of(n, f) for n in ("poplib", "gap", "ipv6") for f in golden.FORMS}
 
-    def record(pcap: Path, folder: Path, *, plain: bool = False, **how: Any) -> Path | None:
+    def run_zeek(pcap: Path, folder: Path, *, plain: bool = False, **how: Any) -> Path | None:
         if (pcap.stem, plain) not in logs:
             raise ZeekError(f"{pcap}: zeek failed")
         log = logs[pcap.stem, plain]
         return Path(shutil.copy(log, folder / log.name))
 
-    monkeypatch.setattr(evidence, "record", record)
-    monkeypatch.setattr(evidence, "find_zeek", lambda zeek: "zeek")
+    monkeypatch.setattr(module, "run_zeek", run_zeek)
+    monkeypatch.setattr(module, "find_zeek", lambda zeek: "zeek")
     return logs
 
 

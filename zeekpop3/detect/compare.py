@@ -31,7 +31,7 @@ from zeekpop3.store.dataset import table_folders
 from zeekpop3.store.filters import Filters, days
 from zeekpop3.store.parquet import part_names
 from zeekpop3.store.read import read_table, rows
-from zeekpop3.zeek.program import find_zeek, record
+from zeekpop3.zeek.program import find_zeek, run_zeek
 
 RESULTS = ("same", "differs", "missing", "not compared")
 _COLUMNS = (
@@ -182,7 +182,7 @@ class _Captures:
             folder.mkdir(mode=0o700)
             more = () if plain else tuple(f"{port}/tcp" for port in sorted(self._ports))
             try:
-                log = record(
+                log = run_zeek(
                     capture, folder, plain=plain, zeek=self._zeek, exact_ports=more, on_error=self._on_error
                 )
             except ZeekError as error:
