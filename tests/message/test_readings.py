@@ -9,6 +9,7 @@ import binascii
 import gzip
 import hashlib
 import quopri
+from collections.abc import Callable
 
 import pytest
 
@@ -327,18 +328,82 @@ def test_gzip64_is_unpacked(kind: bytes) -> None:
         (b"Content-Disposition: attachment; filename=evil.exe; filename*=utf-8''report.pdf", "report.pdf",
          ["evil.exe"]),
         (b"Content-Disposition: attachment; filename=a.pdf; filename=evil.exe", "a.pdf", ["evil.exe"]),
-        (b"Content-Disposition: attachment; filename*=utf-16''evil.exe", "癥汩攮數", ["evil.exe"]),
+        (b"Content-Disposition: attachment; filename*=utf-16''evil.exe", "evil.exe", []),
+        (b"Content-Disposition: attachment; filename=a.pdf(x).exe", "a.pdf.exe", ["a.pdf(x).exe"]),
+        (b"Content-Type: a/b; name=report (1).pdf", "report .pdf", ["report (1).pdf"]),
+        (b'Content-Disposition: attachment; filename=evil.exe"', 'evil.exe"', ["evil.exe"]),
+        (b'Content-Disposition: attachment; filename=""evil.exe""', None, ["evil.exe"]),
+        (b'Content-Disposition: attachment; filename="a.pdf".exe', "a.pdf", ["a.pdf.exe"]),
+        (b'Content-Disposition: attachment; filename="a.pdf\\evil.exe"', "a.pdfevil.exe", ["evil.exe"]),
+        (b'Content-Disposition: attachment; filename="a\\"b.exe"', 'a"b.exe', []),
+        (b"Content-Disposition: attachment; filename*=utf-8''a.pdf; filename*0=ev; filename*1=il.exe",
+         "a.pdf", ["evil.exe"]),
+        (b"Content-Disposition: attachment; filename*0=ev; filename*0=re; filename*1=il.exe", "evreil.exe",
+         ["evil.exe", "reil.exe"]),
+        (b"Content-Disposition: attachment; filename*0=a; filename*1=.exe; filename*3=.pdf", "a.exe.pdf",
+         ["a.exe"]),
+        (b"Content-Disposition: attachment; filename*=utf-8'evil.exe", "utf-8'evil.exe", ["evil.exe"]),
         (b"Content-Disposition: attachment; filename=a.pdf\r\n"
          b"Content-Disposition: attachment; filename=evil.exe", "a.pdf", ["evil.exe"]),
         (b"Content-Type: a/b; name=A.pdf\r\nContent-Disposition: attachment; filename=a.PDF", "a.PDF", []),
     ],
 )  # fmt: skip
-def test_several_names(fields: bytes, name: str, others: list[str]) -> None:
+def test_several_names(fields: bytes, name: str | None, others: list[str]) -> None:
     """Programs differ in which name they show; all are in the row."""
     mail = check(mixed(fields + b"\r\n\r\nx"))
     (file,) = mail.attachments
     assert (file.filename, list(file.other_names)) == (name, others)
     assert ("filename_ambiguous" in mail.defects) == bool(others)
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+@pytest.mark.parametrize(
+    "junk",
+    [
+        lambda lines: b" ".join(lines[at : at + 7] for at in range(0, len(lines), 7)),
+        lambda lines: b"***\r\n" + lines,
+        lambda lines: b"\r\n".join(b"> " + lines[at : at + 40] for at in range(0, len(lines), 40)),
+        lambda lines: b"\r\n".join(b"%%%%\r\n" + lines[at : at + 40] for at in range(0, len(lines), 40)),
+        lambda lines: b"-----BEGIN FOO-----\r\n" + lines + b"\r\n-----END FOO-----",
+    ],
+)
+def test_base64_text_with_junk_in_it(kind: str, junk: Callable[[bytes], bytes]) -> None:
+    """Programs take the letters of Base64 and show the text; the bytes as they are need not hide it."""
+    head = f"Content-Type: text/{kind}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+    mail = check(mixed(PLAIN, head + junk(base64.b64encode(PAGE + b" and some more words"))))
+    assert "http://hidden.example/" in mail.urls + [link.url for link in mail.links]
+    assert mail.defects
+
+
+def test_words_that_are_not_base64() -> None:
+    """A text with a wrong label stays a text, and is nothing else."""
+    head = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    mail = check(mixed(head + b"Some words that are shown as they are.\r\n" * 9))
+    assert (mail.attachments, mail.defects) == ([], ["encoding_wrong"])
+
+
+@pytest.mark.parametrize("end", [b"=\r\n", b"=\n", b"= \t\r\n", b"=\r\r\n", b"= \r\r\n"])
+def test_soft_line_breaks(end: bytes) -> None:
+    head = b"Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    mail = check(head + b"<a href=3D'http://hid" + end + b"den.example/'>x</a>")
+    assert mail.urls == ["http://hidden.example/"]
+
+
+@pytest.mark.parametrize("name", [b"x-quoted-printable", b"quoted-printable1", b"x-foo"])
+def test_quoted_printable_by_another_name(name: bytes) -> None:
+    """Also where each character is a code."""
+    text = b"".join(b"=%02X" % byte for byte in PAGE)
+    lines = b"=\r\n".join(text[at : at + 72] for at in range(0, len(text), 72))
+    mail = check(
+        mixed(PLAIN, b"Content-Type: text/html\r\nContent-Transfer-Encoding: " + name + b"\r\n\r\n" + lines)
+    )
+    assert PAGE in shown(mail)
+
+
+def test_broken_line_of_uuencode_is_told() -> None:
+    block = uuencoded(DATA).replace(b"\r\nM", b"\r\nM\xa5", 2)
+    mail = check(mixed(b"Content-Type: a/b\r\nContent-Transfer-Encoding: x-uue\r\n\r\n" + block))
+    assert "uuencode_broken" in mail.defects
 
 
 def test_shown_text_that_some_programs_offer() -> None:

@@ -133,14 +133,35 @@ def test_multipart_without_its_boundary_is_a_text() -> None:
     assert (mail.text, mail.defects) == (f"first\n\n{HIDDEN}", ["boundary_missing"])
 
 
-@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("label", ["; charset=iso-8859-1", "; charset=utf-8", ""])
-def test_utf_16_with_another_label(codec: str, label: str) -> None:
-    """A byte order mark says more than the label; so does every second byte being NUL."""
+def test_wide_characters_with_another_label(codec: str, label: str) -> None:
+    """A byte order mark says more than the label; so do the places of the NULs."""
     data = f"<a href='{HIDDEN[4:]}'>x</a>".encode(codec)
     mail = check(f"Content-Type: text/html{label}\r\n\r\n".encode() + data)
     assert mail.urls == [HIDDEN[4:]]
     assert mail.defects == ["charset_wrong"]
+
+
+@pytest.mark.parametrize("label", ["utf-16", "utf-16be", "utf-32", "ucs-2", "unicode", "=?utf-8?q?utf-16?="])
+@pytest.mark.parametrize("codec", ["ascii", "utf-8", "latin-1"])
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_narrow_characters_with_a_wide_label(label: str, codec: str, kind: str) -> None:
+    """Programs that do not know the label show the text as it is; so does the record."""
+    last = "a" if codec == "ascii" else "\xe4"
+    data = f"<a href='{HIDDEN[4:]}'>some more words {last}</a>".encode(codec)
+    mail = check(f'Content-Type: text/{kind}; charset="{label}"\r\n\r\n'.encode() + data)
+    assert mail.urls == [HIDDEN[4:]]
+    assert "charset_wrong" in mail.defects
+
+
+@pytest.mark.parametrize("label", ["utf-16", "utf-16le"])
+def test_wide_text_without_nuls(label: str) -> None:
+    """East Asian text in UTF-16 is not taken for something else."""
+    text = "\u4f60\u597d\u4e16\u754c\u3002" * 20
+    head = f"Content-Type: text/plain; charset={label}\r\n\r\n".encode()
+    mail = check(head + text.encode("utf-16-le"))
+    assert (mail.text, mail.defects) == (text, [])
 
 
 def test_nul_in_a_text_is_told() -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, documents, header, links, parts
-from zeekpop3.message.charsets import decode
+from zeekpop3.message.charsets import decode, wide_codec
 from zeekpop3.message.html_urls import MAX_URL
 from zeekpop3.message.links import Link
 from zeekpop3.message.params import Params
@@ -55,14 +55,7 @@ _MARKUP_KINDS = _HTML_KINDS | _XML_KINDS
 _MARKUP_EXTENSIONS = _HTML_EXTENSIONS | _XML_EXTENSIONS
 _KINDS = _TEXT_KINDS | _MARKUP_KINDS
 _EXTENSIONS = _TEXT_EXTENSIONS | _MARKUP_EXTENSIONS | _FOLDED_EXTENSIONS | _MESSAGE_EXTENSIONS
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_MARKS_OF_TEXT = tuple(mark for mark, _ in _MARKS)
+_MARKS_OF_TEXT = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _FOLD = re.compile(r"\r?\n[ \t]")
 _ESCAPED = re.compile(r"\\([nN,;\\])")
 _SCRIPT = re.compile(r"<script\b[^>]{0,4096}+>((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
@@ -224,29 +217,18 @@ def attachment_links(
 
 
 def _looks_like_text(head: bytes) -> bool:
-    if head.startswith(_MARKS_OF_TEXT) or (len(head) > 7 and _nul_places(head) is not None):
+    if head.startswith(_MARKS_OF_TEXT) or (len(head) > 7 and wide_codec(head) is not None):
         return True
     return bool(head) and len(head.translate(None, _CONTROLS)) == len(head)
-
-
-def _nul_places(head: bytes) -> str | None:
-    """The codec of UTF-16 without a mark: of Latin letters every second byte is NUL."""
-    even, odd = head[::2], head[1::2]
-    for codec, text, nuls in (("utf-16-le", even, odd), ("utf-16-be", odd, even)):
-        if nuls.count(0) * 10 > len(nuls) * 7 and text.count(0) * 10 < len(text):
-            return codec
-    return None
 
 
 def text_of(content: bytes, charset: str | None) -> str:
     """The text of an attachment. A byte order mark, or bytes that can only be UTF-16, count for more than
     the declared charset.
     """
-    for mark, codec in _MARKS:
-        if content.startswith(mark):
-            return content[len(mark) :].decode(codec, "replace")
-    if (codec_found := _nul_places(content[:HEAD])) is not None:
-        return content.decode(codec_found, "replace")
+    if (codec := wide_codec(content)) is not None:
+        return content.decode(codec, "replace").removeprefix("\ufeff")
+    content = content.removeprefix(codecs.BOM_UTF8)
     if charset is None:
         try:
             return content.decode("utf-8").replace("\0", "")

@@ -73,7 +73,7 @@ _LABELS = {
     "utf_16": "unicode",
     "utf_16_be": "iso10646ucs2 ucs2",
     "utf_32_be": "iso10646ucs4 ucs4",
-    "utf_7": "csunicode11utf7 utf7imap xunicode20utf7",
+    "utf_7": "csunicode11utf7 csutf7 utf7imap xunicode20utf7",
     "utf_8": "unicode11utf8 utf8mb4 utf8n xutf8",
 }
 # Supersets that mail programs put under the label of the smaller set, best first.
@@ -150,6 +150,11 @@ def _codec_of(label: str) -> str | None:
 _SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")  # or a private one
 _MARKS = {b"\xff\xfe": "utf_16_le", b"\xfe\xff": "utf_16_be"}
+_MARKS_32 = {b"\xff\xfe\0\0": "utf_32_le", b"\0\0\xfe\xff": "utf_32_be"}
+# Codecs, the bytes of a character, and which of them is the letter; the others are NUL in Latin text.
+_PLACES = (("utf_32_le", 4, 0), ("utf_32_be", 4, 3), ("utf_16_le", 2, 0), ("utf_16_be", 2, 1))
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r"})
+_ASCII_TEXT = bytes((*range(32, 127), *b"\t\n\r"))
 _PAIRS = 1_024  # bytes
 _SAMPLE_BYTES = 1 << 20
 _SAMPLE_CHARACTERS = 1 << 16
@@ -187,14 +192,19 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
     """
     charge(len(data))
     codec = codec_of(label) if label else "ascii"
-    if (data[:2] in _MARKS or b"\0" in data) and (
-        codec is None or not codec.startswith(("utf_16", "utf_32"))
-    ):
-        # Programs go by the mark; NULs are either UTF-16, or left out by programs.
-        defects[Defect.CHARSET_WRONG] = None
-        found = utf_16_codec(data)
+    is_wide = codec is not None and codec.startswith(("utf_16", "utf_32"))
+    if is_wide or data[:2] in _MARKS or b"\0" in data:
+        found = wide_codec(data)
         if found is not None:
+            # Programs go by the mark, or by where the NULs are.
+            if codec is None or not found.startswith(codec):
+                defects[Defect.CHARSET_WRONG] = None
             return data.decode(found, "replace").removeprefix("\ufeff")
+        if not is_wide:
+            defects[Defect.CHARSET_WRONG] = None  # programs leave NULs out
+        elif _is_narrow(data):
+            defects[Defect.CHARSET_WRONG] = None  # programs that do not know the charset show the text
+            return eight_bit(data, defects)
     if codec == "utf_8":
         text = _decoded(data, codec)
         return _undecodable(data, codec, defects) if text is None else text.removeprefix("\ufeff")
@@ -218,17 +228,32 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
     return text
 
 
-def utf_16_codec(data: bytes) -> str | None:
-    """The codec of UTF-16 that begins with its mark, or whose beginning has NUL as every second byte."""
+def wide_codec(data: bytes) -> str | None:
+    """The codec of UTF-16 or UTF-32 that begins with its mark, or that has the NULs of Latin text."""
     if data[:2] in _MARKS:
-        return _MARKS[data[:2]]
-    for codec, nuls, others in (
-        ("utf_16_le", data[1:_PAIRS:2], data[:_PAIRS:2]),
-        ("utf_16_be", data[:_PAIRS:2], data[1:_PAIRS:2]),
-    ):
-        if nuls.count(0) * 10 > len(nuls) * 7 and others.count(0) * 10 < len(others):
+        wider = _MARKS_32.get(data[:4])
+        return _MARKS[data[:2]] if wider is None or len(data) % 4 else wider
+    head = data[:_PAIRS]
+    for codec, width, place in _PLACES:
+        letters = head[place::width]
+        others = len(letters.translate(None, _ASCII_TEXT))
+        if others * 10 < len(letters) and head.count(0) * 10 > (len(head) - len(letters)) * 7:
             return codec
     return None
+
+
+def _is_narrow(data: bytes) -> bool:
+    """Whether bytes are mostly ASCII letters, or UTF-8 without controls; CJK in UTF-16 is neither."""
+    head = data[:_PAIRS]
+    if b"\0" in head or len(head.translate(None, _ASCII_TEXT)) * 10 <= len(head):
+        return b"\0" not in head
+    if head.translate(None, _CONTROLS) != head:
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return len(data) > len(head) and error.start > len(head) - 4
+    return True
 
 
 def eight_bit(data: bytes, defects: Defects, hint: str | None = None) -> str:

@@ -48,6 +48,8 @@ _MAGIC = (
 )  # fmt: skip
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\f\x1b"})
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
+_PRINTABLE = bytes((*range(32, 127), *b"\t\r\n"))
 _SPACE = b" \t\r\n\v\f"
 _HEX = b"0123456789abcdefABCDEF"
 _DIGITS = re.compile(rb"[A-Za-z0-9+/]{40,}+={0,2}+")
@@ -81,6 +83,8 @@ def uudecoded_lines(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
             if not line:
                 continue  # binascii would return 32 zeros
             if line == b"end":
+                if broken:
+                    defects[Defect.UUENCODE_BROKEN] = None
                 yield b"".join(out)
                 return
             try:
@@ -173,7 +177,7 @@ def looks_like(src: bytes, start: int, end: int) -> str:
     if head.startswith(YENC_BEGIN):
         return YENC
     line = head.partition(b"\n")[0].partition(b"\r")[0].strip()
-    is_base64 = len(line) >= _SHORTEST and not line.translate(None, _ALPHABET).strip(b"=")
+    is_base64 = len(line) >= _SHORTEST and not line.rstrip(b"=").translate(None, _ALPHABET)
     if not is_base64 and not head.startswith(b"begin "):
         return ""
     if b"\r" in head:
@@ -190,10 +194,16 @@ def looks_like(src: bytes, start: int, end: int) -> str:
     return "base64" if _is_content(_decoded(whole)) else ""
 
 
-def begins_encoded(text: bytes) -> bool:
-    """Whether a text begins with Base64 that is content, whatever follows."""
-    first = text[:_HEAD].split(None, 1)[:1]
-    return bool(first) and len(first[0]) >= _SHORTEST and _is_content(_decoded(first[0]))
+def is_content_with_junk(text: bytes) -> bool:
+    """Whether a text is content to programs that take the letters of Base64 in it, and nothing else."""
+    head = text[:_HEAD]
+    first = head.split(None, 1)[:1]
+    if first and len(first[0]) >= _SHORTEST and _is_content(_decoded(first[0])):
+        return True
+    digits = head.translate(None, _NOT_ALPHABET)
+    data = pybase64.b64decode(digits[: len(digits) // 4 * 4])
+    # Of a text that is no Base64 every other byte would not be a letter.
+    return len(data) >= _SHORTEST and len(data.translate(None, _PRINTABLE)) * 5 < len(data)
 
 
 def _decoded(text: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import takewhile
 from urllib.parse import unquote_to_bytes
 
 from zeekpop3.defects import Defect, Defects
@@ -39,8 +40,14 @@ _SEGMENT = re.compile(
 _QUOTED = re.compile(r"\"((?:[^\"\\]++|\\.)*+)(\")?+", re.DOTALL)
 _PIECE = re.compile(r"([^*]+)(?:\*(\d{1,9}))?(\*)?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED_LETTER = re.compile(r"\\[^\\\"]")
 _NAMED_AGAIN = re.compile(r"[\"']?charset\s*=[\s\"']*([^\s\"';]+)", re.IGNORECASE | re.ASCII)
-_COMMENTED_BOUNDARY = re.compile(r"; ?boundary ?= ?([^;(\s]*+\([^;]{0,200})", re.IGNORECASE)
+# A value with a comment in or behind it; most programs have the comment as a part of a file name.
+_COMMENTED = re.compile(
+    r";\s?(?:(boundary)\s?=\s?([^;(\s]*+\([^;]{0,200})|((?:file)?name)\s?=\s?([^;(]{0,200}+\([^;]{0,200}))",
+    re.IGNORECASE,
+)
+_NAMES = frozenset(("name", "filename"))
 _AFTER_TYPE = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+(?:;|\Z)")
 _USUAL_TYPE = re.compile(r"[a-z0-9!#-'*+.^_`{|}~-]++/[a-z0-9!#-'*+.^_`{|}~-]++")
 _TYPE = re.compile(r"\s*+([^\s/;,\"()]++)\s*+/\s*+([^\s/;,\"()]++)")
@@ -99,9 +106,12 @@ def parameters(value: str, defects: Defects) -> Params:
     found = Params()
     others = found.others
     if "(" in value and '"' not in value:
-        if (commented := _COMMENTED_BOUNDARY.search(value)) is not None:
-            others.append(("boundary", commented[1].rstrip()))
-            defects[Defect.PARAMETER_MALFORMED] = None
+        for boundary, literal, name, named in _COMMENTED.findall(value):
+            if boundary:
+                others.append(("boundary", literal.rstrip()))
+                defects[Defect.PARAMETER_MALFORMED] = None
+            else:
+                others.append((name.lower(), named.rstrip()))
         value = without_comments(value, "")
     start = value.find(";")
     if start < 0:
@@ -125,6 +135,8 @@ def parameters(value: str, defects: Defects) -> Params:
             if name == "boundary":
                 defects[Defect.PARAMETER_MALFORMED] = None
         else:
+            if name in _NAMES and (other := _other_name(text)) is not None:
+                others.append((name, other))
             text = _unquoted(text, defects)
         if name == "boundary" and text[-1:].isspace():
             defects[Defect.PARAMETER_MALFORMED] = None  # programs differ in whether the blank counts
@@ -140,8 +152,7 @@ def parameters(value: str, defects: Defects) -> Params:
             defects[Defect.PARAMETER_MALFORMED] = None
     for base, parts in pieces.items():
         text, unknowing = _joined(parts, defects)
-        if unknowing is not None:
-            others.append((base, unknowing))
+        others += [(base, other) for other in unknowing]
         if (plain := found.setdefault(base, text)) != text:
             defects[Defect.PARAMETER_MALFORMED] = None
             others.append((base, plain))
@@ -161,22 +172,40 @@ def _unquoted(text: str, defects: Defects) -> str:
     return text
 
 
-def _joined(parts: list[_Piece], defects: Defects) -> tuple[str, str | None]:
-    """The pieces of RFC 2231 in order of their numbers; the first one names charset and language. The second
-    text is what programs show that do not know that charset.
+def _other_name(text: str) -> str | None:
+    """A file name as programs show it that leave out quotes within it, or that take `\\` for what divides the
+    folders of a path and not for a quoting character.
     """
-    if any(number < 0 for number, _, _ in parts):
-        parts = [part for part in parts if part[0] < 0][:1]
-    else:
-        parts = sorted(parts, key=lambda part: part[0])
-        if [number for number, _, _ in parts] != list(range(len(parts))):
-            defects[Defect.PARAMETER_MALFORMED] = None
+    quoted = _QUOTED.match(text)
+    if quoted is None:
+        return text.replace('"', "") if '"' in text else None
+    rest = text[quoted.end() :]
+    if rest and not rest[0].isspace():
+        return text.replace('"', "")
+    return quoted[1] if _ESCAPED_LETTER.search(quoted[1]) is not None else None
+
+
+def _joined(parts: list[_Piece], defects: Defects) -> tuple[str, list[str]]:
+    """The pieces of RFC 2231 in order of their numbers; the first one names charset and language. The second
+    value: what programs show that do not know that charset, or that go by other pieces.
+    """
+    whole = [part for part in parts if part[0] < 0]
+    numbered = sorted((part for part in parts if part[0] >= 0), key=lambda part: part[0])
+    others: list[str] = []
+    if whole and numbered:
+        defects[Defect.PARAMETER_MALFORMED] = None
+        others.append(_joined(numbered, defects)[0])
+    elif not whole and [number for number, _, _ in numbered] != list(range(len(numbered))):
+        defects[Defect.PARAMETER_MALFORMED] = None
+        others += _joined_up_to_gap(numbered)
     charset: str | None = None
     data: list[bytes] = []
-    for i, (_, starred, text) in enumerate(parts):
+    for i, (_, starred, text) in enumerate(whole[:1] or numbered):
         if starred:
             if i == 0 and text.count("'") >= 2:
                 charset, _, text = text.split("'", 2)
+            elif i == 0 and "'" in text:
+                others.append(text.partition("'")[2])
             data.append(unquote_to_bytes(text))
         else:
             data.append(text.encode("utf-8", "replace"))
@@ -186,5 +215,19 @@ def _joined(parts: list[_Piece], defects: Defects) -> tuple[str, str | None]:
         charset = None
     text = decode(joined, charset, defects)
     plain = joined.decode("ascii") if joined.isascii() else ""
-    other = plain if plain != text and plain.isprintable() and plain else None
-    return decoded(text, defects) if "=?" in text else text, other
+    if plain != text and plain.isprintable() and plain:
+        others.append(plain)
+    return decoded(text, defects) if "=?" in text else text, others
+
+
+def _joined_up_to_gap(numbered: list[_Piece]) -> list[str]:
+    """Values of pieces for programs that read up to the first number that is missing: with the first, and
+    with the last, of several pieces with one number.
+    """
+    found: list[str] = []
+    for pieces in (reversed(numbered), numbered):
+        by_number = {piece[0]: piece for piece in pieces}
+        run = [by_number[number] for number in takewhile(by_number.__contains__, range(len(by_number)))]
+        if run:
+            found.append(_joined(run, {})[0])
+    return found

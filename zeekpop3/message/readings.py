@@ -221,7 +221,7 @@ class Readings:
             # Programs differ in what they make of a line with something else in it: all of it, or none.
             seen = "none"
             if part.kind.startswith("text/") and not bodies.is_base64(part):
-                if not encoded_blocks.begins_encoded(src[start:end]):
+                if not encoded_blocks.is_content_with_junk(src[start:end]):
                     return  # its bytes are the text that is shown
                 seen = "base64"
         else:

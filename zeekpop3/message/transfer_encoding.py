@@ -47,7 +47,7 @@ _UP_TO_PADDING = re.compile(rb"([^=]++)(=[^A-Za-z0-9+/]*+)?+")
 _WORDS = re.compile(rb"\S[ \t]++\S")
 _NO_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|\r?\Z)")
 _ODD_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
-_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
+_SOFT_BREAK = re.compile(rb"=[ \t\r]++(?=\n)")
 
 
 def name_of(value: str) -> str:
@@ -113,15 +113,14 @@ def _ranges(src: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _with_plain_soft_breaks(data: bytes) -> bytes:
-    """Quoted-printable as binascii reads it: no blanks after the equals sign that ends a line, and no bare CR
-    after one, because binascii would skip the rest of the line.
+    """Quoted-printable as binascii reads it: nothing between the equals sign that ends a line and LF, and no
+    bare CR after one, because binascii would skip the rest of the line.
     """
     if _ODD_BREAK.search(data) is None:
         return data
-    if data.count(b"=\r") != data.count(b"=\r\n"):
-        data = data.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=3D\r")
     # Some lines at a time: a substitution holds all its pieces, many times the size of the text.
-    return b"".join([_SOFT_BREAK.sub(b"=", data[at:stop]) for at, stop in _ranges(data, 0, len(data))])
+    data = b"".join([_SOFT_BREAK.sub(b"=", data[at:stop]) for at, stop in _ranges(data, 0, len(data))])
+    return data.replace(b"=\r", b"=3D\r")
 
 
 def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
