@@ -107,11 +107,11 @@ def test_addresses_that_fetched_nothing_have_hits(tables: Path) -> None:
     """An attacker who only guessed passwords was here: no mail is a hit, and the connections are."""
     found = zeekpop3.hunt(tables, values=[GUESSER])
     assert {hit["field"] for hit in found.table.to_pylist()} == {"sessions.id_orig_h"}
-    assert (found.table.num_rows, found.with_hits) == (4, 0)
-    assert "4 hits in 0 of 38 mails and 4 connections without mails" in str(found)
+    assert (found.table.num_rows, found.with_hits, found.connections) == (4, 0, 4)
     told = program("hunt", tables, "-i", values(tables, "203.0.113.0/24"))
     assert "SUBNET  203.0.113.0/24  1 mail, 4 connections, 1 user" in told.stdout
     assert f"(connection without mails, client {GUESSER})" in told.stdout
+    assert "4 connections without mails; " in told.stderr
     assert program("hunt", tables, "-i", values(tables, "192.0.2.99")).stdout == ""
     assert zeekpop3.hunt(tables, values=[SERVER]).with_hits == 38
 

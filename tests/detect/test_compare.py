@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -122,19 +123,22 @@ def test_a_change_in_the_tables_is_named(
     assert [one["reason"].startswith(reason) for one in found if one["result"] == "differs"] == [True]
 
 
-def test_a_change_that_fits_its_hash_is_named(captures: Any, tmp_path: Path) -> None:
-    """A new hash does not hide the change from the capture; the result names the place."""
+def test_a_change_that_fits_its_hash_is_named(captures: Any, tmp_path: Path, form: str) -> None:
+    """A new hash does not hide the change from the capture; the result names the place in each form."""
     import hashlib
 
-    out = made(tmp_path, "exact", "poplib")
-    changed(out, "raw", lambda raw: flipped(raw, 7))
+    log, out = tmp_path / "x.log", tmp_path / "out"
+    text = golden.log_of("poplib", form).read_bytes()
+    log.write_bytes(re.sub(rb"\tC[A-Za-z0-9]{10,}\t", lambda uid: uid[0][:-2] + b"_\t", text))
+    zeekpop3.run(log, out)
+    changed(out, "raw", lambda raw: flipped(raw, 300))
     raw = zeekpop3.read_emails(out, columns="raw")["raw"][3]
     mail = changed(out, "sha256", lambda _: hashlib.sha256(raw).hexdigest())
     found, _ = verify(out, "poplib")
     assert bad(found) == [mail]
     (one,) = (one for one in found if one["result"] == "differs")
-    assert one["offset"] == 7
-    assert one["reason"].startswith("its bytes are not those of poplib.pcap: at byte 7 0x")
+    assert one["offset"] == 300
+    assert one["reason"].startswith("its bytes are not those of poplib.pcap: at byte 300 0x")
 
 
 @pytest.mark.parametrize("column", ["id_orig_h", "id_resp_h", "id_orig_p", "ts"])
@@ -180,6 +184,15 @@ def test_other_mails_are_counted(captures: Any, tmp_path: Path) -> None:
     found, done = verify(out, "ipv6")
     assert {one["result"] for one in found} == {"missing"}
     assert done.returncode == 1
+
+
+def test_tables_of_both_forms(captures: Any, tmp_path: Path) -> None:
+    """Two sensors: a mail that one of them saw is not counted again in the other form."""
+    out = made(tmp_path, "exact", "poplib")
+    zeekpop3.run(golden.log_of("ipv6", "plain"), out, mode="append")
+    found, done = verify(out, "poplib", "ipv6")
+    assert (bad(found), done.returncode) == ([], 0)
+    assert done.stderr == f"{len(found)} mails: {len(found)} same, 0 differs, 0 missing\n"
 
 
 def test_tables_without_bytes_are_compared_by_hash(captures: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import BadParameter, Exit, Option
 
@@ -15,6 +15,9 @@ from zeekpop3.cli.options import Directory, FormatOptions, SpanOptions, command,
 from zeekpop3.cli.output import Problems, print_table, say, write
 from zeekpop3.errors import ZeekPop3Error
 from zeekpop3.views.text import plural, row_lines
+
+if TYPE_CHECKING:
+    from zeekpop3.detect.search import Hits
 
 _SHOWN_PROBLEMS = 10
 _VERDICT_COLUMNS = ("ts", "mail", "result", "domain", "selector", "aligned", "from_address", "reason")
@@ -90,10 +93,18 @@ def hunt(
             )
         sys.stdout.flush()
     note = f"; {plural(added.num_rows, 'new hit')} added to the table hits" if new or write_hits else ""
-    say(f"{found}{note}")
+    say(f"{_summary(found)}{note}")
     if encrypted := encrypted_sessions(directory, filters):
         say(f"{encrypted} switched to TLS (STLS): what was fetched then is encrypted, and was not searched.")
     skipped.finish()
+
+
+def _summary(found: Hits) -> str:
+    """The numbers of a search, in a sentence."""
+    others = f" and {plural(found.connections, 'connection')} without mails" if found.connections else ""
+    where = f"{found.with_hits} of {plural(found.searched, 'mail')}{others}"
+    undecided = f"{found.undecided.num_rows} cannot be ruled out"
+    return f"{plural(found.table.num_rows, 'hit')} in {where}; {found.ruled_out} ruled out; {undecided}"
 
 
 @command(
@@ -159,9 +170,7 @@ def verify(
         write_keys(keys, known)
     found = verdicts(directory, known, select.filters())
     _print_rows([verdict._asdict() for verdict in found], Verdict._fields, _VERDICT_COLUMNS, output)
-    number = Counter(verdict.result for verdict in found)
-    named = [one for one in RESULTS if number[one] or one in ("pass", "fail", "no key")]
-    counts = ", ".join(f"{number[one]} {one}" for one in named)
+    counts = _counts([verdict.result for verdict in found], RESULTS, ("pass", "fail", "no key"))
     say(f"{plural(len(found), 'signature')}: {counts}; {plural(len(known), 'key')} known")
     problems.finish()
 
@@ -170,17 +179,25 @@ def _compare(
     directory: Path, captures: list[Path], zeek: str | None, select: SpanOptions, output: FormatOptions
 ) -> None:
     """Print the comparisons: all as JSON or CSV, for people those of mails that are not the same."""
-    from zeekpop3.detect.compare import Comparison, compare, summary
+    from zeekpop3.detect.compare import RESULTS, Comparison, compare
 
     problems = Problems()
     found, unknown = compare(directory, captures, select.filters(), zeek=zeek, on_error=problems)
     bad = [one for one in found if one.result != "same"]
     shown = found if output.json or output.csv else bad
     _print_rows([one._asdict() for one in shown], Comparison._fields, _COMPARED_COLUMNS, output)
-    say(summary(found, unknown))
+    more = f"; {unknown} in the captures and not among them" if unknown else ""
+    counts = _counts([one.result for one in found], RESULTS, RESULTS[:3])
+    say(f"{plural(len(found), 'mail')}: {counts}{more}")
     problems.finish()
     if bad:
         raise Exit(1)
+
+
+def _counts(results: list[str], known: Sequence[str], always: Sequence[str]) -> str:
+    """How often each of the `known` results occurs, in their order: those that do, and some `always`."""
+    number = Counter(results)
+    return ", ".join(f"{number[one]} {one}" for one in known if number[one] or one in always)
 
 
 def _print_rows(

@@ -3,8 +3,9 @@
 Goal: each mail is named that is not, byte for byte, in the captures. Plan: Zeek reads the captures again, and
 the session machine makes transfers of its log. Of each only the hash is kept. Then the mails of the tables
 are read once; each is looked up by the connection's four-tuple (Zeek's uid is another one in each run), its
-time, and where in the connection it stands. Of those that differ, the place of the first other byte is looked
-for in a second reading.
+time, and where in the connection it stands. If one has the plain form, and the captures give it in the exact
+one, they are read once more in the plain form. Of those that differ, the place of the first other byte is
+looked for in a second reading.
 
 What cannot be compared is said, and is not the same: the result of the whole is only good if all mails are.
 """
@@ -14,10 +15,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ class Captured:
     digest: bytes
     stream_start: int | None
     facts: tuple[Any, ...]
-    known: bool = field(default=False)  # it is in the tables
+    known: bool  # it is in the tables
 
 
 def compare(
@@ -105,12 +106,8 @@ def compare(
     ports, largest = _wanted(path, filters)
     with tempfile.TemporaryDirectory(prefix="zeekpop3-") as folder:
         again = _Captures(files, Path(folder), ports, max(MAX_MESSAGE, largest + 1), zeek, on_error)
-        again.read(plain=False)
-        found = [_compared(mail, again) for mail in _mails(path, filters)]
-        if any(mail is None for mail in found):  # of the plain form, which the captures have in the exact one
-            again.read(plain=True)
-            found = [_compared(mail, again, last=True) for mail in _mails(path, filters)]
-        results = _located(path, [one for one in found if one is not None], again)
+        again.read()
+        results = _located(path, [_compared(mail, again) for mail in _mails(path, filters)], again)
     return sorted(
         results, key=lambda one: (one.ts or _EPOCH, one.uid or "", one.trans_depth or 0)
     ), again.unknown()
@@ -156,7 +153,7 @@ def _check_part(part: str) -> None:
 
 
 class _Captures:
-    """The mails of the captures, by connection and by content; `plain` ones in a second index."""
+    """The mails of the captures, by connection and by content."""
 
     def __init__(
         self,
@@ -170,12 +167,16 @@ class _Captures:
         self.files = files
         self._folder, self._ports, self._max_message = folder, ports, max_message
         self._zeek, self._on_error = zeek, on_error
-        self._logs: dict[tuple[bool, int], Path] = {}
+        self._logs: list[tuple[int, Path]] = []
+        self._has_plain = False
         self._by_connection: dict[ConnId, list[Captured]] = defaultdict(list)
         self._by_digest: dict[bytes, list[Captured]] = defaultdict(list)
 
-    def read(self, *, plain: bool) -> None:
-        """Run Zeek on each capture, and enter the mails. Raises ZeekError if no capture can be read."""
+    def read(self, *, plain: bool = False) -> None:
+        """Run Zeek on each capture, and enter the mails: in the exact form, or once more in the plain one, in
+        which they are not counted again. Raises ZeekError if no capture can be read.
+        """
+        self._has_plain |= plain
         usable = 0
         for number, capture in enumerate(self.files):
             folder = self._folder / f"{number:04d}-{'plain' if plain else 'exact'}"
@@ -191,13 +192,13 @@ class _Captures:
             usable += 1
             if log is None:
                 continue
-            self._logs[plain, number] = log
+            self._logs.append((number, log))
             for transfer in _transfers(log, self._max_message, self._on_error):
-                self._enter(transfer, number)
+                self._enter(transfer, number, known=plain)
         if not usable:
             raise ZeekError("no capture could be read")
 
-    def _enter(self, transfer: Transfer, number: int) -> None:
+    def _enter(self, transfer: Transfer, number: int, *, known: bool) -> None:
         found = Captured(
             number,
             transfer.uid,
@@ -210,14 +211,26 @@ class _Captures:
             hashlib.sha256(transfer.raw).digest(),
             transfer.stream_start,
             tuple(getattr(transfer, name) for name in _FACTS),
+            known,
         )
         if transfer.conn_id is not None:
             self._by_connection[transfer.conn_id].append(found)
         self._by_digest[found.digest].append(found)
 
     def find(self, mail: dict[str, Any], digest: bytes | None) -> list[Captured]:
-        """Where a mail may be, the likeliest place first; of the same connection, or without one of the same
-        content."""
+        """Where a mail of the tables may be, the likeliest place first: in its form, or else in the other.
+        All of these places are known from now on.
+        """
+        found = self._places(mail, digest)
+        if found and mail["fidelity"] == "trimmed" and not self._has_plain and not _of_form(mail, found):
+            self.read(plain=True)
+            found = self._places(mail, digest)
+        for one in {one.fidelity: one for one in reversed(found)}.values():
+            one.known = True
+        return _of_form(mail, found) or found
+
+    def _places(self, mail: dict[str, Any], digest: bytes | None) -> list[Captured]:
+        """Of the same connection, or, if the tables have none, of the same content; in each form."""
         conn_id = ConnId(*(mail[f"id_{name}"] for name in ConnId._fields))
         if None in conn_id:
             return self._by_digest.get(digest or b"", [])
@@ -243,7 +256,7 @@ class _Captures:
         self, wanted: dict[tuple[int, str, int, str], bytes]
     ) -> Iterator[tuple[tuple[Any, ...], bytes]]:
         """The bytes of mails, by capture, uid, depth and fidelity: the logs are read once more."""
-        for (_, number), log in self._logs.items():
+        for number, log in self._logs:
             for transfer in _transfers(log, self._max_message, lambda error: None):
                 key = (number, transfer.uid, transfer.trans_depth, transfer.fidelity)
                 if key in wanted:
@@ -252,6 +265,10 @@ class _Captures:
     def unknown(self) -> int:
         """How many mails of the captures are not in the tables."""
         return sum(not one.known for found in self._by_digest.values() for one in found)
+
+
+def _of_form(mail: dict[str, Any], found: list[Captured]) -> list[Captured]:
+    return [one for one in found if one.fidelity == mail["fidelity"]]
 
 
 def _transfers(log: Path, max_message: int, on_error: OnError) -> Iterator[Transfer]:
@@ -268,8 +285,8 @@ def _transfers(log: Path, max_message: int, on_error: OnError) -> Iterator[Trans
 # -- a mail of the tables beside one of a capture ----------------------------------------------------
 
 
-def _compared(mail: dict[str, Any], again: _Captures, *, last: bool = False) -> Comparison | None:
-    """The result for a mail; None if it has the plain form, and the captures must be read in that first."""
+def _compared(mail: dict[str, Any], again: _Captures) -> Comparison:
+    """The result for a mail."""
     raw, told = mail["raw"], mail["sha256"]
     digest = hashlib.sha256(raw).digest() if raw is not None else None
     if digest is None and told is not None and len(told) == _HMAC_DIGITS:
@@ -283,14 +300,9 @@ def _compared(mail: dict[str, Any], again: _Captures, *, last: bool = False) -> 
         if None in [mail[f"id_{name}"] for name in ConnId._fields] and digest is None:
             return result._replace(reason="the tables have neither its connection nor its bytes")
         return result._replace(result="missing", reason=f"not in {_named(again.files)}")
-    for one in {one.fidelity: one for one in reversed(found)}.values():
-        one.known = True  # in each form
-    of_form = [one for one in found if one.fidelity == mail["fidelity"]]
-    if not of_form:
-        if mail["fidelity"] == "trimmed" and not last:
-            return None
+    seen = found[0]
+    if seen.fidelity != mail["fidelity"]:
         return result._replace(reason="the capture does not give it in the same form")
-    seen = of_form[0]
     name = again.files[seen.capture].name
     result = result._replace(capture=name, captured_sha256=seen.digest.hex())
     if raw is not None and told is not None and digest is not None and told != digest.hex():
@@ -377,11 +389,3 @@ def _bytes(digits: str) -> bytes | None:
 
 def _named(files: list[Path]) -> str:
     return files[0].name if len(files) == 1 else f"any of the {len(files)} captures"
-
-
-def summary(found: list[Comparison], unknown: int) -> str:
-    """The numbers of a check, in a sentence."""
-    number = Counter(one.result for one in found)
-    counts = ", ".join(f"{number[name]} {name}" for name in RESULTS if number[name] or name in RESULTS[:3])
-    more = f"; {unknown} in the captures and not among them" if unknown else ""
-    return f"{len(found)} {'mail' if len(found) == 1 else 'mails'}: {counts}{more}"

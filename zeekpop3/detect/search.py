@@ -70,7 +70,8 @@ class Hits(NamedTuple):
     """What a search found. `table` has a row for each hit, with the columns of the table `hits`.
 
     `searched` counts the mails, `with_hits` those that have one. `undecided` has a row for each mail without
-    a hit that cannot be ruled out: ts, uid, trans_depth, user, subject, missing_bytes, reason.
+    a hit that cannot be ruled out: ts, uid, trans_depth, user, subject, missing_bytes, reason. `connections`
+    counts those that have a hit and no mails; all other mails are `ruled_out`.
     """
 
     table: pa.Table
@@ -78,18 +79,14 @@ class Hits(NamedTuple):
     with_hits: int
     undecided: pa.Table
 
-    def __str__(self) -> str:
-        hits = "1 hit" if self.table.num_rows == 1 else f"{self.table.num_rows} hits"
-        depths = zip(
-            self.table["uid"].to_pylist(), self.table["trans_depth"].is_null().to_pylist(), strict=True
-        )
-        empty = len({uid for uid, is_connection in depths if is_connection})
-        others = f" and {empty} connection{'' if empty == 1 else 's'} without mails" if empty else ""
-        mails = "1 mail" if self.searched == 1 else f"{self.searched} mails"
-        undecided = self.undecided.num_rows
-        ruled_out = self.searched - self.with_hits - undecided
-        where = f"{self.with_hits} of {mails}{others}"
-        return f"{hits} in {where}; {ruled_out} ruled out; {undecided} cannot be ruled out"
+    @property
+    def ruled_out(self) -> int:
+        return self.searched - self.with_hits - self.undecided.num_rows
+
+    @property
+    def connections(self) -> int:
+        of_connections = self.table.filter(self.table["trans_depth"].is_null())
+        return len(set(of_connections["uid"].to_pylist()))
 
 
 def with_undecided(

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from zeekpop3.errors import QueryError
 from zeekpop3.message import urls
@@ -28,8 +29,8 @@ from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
 from zeekpop3.views.queries import log_columns, query_sql
-from zeekpop3.views.text import row_lines
-from zeekpop3.zeek.logs import described, find_zeek_logs, read_zeek_log
+from zeekpop3.views.text import plural, row_lines
+from zeekpop3.zeek.logs import find_zeek_logs, read_zeek_log
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 #: Where DuckDB's parser stops if a column whose name is an SQL keyword is not quoted.
@@ -104,7 +105,7 @@ class Database:
         """The rows of a log stream; columns that it lacks and that ready queries use are null."""
         files = find_zeek_logs(name, given)
         table = read_zeek_log(files)
-        self.logs_read.append(described(name, len(files), table))
+        self.logs_read.append(_described(name, len(files), table))
         for column, kind in log_columns(name).items():
             if column not in table.column_names:
                 table = table.append_column(column, pa.nulls(table.num_rows, _ARROW_TYPES[kind]))
@@ -292,6 +293,17 @@ def add_functions(connection: duckdb.DuckDBPyConnection) -> None:
         connection.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR", **nulls)
     connection.execute(_PATH_OF)
     connection.execute(_HAS_NAME_OF)
+
+
+def _described(stream: str, files: int, table: pa.Table) -> str:
+    """What was read, in one line: "http: 3 files, 8 rows, 2026-11-26 08:00:00 to 2026-11-28 17:30:00"."""
+    text = f"{stream}: {plural(files, 'file')}, {plural(table.num_rows, 'row')}"
+    if "ts" in table.column_names and pa.types.is_timestamp(table.schema.field("ts").type):
+        times = pc.min_max(table.column("ts"))
+        first, last = times["min"].as_py(), times["max"].as_py()
+        if first is not None:
+            text += f", {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}"
+    return text
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:

@@ -48,18 +48,6 @@ def read_zeek_log(
         raise LogError(given[0], f"the files have different columns: {first_line(error)}") from error
 
 
-def described(stream: str, files: int, table: pa.Table) -> str:
-    """What was read, in one line: "http: 3 files, 8 rows, 2026-11-26 08:00:00 to 2026-11-28 17:30:00"."""
-    rows = table.num_rows
-    text = f"{stream}: {files} {'file' if files == 1 else 'files'}, {rows} {'row' if rows == 1 else 'rows'}"
-    if "ts" in table.column_names and pa.types.is_timestamp(table.schema.field("ts").type):
-        times = pc.min_max(table.column("ts"))
-        first, last = times["min"].as_py(), times["max"].as_py()
-        if first is not None:
-            text += f", {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}"
-    return text
-
-
 def _read(path: Path, containing: bytes) -> pa.Table:
     try:
         with path.open("rb") as file:
