@@ -246,9 +246,34 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert not list(tmp_path.glob("zeekpop3-*"))
     again = program("run", "-", "--out", tmp_path / "json", "--append", stdin=as_json(log))
     assert again.returncode == 2
-    assert "already contains this log" in again.stderr
-    empty = program("run", "-", "--out", tmp_path / "none", stdin=b"")
-    assert (empty.returncode, "empty" in empty.stderr) == (1, True)
+    assert again.stderr.startswith(f"zeekpop3: standard input: {tmp_path}/json already contains this log")
+
+
+def test_errors_name_standard_input(tmp_path: Path) -> None:
+    """Not the copy that is read."""
+    text = golden.log_of("article", "exact").read_bytes()
+    broken = program("run", "-", "--out", tmp_path / "out", stdin=text + b"x\n")
+    lines = text.count(b"\n")
+    expected = f"zeekpop3: standard input, line {lines + 1}: expected 12 fields, found 1; row skipped\n"
+    assert broken.stderr.startswith(expected)
+    for command in (["run", "--out", str(tmp_path / "none")], ["transcript"]):
+        for text in (b"", b"nothing\n"):
+            done = program(*command, "-", stdin=text)
+            assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+            assert done.stderr.startswith("zeekpop3: standard input: ")
+
+
+def test_transcript_of_standard_input() -> None:
+    """The same as of the file."""
+    log = golden.log_of("article", "exact")
+    assert program("transcript", "-", stdin=log.read_bytes()).stdout == program("transcript", log).stdout
+
+
+def test_follow_reads_no_standard_input(tmp_path: Path) -> None:
+    """It would lose what it has read, if it is killed."""
+    done = program("follow", "-", "--out", tmp_path / "out", stdin=b"")
+    expected = "zeekpop3: -: follow reads logs in folders; `zeekpop3 run -` reads standard input\n"
+    assert (done.returncode, done.stderr) == (2, expected)
 
 
 def test_follow_reads_a_growing_log_of_json(tmp_path: Path) -> None:

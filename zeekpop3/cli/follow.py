@@ -26,6 +26,7 @@ from typer import Argument, BadParameter, Exit, Option
 
 from zeekpop3.cli.options import RecordOptions, command, given, local_path
 from zeekpop3.cli.output import mails_line, say, write
+from zeekpop3.errors import UsageError
 from zeekpop3.views.text import plural, visible
 
 if TYPE_CHECKING:
@@ -204,6 +205,8 @@ def follow(
         raise BadParameter("missing argument LOGDIR")
     if out is None:
         raise BadParameter("missing option --out")
+    if Path("-") in logs:
+        raise UsageError("-: follow reads logs in folders; `zeekpop3 run -` reads standard input")
     options = run.options(record)
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter(run.log_format))

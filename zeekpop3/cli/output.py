@@ -85,15 +85,26 @@ def console() -> Any:
 
 
 class Problems:
-    """Prints errors about parts of the input, the first `most` of them, and counts all."""
+    """Prints errors about parts of the input, the first `most` of them, and counts all.
+
+    `names` has what is printed in place of a path: of a file that is not the user's.
+    """
 
     def __init__(self, most: float = math.inf) -> None:
         self.count, self._most = 0, most
+        self.names: dict[str, str] = {}
 
     def __call__(self, error: Exception) -> None:
         self.count += 1
         if self.count <= self._most:
-            say(f"zeekpop3: {error}")
+            say(f"zeekpop3: {self.text_of(error)}")
+
+    def text_of(self, error: Exception) -> str:
+        """What an error says, with the names."""
+        text = str(error)
+        for path, name in self.names.items():
+            text = text.replace(path, name)
+        return text
 
     def finish(self) -> None:
         """Exit with code 1 if there was any."""

@@ -41,7 +41,7 @@ def run(
     from zeekpop3.pipeline.records import Origin
 
     problems = Problems()
-    with _with_stdin(logs) as paths:
+    with _with_stdin(logs, problems) as paths:
         # The copy of the standard input has another name.
         origins = {Path(path): Origin("-") for path in paths if path not in logs}
         _process(paths, output, record, problems, jobs, origins=origins)
@@ -147,13 +147,14 @@ def transcript(
         bool, Option("--no-data", help="Leave out messages and other multi-line responses.")
     ] = False,
 ) -> None:
-    """Print the dialogue of client and server, one connection after the other."""
+    """Print the dialogue of client and server, one connection after the other. `-` is standard input."""
     from zeekpop3.views.api import transcript as lines_of
 
     problems = Problems()
-    lines = lines_of(logs, uid=uid, data=not no_data, on_error=problems)
-    first = next(lines, None)
-    write(lines if first is None else chain([first], lines))
+    with _with_stdin(logs, problems) as paths:
+        lines = lines_of(paths, uid=uid, data=not no_data, on_error=problems)
+        first = next(lines, None)
+        write(lines if first is None else chain([first], lines))
     if uid is not None and first is None:
         raise LogError(logs[0], f"no connection {uid!r}; see `zeekpop3 show` or conn.log for the uids")
     problems.finish()
@@ -174,8 +175,11 @@ _NO_POP3 = (
 
 
 @contextmanager
-def _with_stdin(logs: list[str]) -> Iterator[list[str]]:
-    """The logs with a file in place of `-`: a private copy of standard input, as a log is read twice."""
+def _with_stdin(logs: list[str], problems: Problems) -> Iterator[list[str]]:
+    """The logs with a file in place of `-`: a private copy of standard input, as a log is read twice.
+
+    Errors do not name the copy.
+    """
     if "-" not in logs:
         yield logs
         return
@@ -186,7 +190,12 @@ def _with_stdin(logs: list[str]) -> Iterator[list[str]]:
                 shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
         except OSError as error:
             raise LogError("standard input", f"cannot be copied to {scratch}: {reason(error)}") from None
-        yield [str(copy) if log == "-" else log for log in logs]
+        problems.names[str(copy)] = "standard input"
+        try:
+            yield [str(copy) if log == "-" else log for log in logs]
+        except ZeekPop3Error as error:
+            error.args = (problems.text_of(error),)
+            raise
 
 
 def _check_logs(logs: list[str]) -> None:

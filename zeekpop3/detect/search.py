@@ -81,12 +81,13 @@ class Hits(NamedTuple):
 
     @property
     def ruled_out(self) -> int:
-        return self.searched - self.with_hits - self.undecided.num_rows
+        undecided: int = self.undecided.num_rows
+        return self.searched - self.with_hits - undecided
 
     @property
     def connections(self) -> int:
-        of_connections = self.table.filter(self.table["trans_depth"].is_null())
-        return len(set(of_connections["uid"].to_pylist()))
+        uids: list[str] = self.table.filter(self.table["trans_depth"].is_null())["uid"].to_pylist()
+        return len(set(uids))
 
 
 def with_undecided(
