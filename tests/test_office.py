@@ -113,7 +113,7 @@ def test_addresses_that_fetched_nothing_have_hits(tables: Path) -> None:
     assert f"(connection without mails, client {GUESSER})" in told.stdout
     assert "4 connections without mails; " in told.stderr
     assert program("hunt", tables, "-i", values(tables, "192.0.2.99")).stdout == ""
-    assert zeekpop3.hunt(tables, values=[SERVER]).with_hits == 38
+    assert zeekpop3.hunt(tables, values=[SERVER]).with_hits == 39
 
 
 def test_a_visit_of_a_host_is_one_visit(tables: Path, tmp_path: Path) -> None:
@@ -134,6 +134,58 @@ def test_a_look_alike_sender_is_called_a_sender(tables: Path) -> None:
     assert "sender looks like an own site: acrne.example for acme.example" in row["reasons"]
     assert "link looks like an own site: acrne.example for acme.example" in row["reasons"]
     assert row["score"] == 65
+
+
+def reasons(tables: Path, subject: str) -> list[str]:
+    """The reasons of Ada's mail with this subject; none if it is not suspicious."""
+    found = [row["reasons"] for row in asked(tables, "suspicious") if row["subject"] == subject]
+    return list(found[0]) if found else []
+
+
+@pytest.mark.parametrize(
+    ("subject", "reason"),
+    [
+        ("Homoglyph", "display name of somebody here: karla@acme.example used by k@post.test"),
+        ("Reversed", "display name of somebody here: karla@acme.example used by k@office.test"),
+        ("Notebook", "OneNote notebook: BL.one"),
+        ("Archive", "archive that was not opened: order.rar of o@order.test"),
+        ("Form", "form that asks for a password: sent to collect.notice.test"),
+        ("Forged", "own site as sender, not confirmed: karla@acme.example"),
+    ],
+)
+def test_reasons(tables: Path, subject: str, reason: str) -> None:
+    assert reason in reasons(tables, subject)
+
+
+def test_ordinary_newsletters_are_not_suspicious(tables: Path) -> None:
+    """Their replies go to the service that unsubscribes; a lie about that needs only one more reason."""
+    assert {row["of_mailing"] for row in asked(tables, "reply-elsewhere")} == {True}
+    assert not {row["subject"] for row in asked(tables, "suspicious")} & {
+        "Week 1",
+        "Week 2",
+        "Meeting",
+        "Agenda",
+    }
+
+
+def test_who_clicked_and_who_visited_only_the_host(tables: Path, tmp_path: Path) -> None:
+    """The wave stands first, before the newsletters; a visit of its host is not called a click."""
+    log = visits(
+        tmp_path,
+        ("10.8.0.1", "go.full.test", "/v/ada399887766"),
+        ("10.8.0.4", "go.full.test", "/favicon.ico"),
+        ("10.8.0.5", "click.esp.example", "/another"),
+    )
+    wave, *others = asked(tables, "campaigns", http=log)
+    assert (wave["score"], wave["senders"]) == (75, 5)
+    assert (wave["clicked"], wave["visited_host"]) == (["ada@acme.example"], ["dan@acme.example"])
+    assert [row["clicked"] for row in others if row["clicked"]] == []
+    assert max(row["score"] for row in others) == 0
+    said = list(sentences(answers(tables, Filters(), {"http": log}, OWN), passwords=0, hits=0, incomplete=0))
+    assert said[0] == (
+        "5 users received “Your mailbox is full, ada” from it-ada@full.test; 1 user opened its link "
+        "(ada@acme.example); 1 user visited its host (dan@acme.example)."
+    )
 
 
 def test_the_summary(tables: Path) -> None:

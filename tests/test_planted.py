@@ -136,8 +136,8 @@ def test_who_opened_a_link(tables: str, tmp_path: Path) -> None:
     assert [(row["user"], row["match"], row["subject"]) for row in found] == [
         ("dora", "host", "Delivery 8839 on hold for dora")
     ]
-    (wave_,) = [row for row in asked(tables, "campaigns", http=log) if row["clicked"]]
-    assert wave_["clicked"] == ["dora"]
+    (wave_,) = [row for row in asked(tables, "campaigns", http=log) if row["visited_host"]]
+    assert (wave_["clicked"], wave_["visited_host"]) == ([], ["dora"])
 
 
 def test_guessed_passwords(tables: str) -> None:

@@ -57,6 +57,7 @@ def mailboxes() -> dict[str, list[bytes]]:
         with_file("Order <o@order.test>", "ada", "Archive", "order.rar", ARCHIVE),
         letter("Web <w@notice.test>", "ada", "Form", HTML, text=FORM),
         linked("Share <s@share.test>", "ada", "Redirect", REDIRECT, "open"),
+        letter(BOSS, "ada", "Forged", "Authentication-Results: mx.acme.example; spf=fail; dmarc=fail"),
         letter("Nordic <n@acrne.example>", "ada", "Look-alike", text="See https://acrne.example/login\n"),
     ]  # fmt: skip
     for user in USERS:

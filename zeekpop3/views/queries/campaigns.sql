@@ -1,8 +1,8 @@
--- Waves: mails to several users that share sender and subject, link template, attachment or nearly the text.
+-- Waves: mails to several users that share sender and subject, link template, attachment or nearly the text; suspicious ones first.
 -- also http: ts time, id_orig_h, host, uri
 -- also ssl: ts time, id_orig_h, server_name
 -- also dns: ts time, id_orig_h, query
-with clicked as ({opened-links}), mail as materialized (
+with clicked as ({opened-links}), suspect as ({suspicious}), mail as materialized (
     select row_number() over (order by ts, uid, trans_depth) as number, uid, trans_depth, ts,
         coalesce(lower("user"), id_orig_h) as recipient, from_address, coalesce(from_site, from_domain, from_address) as site, subject,
         lower(coalesce(split_part("user", '@', 1), '')) as name, coalesce(nullif(trim(text), ''), html_text) as words
@@ -71,16 +71,21 @@ with clicked as ({opened-links}), mail as materialized (
 ), member as (
     select number, any_value(label) as label, list(distinct why) as why from label_3 group by number
 ), wave as (
-    select label, t.*, m.why, c.mail is not null as clicked
+    -- A visit of a host, without the path of the link, is no click: it may have another cause.
+    select label, t.*, m.why, coalesce(s.score, 0) as score,
+        coalesce(bool_or(c.exact) over who, false) as clicked, coalesce(not bool_or(c.exact) over who, false) as visited
     from member m join templated t using (number)
-        left join (select distinct mail from clicked) c on c.mail = t.uid || '/' || t.trans_depth
+        left join (select mail, bool_or(match = 'URL') as exact from clicked group by mail) c on c.mail = t.uid || '/' || t.trans_depth
+        left join suspect s on s.mail = t.uid || '/' || t.trans_depth
+    window who as (partition by label, recipient)
 )
-select min(ts) as first, max(ts) as last, count(*) as mails, count(distinct recipient) as users,
+select min(ts) as first, max(ts) as last, max(score) as score, count(*) as mails, count(distinct recipient) as users,
     list_sort(list(distinct recipient))[:20] as reached,
     list_sort(coalesce(list(distinct recipient) filter (clicked), []))[:20] as clicked,
+    list_sort(coalesce(list(distinct recipient) filter (visited), []))[:20] as visited_host,
     arg_min(from_address, ts) as sender, count(distinct from_address) as senders, arg_min(subject, ts) as subject,
     list_sort(list_distinct(flatten(list(why)))) as shared, arg_min(uid || '/' || trans_depth, ts) as mail,
     list(uid || '/' || trans_depth order by ts)[:50] as "all"
 from wave
 group by label having count(distinct recipient) > 1
-order by users desc, mails desc, first, mail
+order by max(wave.score) >= 40 desc, users desc, mails desc, first, mail

@@ -30,6 +30,7 @@ with file as (
                 'inf', 'py', 'sct', 'xsl', 'ade', 'rdp') then 'script'
         when type in ('application/x-iso9660-image', 'application/x-vhd', 'application/x-virtualbox-vhd')
             or extension in ('iso', 'img', 'vhd', 'vhdx', 'udf', 'dmg') then 'disk image'
+        when type in ('application/onenote', 'application/msonenote') or extension in ('one', 'onepkg') then 'OneNote notebook'
         when extension in ('docm', 'dotm', 'xlsm', 'xltm', 'xlam', 'xlsb', 'pptm', 'potm', 'ppam', 'ppsm')
             or within is not null and lower(name) = 'vbaproject.bin' then 'document with macros'
         when within is null and (extension in ('html', 'htm', 'xhtml', 'shtml', 'mht', 'svg') or type = 'image/svg+xml'

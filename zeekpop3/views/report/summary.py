@@ -31,7 +31,7 @@ MEDIUM, HIGH = 40, 80
 class Answers:
     """Rows of the ready queries of these names, of the page's user and time. `clicks` is None without a log.
 
-    `suspicious`: by the key of the mail, worst first. `campaigns` have `score`, the highest of their mails.
+    `suspicious`: by the key of the mail, worst first.
     `incomplete`: why each incomplete mail is incomplete, of all users and times. `logs_read`: what was read
     of Zeek's other logs.
     """
@@ -60,11 +60,7 @@ def answers(
         for row in ask("suspicious", "ts", "ts"):
             uid, _, depth = row["mail"].rpartition("/")
             found.suspicious.setdefault((uid, int(depth)), row)
-        scores = {row["mail"]: row["score"] for row in found.suspicious.values()}
         found.campaigns = ask("campaigns", "first", "last")
-        for row in found.campaigns:
-            row["score"] = max((scores.get(mail, 0) for mail in row["all"]), default=0)
-        found.campaigns.sort(key=lambda row: (-row["score"], -row["users"], -row["mails"]))
         found.logins = ask("logins", "first", "last")
         found.second_client = ask("second-client", "first", "last")
         found.unfetched = ask("unfetched", "first_listed", "last_listed")
@@ -102,8 +98,11 @@ def sentences(found: Answers, *, passwords: int, hits: int, incomplete: int) -> 
 
 
 def _opened(row: Row, known: bool) -> str:
-    if row["clicked"]:
-        return f"; {plural(len(row['clicked']), 'user')} opened its link ({_listed(row['clicked'])})"
+    opened, visited = row["clicked"], row["visited_host"]
+    if opened or visited:
+        told = [(opened, "opened its link")] if opened else []
+        told += [(visited, "visited its host")] if visited else []
+        return "".join(f"; {plural(len(who), 'user')} {what} ({_listed(who)})" for who, what in told)
     has_link = any("link" in shared for shared in row["shared"])
     return "; the logs show no visit to its link" if known and has_link else ""
 
