@@ -36,6 +36,9 @@ FOUND: dict[str, tuple[str | None, str | None, str | None, bytes, list[str]]] = 
         b"<?xml-stylesheet href='http://a.example/1'?><!DOCTYPE x SYSTEM 'http://a.example/2'>"
         b"<x xsi:schemaLocation='http://no.example/ x'><y z='http://a.example/3'/>http://a.example/4</x>",
         ["http://a.example/4", "http://a.example/1", "http://a.example/2", "http://a.example/3"]),
+    "markup that is shown as plain text": ("text/sgml", None, None,
+        b"<!DOCTYPE x [<!ENTITY y SDATA 'HTTP://a.example/1'>]><a href='http://a.example/2'>",
+        ["http://a.example/2", "HTTP://a.example/1"]),
     "calendar": ("text/calendar", None, None,
         b"BEGIN:VCALENDAR\r\nDESCRIPTION:at https://a.exam\r\n ple/1\\nor http://a.example/2\\, so\r\n",
         ["https://a.example/1", "http://a.example/2"]),

@@ -400,6 +400,18 @@ def test_quoted_printable_by_another_name(name: bytes) -> None:
     assert PAGE in shown(mail)
 
 
+@pytest.mark.parametrize("lines", [1, 5])
+def test_uuencode_whose_first_lines_are_broken(lines: int) -> None:
+    """Thunderbird goes on to `end`, whatever stands before it."""
+    block = uuencoded(DATA).replace(b"\r\nM", b"\r\nM\xa5", lines)
+    mail = check(
+        mixed(b"Content-Type: text/plain\r\n\r\nhello\r\n" + block + b"\r\nbye\r\n" + uuencoded(PAGE))
+    )
+    assert [file.filename for file in mail.attachments] == ["evil.exe", "evil.exe"]
+    assert PAGE in shown(mail)
+    assert "uuencode_broken" in mail.defects
+
+
 def test_broken_line_of_uuencode_is_told() -> None:
     block = uuencoded(DATA).replace(b"\r\nM", b"\r\nM\xa5", 2)
     mail = check(mixed(b"Content-Type: a/b\r\nContent-Transfer-Encoding: x-uue\r\n\r\n" + block))

@@ -164,6 +164,28 @@ def test_wide_text_without_nuls(label: str) -> None:
     assert (mail.text, mail.defects) == (text, [])
 
 
+@pytest.mark.parametrize(
+    ("label", "defect"), [("", "charset_guessed"), ("; charset=us-ascii", "charset_wrong")]
+)
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("iso2022_jp", "\u30b7\u30cb\u30a2 http://a.example/"),
+        ("iso2022_kr", "\ud55c\uad6d http://a.example/"),
+    ],
+)
+def test_escape_sequences_without_their_label(label: str, defect: str, codec: str, text: str) -> None:
+    """Programs go by the escape sequences."""
+    mail = check(f"Content-Type: text/plain{label}\r\n\r\n".encode() + text.encode(codec))
+    assert (mail.text, mail.urls, mail.defects) == (text, ["http://a.example/"], [defect])
+
+
+def test_other_escape_sequences_are_left_alone() -> None:
+    """Those of terminals."""
+    mail = check(b"Content-Type: text/plain\r\n\r\n\x1b[31mred\x1b[0m $B")
+    assert (mail.text, mail.defects) == ("\x1b[31mred\x1b[0m $B", [])
+
+
 def test_nul_in_a_text_is_told() -> None:
     """Programs leave it out."""
     assert check(b"Subject: s\r\n\r\nht\0tp://a.example/").defects == ["charset_wrong"]

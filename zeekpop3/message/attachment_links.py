@@ -211,7 +211,10 @@ def attachment_links(
     if not is_markup:
         return links.of_attachment(text, "", section, defects)
     # A program opens the file: its scripts run, and what any element refers to may be loaded.
-    scripts = "\n".join(_SCRIPT.findall(text))
+    # What has another type is shown as plain text by programs that go by the type.
+    scripts = (
+        "\n".join(_SCRIPT.findall(text)) if kind in _MARKUP_KINDS or not kind.startswith("text/") else text
+    )
     named = [unescape(url) for url in _REFERENCE.findall(text)]
     return links.of_attachment(scripts, text, section, defects, named)
 

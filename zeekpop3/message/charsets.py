@@ -151,6 +151,8 @@ _SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")  # or a private one
 _MARKS = {b"\xff\xfe": "utf_16_le", b"\xfe\xff": "utf_16_be"}
 _MARKS_32 = {b"\xff\xfe\0\0": "utf_32_le", b"\0\0\xfe\xff": "utf_32_be"}
+# The first characters of two bytes: JIS X 0208, KS C 5601.
+_ESCAPES = re.compile(rb"\x1b\$(?:[@B](?=[!-~]{2})|\)C)")
 # Codecs, the bytes of a character, and which of them is the letter; the others are NUL in Latin text.
 _PLACES = (("utf_32_le", 4, 0), ("utf_32_be", 4, 3), ("utf_16_le", 2, 0), ("utf_16_be", 2, 1))
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r"})
@@ -205,6 +207,11 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
         elif _is_narrow(data):
             defects[Defect.CHARSET_WRONG] = None  # programs that do not know the charset show the text
             return eight_bit(data, defects)
+    if codec not in SHIFTING and b"\x1b" in data and (found := _iso_2022_codec(data)) is not None:
+        text = _decoded(data, found)
+        if text is not None:
+            defects[Defect.CHARSET_WRONG if label else Defect.CHARSET_GUESSED] = None
+            return text
     if codec == "utf_8":
         text = _decoded(data, codec)
         return _undecodable(data, codec, defects) if text is None else text.removeprefix("\ufeff")
@@ -240,6 +247,14 @@ def wide_codec(data: bytes) -> str | None:
         if others * 10 < len(letters) and head.count(0) * 10 > (len(head) - len(letters)) * 7:
             return codec
     return None
+
+
+def _iso_2022_codec(data: bytes) -> str | None:
+    """The codec whose escape sequences a text has (RFC 1468, RFC 1557): programs go by them."""
+    match = _ESCAPES.search(data)
+    if match is None or not data.isascii():
+        return None
+    return "iso2022_kr" if match[0].endswith(b"C") else "iso2022_jp_ext"
 
 
 def _is_narrow(data: bytes) -> bool:

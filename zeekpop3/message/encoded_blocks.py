@@ -24,6 +24,9 @@ _MAX_BROKEN_LINES = 1_000
 # A line with any mode and any blanks: the line after it decides. Searching for its first word is the
 # fastest; whether it begins a line is tested after that.
 UU_BEGIN = re.compile(rb"begin(?<![^\n]begin)[ \t]{1,8}[0-9]{1,8}[ \t]{1,8}+([^\r\n]{1,1024})\r?\n")
+_UU_END = re.compile(rb"\nend(?=\r?(?:\n|\Z))")
+_UU_FIRST_LINES = 16  # of which one must be uuencode
+_UU_BEGINNING = 1_300  # bytes
 _UU_LINE = re.compile(rb"[ -`]{1,100}\r?\Z")
 
 YENC = "=yenc"  # a mail cannot give this name: few programs know yEnc as a transfer encoding
@@ -100,15 +103,16 @@ def uudecoded_lines(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
 
 
 def uuencoded_blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The uuencoded blocks in a text: (name, lines)."""
-    at = 0
-    while (begin := UU_BEGIN.search(text, at)) is not None:
+    """The uuencoded blocks in a text: (name, lines). A block goes to its `end`, whatever lines it has."""
+    begin = UU_BEGIN.search(text)
+    while begin is not None:
         at = begin.end()
-        first = text[at : at + 120].partition(b"\n")[0]
-        if _is_uuencode(first):
-            stop = _uu_block_end(text, at)
+        following = UU_BEGIN.search(text, at)
+        if any(map(_is_uuencode, text[at : at + _UU_BEGINNING].split(b"\n")[:_UU_FIRST_LINES])):
+            end = _UU_END.search(text, at - 1, following.start() if following is not None else len(text))
+            stop = end.end() if end is not None else _uu_block_end(text, at)
             yield begin[1].strip(), text[at:stop]
-            at = stop
+        begin = following
 
 
 def _uu_long_line(line: bytes) -> bytes:
