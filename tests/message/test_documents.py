@@ -58,6 +58,32 @@ DOCUMENTS: dict[str, tuple[bytes, list[str]]] = {
     "escaped filter": (stream(zlib.compress(ACTION), b"/Fl#61teDecode"), ["http://a.example/1"]),
     "script": (b'%PDF-1.5\n/JS (app.launchURL\\("http://a.example/1"\\))', ["http://a.example/1"]),
     "launch": (b"%PDF-1.5\n/S/Launch/F(//a.example/1)", ["//a.example/1"]),
+    "string elsewhere": (b"%PDF-1.5\n1 0 obj<</URI 2 0 R>>\n2 0 obj(http://a.example/1)", ["http://a.example/1"]),
+    "comment before the string": (b"%PDF-1.5\n/URI%x\n(http://a.example/1)", ["http://a.example/1"]),
+    "hexadecimal string elsewhere": (
+        b"%PDF-1.5\n2 0 obj<FEFF" + "http://a.example/1".encode("utf-16-be").hex().encode() + b">",
+        ["http://a.example/1"]),
+    "little endian": (
+        b"%PDF-1.5\n/URI <" + b"\xff\xfe".hex().encode() + "http://a.example/1".encode("utf-16-le").hex().encode() + b">",
+        ["http://a.example/1"]),
+    "Base85 with a right angle bracket": (
+        stream(base64.a85encode(b"~}|{" * 9 + ACTION) + b"~>", b"/A85"), ["http://a.example/1"]),
+    "script in a stream": (
+        stream(zlib.compress(b'app.launchURL("http://a.example/1")'), b"/FlateDecode"), ["http://a.example/1"]),
+    "form with a namespace": (
+        stream(zlib.compress(b"<x xmlns='http://b.example/'><submit target='http://a.example/1'/></x>"), b"/Fl"),
+        ["http://a.example/1"]),
+    "blank behind the keyword": (
+        stream(zlib.compress(ACTION), b"/FlateDecode").replace(b"stream\r\n", b"stream \r\n"), ["http://a.example/1"]),
+    "field in several runs": (
+        packed({"word/document.xml": "<w:instrText> HYPER</w:instrText><w:instrText>LINK \"http://a.ex</w:instrText>"
+                "<w:t>x</w:t><w:instrText xml:space='preserve'>ample/1\"</w:instrText>"}), ["http://a.example/1"]),
+    "formula": (packed({"xl/worksheets/sheet1.xml": '<f>WEBSERVICE("http://a.example/1?a&amp;b")</f>'}),
+                ["http://a.example/1?a&b"]),
+    "text": (packed({"word/document.xml": "<w:document xmlns:w='http://b.example/'><w:t>see http://a.example/1.</w:t>"}),
+             ["http://a.example/1"]),
+    "schemas": (packed({"word/document.xml": '<a:ext uri="http://schemas.microsoft.com/x" Type="http://www.w3.org/1"/>'}),
+                []),
     "after something else": (b"x" * 500 + b"%PDF-1.5\n" + ACTION, ["http://a.example/1"]),
 }  # fmt: skip
 
@@ -86,11 +112,30 @@ def test_what_is_unpacked_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"%PDF-1.5\ntrailer<</Encrypt 7 0 R/Root 1 0 R>>",
+        b"%PDF-1.5\ntrailer<</Encrypt<</Filter/Standard>>>>",
+        b"%PDF-1.5\n1 0 obj<</Filter 9 0 R>>stream\n" + zlib.compress(ACTION),
+    ],
+)
+def test_what_cannot_be_read_is_told(content: bytes) -> None:
+    """A locked file, or one whose filters stand somewhere else."""
+    assert DocumentUrls(content, Room()).is_cut
+
+
+@pytest.mark.parametrize(
     "unit",
     [
         b"/URI (",
         b"/URI (()",
         b"/URI(\\",
+        b"(http",
+        b"<68747470",
+        b"( \0",
+        b"<feff00",
+        b"xmlns:a='",
+        b"/Encrypt    ",
         b"/F<00 ",
         b"stream\n",
         b"obj/Fl stream\n",

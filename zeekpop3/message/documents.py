@@ -16,6 +16,7 @@ import zlib
 from binascii import unhexlify
 from dataclasses import dataclass
 from html import unescape
+from itertools import chain
 
 from zeekpop3.message import magic, zip_entries
 
@@ -39,6 +40,7 @@ _RELATIONSHIP = re.compile(r"<(?:\w{1,20}+:)?Relationship\b([^>]{0,16384}+)", re
 _EXTERNAL = re.compile(r"\bTargetMode\s*+=\s*+[\"']External", re.IGNORECASE | re.ASCII)
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]{1,30}:|//|\\\\", re.IGNORECASE | re.ASCII)
 _XLINK = re.compile(r"\b(?:xlink:href|r:href|Address)\s*+=\s*+(?:\"([^\"<]++)\"|'([^'<]++)')", re.ASCII)
+_RUN_OF_FIELD = re.compile(r"instrText(?:\s[^<>]{0,200}+)?+>([^<]*+)", re.ASCII)
 _FIELD = re.compile(
     r"\b(?:HYPERLINK|INCLUDE(?:PICTURE|TEXT)|LINK|DDE(?:AUTO)?|IMPORT)\b[^\"&<]{0,80}?"
     r"(?:\"|&quot;)([^\"<&]{1,8192}+(?:&amp;[^\"<&]{0,8192}+){0,200})",
@@ -53,9 +55,29 @@ _KEY = re.compile(
 _LITERAL = re.compile(rb"\(((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+)\)?", re.DOTALL)
 _HEXADECIMAL = re.compile(rb"<([0-9a-fA-F\s]*+)>?")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
+_MARKS = {b"\xfe\xff": "utf-16-be", b"\xff\xfe": "utf-16-le"}
+_CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _NAME_ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
-_STREAM = re.compile(rb"(?<!end)stream(?:\r?\n|\r)")
+# Strings that are URLs, whatever key or reference leads to them, also in hexadecimal and in UTF-16.
+_URL_STRINGS = (
+    re.compile(
+        rb"\(\s{0,8}+(?=(?:\xfe\xff\0|\xff\xfe|\xef\xbb\xbf)?+(?:h\0?t\0?t\0?p|ftp|f\0?i\0?l\0?e\0?:|www\.))",
+        re.IGNORECASE,
+    ),
+    re.compile(rb"<(?=\s{0,8}+(?:FEFF|FFFE|EFBBBF)?+(?:00)?+[64]8(?:00)?+[75]4(?:00)?+[75]4)", re.IGNORECASE),
+)
+_STREAM = re.compile(rb"(?<!end)stream[ \t]*+(?:\r?\n|\r)")
+_ENCRYPTED = re.compile(rb"/Encrypt\s{0,8}+(?:\d{1,9}\s|<<)")
+_FILTER_ELSEWHERE = re.compile(rb"/Filter\s{0,8}+\d")
+# What is a name and not a link: namespaces of XML.
+_NAMESPACE = re.compile(r"xmlns(?::[\w.-]{1,64}+)?+\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')", re.ASCII)
+_NAMING_HOSTS = re.compile(
+    r"(?:https?:)?//(?:schemas\.(?:openxmlformats|microsoft|xmlsoap)\.(?:org|com)|(?:www\.)?w3\.org|purl\.(?:org|oclc\.org)"
+    r"|ns\.adobe\.com|www\.xfa\.org|openoffice\.org|docs\.oasis-open\.org|relaxng\.org)\b",
+    re.IGNORECASE | re.ASCII,
+)
+_URL_IN_XML = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{1,30}:(?://|\\\\)[^\s\"'<>]{1,8192}+")
 _NOT_TEXT = re.compile(rb"/Subtype\s*/(?:Image|Type1C|CIDFontType0C|OpenType)|/Length1\b|/Type\s*/XRef")
 _FILTERS = re.compile(rb"/(FlateDecode|Fl|ASCII85Decode|A85|ASCIIHexDecode|AHx|LZWDecode|LZW|Crypt)\b")
 _PREDICTOR = re.compile(rb"/Predictor\s+(?:[2-9]|1\d)")
@@ -158,15 +180,31 @@ class DocumentUrls:
                     self._add(url)
             return
         found = [double or single for double, single in _XLINK.findall(text)]
-        for url in map(unescape, found + _FIELD.findall(text)):
+        fields = text
+        if "instrText" in text:  # a field in several runs
+            fields += "".join(_RUN_OF_FIELD.findall(text))
+        for url in map(unescape, found + _FIELD.findall(fields)):
             if _ABSOLUTE.match(url) is not None:
                 self._add(url)
+        self._read_text(text)
+
+    def _read_text(self, text: str) -> None:
+        """Any other absolute URL in a text or XML, but for those that only name a schema."""
+        if "://" not in text and ":\\\\" not in text:
+            return
+        found = _URL_IN_XML.findall(_NAMESPACE.sub("", text))
+        self.texts += [
+            unescape(url)
+            for url in dict.fromkeys(found)
+            if _NAMING_HOSTS.match(url.partition(":")[2]) is None
+        ]
 
     # PDF files: objects as they stand, then those in streams.
 
     def _read_pdf(self) -> None:
         content = self._content
         self._read_objects(content)
+        self.is_cut |= _ENCRYPTED.search(content) is not None
         before = 0
         for match in _STREAM.finditer(content):
             least = max(match.start() - _MAX_DICTIONARY, before)
@@ -176,6 +214,7 @@ class DocumentUrls:
             if b"#" in dictionary:
                 dictionary = _NAME_ESCAPE.sub(lambda code: bytes((int(code[1], 16),)), dictionary)
             filters = _FILTERS.findall(dictionary)
+            self.is_cut |= _FILTER_ELSEWHERE.search(dictionary) is not None
             if filters and _NOT_TEXT.search(dictionary) is None:
                 self._read_stream(match.end(), filters, dictionary)
 
@@ -192,20 +231,20 @@ class DocumentUrls:
             start = 0
         self.is_cut |= _PREDICTOR.search(dictionary) is not None
         self._read_objects(data)
+        if b"://" in data and len(data.translate(None, _CONTROLS)) == len(data):
+            self._read_text(data.decode("latin-1"))  # scripts, forms, attached files
 
     def _of_ascii(self, source: bytes, start: int, *, is_85: bool) -> bytes:
         """A part that is written as text, decoded; empty if it is damaged."""
         if not self._takes_part():
             return b""
         limit = start + min(_MAX_PART, self._room.size)
-        end = source.find(b">", start, limit)
+        end = source.find(b"~>" if is_85 else b">", start, limit)
         text = source[start : end if end >= 0 else limit]
         self._room.size -= len(text)
         try:
             if is_85:
-                return base64.a85decode(
-                    text.rstrip(b"~ \r\n").removeprefix(b"<~"), ignorechars=b" \t\n\r\f\v\0"
-                )
+                return base64.a85decode(text.lstrip().removeprefix(b"<~"), ignorechars=b" \t\n\r\f\v\0")
             return unhexlify(b"".join(text.split()))
         except ValueError:
             return b""
@@ -222,6 +261,12 @@ class DocumentUrls:
                 self._add(text)
             elif text:
                 self.texts.append(text)
+        for string in chain.from_iterable(form.finditer(data) for form in _URL_STRINGS):
+            self._keys += 1
+            if self._keys > _MAX_KEYS:
+                self.is_cut = True
+                return
+            self.texts.append(_string(data, string.start()))
 
 
 def _string(data: bytes, at: int) -> str:
@@ -236,8 +281,9 @@ def _string(data: bytes, at: int) -> str:
         digits = _HEXADECIMAL.match(data, at, end)
         value = b"".join(digits[1].split()) if digits is not None else b""
         value = bytes.fromhex((value + b"0" * (len(value) % 2)).decode("ascii"))
-    if value.startswith(b"\xfe\xff"):
-        return value[2:].decode("utf-16-be", "replace")
+    for mark, codec in _MARKS.items():
+        if value.startswith(mark):
+            return value[2:].decode(codec, "replace")
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
