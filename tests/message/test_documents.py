@@ -64,14 +64,14 @@ DOCUMENTS: dict[str, tuple[bytes, list[str]]] = {
         b"%PDF-1.5\n2 0 obj<FEFF" + "http://a.example/1".encode("utf-16-be").hex().encode() + b">",
         ["http://a.example/1"]),
     "little endian": (
-        b"%PDF-1.5\n/URI <" + b"\xff\xfe".hex().encode() + "http://a.example/1".encode("utf-16-le").hex().encode() + b">",
+        b"%PDF-1.5\n/URI <FFFE" + "http://a.example/1".encode("utf-16-le").hex().encode() + b">",
         ["http://a.example/1"]),
     "Base85 with a right angle bracket": (
         stream(base64.a85encode(b"~}|{" * 9 + ACTION) + b"~>", b"/A85"), ["http://a.example/1"]),
     "script in a stream": (
         stream(zlib.compress(b'app.launchURL("http://a.example/1")'), b"/FlateDecode"), ["http://a.example/1"]),
     "form with a namespace": (
-        stream(zlib.compress(b"<x xmlns='http://b.example/'><submit target='http://a.example/1'/></x>"), b"/Fl"),
+        stream(zlib.compress(b"<x xmlns='http://b.example/'><s target='http://a.example/1'/></x>"), b"/Fl"),
         ["http://a.example/1"]),
     "blank behind the keyword": (
         stream(zlib.compress(ACTION), b"/FlateDecode").replace(b"stream\r\n", b"stream \r\n"), ["http://a.example/1"]),

@@ -180,10 +180,9 @@ class DocumentUrls:
                     self._add(url)
             return
         found = [double or single for double, single in _XLINK.findall(text)]
-        fields = text
-        if "instrText" in text:  # a field in several runs
-            fields += "".join(_RUN_OF_FIELD.findall(text))
-        for url in map(unescape, found + _FIELD.findall(fields)):
+        if "instrText" in text:  # a field may be in several runs
+            text = _RUN_OF_FIELD.sub("", text) + "".join(_RUN_OF_FIELD.findall(text))
+        for url in map(unescape, found + _FIELD.findall(text)):
             if _ABSOLUTE.match(url) is not None:
                 self._add(url)
         self._read_text(text)
