@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from support.traffic import tcp
 from support.traffic.planted import FIRST, GUESSER, NORTH, ORDER, SECOND, SOUTH, SPRAYER, make_tables
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables import TABLES
+from zeekpop3.views.queries import query_sql
 from zeekpop3.views.report.summary import answers, sentences
-from zeekpop3.views.sql import ask
+from zeekpop3.views.sql import Database, ask
 
 OWN = ("acme.example",)
 LINK = "link looks like an own site"
@@ -51,6 +53,19 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def asked(tables: str, query: str, **logs: Path) -> list[Row]:
     return ask(tables, query=query, own=OWN, logs=logs).dicts()
+
+
+def test_rules_that_look_at_some_mails_judge_them_as_among_all(tables: str) -> None:
+    """What comes first, looks alike or is borrowed still depends on the other mails."""
+    with Database(tables) as database:
+
+        def judged(keys: str | None) -> list[tuple[Any, ...]]:
+            return database.ask(query_sql("suspicious", own=OWN, judged=keys)).rows
+
+        every = judged(None)
+        halves = [judged(f"select uid, trans_depth from emails where hash(uid) % 2 = {n}") for n in (0, 1)]
+    assert all(halves)
+    assert sorted(map(str, chain(*halves))) == sorted(map(str, every))
 
 
 def local(names: Iterable[str]) -> list[str]:

@@ -108,15 +108,15 @@ def sql(
     "from", "to" and "references" must be written in double quotes. Functions: host_of(url),
     site_of(host), path_of(url), shape_of(text): the letters that a text looks like.
     """
-    from zeekpop3.views.queries import about_sql
-    from zeekpop3.views.sql import Database
-
     exclusive("SQL", statement is not None, "--query or --about", query is not None or about is not None)
     exclusive("--query", query is not None, "--about", about is not None)
     exclusive("--output", shown.output, "--json or --csv", shown.json or shown.csv)
     if list_queries:
         write(_query_lines())
         return
+    from zeekpop3.views.queries import about_sql
+    from zeekpop3.views.sql import Database
+
     asked = _Asked(named_logs(log), tuple(own or ()), rules)
     if query is not None:
         statement = asked.sql(query)

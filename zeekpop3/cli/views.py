@@ -66,7 +66,7 @@ def _show_one(directory: Path, key: str, *, json: bool) -> None:
 
     from zeekpop3.views.find import find_links, find_mail, find_parts
     from zeekpop3.views.show import mail_page
-    from zeekpop3.views.sql import suspicious_mails
+    from zeekpop3.views.sql import reasons_of
 
     found = find_mail(directory, key)
     if json:
@@ -74,8 +74,7 @@ def _show_one(directory: Path, key: str, *, json: bool) -> None:
         write([json_line(found)])
         return
     page = console()
-    suspicious = suspicious_mails(directory).get((found["uid"], found["trans_depth"]))
-    reasons = [] if suspicious is None else suspicious["reasons"]
+    reasons = reasons_of(directory, found["uid"], found["trans_depth"])
     for line in mail_page(found, find_links(directory, found), find_parts(directory, found), reasons):
         text = line[2:] if line.plain.startswith("  ") else line
         # All lines into which a line is folded are indented: the first column is ours.

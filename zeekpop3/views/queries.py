@@ -16,7 +16,7 @@ The rules of `suspicious` are `queries/rules/NAME.sql`, and those of a site's ow
     -- weight 5 beside others        the same, but only in mails for which another rule holds
 
 A rule yields `mail` (UID/DEPTH), `reason` and `detail`. Beside the tables it can read own, dangerous,
-look_alikes, names_borrowed, verdicts_failed and reply_elsewhere.
+look_alikes, names_borrowed, first_mails, verdicts_failed and reply_elsewhere.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ _COLUMN = re.compile(r"(\w+)(\[\]| time)?(?:, |$)")
 _TYPES = {"": "varchar", "[]": "varchar[]", " time": "timestamptz"}
 
 
+#: The tables that rules read, mail by mail.
+_OF_MAILS = ("emails", "addresses", "links", "attachments", "members", "enclosed", "hits")
 _QUERIES = resources.files(__package__).joinpath("queries")
 
 
@@ -78,7 +80,7 @@ def _text(name: str) -> str:
         from zeekpop3.detect.matching import observables_sql  # loads DuckDB
 
         return observables_sql()
-    if name in ("own", "own-sites", "rules", "mails", "sessions", "deletions"):
+    if name in ("own", "own-sites", "rules", "judged", "mails", "sessions", "deletions"):
         return f"{{{name}}}"  # put in when the query is asked
     text = _QUERIES.joinpath(f"{name}.sql").read_text("utf-8")
     return _including(text)
@@ -156,6 +158,17 @@ def _rules_sql(folder: str | Path | None) -> str:
     )
 
 
+def _judged_sql(keys: str | None) -> str:
+    """Common table expressions that hide the tables behind their rows of some mails."""
+    if keys is None:
+        return ""
+    rows = "".join(
+        f"{table} as materialized (select t.* from {table} t semi join judged using (uid, trans_depth)),\n"
+        for table in _OF_MAILS
+    )
+    return f"judged as materialized ({keys}),\n{rows}"
+
+
 def _own_sql(own: Collection[str]) -> str:
     """The own sites: those given, else a guess."""
     if not own:
@@ -169,10 +182,16 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def filled(sql: str, own: Collection[str] = (), folder: str | Path | None = None) -> str:
-    """A query with the own sites and the rules put in. Raises QueryError for a rule that cannot be used."""
+def filled(
+    sql: str, own: Collection[str] = (), folder: str | Path | None = None, *, judged: str | None = None
+) -> str:
+    """A query with the own sites and the rules put in.
+
+    `judged` is SQL for the keys (uid, trans_depth) of the mails that the rules look at; default: all. Raises
+    QueryError for a rule that cannot be used.
+    """
     if "{rules}" in sql:
-        sql = sql.replace("{rules}", _rules_sql(folder))
+        sql = sql.replace("{rules}", _rules_sql(folder)).replace("{judged} ", _judged_sql(judged))
     if "{own-sites}" in sql:
         sql = sql.replace("{own-sites}", _own_sql(own))
     elif "{own}" in sql:
@@ -190,13 +209,18 @@ def _with(view: str, sql: str) -> str:
 
 
 def query_sql(
-    name: str, logs: Collection[str] = (), *, own: Collection[str] = (), rules: str | Path | None = None
+    name: str,
+    logs: Collection[str] = (),
+    *,
+    own: Collection[str] = (),
+    rules: str | Path | None = None,
+    judged: str | None = None,
 ) -> str:
     """The SQL of a ready query, with an empty view for each log that it can do without.
 
-    `own` are the own sites (default: a guess), `rules` is a folder of further rules for `suspicious`. Raises
-    QueryError for an unknown name, a rule that cannot be used, or if a log that the query needs is not one of
-    `logs`.
+    `own` are the own sites (default: a guess), `rules` is a folder of further rules for `suspicious`,
+    `judged` as in `filled`. Raises QueryError for an unknown name, a rule that cannot be used, or if a log
+    that the query needs is not one of `logs`.
     """
     if name not in READY_QUERIES:
         raise QueryError(f"unknown query {name!r}; available: {', '.join(READY_QUERIES)}")
@@ -204,7 +228,7 @@ def query_sql(
     either = not query.either or any(log in logs for log in query.either)
     if not either or any(log not in logs for log in query.required):
         raise QueryError(f"query {name} needs {query.options}")
-    return filled(_with_logs(query.sql, logs), own, rules)
+    return filled(_with_logs(query.sql, logs), own, rules, judged=judged)
 
 
 def _with_logs(sql: str, logs: Collection[str]) -> str:
@@ -224,7 +248,7 @@ def timeline_sql(
     conditions = {"{mails}": mails, "{sessions}": sessions, "{deletions}": deletions}
     for name, condition in conditions.items():
         sql = sql.replace(name, condition)
-    return filled(sql, own)
+    return filled(sql, own, judged="select uid, trans_depth from chosen")
 
 
 def about_sql(value: str) -> str:

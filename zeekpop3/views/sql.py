@@ -21,14 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zeekpop3.errors import QueryError
-from zeekpop3.message import urls
-from zeekpop3.message.sites import normal_host
-from zeekpop3.message.sites import site_of as site_of_host
 from zeekpop3.store.dataset import connect
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
-from zeekpop3.views.queries import log_columns, query_sql
+from zeekpop3.views.queries import literal, log_columns, query_sql
 from zeekpop3.views.text import plural, row_lines
 from zeekpop3.zeek.logs import find_zeek_logs, read_zeek_log
 
@@ -216,13 +213,12 @@ def ask(
         return database.ask(statement or "")
 
 
-def suspicious_mails(path: str | Path, own: Collection[str] = ()) -> dict[tuple[str, int], dict[str, Any]]:
-    """The rows of the query `suspicious` by the key of the mail. Raises QueryError."""
-    found: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in ask(path, query="suspicious", own=own).dicts():
-        uid, _, depth = row["mail"].rpartition("/")
-        found.setdefault((uid, int(depth)), row)
-    return found
+def reasons_of(path: str | Path, uid: str, trans_depth: int) -> list[str]:
+    """Why a mail is suspicious; empty if it is not. Raises QueryError."""
+    key = f"select {literal(uid)} as uid, {trans_depth} as trans_depth"
+    with Database(path) as database:
+        found = database.ask(query_sql("suspicious", judged=key)).dicts()
+    return found[0]["reasons"] if found else []
 
 
 def write_answer(database: Database, statement: str, path: Path, limit: int | None = None) -> int:
@@ -264,13 +260,18 @@ def host_of(text: str | None) -> str | None:
     """The host of a URL, or a host: lower case, IDN decoded."""
     if text is None:
         return None
-    return (urls.split(text)[1] if "://" in text else normal_host(text)) or None
+    from zeekpop3.message.sites import normal_host  # the reader of mails, which most statements do not need
+    from zeekpop3.message.urls import split
+
+    return (split(text)[1] if "://" in text else normal_host(text)) or None
 
 
 def site_of(text: str | None) -> str | None:
     """The registered domain of a URL or a host; NULL for IP addresses."""
+    from zeekpop3.message import sites
+
     host = host_of(text)
-    return None if host is None else site_of_host(host)
+    return None if host is None else sites.site_of(host)
 
 
 def shape_of(text: str | None) -> str | None:

@@ -1,9 +1,15 @@
 -- Suspicious mails, worst first, with a score (the sum of the rules' weights) and the reasons.
+-- What is own, looks alike, or comes first depends on all mails; the rules look at those that are asked about.
 with emails as materialized (from temp.emails), addresses as materialized (from temp.addresses),
-    links as materialized (from temp.links), attachments as materialized (from temp.attachments),
-    own_sites as materialized ({own-sites}), own as materialized ({own}), dangerous as materialized ({dangerous}),
-    look_alikes as materialized ({look-alikes}), names_borrowed as materialized ({names-borrowed}),
-    verdicts_failed as materialized ({verdicts-failed}), reply_elsewhere as materialized ({reply-elsewhere}), flagged as (
+    links as materialized (from temp.links), own_sites as materialized ({own-sites}), own as materialized ({own}),
+    look_alikes as materialized ({look-alikes}), names_borrowed as materialized ({names-borrowed}), first_mails as materialized (
+    -- The first mail of each sender.
+    select min_by(uid || '/' || trans_depth, (ts, uid, trans_depth)) as mail, from_address
+    from emails where from_address is not null group by from_address
+)
+from (
+with {judged} dangerous as materialized ({dangerous}), verdicts_failed as materialized ({verdicts-failed}),
+    reply_elsewhere as materialized ({reply-elsewhere}), flagged as (
 {rules}
 ), reason as (
     -- Each rule counts once in a mail, with the first details of each of its reasons.
@@ -19,4 +25,5 @@ with emails as materialized (from temp.emails), addresses as materialized (from 
 select e.ts, s.mail, e.user as user, e.from_address as sender, e.subject, s.score,
     case when s.score >= 80 then 'high' when s.score >= 40 then 'medium' else 'low' end as severity, s.reasons
 from summary s join emails e on s.mail = e.uid || '/' || e.trans_depth
-order by s.score desc, e.ts desc, s.mail
+)
+order by score desc, ts desc, mail

@@ -36,7 +36,7 @@ with chosen as (
     from hits h join chosen c using (uid, trans_depth)
     union all
     select opened, 5, 'click', o.user, o.client, null, o.mail, o.url || ' (' || o.match || ')', null, null, null
-    from ({opened-links}) o semi join (select uid || '/' || trans_depth as mail from chosen) using (mail)
+    from (with emails as (from chosen) from ({opened-links})) o
 )
 select ts, event, "user", client, server, mail, what, score, severity, reasons
 from event order by ts, rank, mail, what
