@@ -44,6 +44,9 @@ export {
 const clear_crlf_lines = /(\n[^\r\n\x00]*\r+)+/;
 const clear_lf_lines = /(\n[^\r\n\x00]*)+/;
 
+# A line in which a command may begin behind `max_whole_line`.
+const long_line = /\n[^\n]{255}[^\n]*[ \t]/;
+
 # Lines with the commands in `plain_verbs`, as CRLF ends them and as LF does.
 const plain_crlf_lines = /(\n(RETR [0-9]{1,10}|DELE [0-9]{1,10}|TOP [0-9]{1,10} [0-9]{1,10}|(LIST|UIDL)( [0-9]{1,10})?|NOOP|STAT|RSET|LAST|CAPA|QUIT)\r)+/;
 const plain_lf_lines = /(\n(RETR [0-9]{1,10}|DELE [0-9]{1,10}|TOP [0-9]{1,10} [0-9]{1,10}|(LIST|UIDL)( [0-9]{1,10})?|NOOP|STAT|RSET|LAST|CAPA|QUIT))+/;
@@ -83,9 +86,12 @@ function add_unclear_lines(s: State, n: count, ended: bool)
 	}
 
 # Whether a line is one for every server: some take a CR or a bare LF for the end of
-# a line, others do not, and some stop at a NUL.
+# a line, others do not, some stop at a NUL, and some make several of a long one.
 function is_clear_line(s: State, line: string): bool
 	{
+	if ( |line| > max_whole_line && /[ \t]/ in line[max_whole_line:] )
+		return F;
+
 	if ( /[^\r\x00]*\r+/ == line )
 		{
 		s$crlf = T;
@@ -210,7 +216,8 @@ function many_lines(s: State, lines: string)
 	{
 	local left = count_substr(lines, "\n");
 
-	if ( s$line_unclear || ! ( clear_crlf_lines == lines || ( ! s$crlf && clear_lf_lines == lines ) ) )
+	if ( s$line_unclear || ( |lines| > max_whole_line && long_line in lines )
+	    || ! ( clear_crlf_lines == lines || ( ! s$crlf && clear_lf_lines == lines ) ) )
 		{
 		add_unclear_lines(s, left, ends_with(lines, "\r"));
 		return;

@@ -42,6 +42,9 @@ export {
 const plain_verbs = set("RETR", "TOP", "DELE", "LIST", "UIDL", "NOOP", "STAT", "RSET",
     "LAST", "CAPA", "QUIT");
 
+# The length of a line that every server reads as one (RFC 2449, section 4).
+const max_whole_line = 255;
+
 # What a string costs beside its bytes.
 const chunk_bytes = 128;
 
@@ -230,7 +233,7 @@ function skip_client_bytes(s: State, bytes: string)
 		return;
 
 	if ( s$too_long && ! s$skip_unclear && ( ( s$skip_cr && bytes[0] != "\r" )
-	    || find_str(bytes, "\x00") >= 0
+	    || /[\x00 \t]/ in bytes
 	    || ( find_str(bytes, "\r") >= 0 && /\r[^\r]/ in bytes ) ) )
 		s$skip_unclear = T;
 
@@ -242,8 +245,8 @@ function cut_client_line(s: State)
 	{
 	s$too_long = T;
 	s$skip_cr = s$skip_unclear = F;
-	skip_client_bytes(s, s$line);
-	s$line = s$line[0:64];
+	skip_client_bytes(s, s$line[max_whole_line:]);
+	s$line = s$line[0:max_whole_line];
 	s$skip = T;
 	s$long = F;
 	}

@@ -169,7 +169,7 @@ type State: record {
 	skip_lost: bool &default=F;
 	# T if the last byte that was dropped is a CR.
 	skip_cr: bool &default=F;
-	# T if a CR or a NUL stands within the line that was too long.
+	# T if a CR, a NUL or a blank stands in what was dropped of the line.
 	skip_unclear: bool &default=F;
 	# T once a line has ended with CRLF.
 	crlf: bool &default=F;

@@ -484,3 +484,42 @@ def test_usual_lines_are_kept(command: str, lines: list[str]) -> None:
     """Answers with the lines that the command has are no defect."""
     out = seen(HELLO + LOGIN + c(command) + s("+OK", *lines, ".") + BOTH + BYE)
     assert out.session.defects == []
+
+
+# -- doubts ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_doubt_begins_with_the_line_in_doubt(whole: bool) -> None:
+    """Lines before it keep their answers, and the user its name, also where one row has all of the server."""
+    talk = HELLO + LOGIN + raw(True, b"NOOP " + b"x" * 300 + b" x\r\n") + s("+OK") + BOTH + BYE
+    [made] = rows.of_packets(packets_of(Case("", talk), 0), exact=True, flush_before_sent=not whole).values()
+    out = fed([made])
+    assert who(out) == [(1, "lisi", False), (2, "lisi", False)]
+    assert [command.command for command in out.commands][2] is None
+
+
+def test_bytes_that_are_never_a_line() -> None:
+    """A server that says no lines any more (compression, a security layer): the session says so."""
+    out = seen(
+        HELLO
+        + LOGIN
+        + c("COMPRESS DEFLATE")
+        + s("+OK")
+        + raw(True, b"\x4b\x4c")
+        + raw(False, b"\xff\xfe" * 50)
+    )
+    assert "reply_malformed" in out.session.defects
+
+
+def test_a_status_line_in_a_mail_where_the_client_goes_on() -> None:
+    """A client that does not wait sends RETR 2 where a line of mail 1 says +OK: where mail 1 ends is unclear."""
+    talk = (
+        c("RETR 1")
+        + raw(False, b"+OK\r\nS: a\r\n")
+        + c("RETR 2")
+        + raw(False, b"+OK x\r\ny\r\n.\r\n")
+        + answer(M2)
+    )
+    out = seen(HELLO + LOGIN + talk + BYE)
+    assert all(mail.defects for mail in out.transfers)

@@ -24,6 +24,7 @@ MECHANISMS = {
 }
 RESPONSES = {"LOGIN": 2, "NTLM": 2, "DIGEST-MD5": 2, "SCRAM-SHA-1": 2, "SCRAM-SHA-256": 2}
 _STATUS = re.compile(rb"(\+OK|-ERR)(?![A-Za-z0-9])", re.I)
+_LONG = re.compile(rb".{255}.*[ \t]", re.S)
 _FORMS = {
     "PLAIN": rb"(?!([^\0]*)\0[^\0]*\0\1\Z)(?P<mailbox>[^\0]*)\0(?P<user>[^\0]+)\0[^\0]+",
     "LOGIN": rb"(?P<user>.+)",
@@ -192,6 +193,9 @@ class SentLines:
 
     def _is_clear(self, line: bytes) -> bool:
         """Whether a line is one line for every server."""
+        if _LONG.match(line):
+            self._unclear = not line.endswith(b"\r")
+            return False
         if re.fullmatch(rb"[^\r\0]*\r+", line):
             self._crlf, clear, self._unclear = True, not self._unclear, False
             return clear
@@ -201,7 +205,7 @@ class SentLines:
 
     def _all_clear(self, lines: list[bytes]) -> bool:
         """Many lines at once are judged together."""
-        if self._unclear:
+        if self._unclear or any(map(_LONG.match, lines)):
             return False
         if all(re.fullmatch(rb"[^\r\0]*\r+", line) for line in lines):
             return True

@@ -106,6 +106,7 @@ class Answers:
                     return None
                 if continues:
                     response.end_at(stream, following)
+                    doubtful = not response.ended  # it may as well go on
             if response.stop < 0:
                 return None
         return Step(Found.ANSWER, response.stop, response, doubtful=doubtful)
@@ -240,7 +241,7 @@ class Answers:
         if after < 0:
             if hole < stop:
                 return None if more else Step(Found.LOSS, stop)
-            cut = limit is not None and stream.end >= limit
+            cut = final or (limit is not None and stream.end >= limit)
             return Step(Found.NOISE, stop, malformed=True) if cut else None
         line = stream.bytes_at(start, after)
         parsed = parse_status(line)

@@ -38,6 +38,7 @@ class Sent:
     """A line of the client, or `count` equal ones. `offset` is where the server's stream stood then.
 
     `command` is None for a line that is not a known command. `argument` is empty if the log does not have it.
+    `inferred`: the log does not have the line. `uncertain`: the server may have read another line, or several.
     """
 
     command: str | None
@@ -46,6 +47,7 @@ class Sent:
     ts: int
     count: int = 1
     inferred: bool = False
+    uncertain: bool = False
 
     def exchange(self) -> Exchange:
         """The line without an answer."""

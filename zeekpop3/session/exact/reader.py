@@ -110,12 +110,11 @@ class ExactReader:
             return
         here = max(self.stream.place(offset), 0)
         count = length if length > 1 and not argument else 1
-        if self.doubt is Doubt.NOW and not self.client and here >= self.stream.position == self.stream.end:
-            self.doubt = Doubt.NONE  # all lines were answered: in step again
-        if command == UNCERTAIN:
-            command = None
-            self._doubt(Doubt.NOW)
-        self.client.add(Sent(command, to_text(argument) if argument else "", here, ts, count))
+        uncertain = command == UNCERTAIN
+        argument_text = to_text(argument) if argument else ""
+        self.client.add(
+            Sent(None if uncertain else command, argument_text, here, ts, count, uncertain=uncertain)
+        )
         if len(self.client) > _MAX_WAITING:
             sent = self.client.pop()
             self.dialogue.add(sent.exchange())
@@ -183,6 +182,8 @@ class ExactReader:
         start, greeting = stream.position, self.dialogue.expects_greeting
         if start >= stream.end or (self.tls is Tls.POSSIBLE and self._tls_begins(start, final)):
             return False
+        if self.doubt is Doubt.NOW and sent is not None and sent.offset == start:
+            self.doubt = Doubt.NONE  # all was answered when the client sent this line: in step again
         if sent is None or sent.offset > start:
             step = answers.next_unrequested(greeting, final)
         else:
@@ -245,6 +246,8 @@ class ExactReader:
         auth, line = self.client.first, self.answers.sasl_line()
         challenges.pending = False
         if auth is not None and line is not None:
+            if line.uncertain:
+                self._doubt(Doubt.NOW)
             mechanism, named, _ = auth.argument.partition(" ")
             challenges.responses += 1 if challenges.responses or not named else 2  # with the initial one
             if not named and line.command is None and line.argument and mechanism:
@@ -468,6 +471,8 @@ class ExactReader:
         return exchange
 
     def _emit(self, sent: Sent | None, exchange: Exchange) -> None:
+        if sent is not None and sent.uncertain:
+            self._doubt(Doubt.NOW)
         if sent is not None and sent.inferred:
             exchange.defects.append(Defect.REQUEST_MISSING)
         exchange.doubtful = exchange.doubtful or self.doubt > Doubt.NONE
