@@ -99,6 +99,8 @@ def said(held: rows.Rows) -> list[object]:
             for line in data.split(b"\n"):
                 verb, _, numbers = line.partition(b" ")
                 client.append((kind, verb.decode(), offset, len(numbers) or -1, numbers))
+        elif kind == "sent" and not data:
+            client += [(kind, command, offset, -1, data)] * max(length, 1)
         elif kind == "sent" or (kind, command) == ("gap", "client"):
             client.append((kind, command, offset, length, data))
         elif kind == "gap":

@@ -486,7 +486,7 @@ def test_usual_lines_are_kept(command: str, lines: list[str]) -> None:
     assert out.session.defects == []
 
 
-# -- doubts ---------------------------------------------------------------------------------------------------
+# -- doubts ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -513,7 +513,7 @@ def test_bytes_that_are_never_a_line() -> None:
 
 
 def test_a_status_line_in_a_mail_where_the_client_goes_on() -> None:
-    """A client that does not wait sends RETR 2 where a line of mail 1 says +OK: where mail 1 ends is unclear."""
+    """RETR 2 is sent where a line of mail 1 says +OK: where mail 1 ends is unclear."""
     talk = (
         c("RETR 1")
         + raw(False, b"+OK\r\nS: a\r\n")

@@ -106,7 +106,9 @@ class Answers:
                     return None
                 if continues:
                     response.end_at(stream, following)
-                    doubtful = not response.ended  # it may as well go on
+                    assert self.client.first is not None
+                    # Few servers break off a message; it may as well go on.
+                    doubtful = not response.ended and self.client.first.command in MESSAGE_COMMANDS
             if response.stop < 0:
                 return None
         return Step(Found.ANSWER, response.stop, response, doubtful=doubtful)

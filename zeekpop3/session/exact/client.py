@@ -37,8 +37,8 @@ _CAPABILITIES = re.compile(rb"(?:(?:TOP|UIDL|USER|SASL|STLS|PIPELINING|RESP-CODE
 class Sent:
     """A line of the client, or `count` equal ones. `offset` is where the server's stream stood then.
 
-    `command` is None for a line that is not a known command. `argument` is empty if the log does not have it.
-    `inferred`: the log does not have the line. `uncertain`: the server may have read another line, or several.
+    `command` is None for a line that is not a known command, `argument` empty if the log does not have it.
+    `inferred`: the log does not have it. `uncertain`: the server may have read another line, or several.
     """
 
     command: str | None

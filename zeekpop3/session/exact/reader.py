@@ -80,6 +80,7 @@ class ExactReader:
     answers: Answers
     tls: Tls = Tls.NO
     doubt: Doubt = Doubt.NONE
+    _doubt_at: int = 0
     _challenges: Challenges | None = None
     _ambiguous_until: int = -1  # messages that begin up to here may be others than the client received
     _skipped: int = 0  # bytes of the present response that were dropped
@@ -182,7 +183,7 @@ class ExactReader:
         start, greeting = stream.position, self.dialogue.expects_greeting
         if start >= stream.end or (self.tls is Tls.POSSIBLE and self._tls_begins(start, final)):
             return False
-        if self.doubt is Doubt.NOW and sent is not None and sent.offset == start:
+        if self.doubt is Doubt.NOW and sent is not None and sent.offset == start > self._doubt_at:
             self.doubt = Doubt.NONE  # all was answered when the client sent this line: in step again
         if sent is None or sent.offset > start:
             step = answers.next_unrequested(greeting, final)
@@ -205,7 +206,7 @@ class ExactReader:
         """What follows from what was found; `sent` is the client's next line."""
         stream, response = self.stream, step.response
         if step.doubtful:
-            self._doubt(Doubt.NOW)
+            self._doubt(Doubt.NOW, step.stop)
         if step.malformed or (response is not None and Defect.REPLY_MALFORMED in response.defects):
             self.dialogue.session.add_defect(Defect.REPLY_MALFORMED)
         match step.found:
@@ -237,8 +238,10 @@ class ExactReader:
                 self.answers.begun = None
                 stream.position = step.stop
 
-    def _doubt(self, doubt: Doubt) -> None:
+    def _doubt(self, doubt: Doubt, at: int | None = None) -> None:
+        """What is read is in doubt; also that an answer begins at `at`, by default the stream's position."""
         self.doubt = max(self.doubt, doubt)
+        self._doubt_at = self.stream.position if at is None else at
 
     def _merge_sasl(self, challenges: Challenges) -> None:
         """The line with which the client answered a challenge belongs to the AUTH before it, if there is
@@ -290,7 +293,7 @@ class ExactReader:
                 sent = self._request_of_unknown(sent, exchange, response)
             if may_hold_another(self.stream, self.client, exchange.body, begin, response.stop):
                 exchange.defects.append(Defect.TERMINATOR_UNUSUAL)
-                self._doubt(Doubt.NOW)
+                self._doubt(Doubt.NOW, response.stop)
         if early:
             exchange.defects.append(Defect.ANSWERED_EARLY)
             self._doubt(Doubt.TO_THE_END)
