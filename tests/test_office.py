@@ -125,6 +125,54 @@ def test_a_visit_of_a_host_is_one_visit(tables: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+# -- empty answers say why, and what was not searched ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (("show", "--user", "cem"), "No mailbox was opened as cem; similar: cem@acme.example."),
+        (
+            ("show", "--user", "CEM@acme.example", "--since", "2030-01-01"),
+            "The mails are from 2023-11-14 22:13:20 to",
+        ),
+        (("show", "--until", "2020-01-01"), "(UTC)."),
+        (("show", "--sensor", "north"), "Sensors of the tables: (without a name)."),
+        (("show", "--subject", "nothing like that"), "No mails found.\n"),
+        (("timeline", "--user", "ada"), "similar: ada@acme.example"),
+        (("timeline", "--user", "nobody"), "No mailbox was opened as nobody."),
+    ],
+)
+def test_empty_answers_say_why(tables: Path, question: tuple[str, ...], answer: str) -> None:
+    done = program(question[0], tables, *question[1:])
+    assert done.stdout == ""
+    assert answer in done.stderr
+
+
+def test_types_that_were_not_searched_are_said(tables: Path) -> None:
+    listed = tables.parent / "misp.csv"
+    listed.write_text("type,value\ndomain,go.full.test\nbtc,bc1qxy2k\nmutex,Global-1\nbtc,bc1q3\n")
+    told = program("hunt", tables, "-i", listed)
+    assert told.stderr.endswith("Not searched, because mail does not show such values: 2 btc, 1 mutex.\n")
+    assert told.returncode == 0
+
+
+def test_a_url_without_a_query_matches_with_one(tables: Path) -> None:
+    """As reports write them; the path must be the same."""
+    found = zeekpop3.hunt(tables, values=["hxxps://www.searchy[.]example/out"])
+    assert [hit["field"] for hit in found.table.to_pylist()] == ["links.url"]
+    assert zeekpop3.hunt(tables, values=["https://www.searchy.example/ou"]).with_hits == 0
+
+
+def test_the_timeline_says_its_zone_and_a_score_once(tables: Path) -> None:
+    told = program("timeline", tables, "--user", "ada@acme.example", "--own", "acme.example").stdout
+    assert told.startswith("2023-11-14 (UTC)\n")
+    mails = [
+        row for row in asked(tables, "suspicious") if row["user"].startswith("ada") and row["score"] == 65
+    ]
+    assert told.count("(65): ") == len(mails) > 0
+
+
 # -- what is suspicious ----------------------------------------------------------------------------------
 
 

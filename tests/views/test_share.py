@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from pathlib import Path
 
@@ -144,3 +145,32 @@ def test_texts_take_linear_time() -> None:
             pseudonyms.text(unit * (size // len(unit)))
             seconds.append(time.process_time() - start)
         assert seconds[1] < 30 * max(seconds[0], 0.01), (unit, seconds)
+
+
+#: Spellings of Jörg Weißenburger of wellblech.example in mails, phishing kits and names of files.
+SPELLINGS = (
+    "Jörg Weißenburger", "JÖRG WEISSENBURGER", "Jo\u0308rg", "joerg.weissenburger", "jorg",
+    "JoergWeissenburger", "weissenburgerjoerg", "jweissenburger", "weissenburgerj", "Weissenburger2026",
+    "WELLBLECH", b"joerg.weissenburger@wellblech.example".hex(),
+    base64.b64encode("Gruß an Jörg".encode()).decode(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_other_spellings_of_own_names(spelling: str) -> None:
+    """Accents, joined words, numbers behind them, hex and base64, also as names of files: all go."""
+    own = Own({"wellblech.example"})
+    for name in ("wellblech", "joerg.weissenburger", "Jörg Weißenburger"):
+        own.add_name(name)
+    said = Pseudonyms(own, b"k").text(f"Hello {spelling}, see {spelling}.pdf")
+    assert [word for word in re.findall(r"[^\W_]{4,}", spelling) if word in said] == []
+    assert said.startswith("Hello ") and "see " in said
+
+
+def test_what_names_us_and_stays_is_told(tmp_path: Path) -> None:
+    """A look-alike of the own site is the attacker's: it stays, and is told."""
+    raw = PLANTED.replace("evil.test", "corp-login.test").encode()
+    box = write_box(tmp_path / "t", [transfer(uid="C1", raw=raw, user="benedikta", conn_id=CONN)])
+    kept: set[str] = set()
+    share(box, tmp_path / "s", own=["corp.example"], kept=kept)
+    assert kept == {"corp-login.test"}

@@ -73,7 +73,7 @@ def test_by_the_program(tables: Path) -> None:
     """Text for a person, JSON lines; one thing to ask for; what is not there is said."""
     done = program("timeline", tables, "--user", "lisi")
     assert done.stdout.splitlines()[:2] == [
-        "2024-06-24",
+        "2024-06-24 (UTC)",
         "  13:00:00  refused  lisi at 192.0.2.11, server 192.0.2.110",
     ]
     done = program("timeline", tables, "--ip", "192.0.2.11", "--json")

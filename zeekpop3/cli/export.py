@@ -23,6 +23,8 @@ from zeekpop3.errors import UsageError
 from zeekpop3.views.export import ExportFormat
 from zeekpop3.views.text import plural
 
+_SHOWN_KEPT = 10
+
 
 @command(
     "zeekpop3 export tables --as ecs --since 7d",
@@ -121,7 +123,12 @@ def share(
     """
     from zeekpop3.views.share import share as write_share
 
+    kept: set[str] = set()
+    filters = select.mail_filters(directory)
     count = write_share(
-        directory, out, select.mail_filters(directory), own=tuple(own or ()), raw=raw, overwrite=overwrite
+        directory, out, filters, own=tuple(own or ()), raw=raw, overwrite=overwrite, kept=kept
     )
     say(f"{plural(count, 'mail')} -> {out}" if count else "No mails found.")
+    if kept:
+        more = f" and {len(kept) - _SHOWN_KEPT} more" if len(kept) > _SHOWN_KEPT else ""
+        say(f"Not yours, so kept, but they name you: {', '.join(sorted(kept)[:_SHOWN_KEPT])}{more}.")

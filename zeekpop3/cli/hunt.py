@@ -60,7 +60,8 @@ def hunt(
 ) -> None:
     """Search the mails for indicators: addresses, domains, URLs, IP addresses, hashes, file names, users.
 
-    A domain also matches the names below it, a network the addresses in it. Messages inside messages, and
+    A domain also matches the names below it, a network the addresses in it, a URL without a query the same
+    with one. Messages inside messages, and
     files in archives, are searched too. The type of a value without one is recognised; defanged forms (hxxp,
     [.]) are understood. Types that mail cannot show (CERT_HASH, PUBKEY_HASH) are skipped.
 
@@ -75,8 +76,11 @@ def hunt(
     if not indicators and not yara:
         raise BadParameter("give a list: --indicators FILE or --yara RULES")
     skipped = Problems(most=_SHOWN_PROBLEMS)
+    others = Counter[str]()
     filters = select.filters()
-    found = search(directory, indicators or [], rules=yara or [], filters=filters, on_error=skipped)
+    found = search(
+        directory, indicators or [], rules=yara or [], filters=filters, on_error=skipped, others=others
+    )
     if skipped.count > _SHOWN_PROBLEMS:
         say(f"zeekpop3: {plural(skipped.count - _SHOWN_PROBLEMS, 'more line')} skipped")
     with new_hits(directory, found.table) if new or write_hits else nullcontext(found.table) as added:
@@ -94,6 +98,9 @@ def hunt(
         sys.stdout.flush()
     note = f"; {plural(added.num_rows, 'new hit')} added to the table hits" if new or write_hits else ""
     say(f"{_summary(found)}{note}")
+    if others:
+        listed = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
+        say(f"Not searched, because mail does not show such values: {listed}.")
     if encrypted := encrypted_sessions(directory, filters):
         say(f"{encrypted} switched to TLS (STLS): what was fetched then is encrypted, and was not searched.")
     skipped.finish()

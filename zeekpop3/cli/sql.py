@@ -321,6 +321,8 @@ def timeline(
     Logins and refusals, mails with what is suspicious about them, deletions and hits; with --log http=...,
     ssl=... or dns=... also the links that were opened.
     """
+    from zeekpop3.store.filters import Filters
+    from zeekpop3.views.find import why_nothing
     from zeekpop3.views.timeline import lines
     from zeekpop3.views.timeline import timeline as events
 
@@ -343,4 +345,6 @@ def timeline(
     elif result.rows:
         write(lines(result))
     else:
-        say("Nothing found. Names and addresses must be exact: `sql DIR --query logins` lists both.")
+        why = "" if user is None else why_nothing(directory, Filters(user=user))
+        exact = "Names and addresses must be exact: `sql DIR --query logins` lists both."
+        say(f"Nothing found. {why or exact}")

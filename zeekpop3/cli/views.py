@@ -174,9 +174,9 @@ def eml(
 
 
 def _explain_nothing(directory: Path, filters: Filters) -> None:
-    from zeekpop3.views.find import encrypted_sessions
+    from zeekpop3.views.find import encrypted_sessions, why_nothing
 
-    say("No mails found.")
+    say(f"No mails found. {why_nothing(directory, filters)}".rstrip())
     encrypted = encrypted_sessions(directory, filters)
     if encrypted:
         say(f"{encrypted} switched to TLS (STLS); mails fetched there are encrypted.")

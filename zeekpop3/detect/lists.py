@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,26 +74,32 @@ OnError = Callable[[IndicatorError], None]
 
 
 def read_indicators(
-    paths: Iterable[str | Path], on_error: OnError | None = None, values: Iterable[str] = ()
+    paths: Iterable[str | Path],
+    on_error: OnError | None = None,
+    values: Iterable[str] = (),
+    *,
+    others: Counter[str] | None = None,
 ) -> list[Indicator]:
     """The indicators of some files, and `values` as lines of a plain list; each (type, key) once, in order.
 
     Raises IndicatorError for a file that cannot be read or that holds no indicator. A line that cannot be
-    used is reported to `on_error` and skipped; without `on_error` it raises.
+    used is reported to `on_error` and skipped; without `on_error` it raises. `others` counts the rows of
+    types that mail cannot show, which are left out.
     """
+    others = Counter() if others is None else others
     found: dict[tuple[str, str], Indicator] = {}
     for path in paths:
-        listed = list(_read_file(Path(path), on_error))
+        listed = list(_read_file(Path(path), on_error, others))
         if not listed:
             raise IndicatorError(path, _NOTHING)
         for indicator in listed:
             found.setdefault((indicator.type, indicator.key), indicator)
-    for indicator in _read_lines(Path("values"), values, on_error, plain=True):
+    for indicator in _read_lines(Path("values"), values, on_error, others, plain=True):
         found.setdefault((indicator.type, indicator.key), indicator)
     return list(found.values())
 
 
-def _read_file(path: Path, on_error: OnError | None) -> Iterator[Indicator]:
+def _read_file(path: Path, on_error: OnError | None, others: Counter[str]) -> Iterator[Indicator]:
     try:
         if not path.is_file():
             raise IndicatorError(path, "not a file" if path.exists() else "no such file")
@@ -107,7 +114,7 @@ def _read_file(path: Path, on_error: OnError | None) -> Iterator[Indicator]:
                 yield from _of_bundle(path, file.read(_MAX_BUNDLE), on_error)
                 return
             lines = (line[:_MAX_LINE].rstrip("\r\n") for line in file)
-            yield from _read_lines(path, lines, on_error)
+            yield from _read_lines(path, lines, on_error, others)
     except OSError as error:
         raise IndicatorError(path, reason(error)) from error
 
@@ -136,7 +143,12 @@ def _of_bundle(path: Path, text: str, on_error: OnError | None) -> Iterator[Indi
 
 
 def _read_lines(
-    path: Path, lines: Iterable[str], on_error: OnError | None, *, plain: bool = False
+    path: Path,
+    lines: Iterable[str],
+    on_error: OnError | None,
+    others: Counter[str],
+    *,
+    plain: bool = False,
 ) -> Iterator[Indicator]:
     columns: dict[str, int] | None = None
     split: Callable[[str], list[str]] = _zeek_fields
@@ -155,7 +167,7 @@ def _read_lines(
                 split = _csv_fields
                 continue
         try:
-            yield from _of_row(split(line), columns) if columns is not None else _of_line(line)
+            yield from _of_row(split(line), columns, others) if columns is not None else _of_line(line)
         except ValueError as error:
             _refuse(IndicatorError(path, str(error), line=number), on_error)
 
@@ -187,7 +199,7 @@ def _csv_fields(line: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
 
 
-def _of_row(fields: list[str], columns: dict[str, int]) -> Iterator[Indicator]:
+def _of_row(fields: list[str], columns: dict[str, int], others: Counter[str]) -> Iterator[Indicator]:
     def get(name: str) -> str | None:
         place = columns.get(name)
         return fields[place].strip() or None if place is not None and place < len(fields) else None
@@ -200,6 +212,7 @@ def _of_row(fields: list[str], columns: dict[str, int]) -> Iterator[Indicator]:
         return
     name = stated.rpartition("::")[2].strip()
     if name.upper() in OTHER_TYPES:
+        others[name.lower()] += 1
         return
     # MISP states two values in one row: filename|md5, domain|ip, ip-dst|port.
     name = "filename|md5" if name.lower() == "malware-sample" else name

@@ -3,7 +3,8 @@
 Each row of the view `observables` is one value at one place of one mail: `kind` is the type of indicator that
 is compared with it, `field` names the place, `value` is the value as the tables have it. DuckDB gives each
 distinct value once, and finds the rows of matches: over Parquet for `hunt`, over the rows of one commit for
-`follow`. A domain matches itself and all names below it, a network the addresses in it.
+`follow`. A domain matches itself and all names below it, a network the addresses in it, a URL without a
+query the same URL with any.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class IndicatorIndex:
         if kind == "DOMAIN":
             yield from self._parents(key)
         elif found := self._by_key.get((kind, key)):
+            yield found
+        if kind == "URL" and "?" in key and (found := self._by_key.get((kind, key.partition("?")[0]))):
             yield found
         if kind == "ADDR":
             yield from self._around(key)

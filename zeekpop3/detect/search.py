@@ -8,6 +8,7 @@ out for a sender's address.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,12 +40,13 @@ def search(
     rules: Iterable[str | Path] = (),
     filters: Filters | None = None,
     on_error: OnError | None = None,
+    others: Counter[str] | None = None,
 ) -> Hits:
-    """See `zeekpop3.hunt`; `filters` say which mails are searched.
+    """See `zeekpop3.hunt`; `filters` say which mails are searched, `others` is as in `read_indicators`.
 
     Raises UsageError if there is nothing to search for.
     """
-    index = IndicatorIndex(read_indicators(indicators, on_error, values))
+    index = IndicatorIndex(read_indicators(indicators, on_error, values, others=others))
     scanner = Scanner(rules) if (rules := list(rules)) else None
     types = index.types | ({"YARA"} if scanner else set())
     if not types:

@@ -8,7 +8,7 @@ message ids are compared as a whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from zeekpop3.store.dataset import connect, retry_while_merging
 from zeekpop3.store.filters import Filters, instant
 from zeekpop3.store.read import read_table
 from zeekpop3.views.queries import literal
-from zeekpop3.views.text import plural
+from zeekpop3.views.text import plural, stamp
 
 CONDITIONS = {
     "recipient": """
@@ -166,6 +166,49 @@ def encrypted_sessions(path: str | Path, filters: Filters) -> str:
     span = Filters(since=filters.since, until=filters.until, sensor=filters.sensor)
     count = sum(map(bool, read_table(path, "sessions", ["tls"], span)["tls"].to_pylist()))
     return plural(count, "session") if count else ""
+
+
+def why_nothing(path: str | Path, filters: Filters) -> str:
+    """Why no mail matches, as far as user, sensor or time explain it: what the tables have instead.
+
+    A sentence, or nothing. Raises QueryError.
+    """
+    with connect(path) as connection:
+
+        def ask(statement: str) -> list[Any]:
+            return connection.execute(statement).fetchall()
+
+        ((first, last),) = ask("select min(ts), max(ts) from emails")
+        if first is None:
+            return "The tables have no mails."
+        if filters.user is not None and (similar := similar_users(ask, filters.user)) is not None:
+            return f"No mailbox was opened as {filters.user}" + (
+                f"; similar: {', '.join(similar)}." if similar else "."
+            )
+        if filters.sensor is not None:
+            names = [name for (name,) in ask("select distinct sensor from emails order by 1")]
+            if filters.sensor not in names:
+                return f"Sensors of the tables: {', '.join(name or '(without a name)' for name in names)}."
+    since, until = filters.since, filters.until
+    if (since is not None and instant(since) > last) or (until is not None and instant(until) <= first):
+        return f"The mails are from {stamp(first)} to {stamp(last)} (UTC)."
+    return ""
+
+
+def similar_users(ask: Callable[[str], list[Any]], user: str) -> list[str] | None:
+    """Up to five users whose name begins as `user` does, up to the site; None if there is this user."""
+    known = [
+        name
+        for (name,) in ask(
+            'select distinct lower("user") from sessions where "user" is not null union '
+            'select distinct lower("user") from emails where "user" is not null order by 1'
+        )
+    ]
+    user = user.lower()
+    if user in known:
+        return None
+    start = user.partition("@")[0]
+    return [name for name in known if start and name.startswith(start)][:5]
 
 
 def hits_with_mails(path: str | Path, hits: pa.Table) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ Goal: somebody else can work with the case, and learns nothing about who was att
    with their names; the addresses of clients and servers, and every private IP address.
 2. Each text is read token by token. An address or host below an own site, an own IP address and each word of
    an own name become pseudonyms; a host that is somebody else's stays as it is, whatever words it is made of.
-3. Tokens in percent-encoding, HTML references or base64 are decoded first: if what they say is own, they go.
+3. Tokens in percent-encoding, HTML references, base64 or hex are decoded first: if what they say is own, they
+   go.
 
 A pseudonym is an HMAC under a key that stays here, so that it is the same in each share of these tables. Raw
 messages and contents of attachments go only if they are asked for: they hold everything as it was.
@@ -22,6 +23,7 @@ import html
 import ipaddress
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -54,7 +56,9 @@ _WORD = re.compile(r"[^\W_]+")
 _FILE = re.compile(
     r"(?i:pdf|docx?|docm|xlsx?|xlsm|pptx?|txt|rtf|csv|html?|zip|gz|7z|rar|exe|scr|js|vbs|lnk|iso|img|png|jpe?g|gif|eml)"
 )
-_MIN_WORD = 3
+_MIN_WORD, _MIN_JOINED = 3, 5
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "å": "aa", "ø": "oe", "æ": "ae"})
+_MAX_KEPT = 100
 #: Networks for private use (RFC 1918, 6598, 4193, 3927, 4291).
 _PRIVATE = [
     ipaddress.ip_network(each)
@@ -77,21 +81,35 @@ class Own:
     dotted: set[str] = field(default_factory=set)
 
     def add_name(self, name: str | None) -> None:
-        """Add the words of a user, a local part or a display name."""
-        name = (name or "").lower()
+        """Add the words of a user, a local part or a display name, also as users and files join them."""
+        name = unicodedata.normalize("NFC", name or "").lower()
         words = _WORD.findall(name)
         if "." in name:
             self.dotted.add(name)
-        self.words |= {word for word in words if len(word) >= _MIN_WORD}
-        if len(words) == 1:
-            self.words |= {word for word in words if not word.isdecimal()}
+        for word in words:
+            if len(word) >= _MIN_WORD or (len(words) == 1 and not word.isdecimal()):
+                self.words |= {word, word.translate(_UMLAUTS), _without_marks(word)}
+        if len(words) > 1:
+            first, last = words[0], words[-1]
+            joined = ("".join(words), last + first, first[0] + last, last + first[0])
+            self.words |= {word for word in joined if len(word) >= _MIN_JOINED}
+
+
+def _without_marks(word: str) -> str:
+    """The word without accents: muller for müller."""
+    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
 class Pseudonyms:
-    """Replaces what is own in texts, by HMACs under a key."""
+    """Replaces what is own in texts, by HMACs under a key.
+
+    `kept`: hosts and addresses of others that stay, although they have an own word in them, such as a
+    look-alike of an own site; some of them.
+    """
 
     def __init__(self, own: Own, key: bytes) -> None:
         self._own, self._key = own, key
+        self.kept: set[str] = set()
         self._made: dict[str, str] = {}
 
     def text(self, text: str) -> str:
@@ -99,8 +117,9 @@ class Pseudonyms:
         if text not in self._made:
             if len(self._made) > 100_000:
                 self._made.clear()
+            plain = unicodedata.normalize("NFC", text)
             self._made[text] = _BASE64.sub(
-                self._base64, _TOKEN.sub(self._token, _RUN.sub(self._encoded, text))
+                self._base64, _TOKEN.sub(self._token, _RUN.sub(self._encoded, plain))
             )
         return self._made[text]
 
@@ -141,10 +160,22 @@ class Pseudonyms:
             host.lower() in self._own.dotted or _FILE.fullmatch(host.rpartition(".")[2])
         ):
             return _WORD.sub(self._word, host)
+        if len(self.kept) < _MAX_KEPT:
+            named = [
+                text for text in (host, match["local"]) if any(map(self._is_own, _WORD.findall(text or "")))
+            ]
+            self.kept |= {host.lower()} if named == [host] else {match[0].lower()} if named else set()
         return match[0]
 
     def _word(self, match: re.Match[str]) -> str:
-        return self._named("name", match[0]) if match[0].lower() in self._own.words else match[0]
+        return self._named("name", match[0]) if self._is_own(match[0]) else match[0]
+
+    def _is_own(self, word: str) -> bool:
+        """Also with a number behind it: anna2026."""
+        word = word.lower()
+        return word in self._own.words or (
+            word[-1].isdecimal() and word.rstrip("0123456789") in self._own.words
+        )
 
     def _encoded(self, match: re.Match[str]) -> str:
         if "%" not in match[0] and "&" not in match[0]:
@@ -154,11 +185,14 @@ class Pseudonyms:
 
     def _base64(self, match: re.Match[str]) -> str:
         token = match[0].rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
-        try:
-            plain = base64.b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
-        except (binascii.Error, ValueError):
-            return match[0]
-        return match[0] if _TOKEN.sub(self._token, plain) == plain else self._named("token", match[0])
+        for decoded in (base64.b64decode, bytes.fromhex):
+            try:
+                plain = decoded(token + "=" * (-len(token) % 4) * (decoded is base64.b64decode)).decode()
+            except (binascii.Error, ValueError):
+                continue
+            if _TOKEN.sub(self._token, plain) != plain:
+                return self._named("token", match[0])
+        return match[0]
 
     def _own_site(self, host: str) -> str | None:
         labels = host.split(".")
@@ -182,13 +216,14 @@ def share(
     own: Collection[str] = (),
     raw: bool = False,
     overwrite: bool = False,
+    kept: set[str] | None = None,
 ) -> int:
     """Write the mails that match, with all that belongs to them, to the new tables `out`; returns their
     number.
 
     `own` are the own sites (default: the guess of the query `suspicious`); `raw` keeps messages and contents
-    as they were. The key lies in `path` (0600) and is made once. Raises QueryError for the tables, or if no
-    own site is known; OutputError.
+    as they were. `kept` gets hosts and addresses of others that have own words in them. The key lies in
+    `path` (0600) and is made once. Raises QueryError for the tables, or if no own site is known; OutputError.
     """
     path = Path(path)
     mails = read_table(path, "emails", ["uid", "trans_depth"], filters or Filters()).to_pylist()
@@ -202,6 +237,8 @@ def share(
             for name, table in _tables(path, chosen, {uid for uid, _ in keys[:start]}):
                 if table.num_rows:
                     writer.write(name, _shared(table, pseudonyms, raw))
+    if kept is not None:
+        kept |= pseudonyms.kept
     return len(keys)
 
 
@@ -267,6 +304,7 @@ def _collect(path: Path, sites: Collection[str]) -> Own:
         if not own.sites:
             raise QueryError(f"{path}: no own site is known to be hidden; name it with --own SITE")
         for site in tuple(own.sites):
+            own.add_name(site.partition(".")[0])  # the name of the organisation
             if not site.isascii():
                 own.sites.add(site.encode("idna").decode())
         listed = ", ".join("'" + site.replace("'", "''") + "'" for site in own.sites)

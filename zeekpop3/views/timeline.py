@@ -75,12 +75,14 @@ def lines(result: Result) -> Iterator[str]:
         when = stamp(row["ts"])
         if when[:10] != day:
             day = when[:10]
-            yield day
+            yield f"{day} (UTC)"
         yield f"  {when[11:19]}  {row['event']:<8} {_who(row)}"
         until = f", the last at {stamp(last)[11:19]}" if last != row["ts"] else ""
         yield f"            {row['what']}{until}" + (f"  [{row['mail']}]" if row["mail"] else "")
+        label = f"{row['severity']} ({row['score']}): "
         for reason in row["reasons"] or []:
-            yield f"            {row['severity']} ({row['score']}): {reason}"
+            yield f"            {label}{reason}"
+            label = " " * len(label)
 
 
 def _joined(rows: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Any]]:
