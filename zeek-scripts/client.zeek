@@ -355,9 +355,10 @@ function client_bytes(s: State, contents: string)
 	# Most often a segment is a line.
 	if ( end == n - 1 && n < 64 && s$line == "" && ! s$skip )
 		{
+		local unclear = s$line_unclear;
 		client_line(s, contents[0:end], F);
 		s$last_line = s?$pending_row && ! s$pending_row?$data && ! s?$login && ! s$stls
-		    && ! s$line_unclear ? contents : "";
+		    && ! unclear && ! s$line_unclear ? contents : "";
 		return;
 		}
 
