@@ -142,9 +142,13 @@ def test_what_cannot_be_read_is_told(content: bytes) -> None:
         b"obj/A85 stream\n",
         b"PK\3\4",
         b"obj",
+        b"\\'68",
+        b"\\u1?",
+        b"\\pard" + b"a" * 46 + b"g",
+        b"ab        ",
     ],
 )
-@pytest.mark.parametrize("head", [b"%PDF-", b"PK\3\4"])
+@pytest.mark.parametrize("head", [b"%PDF-", b"PK\3\4", b"{\\rtf1"])
 def test_hostile_documents(unit: bytes, head: bytes) -> None:
     """Time is linear, and small."""
     data = head + unit * (400_000 // len(unit))

@@ -12,6 +12,7 @@ import codecs
 import re
 from html import unescape
 from typing import Protocol
+from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, documents, header, links, parts
@@ -46,8 +47,9 @@ _MARKUP = re.compile(
     r"\s*+<(?:!doctype|\?xml|!--|html|head|body|svg|meta|script|div|table|a)\b", re.IGNORECASE
 )
 _FOLDED = re.compile(r"\s*+BEGIN:V", re.IGNORECASE)
-# Three header fields in a row.
+# Three header fields in a row, also in a file of several messages.
 _FIELDS = re.compile(
+    rb"(?:From [^\r\n]{0,998}+\r?\n)?+"
     rb"(?:[A-Za-z][A-Za-z0-9-]{1,40}+: [^\r\n]{0,998}+\r?\n(?:[ \t][^\r\n]{0,998}+\r?\n){0,9}){3}"
 )
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1b"})
@@ -56,12 +58,16 @@ _MARKUP_EXTENSIONS = _HTML_EXTENSIONS | _XML_EXTENSIONS
 _KINDS = _TEXT_KINDS | _MARKUP_KINDS
 _EXTENSIONS = _TEXT_EXTENSIONS | _MARKUP_EXTENSIONS | _FOLDED_EXTENSIONS | _MESSAGE_EXTENSIONS
 _MARKS_OF_TEXT = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+_NEXT_MESSAGE = re.compile(rb"\n(?=From [^\n]{1,200}\d\d:\d\d)")
 _FOLD = re.compile(r"\r?\n[ \t]")
+_SOFT_BREAK = re.compile(r"=\r?\n")
 _ESCAPED = re.compile(r"\\([nN,;\\])")
+_PERCENT_CODED = re.compile(r"\bhttps?%3A(?:/|%2F)", re.IGNORECASE)
+_CHARACTER_CODES = re.compile(r"\\(?:x([2-7][0-9a-fA-F])|u00([2-7][0-9a-fA-F]))")
 _SCRIPT = re.compile(r"<script\b[^>]{0,4096}+>((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
 # References of XML beside those that HTML has: entities, style sheets, attributes of any name.
 _REFERENCE = re.compile(
-    r"(?:\bSYSTEM\s++|(?<![\w:.-])(?!xmlns|[\w.]{1,40}+:schemaLocation)[\w:.-]{1,100}+\s*+=\s*+)"
+    r"(?:\bSYSTEM\s++|\bENTITY\s{1,99}+[\w.-]{1,100}+\s{1,99}+|(?<![\w:.-])(?!xmlns|[\w.]{1,40}+:schemaLocation)[\w:.-]{1,100}+\s*+=\s*+)"
     r"[\"']\s*+((?:[a-zA-Z][a-zA-Z0-9+.-]{1,20}+:)?(?://|\\\\)[^\"'<>]++)"
 )
 
@@ -197,10 +203,13 @@ def attachment_links(
         return links.of_attachment("\n".join(found.texts), "", section, defects, found.links)
     kind, extension = (kind or "").lower(), (extension or "").lower()
     if extension in _MESSAGE_EXTENSIONS or (kind not in _MARKUP_KINDS and _FIELDS.match(content)):
-        text, html = _texts_of_message(content)
+        messages = _NEXT_MESSAGE.split(content, _MAX_PARTS) if content.startswith(b"From ") else [content]
+        text, html = ("\n".join(texts) for texts in zip(*map(_texts_of_message, messages), strict=True))
         return links.of_attachment(text, html, section, defects)
     text = text_of(content, charset)
     if kind in _FOLDED_KINDS or extension in _FOLDED_EXTENSIONS or _FOLDED.match(text):
+        if "QUOTED-PRINTABLE" in text:  # vCard 2.1
+            text = unquote(_SOFT_BREAK.sub("", text).replace("=", "%"))
         text = _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], _FOLD.sub("", text))
     is_markup = (
         kind in _MARKUP_KINDS
@@ -209,14 +218,22 @@ def attachment_links(
         or _MARKUP.match(text) is not None
     )
     if not is_markup:
-        return links.of_attachment(text, "", section, defects)
+        return links.of_attachment(_unescaped(text), "", section, defects)
     # A program opens the file: its scripts run, and what any element refers to may be loaded.
     # What has another type is shown as plain text by programs that go by the type.
     scripts = (
         "\n".join(_SCRIPT.findall(text)) if kind in _MARKUP_KINDS or not kind.startswith("text/") else text
     )
     named = [unescape(url) for url in _REFERENCE.findall(text)]
-    return links.of_attachment(scripts, text, section, defects, named)
+    return links.of_attachment(_unescaped(scripts), text, section, defects, named)
+
+
+def _unescaped(script: str) -> str:
+    """A script, or JSON, with slashes and characters as they are meant."""
+    if "\\" in script:
+        script = script.replace("\\/", "/")
+        script = _CHARACTER_CODES.sub(lambda code: chr(int(code[1] or code[2], 16)), script)
+    return f"{script}\n{unquote(script)}" if _PERCENT_CODED.search(script) is not None else script
 
 
 def _looks_like_text(head: bytes) -> bool:
@@ -243,6 +260,8 @@ def text_of(content: bytes, charset: str | None) -> str:
 def _texts_of_message(content: bytes) -> tuple[str, str]:
     """The text and the HTML of a message in a file, and its header; not those of messages inside it."""
     ignored: Defects = {}
+    if content.startswith(b"From "):
+        content = content.partition(b"\n")[2]
     fields = header.split(content, 0, len(content), ignored)
     root = parts.tree(content, len(content), fields, ignored, complete=True)
     texts = [content[: fields.body].decode("latin-1")]

@@ -36,7 +36,7 @@ _PACKED = {"gzip": unpack.gunzipped, "bzip2": unpack.bunzipped, "xz": unpack.unx
 #: its namespaces and schemas look like links.
 READ_FOR_LINKS = frozenset((
     "html", "htm", "xhtml", "xht", "shtml", "hta", "svg", "eml", "mht", "mhtml", "txt", "url", "website",
-    "ics", "vcf", "csv", "rtf", "mbox", "js", "jse", "vbs", "wsf", "ps1", "bat",
+    "ics", "vcf", "csv", "rtf", "mbox", "kml", "svgz", "json", "js", "jse", "vbs", "wsf", "ps1", "bat",
 ))  # fmt: skip
 _OPENED = frozenset(("zip", "tar", *_PACKED))
 _METHODS = {

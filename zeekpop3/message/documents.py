@@ -24,6 +24,7 @@ MAX_DOCUMENT = 32 << 20  # bytes
 MAX_URLS = 10_000
 _MAX_KEYS = 20_000  # of a PDF file, or entries of a zip file
 _MAX_PART = 4 << 20  # bytes
+_MAX_RTF = 4 << 20  # bytes
 _CHUNK = 1 << 16  # bytes that are unpacked at once
 _MAX_STRING = 8_192  # bytes of a string in a PDF file
 _MAX_DICTIONARY = 2_048  # bytes of a dictionary before a stream
@@ -34,7 +35,8 @@ _BINARY = (magic.OLE, magic.ONENOTE, magic.SHORTCUT)
 _PRINTABLE = bytes(code if 32 <= code < 127 else 10 for code in range(256))
 _WIDE = re.compile(rb"(?:[ -~]\0){6,}+")
 
-_XML_PART = re.compile(rb"\.(?:rels|xml|html?|svg)\Z", re.IGNORECASE)
+_XML_PART = re.compile(rb"\.(?:rels|xml|x?html?|svg|kml|fpage|opf|ncx|plist)\Z", re.IGNORECASE)
+_PAGE = re.compile(rb"\.(?:x?html?|svg)\Z", re.IGNORECASE)
 _TARGET = re.compile(r"\bTarget\s*+=\s*+(?:\"([^\"<]++)\"|'([^'<]++)')", re.ASCII)
 _RELATIONSHIP = re.compile(r"<(?:\w{1,20}+:)?Relationship\b([^>]{0,16384}+)", re.ASCII)
 _EXTERNAL = re.compile(r"\bTargetMode\s*+=\s*+[\"']External", re.IGNORECASE | re.ASCII)
@@ -46,6 +48,12 @@ _FIELD = re.compile(
     r"(?:\"|&quot;)([^\"<&]{1,8192}+(?:&amp;[^\"<&]{0,8192}+){0,200})",
     re.ASCII,
 )
+
+_RTF = b"{\\rt"
+_RTF_CODES = re.compile(rb"(?:\\'[0-9a-fA-F]{2})+")
+_RTF_CHARACTER = re.compile(rb"\\u(-?\d{1,6}) ?(?:\?|\\'[0-9a-fA-F]{2})?")
+_RTF_CONTROL = re.compile(rb"\\[a-zA-Z]{1,32}(?:-?\d{1,10})?+ ?|(?<!\\)[{}]|\\\*")
+_RTF_OBJECT = re.compile(rb"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}\s{0,8}+){24,}+")
 
 # Keys whose value leads somewhere (/URI, /Base, /F, /UF) or is a script (/JS); letters may be written as #55.
 _KEY = re.compile(
@@ -68,10 +76,16 @@ _URL_STRINGS = (
     re.compile(rb"<(?=\s{0,8}+(?:FEFF|FFFE|EFBBBF)?+(?:00)?+[64]8(?:00)?+[75]4(?:00)?+[75]4)", re.IGNORECASE),
 )
 _STREAM = re.compile(rb"(?<!end)stream[ \t]*+(?:\r?\n|\r)")
+# The program that made the file, which often names its own site.
+_PROGRAM_NAME = re.compile(rb"/(?:Producer|Creator)\s{0,8}\([^()]*+\Z")
+_MAX_PROGRAM = 200
 _ENCRYPTED = re.compile(rb"/Encrypt\s{0,8}+(?:\d{1,9}\s|<<)")
 _FILTER_ELSEWHERE = re.compile(rb"/Filter\s{0,8}+\d")
-# What is a name and not a link: namespaces of XML.
-_NAMESPACE = re.compile(r"xmlns(?::[\w.-]{1,64}+)?+\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')", re.ASCII)
+_URL_ATTRIBUTE = re.compile(
+    r"(?:href|url|src|target|path|navigateuri)\s{0,8}+=\s{0,8}+[\"'][^\"'<>]*+\Z", re.IGNORECASE
+)
+_WITHIN_TAG = 1_024
+# What is a name and not a link: schemas and namespaces.
 _NAMING_HOSTS = re.compile(
     r"(?:https?:)?//(?:schemas\.(?:openxmlformats|microsoft|xmlsoap)\.(?:org|com)|(?:www\.)?w3\.org|purl\.(?:org|oclc\.org)"
     r"|ns\.adobe\.com|www\.xfa\.org|openoffice\.org|docs\.oasis-open\.org|relaxng\.org)\b",
@@ -104,7 +118,9 @@ class DocumentUrls:
         self._room = room
         self._keys = 0
         if content.startswith(_BINARY):
-            self._read_strings()
+            self._read_strings(content)
+        elif content.startswith(_RTF):
+            self._read_rtf()
         elif content.startswith(zip_entries.LOCAL):
             self._read_zip()
         else:
@@ -140,10 +156,25 @@ class DocumentUrls:
         self._room.size -= len(out)
         return bytes(out)
 
-    def _read_strings(self) -> None:
+    def _read_strings(self, data: bytes) -> None:
         """Each character has eight bits, or sixteen; whatever else is there separates the strings."""
-        wide = b"\n".join(_WIDE.findall(self._content)).replace(b"\0", b"")
-        self.texts += (self._content.translate(_PRINTABLE).decode("ascii"), wide.decode("ascii"))
+        wide = b"\n".join(_WIDE.findall(data)).replace(b"\0", b"")
+        self.texts += (data.translate(_PRINTABLE).decode("ascii"), wide.decode("ascii"))
+
+    def _read_rtf(self) -> None:
+        """The text of the file, without control words and line ends, which may stand anywhere in a URL, and
+        the objects in it, which are written in hexadecimal (Rich Text Format 1.9.1).
+        """
+        data = self._content[: min(_MAX_RTF, self._room.size)]
+        self.is_cut |= len(data) < len(self._content)
+        self._room.size -= len(data)
+        for written in _RTF_OBJECT.findall(data):
+            self._read_strings(unhexlify(b"".join(written.split())))
+        data = _RTF_CODES.sub(
+            lambda codes: unhexlify(codes[0].replace(b"\\'", b"")), _RTF_OBJECT.sub(b"\n", data)
+        )
+        data = _RTF_CONTROL.sub(b"", _RTF_CHARACTER.sub(_rtf_character, data).translate(None, b"\r\n"))
+        self.texts.append(data.decode("utf-8", "replace").replace("\\\\", "\\"))
 
     # Zip files: from one local header to the next, so that what no directory names is read, too.
 
@@ -181,22 +212,27 @@ class DocumentUrls:
             return
         found = [double or single for double, single in _XLINK.findall(text)]
         if "instrText" in text:  # a field may be in several runs
-            text = _RUN_OF_FIELD.sub("", text) + "".join(_RUN_OF_FIELD.findall(text))
+            text = f"{_RUN_OF_FIELD.sub('', text)}>{''.join(_RUN_OF_FIELD.findall(text))}"
         for url in map(unescape, found + _FIELD.findall(text)):
             if _ABSOLUTE.match(url) is not None:
                 self._add(url)
-        self._read_text(text)
+        if _PAGE.search(name) is None:  # those are read as members of the archive
+            self._read_text(text)
 
     def _read_text(self, text: str) -> None:
-        """Any other absolute URL in a text or XML, but for those that only name a schema."""
+        """Absolute URLs in a text, or in XML: in elements' text, and in attributes that lead somewhere."""
         if "://" not in text and ":\\\\" not in text:
             return
-        found = _URL_IN_XML.findall(_NAMESPACE.sub("", text))
-        self.texts += [
-            unescape(url)
-            for url in dict.fromkeys(found)
-            if _NAMING_HOSTS.match(url.partition(":")[2]) is None
-        ]
+        for match in _URL_IN_XML.finditer(text):
+            at = match.start()
+            least = max(at - _WITHIN_TAG, 0)
+            in_tag = text.rfind("<", least, at) > text.rfind(">", least, at)
+            if not in_tag or _URL_ATTRIBUTE.search(text[least:at]) is not None:
+                self._keep_text(unescape(match[0]))
+
+    def _keep_text(self, url: str) -> None:
+        if _NAMING_HOSTS.match(url.partition(":")[2]) is None:
+            self.texts.append(url)
 
     # PDF files: objects as they stand, then those in streams.
 
@@ -265,7 +301,9 @@ class DocumentUrls:
             if self._keys > _MAX_KEYS:
                 self.is_cut = True
                 return
-            self.texts.append(_string(data, string.start()))
+            before = data[max(string.start() - _MAX_PROGRAM, 0) : string.start()]
+            if _PROGRAM_NAME.search(before) is None:
+                self._keep_text(_string(data, string.start()))
 
 
 def _string(data: bytes, at: int) -> str:
@@ -295,6 +333,10 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
     return _ESCAPED.get(match[2], match[2]) if match[2] is not None else b""
 
 
+def _rtf_character(match: re.Match[bytes]) -> bytes:
+    return chr(int(match[1]) & 0xFFFF).encode("utf-8", "replace")
+
+
 def is_document(head: bytes) -> bool:
     """Whether a file that begins with `head` is one that `DocumentUrls` reads."""
-    return head.startswith((zip_entries.LOCAL, *_BINARY)) or _PDF in head[:_PDF_WITHIN]
+    return head.startswith((zip_entries.LOCAL, _RTF, *_BINARY)) or _PDF in head[:_PDF_WITHIN]
