@@ -260,6 +260,28 @@ def test_each_content_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("dummy", [b"", b"--BB--\r\n" + PLAIN + b"\r\n"])
+def test_inner_boundary_that_ends_the_outer_one(dummy: bytes) -> None:
+    """`--BB--` ends the outer multipart for some programs, and divides the inner one for others."""
+    inner = (
+        b"Content-Type: multipart/mixed; boundary=BB--\r\n\r\n"
+        + dummy
+        + b"--BB--\r\n"
+        + FILE
+        + b"--BB----\r\n"
+    )
+    mail = check(mixed(PLAIN, inner))
+    assert DATA in shown(mail)
+    assert "other_reading" in mail.defects
+
+
+def test_blank_line_of_cr_cr_lf() -> None:
+    """Thunderbird ends the header there."""
+    mail = check(b"Subject: s\r\nContent-Type: text/plain\r\r\nURL: http://hidden.example/\r\n\r\nhello\r\n")
+    assert "http://hidden.example/" in [link.url for link in mail.links]
+    assert {"header_bare_cr", "other_reading"} <= {*mail.defects}
+
+
 def test_all_parts_of_another_reading() -> None:
     """Texts, too; named as they say."""
     inner = b"--CC\r\n" + PLAIN + b"\r\n--CC\r\n" + FILE + b"--CC--\r\n"

@@ -35,7 +35,7 @@ _FOLDED_FIELD = re.compile(
     r"|disposition[ \t]*+:\s*+(?:attach|inline)"
     r"|transfer-encoding[ \t]*+:[\s\"]*+(?:base|quoted|[78]bit|x?-?uu)))"
 )
-_BLANK_LINE_CR = re.compile(rb"\r\r(?![\r\n])")
+_BLANK_LINE_CR = re.compile(rb"(?<!\r)\r\r(?!\r)")
 _BLANK_LINES = (b"\n\n", b"\n\r\n")
 # Not fields, but not a sign that the body has started either.
 _SKIPPED = re.compile(r">?From |[^\s:]{0,100}[ \t]*:")

@@ -257,6 +257,8 @@ class Readings:
             return
         if root.children is None:
             self._encoding(root)
+        elif depth < _MAX_DEPTH and 0 <= root.epilogue < root.end:
+            self._region(root, root.epilogue, root.end, reading, depth + 1)
         stack = [root]
         while stack and not self._is_full():
             part = stack.pop()
