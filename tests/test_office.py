@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import zeekpop3
 from support.program import program
 from support.traffic import tcp
 from support.traffic.office import GUESSER, PHONE, SERVER, THIEF, USERS, make_tables
+from zeekpop3.detect.matching import INNER_URLS
 from zeekpop3.store.filters import Filters
 from zeekpop3.views.report.page import write_report
 from zeekpop3.views.report.summary import answers, sentences
@@ -162,6 +164,40 @@ def test_a_url_without_a_query_matches_with_one(tables: Path) -> None:
     found = zeekpop3.hunt(tables, values=["hxxps://www.searchy[.]example/out"])
     assert [hit["field"] for hit in found.table.to_pylist()] == ["links.url"]
     assert zeekpop3.hunt(tables, values=["https://www.searchy.example/ou"]).with_hits == 0
+
+
+def test_a_url_inside_a_url(tables: Path, tmp_path: Path) -> None:
+    """An open redirect: its target is a host of the mail, an indicator, and what was opened."""
+    shown = program("show", tables, "--site", "zone.test", "--csv").stdout
+    assert shown.count("Redirect") == 1
+    listed = ["drop.zone.test", "hxxps://drop.zone[.]test/a", "one.test"]
+    found = zeekpop3.hunt(tables, values=listed).table.to_pylist()
+    assert {(hit["indicator"], hit["value"]) for hit in found} == {
+        ("drop.zone.test", "drop.zone.test"),
+        ("hxxps://drop.zone[.]test/a", "https://drop.zone.test/a"),
+    }
+    log = visits(tmp_path, ("10.8.0.1", "drop.zone.test", "/a"))
+    assert [(row["subject"], row["match"]) for row in asked(tables, "clicks", http=log)] == [
+        ("Redirect", "URL")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "inner"),
+    [
+        ("https://a.test/?u=https%3A%2F%2Fb.test%2Fx%3Fy%3D1&z=2", ["https://b.test/x?y=1"]),
+        ("https://a.test/r/http://b.test/x", ["http://b.test/x"]),
+        ("https://a.test/?u=HTTPS%253a%252F%252Fb.test", ["HTTPS://b.test"]),
+        ("https://a.test/?u=%ff%zz%&v=http://b.test", ["http://b.test"]),
+        ("https://a.test/https", []),
+        ("http://" + "http%3A%2F%2Fb.test" * 2000, None),
+    ],
+    ids=range(6),
+)
+def test_urls_inside_urls_in_hostile_forms(url: str, inner: list[str] | None) -> None:
+    """Bytes that are no UTF-8 hide nothing; many of them end in time."""
+    (found,) = duckdb.execute(f"select {INNER_URLS} from (select ? as url)", [url]).fetchone() or ()
+    assert inner is None or found == inner
 
 
 def test_the_timeline_says_its_zone_and_a_score_once(tables: Path) -> None:

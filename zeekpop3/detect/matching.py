@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import duckdb
 import pyarrow as pa
 
 from zeekpop3.detect.indicators import Indicator, key_of
 from zeekpop3.tables.schema import schema
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: Characters of a domain name (RFC 1035, 3.1); the end of a longer one is matched.
 _LONGEST_NAME = 253
@@ -128,6 +130,17 @@ class Place(NamedTuple):
 _HOST_OF_TARGET = (
     r"regexp_extract(target, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)', 1)"
 )
+_HOST_OF_INNER = r"regexp_extract(unnest(%s), '://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)', 1)"
+#: URLs inside the `url` of a link, as open redirects have them (`…?u=https%3A%2F%2Fevil.example`): a list.
+#: What begins a URL is decoded first, so that nothing else in the link can spoil it; then `?`, `=` and `&`.
+INNER_URLS = r"""list_transform(
+    regexp_extract_all(
+        regexp_replace(regexp_replace(url[9:], '(?i)%(25)*3a', ':', 'g'), '(?i)%(25)*2f', '/', 'g'),
+        '(?i)https?://[^\s<>"&]+'),
+    lambda one: regexp_replace(regexp_replace(regexp_replace(
+        one, '(?i)%(25)*3f', '?', 'g'), '(?i)%(25)*3d', '=', 'g'), '(?i)%(25)*26', '&', 'g'))"""
+#: Whether there may be one. A gateway's link has its original in `target`.
+HAS_INNER_URL = r"target is null and regexp_matches(url[9:], '(?i)https?(:|%(25)*3a)')"
 _FETCHED_NOTHING = "coalesce(retrieved, 0) = 0"
 
 PLACES = (
@@ -155,6 +168,8 @@ PLACES = (
     Place("URL", "links", "target"),
     Place("DOMAIN", "links", "host"),
     Place("DOMAIN", "links", "target", _HOST_OF_TARGET, "target is not null"),
+    Place("URL", "links", "url", f"unnest({INNER_URLS})", HAS_INNER_URL),
+    Place("DOMAIN", "links", "url", _HOST_OF_INNER % INNER_URLS, HAS_INNER_URL),
     Place("ADDR", "links", "host", "host", r"regexp_matches(host, '^[0-9.]+$|:')"),
     Place("FILE_HASH", "attachments", "md5"),
     Place("FILE_HASH", "attachments", "sha1"),

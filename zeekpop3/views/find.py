@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from zeekpop3.detect.matching import HAS_INNER_URL, INNER_URLS
 from zeekpop3.errors import QueryError
 from zeekpop3.store.dataset import connect, retry_while_merging
 from zeekpop3.store.filters import Filters, instant
@@ -37,6 +38,14 @@ CONDITIONS = {
             and lower($site) in (a.site, a.domain))
         or exists (from links l where l.uid = e.uid and l.trans_depth = e.trans_depth
             and lower($site) in (l.site, l.host))
+        or exists (
+            from (select uid, trans_depth, unnest("""
+    + INNER_URLS
+    + """) as inner_url from links where """
+    + HAS_INNER_URL
+    + """) l
+            where l.uid = e.uid and l.trans_depth = e.trans_depth and regexp_matches(inner_url,
+                '(?i)^https?://([^/?#@]*@)?([^/?#@]*[.])?' || regexp_escape($site) || '([/?#:]|$)'))
         """,
     "thread": """
         e.thread_id in (select thread_id from emails

@@ -76,10 +76,12 @@ def _text(name: str) -> str:
     """The SQL of a file, with what it includes."""
     if name == "exposed":
         return " ".join(f"when '{mechanism}' then '{what}'" for mechanism, what in EXPOSED.items())
-    if name == "observables":
-        from zeekpop3.detect.matching import observables_sql  # loads DuckDB
+    if name in ("observables", "inner-urls"):
+        from zeekpop3.detect import matching  # loads Arrow
 
-        return observables_sql()
+        if name == "observables":
+            return matching.observables_sql()
+        return f"if({matching.HAS_INNER_URL}, {matching.INNER_URLS}, [])"
     if name in ("own", "own-sites", "rules", "judged", "mails", "sessions", "deletions"):
         return f"{{{name}}}"  # put in when the query is asked
     text = _QUERIES.joinpath(f"{name}.sql").read_text("utf-8")

@@ -5,9 +5,9 @@ with opened as (
     union all
     select ts, id_orig_h, host_of(query), null, 'DNS query' from dns
 ), form as (
-    -- A rewritten link is opened at the gateway, or at the URL that it stands for.
+    -- A rewritten link is opened at the gateway, or at the URL that it stands for; a redirect at the URL in it.
     select e.uid, e.trans_depth, e.ts as fetched, e.user, e.id_orig_h, e.subject, l.url, l.position,
-        unnest(list_distinct([l.url, l.target])) as form
+        unnest(list_distinct([l.url, l.target] || {inner-urls})) as form
     from links l join emails e using (uid, trans_depth)
 ), link as (
     select * exclude (form), host_of(form) as host, path_of(form) as path from form
