@@ -38,6 +38,19 @@ def test_the_callers_process_is_left_alone(fixtures: Path, tmp_path: Path) -> No
     assert (done.stdout, done.stderr) == ("unchanged\n", "")
 
 
+def test_a_script_without_a_guard(fixtures: Path, tmp_path: Path) -> None:
+    """Its workers run the script again, and end (docs.python.org, "Safe importing of main module")."""
+    script = tmp_path / "script.py"
+    log = fixtures / "logs" / "article.exact.log"
+    script.write_text(f"import zeekpop3\nzeekpop3.run({str(log)!r}, {str(tmp_path / 'out')!r}, jobs=2)\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"zeekpop3.errors.ZeekPop3Error: {tmp_path / 'out'}: not complete: a worker process"
+    )
+    assert last.endswith('below `if __name__ == "__main__":`')
+
+
 def test_where_a_process_is_not_bound_to_cores(
     fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,12 +13,13 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from zeekpop3.errors import LogError, OutputError
+from zeekpop3.errors import LogError, OutputError, ZeekPop3Error
 from zeekpop3.log.batch import read_chunk
 from zeekpop3.log.chunks import Chunk, OnError, chunks
 from zeekpop3.log.find import find_logs
@@ -70,7 +71,7 @@ def run(
     `on_error` (default: a warning of the logger "zeekpop3") and counted in `problems`; the rest is used.
     `command` and `origins` are what the table `inputs` says of it, and of logs that came from elsewhere.
     Raises LogError if there is nothing to read, OutputError if `out` cannot be used, or contains a log that
-    would be appended, UsageError for an unknown mode.
+    would be appended, UsageError for an unknown mode, and ZeekPop3Error if a worker process is killed.
     """
     check_mode(mode)
     paths = find_logs(logs)
@@ -86,7 +87,7 @@ def run(
     inputs = Inputs(command, settings, origins)
     with TableWriter(out, mode) as writer:
         shared = TaskSettings(PartWriter(writer.root), settings, SMALL_BYTES)
-        with executor(workers) as pool:
+        with _ended_workers_named(out), executor(workers) as pool:
             work = _Work(pool, shared, 2 * workers, counts, tell, inputs)
             for task_chunks in _chunks_of_tasks(paths, tell, counts, inputs, send=workers > 1):
                 work.read(task_chunks)
@@ -96,6 +97,18 @@ def run(
         if progress is not None:
             progress(total, total, counts.mails)
     return counts
+
+
+@contextmanager
+def _ended_workers_named(out: str | Path) -> Iterator[None]:
+    """A process that is gone becomes an error of one line, with the likely causes."""
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise ZeekPop3Error(
+            f"{out}: not complete: a worker process was killed. If memory ran out, use fewer processes "
+            '(--jobs); a script must call run() below `if __name__ == "__main__":`'
+        ) from error
 
 
 def _cores() -> int:
