@@ -23,6 +23,7 @@ from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.find import is_log_name
 from zeekpop3.log.header import HEAD_BYTES, Head, parse_head, read_start
 from zeekpop3.log.json_lines import looks_like_json
+from zeekpop3.pipeline.records import first_ts
 
 _OLD_NS = 3_600_000_000_000
 _RELIST_S = 60.0
@@ -146,7 +147,7 @@ class Catalogue:
         if head is None:
             return None
         mark = mark_of(head)
-        first = int((head.first_time() or 0) * 1_000_000)
+        first = first_ts(head) or 0
         if mark in self.files:
             self.files[mark].first = first  # a row that was added since may give it better
         else:

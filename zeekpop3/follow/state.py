@@ -168,7 +168,7 @@ def written_rows(out: Path, first_day: str) -> dict[str, WrittenRows]:
     """How many rows of each connection are in the tables, from `first_day` (YYYY-MM-DD) on."""
     found: dict[str, WrittenRows] = {}
     for name, column in (("emails", "trans_depth"), ("commands", "seq"), ("sessions", None)):
-        for path in _parts(out, name, first_day):
+        for path in part_files(out / name, first_day):
             table = _read(path, ["uid", column] if column else ["uid"])
             numbers = table[column].to_pylist() if column else [0] * table.num_rows
             for uid, number in zip(table["uid"].to_pylist(), numbers, strict=True):
@@ -192,7 +192,7 @@ def orphans(out: Path, first_day: str, known: dict[str, WrittenRows]) -> dict[st
         if "uid" not in schema(name).names:
             continue  # `inputs`: see `entered_logs`
         columns = [column for column in ("uid", "trans_depth") if column in schema(name).names]
-        for path in _parts(out, name, first_day):
+        for path in part_files(out / name, first_day):
             for uid, depth in _keys(_read(path, columns)):
                 entry = known.get(uid, WrittenRows())
                 if not (entry.session if depth is None else entry.mails >= depth):
@@ -202,7 +202,7 @@ def orphans(out: Path, first_day: str, known: dict[str, WrittenRows]) -> dict[st
 
 def entered_logs(out: Path, first_day: str) -> set[str]:
     """The first rows of the logs that have a row in `inputs`, from `first_day` on."""
-    parts = _parts(out, "inputs", first_day)
+    parts = part_files(out / "inputs", first_day)
     return {row for path in parts for row in _read(path, ["first_row"])["first_row"].to_pylist() if row}
 
 
@@ -216,10 +216,6 @@ def _keys(table: pa.Table) -> list[RowKey]:
     if "trans_depth" not in table.column_names:
         return [(uid, None) for uid in uids]
     return list(zip(uids, table["trans_depth"].to_pylist(), strict=True))
-
-
-def _parts(out: Path, name: str, first_day: str) -> list[Path]:
-    return [path for path in part_files(out / name) if path.parent.name >= f"day={first_day}"]
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:
