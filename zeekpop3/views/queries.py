@@ -217,12 +217,14 @@ def query_sql(
     own: Collection[str] = (),
     rules: str | Path | None = None,
     judged: str | None = None,
+    suspicious: str | None = None,
 ) -> str:
     """The SQL of a ready query, with an empty view for each log that it can do without.
 
     `own` are the own sites (default: a guess), `rules` is a folder of further rules for `suspicious`,
-    `judged` as in `filled`. Raises QueryError for an unknown name, a rule that cannot be used, or if a log
-    that the query needs is not one of `logs`.
+    `judged` as in `filled`; `suspicious` is SQL for the answer to that query, if it is known. Raises
+    QueryError for an unknown name, a rule that cannot be used, or if a log that the query needs is not one
+    of `logs`.
     """
     if name not in READY_QUERIES:
         raise QueryError(f"unknown query {name!r}; available: {', '.join(READY_QUERIES)}")
@@ -230,7 +232,10 @@ def query_sql(
     either = not query.either or any(log in logs for log in query.either)
     if not either or any(log not in logs for log in query.required):
         raise QueryError(f"query {name} needs {query.options}")
-    return filled(_with_logs(query.sql, logs), own, rules, judged=judged)
+    sql = query.sql
+    if suspicious is not None:
+        sql = sql.replace(READY_QUERIES["suspicious"].sql, suspicious)
+    return filled(_with_logs(sql, logs), own, rules, judged=judged)
 
 
 def _with_logs(sql: str, logs: Collection[str]) -> str:

@@ -1,12 +1,14 @@
 -- Mails with a display name that is known with an address at another site, or that shows such an address.
-with own as ({own}), named as materialized (
-    select ts, uid, trans_depth, field, name, address, coalesce(site, domain) as site,
-        -- By what it looks like, the words in any order: "Boss, Carl" and "Cаrl Boss" with a Cyrillic letter are Carl Boss.
-        array_to_string(list_sort(list_filter(string_split_regex(shape_of(name), '[\s,]+'), lambda word: word <> '')), ' ') as key,
+with own as ({own}), look as (
+    -- By what it looks like, the words in any order: "Boss, Carl" and "Cаrl Boss" with a Cyrillic letter are Carl Boss.
+    select name, array_to_string(list_sort(list_filter(string_split_regex(shape_of(name), '[\s,]+'), lambda word: word <> '')), ' ') as key
+    from (select distinct name from addresses where part = '' and length(trim(name)) >= 4)
+), named as materialized (
+    select ts, uid, trans_depth, field, name, address, coalesce(site, domain) as site, key,
         if(contains(name, '@'), nullif(regexp_extract(lower(name), '[^\s@<>"()]+@[a-z0-9.-]+\.[a-z]{2,}'), ''), null)
             as address_in_name,
         if(contains(name, '@'), site_of(split_part(address_in_name, '@', 2)), null) as site_in_name
-    from addresses where part = '' and length(trim(name)) >= 4 and address is not null
+    from addresses join look using (name) where part = '' and length(trim(name)) >= 4 and address is not null
 ), use as (
     select key, site, count(distinct (uid, trans_depth)) as mails, min(ts) as first,
         arg_min(address, (ts, uid, address)) as address

@@ -2,7 +2,7 @@
 with mailing as (
     -- List-Unsubscribe (RFC 2369) of mailings: it names the site that the mail's replies go to.
     select uid, trans_depth, string_agg(lower(header.value), ' ') as unsubscribe
-    from (select uid, trans_depth, unnest(headers) as header from emails where reply_to_site <> from_site)
+    from (select uid, trans_depth, unnest(headers) as header from temp.emails where reply_to_site <> from_site)
     where lower(header.name) = 'list-unsubscribe' group by all
 )
 select e.ts, e.uid || '/' || e.trans_depth as mail, e.user as user, e.from_address as sender,

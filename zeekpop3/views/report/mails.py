@@ -48,8 +48,8 @@ _BESIDE: dict[str, tuple[str, ...]] = {
     "hits": ("indicator", "type", "field", "value"),
 }  # fmt: skip
 _Rows = dict[str, list[Any]]
-#: zlib's largest window, with a gzip header (deflateInit2).
-_GZIP = 31
+#: zlib's largest window, with a gzip header (deflateInit2); a level that takes half of the time of 6.
+_GZIP, _LEVEL = 31, 5
 #: Mails in a pack.
 PACK = 40
 
@@ -202,7 +202,7 @@ class _Packer:
 
     def add(self, entry: Any) -> None:
         if self._gzip is None:
-            self._gzip = zlib.compressobj(6, wbits=_GZIP)
+            self._gzip = zlib.compressobj(_LEVEL, wbits=_GZIP)
         before = b"," if self._chunks else b"["
         text = json.dumps(entry, ensure_ascii=False).encode()
         self._chunks.append(self._gzip.compress(before + text))

@@ -1,7 +1,5 @@
 -- The first mail of a sender brings an archive of a type that cannot be opened here (rar, 7z, cab, ace, …).
 -- weight 20
 select mail, 'archive that was not opened' as reason, coalesce(filename, '(no name)') || ' of ' || from_address as detail
-from (select min_by(uid || '/' || trans_depth, (ts, uid, trans_depth)) as mail, from_address from emails
-      where from_address is not null group by from_address) first
-    join attachments a on a.uid || '/' || a.trans_depth = first.mail
+from first_mails join attachments a on a.uid || '/' || a.trans_depth = mail
 where a.inside = 'unsupported' and regexp_matches(coalesce(a.mime_type, ''), 'rar|7z|cab|ace|arj|lzh|zip|compress')
