@@ -275,6 +275,19 @@ def test_inner_boundary_that_ends_the_outer_one(dummy: bytes) -> None:
     assert "other_reading" in mail.defects
 
 
+@pytest.mark.parametrize("fold", [b"\r\n ", b" \r\n\t", b"\n "])
+def test_colon_behind_a_fold(fold: bytes) -> None:
+    """Mail programs read such a field."""
+    fields = FIELDS.replace(
+        b"Content-Disposition: attachment", b"Content-Disposition" + fold + b": attachment"
+    )
+    head = b"X: y\r\nFrom" + fold + b": <shown@a.example>\r\nFrom: <other@b.example>\r\n"
+    mail = check(head + mixed(PLAIN, fields + b"\r\n" + LINES))
+    assert mail.from_mailbox.address == "shown@a.example"
+    assert [(file.disposition, file.content) for file in mail.attachments] == [("attachment", DATA)]
+    assert {"header_malformed", "duplicate_header"} <= {*mail.defects}
+
+
 def test_blank_line_of_cr_cr_lf() -> None:
     """Thunderbird ends the header there."""
     mail = check(b"Subject: s\r\nContent-Type: text/plain\r\r\nURL: http://hidden.example/\r\n\r\nhello\r\n")

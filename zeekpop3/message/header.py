@@ -21,6 +21,7 @@ MAX_FIELDS = 5_000
 
 # A field with its folds, or any other line: then the name is empty. Each character is looked at once.
 _FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:)?+[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FOLDED_NAME = re.compile(r"^([!-9;-~]++)[ \t]*+\r?\n[ \t]++:", re.MULTILINE)
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _FIELD_AFTER_CR = re.compile(rb"\r([!-9;-~]++)[ \t]*+:")
 # MIME fields as they may be meant: blanks before the name, or another character than a colon behind it.
@@ -79,6 +80,8 @@ def split(raw: bytes, start: int, end: int, defects: Defects) -> Header:
     except UnicodeDecodeError:
         encoding = "latin-1"
         text = block.decode(encoding)
+    if "\n :" in text or "\n\t:" in text:
+        text = _FOLDED_NAME.sub(lambda name: _unfolded_name(name, defects), text)
     found = _FIELD.findall(text) if text.count("\n") < MAX_FIELDS else _first_fields(text, defects)
     if _FOLDED_FIELD.search(text) is not None:
         defects[Defect.HEADER_FIELD_FOLDED] = None
@@ -113,6 +116,12 @@ def _on_new_line(field: re.Match[bytes], defects: Defects) -> bytes:
         return field[0]
     defects[Defect.HEADER_BARE_CR] = None
     return b"\n" + field[0][1:]
+
+
+def _unfolded_name(name: re.Match[str], defects: Defects) -> str:
+    """A field's name whose colon stands behind a fold; mail programs read the field, RFC 5322 has no such."""
+    defects[Defect.HEADER_MALFORMED] = None
+    return name[1] + " " * (len(name[0]) - len(name[1]) - 1) + ":"
 
 
 def _is_known(name: str) -> bool:
