@@ -175,7 +175,7 @@ def ydecoded_lines(data: bytes, start: int, end: int) -> bytes:
 def looks_like(src: bytes, start: int, end: int) -> str:
     """The transfer encoding that `src[start:end]` looks like as a whole; "" if like none of them."""
     first = src[start : min(end, start + _SHORTEST)].strip()
-    if b" " in first and not first.startswith((b"begin ", YENC_BEGIN)):
+    if first.translate(None, _ALPHABET + b"=") and not first.startswith((b"begin ", YENC_BEGIN)):
         return ""
     head = src[start : min(end, start + _HEAD)].lstrip()
     if head.startswith(YENC_BEGIN):

@@ -130,21 +130,19 @@ def scan_attributes(block: list[Token]) -> tuple[bool, int]:
     Many attributes are not searched for that.
     """
     # Tables repeat the same attributes in many tags; each is searched once.
-    different = dict.fromkeys([token[3] for token in block if token[3]])
-    all_of_them = " ".join(different)
+    with_attributes = [token for token in block if token[3]]
+    all_of_them = " ".join(dict.fromkeys([token[3] for token in with_attributes]))
     if len(all_of_them) > AT_ONCE:
         return True, ANY
     all_of_them = all_of_them.lower()
-    tags = [token[3] for token in block if token[3] and token[2] not in _LEADING_TAGS]
-    others = " ".join(dict.fromkeys(tags)).lower()
-    loads = _has(others, _WORDS_OF_ANY, _ASSIGNED)
-    if loads:
-        return _has(all_of_them, _HIDING_WORDS, _HIDING), ANY
-    loads = "url(" in all_of_them or _has(all_of_them, _WORDS_OF_ALL, _ASSIGNED) or "srcdoc" in all_of_them
     hides = _has(all_of_them, _HIDING_WORDS, _HIDING)
-    if not loads:
+    others = [token[3] for token in with_attributes if token[2] not in _LEADING_TAGS]
+    if _has(" ".join(dict.fromkeys(others)).lower(), _WORDS_OF_ANY, _ASSIGNED):
+        return hides, ANY
+    is_document = "srcdoc" in all_of_them
+    if not (is_document or "url(" in all_of_them or _has(all_of_them, _WORDS_OF_ALL, _ASSIGNED)):
         return hides, 0
-    is_odd = "\\" in all_of_them or "srcdoc" in all_of_them or _ODD.search(all_of_them) is not None
+    is_odd = is_document or "\\" in all_of_them or _ODD.search(all_of_them) is not None
     return hides, ANY if is_odd else USUAL
 
 

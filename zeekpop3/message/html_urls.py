@@ -55,7 +55,7 @@ def cleaned(value: str) -> str:
 def _character(match: re.Match[str]) -> str:
     """`&not;` is a character; in an attribute `&notit;`, which only begins like it, is not one."""
     name = match[0][1:]
-    return with_characters(match[0]) if name[0] == "#" or name in html5 else match[0]
+    return with_characters(match[0]) if name[0] == "#" else html5.get(name, match[0])
 
 
 def normal_base(base: str) -> str:

@@ -121,8 +121,10 @@ def in_text(text: str, defects: Defects) -> list[str]:
     if len(text) < _SHORTEST_LINK:
         return []
     expressions = _OTHER_URLS if "\\" in text else _WITHOUT_BACKSLASH
-    others = merge(*[_without_scheme(text, expression) for expression in expressions])
-    spans = _merged(_with_scheme(text), others)
+    spans = _with_scheme(text)
+    others = [_without_scheme(text, each) for each in expressions if each.search(text) is not None]
+    if others:
+        spans = _merged(spans, merge(*others))
     found: dict[str, None] = {}
     for start, end in spans:
         url = text[start:end]
