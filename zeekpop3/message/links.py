@@ -83,9 +83,7 @@ def collect(
         found |= dict.fromkeys([(url, "text", None, None) for url in urls.in_text(text, defects)])
     visible: list[str] = []
     for number, html in enumerate(htmls):
-        shown, elements, seen = html_text.extract(html, defects, bases[number] if bases else None)
-        visible.append(shown)
-        found |= dict.fromkeys(_of_html(elements, seen))
+        visible.append(_read_html(html, bases[number] if bases else None, found, defects))
     if len(found) > MAX_LINKS:
         defects[Defect.URLS_CUT] = None
     return [_link(number, each) for number, each in enumerate(islice(found, MAX_LINKS), 1)], visible
@@ -99,8 +97,7 @@ def of_attachment(
     """
     found: dict[_Found, None] = {}
     if html:
-        _, elements, seen = html_text.extract(html, defects)
-        found |= dict.fromkeys(_of_html(elements, seen))
+        _read_html(html, None, found, defects)
     known = {url for url, *_ in found}
     more = chain(named, urls.in_text(text, defects))
     found |= {(url, "", None, None): None for url in more if url not in known}
@@ -109,9 +106,16 @@ def of_attachment(
     return [_link(0, each, section) for each in islice(found, MAX_LINKS)]
 
 
+def _read_html(html: str, base: str | None, found: dict[_Found, None], defects: Defects) -> str:
+    """Add the links of an HTML body to `found`; its visible text. The elements are not kept any longer."""
+    visible, elements, seen = html_text.extract(html, defects, base)
+    for each in _of_html(elements, seen):
+        found[each] = None
+    return visible
+
+
 def _of_html(elements: list[Element], seen: list[str]) -> Iterator[_Found]:
     """The links of HTML: what its elements lead to, then URLs and hosts that are only text in it."""
-    led_to: set[str] = set()
     shown = dict.fromkeys(seen)
     for url, text, is_link_text in elements:
         site = None
@@ -119,12 +123,15 @@ def _of_html(elements: list[Element], seen: list[str]) -> Iterator[_Found]:
             host, site = _shown_host(text)
             if host is not None:
                 shown[host] = None
-        led_to.add(_bare(url))
         yield url, "html", text, site
+    only_shown: dict[str, str] = {}
     for url in shown:
-        if (bare := _bare(url)) not in led_to:
-            led_to.add(bare)
-            yield url, "shown", None, None
+        only_shown.setdefault(_bare(url), url)
+    if only_shown:
+        for url, _, _ in elements:
+            only_shown.pop(_bare(url), None)
+    for url in only_shown.values():
+        yield url, "shown", None, None
 
 
 def _bare(url: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_HOST = 253  # characters (RFC 1035, section 2.3.4)
 
-_CACHED = 1 << 13
+_CACHED = 1 << 11
 _ASCII_LABELS = re.compile(r"[a-z0-9_-]++(?:\.[a-z0-9_-]++)*+")
 _OTHER_DOTS = re.compile("[\u3002\uff0e\uff61]")
 # Characters that UTS 46 ignores in host names.
@@ -72,7 +72,8 @@ def _known(host: str) -> tuple[str, str | None]:
     name = name.rstrip(".")
     if "xn--" in name:
         name = ".".join(_decoded(label) if label.startswith("xn--") else label for label in name.split("."))
-    return name, _suffixes().privatesuffix(name) if _is_name(name) else None
+    site = _suffixes().privatesuffix(name) if _is_name(name) else None
+    return name, name if site == name else site  # the same string, not two
 
 
 def _is_name(name: str) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from heapq import merge
+from sys import intern
 from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
@@ -73,7 +74,7 @@ def _split(url: str) -> tuple[str | None, str, str | None]:
         scheme, slashes, rest = None, "//", url
     else:
         scheme, slashes, rest = _PARTS.match(url).groups()  # type: ignore[union-attr]
-    scheme = scheme.lower() if scheme is not None else None
+    scheme = intern(scheme.lower()) if scheme is not None else None  # thousands of links have the same
     if scheme not in _WITH_HOST:
         if len(slashes) < 2:
             inner = handed_over(scheme, rest)
@@ -97,7 +98,7 @@ def _split(url: str) -> tuple[str | None, str, str | None]:
     return scheme, name, site
 
 
-_cached = lru_cache(1 << 12)(_split)
+_cached = lru_cache(1 << 11)(_split)
 
 
 def handed_over(scheme: str | None, rest: str) -> str | None:
