@@ -6,6 +6,10 @@ A problem of an input file is an error. A problem of a mail is never an error bu
 
 from __future__ import annotations
 
+import re
+
+_BEFORE_DETAIL = re.compile(r"^.*Detail: \[errno \d+\] ")
+
 
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line; the name of its class if it says nothing."""
@@ -13,8 +17,13 @@ def first_line(error: BaseException) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """The same, without the number and the file name of an error of the system."""
-    return getattr(error, "strerror", None) or first_line(error)
+    """The same, without the number and the file name of an error of the system.
+
+    Arrow puts the system's words last: "Error writing bytes to file. Detail: [errno 28] No space left on
+    device".
+    """
+    text: str = getattr(error, "strerror", None) or first_line(error)
+    return _BEFORE_DETAIL.sub("", text)
 
 
 class ZeekPop3Error(Exception):

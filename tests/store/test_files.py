@@ -99,3 +99,5 @@ def test_what_an_exception_says() -> None:
     assert first_line(ValueError(" one\ntwo")) == "one"
     assert first_line(ValueError()) == "ValueError"
     assert reason(FileNotFoundError(2, "No such file", "x")) == "No such file"
+    arrow = "Error writing bytes to file. Detail: [errno 28] No space left on device"
+    assert reason(OSError(28, arrow)) == "No space left on device"
