@@ -34,6 +34,9 @@ _MAX_REWRITES = 5
 _MAX_REWRITTEN = 1 << 16  # characters
 _ABSOLUTE = re.compile(r"(?:https?|ftp):/", re.IGNORECASE | re.ASCII)
 _PARAMETER = re.compile(r"[?&;]([A-Za-z]{1,20})=([^&#]*)")
+_GOOGLE_PAGE = re.compile(
+    r"https?://www\.google\.[a-z.]{2,10}/amp/(?:(s)/)?+(?=[^/?#\s]{1,253}\.)(.+)", re.IGNORECASE | re.DOTALL
+)
 _ONE_SLASH = re.compile(r"(?<=:)/(?!/)")
 _PROOFPOINT_V3 = "/v3/__"
 _PROOFPOINT_V3_END = re.compile(r"__;([A-Za-z0-9_=-]*+)!")
@@ -186,9 +189,13 @@ def original(url: str, host: str, site: str | None) -> str | None:
 
 def _unwrapped(url: str, host: str, site: str) -> str | None:
     if site.startswith("google."):
-        # www.google.TLD/url, and no other page of Google's.
-        is_link = host.startswith("www.google.") and "/url?" in url and len(url) <= _MAX_REWRITTEN
-        return _parameter(url, "q", "url") if is_link else None
+        # www.google.TLD/url and /amp/s/HOST/…, and no other page of Google's.
+        if not host.startswith("www.google.") or len(url) > _MAX_REWRITTEN:
+            return None
+        page = _GOOGLE_PAGE.match(url)
+        if page is not None:
+            return f"http{page[1] or ''}://{unquote(page[2])}"
+        return _parameter(url, "q", "url") if "/url?" in url else None
     suffix, read = _GATEWAYS.get(site, ("", ""))
     if not suffix or len(url) > _MAX_REWRITTEN or not (host == suffix or host.endswith("." + suffix)):
         return None
@@ -254,7 +261,19 @@ def _bitdefender(url: str) -> str | None:
     return _from_base64(unquote(url.partition("?")[0].rpartition("/")[2]))
 
 
-# By the site of the gateway: the suffix that its hosts have, and the parameter with the link, or its reader.
+def _page(path: str, parameter: str) -> Callable[[str], str | None]:
+    """Reads links to one page of a site that has others with the same parameter."""
+    return lambda url: _parameter(url, parameter) if path in url else None
+
+
+def _bing(url: str) -> str | None:
+    """Base64 behind two characters."""
+    value = _parameter(url, "u") if "/ck/a?" in url else None
+    return None if value is None else _from_base64(value[2:])
+
+
+# By the site of the gateway, or of a page that leads on: the suffix that its hosts have, and the parameter
+# with the link, or its reader.
 _GATEWAYS: dict[str, tuple[str, str | Callable[[str], str | None]]] = {
     "outlook.com": ("safelinks.protection.outlook.com", "url"),
     "office365.us": ("safelinks.protection.office365.us", "url"),
@@ -277,4 +296,12 @@ _GATEWAYS: dict[str, tuple[str, str | Callable[[str], str | None]]] = {
     "facebook.com": ("l.facebook.com", "u"),
     "instagram.com": ("l.instagram.com", "u"),
     "slack-redir.net": ("slack-redir.net", "url"),
+    "youtube.com": ("www.youtube.com", _page("/redirect?", "q")),
+    "linkedin.com": ("www.linkedin.com", _page("/redir", "url")),
+    "bing.com": ("www.bing.com", _bing),
+    "duckduckgo.com": ("duckduckgo.com", _page("/l/?", "uddg")),
+    "doubleclick.net": ("doubleclick.net", "adurl"),
+    "googleadservices.com": ("www.googleadservices.com", "adurl"),
+    "vk.com": ("vk.com", _page("/away", "to")),
+    "steamcommunity.com": ("steamcommunity.com", _page("/linkfilter/", "url")),
 }
