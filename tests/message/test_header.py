@@ -284,3 +284,22 @@ def test_ipv6_literals() -> None:
         b"X-Originating-IP: [IPv6:2001:db8::2]\r\n\r\n"
     )
     assert (mail.path, mail.x_originating_ip) == (["2001:db8::1"], "2001:db8::2")
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "defects"),
+    [
+        ("+-0500", 20, []),
+        ("--0500", 20, []),
+        ("-0500", 20, []),
+        ("01800", None, ["date_zone_unknown"]),
+        ("-05000", None, ["date_zone_unknown"]),
+        ("+9999", None, ["date_zone_unknown"]),
+    ],
+)
+def test_odd_zones_of_a_date(zone: str, hour: int | None, defects: list[str]) -> None:
+    """Two signs count as the second one; what programs read differently is told."""
+    mail = check(f"Date: Mon, 10 Jun 2002 15:24:14 {zone}\r\n\r\n".encode())
+    assert mail.defects == defects
+    assert mail.date is not None
+    assert hour in (None, mail.date // 3_600_000_000 % 24)

@@ -32,6 +32,8 @@ _HALF_DAY = re.compile(r"\b([0-9]{1,2}):([0-9]{2})(:[0-9]{2})? ?([AaPp])\.?[Mm]\
 _NUMERIC_ZONE = re.compile(
     r"(?:(?<=[0-9 ])| ?\b(?:GMT|UTC?) ?)([-+])([0-9]{1,2})(?::?([0-9]{2}))?\Z", re.IGNORECASE | re.ASCII
 )
+_TWO_SIGNS = re.compile(r"(?<= )[-+](?=[-+][0-9]{4}\Z)")
+_ODD_ZONE = re.compile(r" [-+](?![0-9]{4}\Z)[^ ]*\Z| [0-9]{5,}\Z")
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:[.,][0-9]{1,6})?)?"
     r" ?(Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2})?"
@@ -99,7 +101,7 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
     if iso is not None:
         return _from_iso(*iso.groups(""))
     bare = _HALF_DAY.sub(_whole_day, bare, count=1)
-    bare = _NUMERIC_ZONE.sub(_zone_of_four_digits, bare)
+    bare = _NUMERIC_ZONE.sub(_zone_of_four_digits, _TWO_SIGNS.sub("", bare))
     try:
         parsed = parsedate_tz(bare)
         if parsed is None:
@@ -120,8 +122,12 @@ def _unusual(value: str, defects: Defects | None) -> int | None:
             offset = east * 60
         elif defects is not None:
             defects[Defect.DATE_ZONE_UNKNOWN] = None
+    elif defects is not None and _ODD_ZONE.search(bare) is not None:
+        defects[Defect.DATE_ZONE_UNKNOWN] = None  # programs differ in what they make of it
     if offset is not None and -86_400 < offset < 86_400:
         seconds -= offset
+    elif offset is not None and defects is not None:
+        defects[Defect.DATE_ZONE_UNKNOWN] = None
     return seconds * 1_000_000
 
 
