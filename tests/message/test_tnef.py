@@ -76,6 +76,58 @@ def test_names_in_the_code_page_of_the_container() -> None:
     assert files(code_page, NEW_FILE, attribute(TITLE, name), attribute(DATA, b"x")) == [("Мир.txt", b"x")]
 
 
+def test_texts_that_outlook_shows() -> None:
+    """Plain text, HTML and compressed RTF (the examples of [MS-OXRTFCP], section 3.1) follow the files."""
+    rtf = bytes.fromhex(
+        "2d000000 2b000000 4c5a4675 f1c5c7a7 03000a00 72637067 31323542 320af320 68656c09 00206277"
+        "05b06c64 7d0a800f a0".replace(" ", "")
+    )
+    repeated = bytes.fromhex("1a0000001c0000004c5a4675e2d44b51410004205758595a0d6e7d010eb0")
+    body = attribute(0x2800C, b"plain http://a.example/1\0", 1)
+    html = b"<a href='http://a.example/2'>"
+    message = struct.pack("<I", 4) + binary(0x1013, html) + binary(0x1009, rtf)
+    message += text(0x1000, "wide") + binary(0x1009, repeated)
+    container = (
+        body
+        + attribute(0x69003, message, 1)
+        + NEW_FILE
+        + attribute(TITLE, b"A.TXT\0")
+        + attribute(DATA, b"x")
+    )
+    assert files(container) == [
+        ("A.TXT", b"x"),
+        (None, b"plain http://a.example/1"),
+        (None, html),
+        (None, b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"),
+        (None, b"wide"),
+        (None, b"{\\rtf1 WXYZWXYZWXYZWXYZWXYZ}"),
+    ]
+    mail = check(HEAD + base64.encodebytes(SIGNATURE + container))
+    assert [link.url for link in mail.links] == ["http://a.example/1", "http://a.example/2"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\1\0\0\0\xff\xff\0\x10",
+        struct.pack("<I", 1) + binary(0x1009, b"\0" * 8 + b"LZFu\0\0\0\0\1\xff\xf0"),
+        struct.pack("<I", 1) + binary(0x1009, b"something else"),
+    ],
+)
+def test_broken_texts_are_told(message: bytes) -> None:
+    """The files are there all the same."""
+    container = (
+        SIGNATURE
+        + attribute(0x69003, message, 1)
+        + NEW_FILE
+        + attribute(TITLE, b"A\0")
+        + attribute(DATA, b"x")
+    )
+    mail = check(HEAD + base64.encodebytes(container))
+    assert [file.filename for file in mail.attachments[1:]] == ["A"]
+    assert mail.defects == ["attachment_unpack_failed"]
+
+
 def test_message_inside_gives_its_files() -> None:
     """An embedded message is a container itself: it is a file, and its files follow."""
     inner = SIGNATURE + NEW_FILE + attribute(TITLE, b"in.txt\0") + attribute(DATA, b"inner")

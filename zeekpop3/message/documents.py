@@ -53,6 +53,7 @@ _RTF = b"{\\rt"
 _RTF_CODES = re.compile(rb"(?:\\'[0-9a-fA-F]{2})+")
 _RTF_CHARACTER = re.compile(rb"\\u(-?\d{1,6}) ?(?:\?|\\'[0-9a-fA-F]{2})?")
 _RTF_CONTROL = re.compile(rb"\\[a-zA-Z]{1,32}(?:-?\d{1,10})?+ ?|(?<!\\)[{}]|\\\*")
+_RTF_NAMESPACE = re.compile(rb"\\xmlns\d{1,9} [^{}\\]{0,1000}+")
 _RTF_OBJECT = re.compile(rb"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}\s{0,8}+){24,}+")
 
 # Keys whose value leads somewhere (/URI, /Base, /F, /UF) or is a script (/JS); letters may be written as #55.
@@ -173,8 +174,12 @@ class DocumentUrls:
         data = _RTF_CODES.sub(
             lambda codes: unhexlify(codes[0].replace(b"\\'", b"")), _RTF_OBJECT.sub(b"\n", data)
         )
-        data = _RTF_CONTROL.sub(b"", _RTF_CHARACTER.sub(_rtf_character, data).translate(None, b"\r\n"))
-        self.texts.append(data.decode("utf-8", "replace").replace("\\\\", "\\"))
+        data = _RTF_CHARACTER.sub(_rtf_character, _RTF_NAMESPACE.sub(b"", data)).translate(None, b"\r\n")
+        # A field goes on over changes of format within it; other texts end there.
+        for url in _FIELD.findall(_RTF_CONTROL.sub(b"", data).decode("utf-8", "replace")):
+            if _ABSOLUTE.match(url) is not None:
+                self._add(url)
+        self.texts.append(_RTF_CONTROL.sub(b" ", data).decode("utf-8", "replace").replace("\\\\", "\\"))
 
     # Zip files: from one local header to the next, so that what no directory names is read, too.
 

@@ -1,4 +1,5 @@
-"""TNEF containers ([MS-OXTNEF]), which Outlook sends as winmail.dat → the names and contents of their files.
+"""TNEF containers ([MS-OXTNEF]), which Outlook sends as winmail.dat → the names and contents of their files,
+and the texts that Outlook shows instead of those of the mail.
 
 A container is a list of attributes; the long name of a file is in a list of MAPI properties ([MS-OXCDATA],
 section 2.11) inside one of them. Every length is checked before it is used, and every byte is visited a
@@ -24,6 +25,8 @@ _NEW_FILE = 0x00069002
 _TITLE = 0x00018010
 _CONTENT = 0x0006800F
 _PROPERTIES = 0x00069005
+_BODY = 0x0002800C
+_MESSAGE_PROPERTIES = 0x00069003
 
 # Properties of a file ([MS-OXPROPS])
 _DISPLAY_NAME = 0x3001
@@ -31,6 +34,21 @@ _CONTENT_PROPERTY = 0x3701
 _FILE_NAME = 0x3704
 _LONG_FILE_NAME = 0x3707
 _NAMES = (_LONG_FILE_NAME, _FILE_NAME, _TITLE, _DISPLAY_NAME)  # best first
+
+# Properties of the message: its text as plain text, HTML and compressed RTF
+_BODIES = frozenset((0x1000, 0x1013, 0x1009))
+_RTF = 0x1009
+_MAX_RTF = 1 << 20  # bytes; more are not unpacked
+# What the dictionary of compressed RTF begins with ([MS-OXRTFCP], section 2.1.2.1)
+_RTF_WORDS = (
+    rb"{\rtf1\ansi\mac\deff0\deftab720{\fonttbl;}{\f0\fnil \froman \fswiss \fmodern \fscript \fdecor MS Sans "
+    rb"SerifSymbolArialTimes New RomanCourier{\colortbl\red0\green0\blue0"
+    b"\r\n"
+    rb"\par \pard\plain\f0\fs20"
+    rb"\b\i\u\tab\tx"
+)
+_RTF_HEADER_BYTES = 16
+_DICTIONARY = 4_096
 
 # Types of properties: size in bytes, with the padding to four
 _FIXED = {0: 0, 1: 0, 2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
@@ -69,7 +87,8 @@ class _Reader:
 
 
 def files(data: bytes, defects: Defects) -> Iterator[tuple[str | None, tuple[bytes]]]:
-    """Name and content (in one piece) of the files in a container; the files of containers inside follow.
+    """Name and content (in one piece) of the files in a container; its texts, which have no name, and the
+    files of containers inside follow.
 
     Reports `attachment_unpack_failed` for a broken container; the files before the broken place are returned.
     """
@@ -97,6 +116,7 @@ def _files(data: bytes, defects: Defects) -> Iterator[_File]:
     reader = _Reader(data)
     charset: str | None = None
     file: _File | None = None
+    texts: dict[bytes, None] = {}
     try:
         if reader.take(len(SIGNATURE)) != SIGNATURE:
             raise ValueError("not a TNEF container")
@@ -112,6 +132,10 @@ def _files(data: bytes, defects: Defects) -> Iterator[_File]:
                 if file is not None:
                     yield file
                 file = _File()
+            elif ident == _BODY:
+                texts[value.rstrip(b"\0")] = None
+            elif ident == _MESSAGE_PROPERTIES:
+                texts |= _texts(value, defects)
             elif file is None:
                 continue
             elif ident == _TITLE:
@@ -123,9 +147,64 @@ def _files(data: bytes, defects: Defects) -> Iterator[_File]:
     except ValueError:
         defects[Defect.ATTACHMENT_UNPACK_FAILED] = None
         if file is not None and not file.content:
-            return
+            file = None
     if file is not None:
         yield file
+    yield from (_File(content=text) for text in texts if text.strip())
+
+
+def _texts(data: bytes, defects: Defects) -> dict[bytes, None]:
+    """The texts of a message, each once."""
+    found: dict[bytes, None] = {}
+    try:
+        for kind, ident, value in _properties(data):
+            if ident not in _BODIES:
+                continue
+            if kind == _UNICODE:
+                value = _text(value, "utf-16-le", defects).encode("utf-8", "replace")
+            elif ident == _RTF:
+                value = rtf_unpacked(value)
+            found[value.rstrip(b"\0")] = None
+    except ValueError:
+        defects[Defect.ATTACHMENT_UNPACK_FAILED] = None
+    return found
+
+
+def rtf_unpacked(data: bytes) -> bytes:
+    """RTF as it was before [MS-OXRTFCP] compressed it, at most `_MAX_RTF` bytes. Raises ValueError.
+
+    Each control byte says of the next eight units whether it is a byte, or a reference to what came before:
+    twelve bits of place in the dictionary, four of length. A reference to the present place is the end.
+    """
+    if data[8:12] == b"MELA":
+        return data[_RTF_HEADER_BYTES:]
+    if data[8:12] != b"LZFu":
+        raise ValueError("not compressed RTF")
+    out = bytearray(_RTF_WORDS)
+    first = len(out)
+    at = _RTF_HEADER_BYTES
+    end = len(data)
+    while at < end and len(out) < _MAX_RTF:
+        control = data[at]
+        at += 1
+        for bit in range(8):
+            if not control >> bit & 1:
+                out += data[at : at + 1]
+                at += 1
+                continue
+            if at + 2 > end:
+                return bytes(out[first:])
+            place, length = data[at] << 4 | data[at + 1] >> 4, (data[at + 1] & 15) + 2
+            at += 2
+            back = (len(out) - place) % _DICTIONARY
+            if not back:
+                return bytes(out[first:])
+            start = len(out) - back
+            if start < 0:
+                raise ValueError("a reference to nothing")
+            piece = out[start : start + length]
+            out += (piece * (length // len(piece) + 1))[:length]
+    return bytes(out[first:])
 
 
 def _read_properties(file: _File, data: bytes, charset: str | None, defects: Defects) -> None:
