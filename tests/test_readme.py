@@ -14,6 +14,7 @@ from typer.main import get_command
 
 import readme
 import zeekpop3
+from support.program import program
 from zeekpop3.cli.app import app
 
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
@@ -56,6 +57,14 @@ def test_every_option_has_help() -> None:
         assert command.help, name
         for parameter in command.params:
             assert getattr(parameter, "help", None) or parameter.name == "help", (name, parameter.name)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_a_screen(name: str) -> None:
+    """Fifty lines at a width of 100 columns."""
+    lines = program(name, "--help", columns=100).stdout.splitlines()
+    assert 10 < len(lines) <= 50, len(lines)
+    assert max(map(len, lines)) <= 100
 
 
 UID = "CHhAvVGS1DHFjwGM9"  # stands for any connection in the examples

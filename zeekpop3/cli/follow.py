@@ -60,34 +60,26 @@ class FollowerOptions:
     """How the follower runs."""
 
     once: Annotated[bool, Option("--once", help="Process what exists, then exit (for cron).")] = False
-    flush: Annotated[
-        float, Option(metavar="SECONDS", min=0.1, help="Interval between commits, in seconds.")
-    ] = 60.0
+    flush: Annotated[float, Option(metavar="SECONDS", min=0.1, help="Interval between commits.")] = 60.0
     idle: Annotated[
         float,
         Option(
             metavar="SECONDS",
             min=1,
-            help="Close a connection after this many seconds of log time without rows.",
+            help="Close a connection after this time without rows.",
         ),
     ] = 3600.0
-    max_memory: Annotated[
-        int, Option(metavar="MIB", min=16, help="Maximum memory for unfinished messages, in MiB.")
-    ] = 1024
+    max_memory: Annotated[int, Option(metavar="MIB", min=16, help="Memory for unfinished messages.")] = 1024
     poll: Annotated[
         float | None,
         Option(
             metavar="SECONDS",
             min=0.1,
-            help="Poll for changes at this interval instead of using file-system notifications.",
+            help="Poll at this interval (default: notifications).",
         ),
     ] = None
-    merge: Annotated[
-        float, Option(metavar="SECONDS", min=1, help="Interval between merges of small files.")
-    ] = 600.0
-    part_size: Annotated[
-        int, Option(metavar="MIB", min=1, help="Size of merged files in memory, in MiB.")
-    ] = 32
+    merge: Annotated[float, Option(metavar="SECONDS", min=1, help="Merge small files so often.")] = 600.0
+    part_size: Annotated[int, Option(metavar="MIB", min=1, help="Size of merged files, in memory.")] = 32
     keep: Annotated[
         str | None,
         Option(metavar="TIME", help="Remove days older than this, counted from the newest: 30d, 12w, 2y."),
@@ -109,7 +101,7 @@ class FollowerOptions:
     metrics: Annotated[
         Path | None, Option(metavar="FILE", help="Write counters to a Prometheus textfile.")
     ] = None
-    log_format: Annotated[LogFormat, Option(help="Format of the follower's own log.")] = LogFormat.plain
+    log_format: Annotated[LogFormat, Option(help="Format of its own log.")] = LogFormat.plain
     quiet: Annotated[bool, Option("--quiet", "-q", help="Log only warnings and errors.")] = False
 
     def keep_days(self) -> int | None:
@@ -185,7 +177,7 @@ def follow(
     run: FollowerOptions,
     record: RecordOptions,
     print_unit: Annotated[
-        bool, Option("--print-unit", help="Print a systemd unit that runs this command, and exit.")
+        bool, Option("--print-unit", help="Print a systemd unit that runs this, and exit.")
     ] = False,
 ) -> None:
     """Update the tables while Zeek runs; every row is written exactly once.

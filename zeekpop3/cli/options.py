@@ -115,9 +115,9 @@ def local_path(path: Path | None) -> Path | None:
 
 Directory = Annotated[
     Path,
-    Argument(metavar="DIR", help="Folder with the tables, or a glob of several, in quotes: 'sensors/*'."),
+    Argument(metavar="DIR", help="Folder of the tables, or a quoted glob: 'sensors/*'."),
 ]
-OneDirectory = Annotated[Path, Argument(metavar="DIR", help="Folder with the tables.")]
+OneDirectory = Annotated[Path, Argument(metavar="DIR", help="Folder of the tables.")]
 Logs = Annotated[list[str], Argument(metavar="LOG...", help="Event logs, folders with event logs, or globs.")]
 
 
@@ -183,9 +183,7 @@ class RecordOptions:
         bool, Option("--attachment-content", help="Store the bytes of attachments, not only hashes.")
     ] = False
     no_raw: Annotated[bool, Option("--no-raw", help="Leave out the raw messages.")] = False
-    no_body: Annotated[
-        bool, Option("--no-body", help="Leave out bodies: text, HTML, URLs and raw messages.")
-    ] = False
+    no_body: Annotated[bool, Option("--no-body", help="Leave out text, HTML, URLs and raw messages.")] = False
     hash_users: Annotated[
         str | None,
         Option(
@@ -194,9 +192,7 @@ class RecordOptions:
             help="Replace users and addresses by HMACs with this key (safer in the environment).",
         ),
     ] = None
-    max_message: Annotated[int, Option(metavar="MIB", min=1, help="Maximum size of one message, in MiB.")] = (
-        64
-    )
+    max_message: Annotated[int, Option(metavar="MIB", min=1, help="Maximum size of one message.")] = 64
     sensor: Annotated[str | None, Option(metavar="NAME", help="Name of the sensor, stored in each row.")] = (
         None
     )
@@ -228,9 +224,9 @@ class SpanOptions:
 
     user: Annotated[str | None, _filter("Mailbox user (exact, case-insensitive).")] = None
     since: Annotated[
-        str | None, _filter("From this time on: 2024-06-24T12:00 (UTC), 2024-06-24, 12h, 7d.", "TIME")
+        str | None, _filter("From then on: 2024-06-24T12:00 (UTC), 2024-06-24, 12h, 7d.", "TIME")
     ] = None
-    until: Annotated[str | None, _filter("Before this time.", "TIME")] = None
+    until: Annotated[str | None, _filter("Before then.", "TIME")] = None
     sensor: Annotated[str | None, _filter("What this sensor saw (exact).", "NAME")] = None
 
     def given(self) -> Any:

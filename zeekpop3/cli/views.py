@@ -103,7 +103,6 @@ def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: 
 
 @command(
     "zeekpop3 eml tables --out mails --attachments --user lisi",
-    "zeekpop3 eml tables CHhAvVGS1DHFjwGM9/1 --mbox mail.mbox",
     "zeekpop3 eml tables CHhAvVGS1DHFjwGM9/1 --bundle case.zip --dns dns.log",
 )
 def eml(
@@ -136,12 +135,9 @@ def eml(
 ) -> None:
     """Write mails as .eml files, UID-DEPTH.eml, with a manifest; or into one mbox file, or as evidence.
 
-    Mails of the exact form are written byte for byte as the server sent them. Rebuilt mails (plain form)
-    start with a header field X-Zeekpop3-Fidelity: trimmed. An mbox file has LF line ends and quotes lines
-    that start with "From ".
-
-    --bundle: of each mail the message, its record, connection, hashes and DKIM results; what was read; and
-    MANIFEST.sha256, which `sha256sum -c` checks and anyone may sign. The same tables give the same bytes.
+    Exact mails are the server's bytes; rebuilt ones (plain form) start with X-Zeekpop3-Fidelity: trimmed. An
+    mbox has LF line ends and quotes "From " lines. A bundle adds record, connection, hashes, DKIM results,
+    the logs that were read, and MANIFEST.sha256 for `sha256sum -c`.
     """
     from zeekpop3.views.api import eml as write_mails
 
