@@ -69,49 +69,55 @@ def run_zeek(
     if not pcap.is_file():
         raise ZeekError(f"{pcap}: no such capture")
 
-    def run(source: str, stdin: int, feed: Callable[[IO[bytes]], None] | None = None) -> str | None:
-        """None, or why Zeek failed."""
-        with (
-            tempfile.TemporaryFile() as errors,
-            subprocess.Popen(
-                [program, "-C", "-r", source, str(script), COMPARED, *more],
-                cwd=folder,
-                env={**os.environ, "TZ": "UTC"},
-                stdin=stdin,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                umask=0o077,  # the logs hold all mails
-            ) as process,
-        ):
-            try:
-                if feed is not None and process.stdin is not None:
-                    with suppress(BrokenPipeError), process.stdin:
-                        feed(process.stdin)
-                code = process.wait()
-            except BaseException:
-                process.kill()
-                raise
-            if code == 0:
-                return None
-            errors.seek(max(0, errors.seek(0, os.SEEK_END) - _MAX_ERROR))
-            lines = errors.read().decode("utf-8", "replace").strip().splitlines()
-            return lines[-1] if lines else f"exit code {code}"
+    def failure_of(source: str, feed: Callable[[IO[bytes]], None] | None = None) -> str | None:
+        return _failure_of([program, "-C", "-r", source, str(script), COMPARED, *more], folder, feed)
 
     # Zeek 8.2 has a reader of its own for pcapng. It says nothing of what is cut off or damaged, and leaves
     # out simple packet blocks. libpcap, which Zeek used before, does not. And a name may contain "::".
-    failure = run(f"pcap::{pcap.resolve()}", subprocess.DEVNULL)
+    failure = failure_of(f"pcap::{pcap.resolve()}")
     if failure is not None:
         with pcap.open("rb") as file:
             if file.read(1) in (b"#", b"{"):
                 raise ZeekError(f"{pcap}: a log, not a capture; use `zeekpop3 run`")
         whole, size = whole_bytes(pcap), pcap.stat().st_size
-        if whole is None or whole >= size or run("-", subprocess.PIPE, partial(_copy, pcap, whole)):
+        if whole is None or whole >= size or failure_of("-", partial(_copy, pcap, whole)):
             raise ZeekError(f"{pcap}: zeek failed: {failure}")
         if on_error is not None:
             left = f"{size - whole} of {size} bytes"
             on_error(ZeekError(f"{pcap}: cut off within a packet; the last {left} were left out"))
     log = folder / "pop3_events.log"
     return log if log.is_file() else None
+
+
+def _failure_of(
+    command: list[str], folder: Path, feed: Callable[[IO[bytes]], None] | None = None
+) -> str | None:
+    """Run Zeek in a folder; `feed` writes to its standard input. None, or why it failed."""
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "TZ": "UTC"},
+            stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            umask=0o077,  # the logs hold all mails
+        ) as process,
+    ):
+        try:
+            if feed is not None and process.stdin is not None:
+                with suppress(BrokenPipeError), process.stdin:
+                    feed(process.stdin)
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        if code == 0:
+            return None
+        errors.seek(max(0, errors.seek(0, os.SEEK_END) - _MAX_ERROR))
+        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {code}"
 
 
 def _copy(path: Path, size: int, to: IO[bytes]) -> None:
