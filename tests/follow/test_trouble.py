@@ -15,7 +15,7 @@ import pytest
 from support.growing import Expected, Notes, assert_same, tables
 from support.traffic.eventlog import log_header
 from zeekpop3.errors import OutputError
-from zeekpop3.follow import Follower, Options, follower, state
+from zeekpop3.follow import Follower, Options, follower, is_transient, state
 from zeekpop3.follow.output import Output
 
 QUICK = Options(flush_s=0.05, interval_s=0.05, poll=True)
@@ -106,6 +106,23 @@ def test_a_full_disk(
     running.until(lambda: "output can be written again" in running.texts("info"))
     assert running.end() is True
     assert_same(out, batch(lines))
+
+
+def test_a_disk_that_is_full_at_the_start(
+    spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes]
+) -> None:
+    """Not even the lock can be written: one line, and the command tries again."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as context:
+        context.setattr(os, "pwrite", full)
+        with pytest.raises(OutputError, match="No space left on device") as caught:
+            Follower([spool], out, options=QUICK)
+    assert is_transient(caught.value)
+    Follower([spool], out, options=QUICK).close()
 
 
 def test_stopped_while_the_disk_is_full(

@@ -56,11 +56,11 @@ class Output:
                 process = holder(descriptor)
                 os.close(descriptor)
                 raise OutputError(f"{self.out}: in use by another follower (process {process})")
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             os.close(descriptor)
             raise OutputError(f"{path}: cannot be locked: {reason(error)}") from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
 
     def check(self) -> None:
