@@ -55,7 +55,6 @@ _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _PRINTABLE = bytes((*range(32, 127), *b"\t\r\n"))
 _SPACE = b" \t\r\n\v\f"
 _HEX = b"0123456789abcdefABCDEF"
-_DIGITS = re.compile(rb"[A-Za-z0-9+/]{40,}+={0,2}+")
 # Lines of Base64: at least one of 40 characters, the last one may be shorter.
 _RUN = re.compile(
     r"\n[ >]{0,2}+([A-Za-z0-9+/]{40,}+(?:\r?\n?[ >]{0,2}[A-Za-z0-9+/]{40,}+)*+(={0,2}+)"

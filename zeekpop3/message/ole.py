@@ -17,7 +17,6 @@ from zeekpop3.message.unpack import BrokenError, Budget
 _ENTRY_BYTES = 128
 _FREE = 0xFFFFFFFA  # this and above: no sector
 _STORAGE, _STREAM, _ROOT = 1, 2, 5
-_HEADER_SECTORS = 109
 _MAX_ENTRIES = 10_000
 _PACKAGE = "\x01Ole10Native"  # an embedded file, with its name
 
