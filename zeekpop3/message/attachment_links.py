@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 from html import unescape
 from typing import Protocol
 from urllib.parse import unquote
@@ -65,11 +66,14 @@ _ESCAPED = re.compile(r"\\([nN,;\\])")
 _PERCENT_CODED = re.compile(r"\bhttps?%3A(?:/|%2F)", re.IGNORECASE)
 _CHARACTER_CODES = re.compile(r"\\(?:x([2-7][0-9a-fA-F])|u00([2-7][0-9a-fA-F]))")
 _SCRIPT = re.compile(r"<script\b[^>]{0,4096}+>((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
-# References of XML beside those that HTML has: entities, style sheets, attributes of any name.
-_REFERENCE = re.compile(
-    r"(?:\bSYSTEM\s++|\bENTITY\s{1,99}+[\w.-]{1,100}+\s{1,99}+|(?<![\w:.-])(?!xmlns|[\w.]{1,40}+:schemaLocation)[\w:.-]{1,100}+\s*+=\s*+)"
-    r"[\"']\s*+((?:[a-zA-Z][a-zA-Z0-9+.-]{1,20}+:)?(?://|\\\\)[^\"'<>]++)"
+# References of XML beside those that HTML has: entities, style sheets, attributes of any name. Names are
+# everywhere and quoted URLs are few: these are searched for, and what stands before them is read backwards.
+_QUOTED_URL = re.compile(r"[\"']\s*+((?:[a-zA-Z][a-zA-Z0-9+.-]{1,20}+:)?(?://|\\\\)[^\"'<>]++)")
+_BACKWARDS = re.compile(
+    r"\s*+=\s*+([\w:.-]{1,100}+)(?![\w:.-])|\s++METSYS\b|\s{1,99}+[\w.-]{1,100}+\s{1,99}+YTITNE\b"
 )
+_BEFORE_URL = 400  # characters
+_NAMESPACE = re.compile(r"xmlns|[\w.]{1,40}+:schemaLocation")
 
 
 class Described(Protocol):
@@ -224,8 +228,19 @@ def attachment_links(
     scripts = (
         "\n".join(_SCRIPT.findall(text)) if kind in _MARKUP_KINDS or not kind.startswith("text/") else text
     )
-    named = [unescape(url) for url in _REFERENCE.findall(text)]
+    named = [unescape(url) for url in _references(text)]
     return links.of_attachment(_unescaped(scripts), text, section, defects, named)
+
+
+def _references(text: str) -> Iterator[str]:
+    """The quoted URLs that are the value of an attribute, or that a DTD refers to."""
+    end = 0
+    for quoted in _QUOTED_URL.finditer(text):
+        start = quoted.start()
+        before = _BACKWARDS.match(text[max(end, start - _BEFORE_URL) : start][::-1])
+        if before is not None and (before[1] is None or _NAMESPACE.match(before[1][::-1]) is None):
+            end = quoted.end()
+            yield quoted[1]
 
 
 def _unescaped(script: str) -> str:
