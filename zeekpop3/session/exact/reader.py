@@ -17,13 +17,14 @@ the offset is where the server's stream stood when the client sent the line, so 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, IntEnum, auto
+from enum import Enum, auto
 
 from zeekpop3.defects import Defect
 from zeekpop3.session.dialogue import Dialogue
 from zeekpop3.session.events import Exchange
 from zeekpop3.session.exact.answers import Answers, Found, Step
 from zeekpop3.session.exact.client import ClientLines, LostRequests, Sent, is_listing
+from zeekpop3.session.exact.handover import Doubt, Handover
 from zeekpop3.session.exact.reckoning import cross
 from zeekpop3.session.exact.responses import STATUS_LENGTH, LossReader, Response, may_hold_another, status_at
 from zeekpop3.session.exact.stream import ServerStream
@@ -45,14 +46,6 @@ class Tls(Enum):
     NO = auto()
     POSSIBLE = auto()  # the last line was STLS, and its answer was +OK, or is lost
     STARTED = auto()  # the rest of the stream is not POP3
-
-
-class Doubt(IntEnum):
-    """Whether lines and answers may be out of step."""
-
-    NONE = auto()
-    NOW = auto()  # until all lines are answered
-    TO_THE_END = auto()  # one answer too many: a client that reads them in order is ahead from here on
 
 
 @dataclass(slots=True)
@@ -78,20 +71,17 @@ class ExactReader:
     client: ClientLines
     requests: LostRequests
     answers: Answers
+    handover: Handover
     tls: Tls = Tls.NO
-    doubt: Doubt = Doubt.NONE
-    _doubt_at: int = 0
     _challenges: Challenges | None = None
-    _ambiguous_until: int = -1  # messages that begin up to here may be others than the client received
-    _skipped: int = 0  # bytes of the present response that were dropped
     _status_length: int = STATUS_LENGTH  # of the last reply to RETR
 
     @classmethod
     def of(cls, dialogue: Dialogue, max_message: int) -> ExactReader:
         """A reader for a new connection."""
         stream, requests = ServerStream(), LostRequests(dialogue)
-        client = ClientLines(requests)
-        return cls(dialogue, max_message, stream, client, requests, Answers(stream, client))
+        client, handover = ClientLines(requests), Handover(dialogue, stream)
+        return cls(dialogue, max_message, stream, client, requests, Answers(stream, client), handover)
 
     @property
     def held_bytes(self) -> int:
@@ -119,7 +109,7 @@ class ExactReader:
         if len(self.client) > _MAX_WAITING:
             sent = self.client.pop()
             self.dialogue.add(sent.exchange())
-            self._doubt(Doubt.NOW)
+            self.handover.doubt(Doubt.NOW)
 
     def contents(self, offset: int, length: int, data: bytes, ts: int) -> None:
         """A `contents` row: bytes of the server's stream."""
@@ -143,7 +133,7 @@ class ExactReader:
 
     def ambiguous(self, offset: int) -> None:
         """There are two versions of bytes that the server sent before `offset`, or a little behind it."""
-        self._ambiguous_until = max(self.stream.place(offset), self.stream.end)
+        self.handover.ambiguous_until = max(self.stream.place(offset), self.stream.end)
 
     def start_tls(self) -> None:
         """A `starttls` row: what follows on either side is TLS."""
@@ -170,9 +160,11 @@ class ExactReader:
         for sent in self.client.pop_all():
             if self.stream.ends_in_hole and sent.command in MESSAGE_COMMANDS:
                 # Zeek takes what comes after an acknowledgement of bytes that it has not seen for old bytes.
-                self._emit(sent, self._exchange(self._losses().lost(end, end, sent), sent, is_certain=False))
+                self.handover.emit(
+                    sent, self.handover.exchange(self._losses().lost(end, end, sent), sent, is_certain=False)
+                )
             elif not sent.inferred:
-                self._emit(sent, sent.exchange())
+                self.handover.emit(sent, sent.exchange())
         self.dialogue.lose(self.stream.lost)
 
     # -- what was found, and what follows from it ------------------------------------------------------
@@ -183,8 +175,7 @@ class ExactReader:
         start, greeting = stream.position, self.dialogue.expects_greeting
         if start >= stream.end or (self.tls is Tls.POSSIBLE and self._tls_begins(start, final)):
             return False
-        if self.doubt is Doubt.NOW and sent is not None and sent.offset == start > self._doubt_at:
-            self.doubt = Doubt.NONE  # all was answered when the client sent this line: in step again
+        self.handover.look_for_step(sent)
         if sent is None or sent.offset > start:
             step = answers.next_unrequested(greeting, final)
         else:
@@ -206,7 +197,7 @@ class ExactReader:
         """What follows from what was found; `sent` is the client's next line."""
         stream, response = self.stream, step.response
         if step.doubtful:
-            self._doubt(Doubt.NOW, step.stop)
+            self.handover.doubt(Doubt.NOW, step.stop)
         if step.malformed or (response is not None and Defect.REPLY_MALFORMED in response.defects):
             self.dialogue.session.add_defect(Defect.REPLY_MALFORMED)
         match step.found:
@@ -223,8 +214,8 @@ class ExactReader:
             case Found.NO_ANSWER:
                 auth = self.client.pop()
                 self._challenges = None
-                self._doubt(Doubt.NOW)
-                self._emit(auth, auth.exchange())
+                self.handover.doubt(Doubt.NOW)
+                self.handover.emit(auth, auth.exchange())
             case Found.GREETING:
                 assert response is not None
                 self.dialogue.greeting(response.status or "", response.message or "")
@@ -238,11 +229,6 @@ class ExactReader:
                 self.answers.begun = None
                 stream.position = step.stop
 
-    def _doubt(self, doubt: Doubt, at: int | None = None) -> None:
-        """What is read is in doubt; also that an answer begins at `at`, by default the stream's position."""
-        self.doubt = max(self.doubt, doubt)
-        self._doubt_at = self.stream.position if at is None else at
-
     def _merge_sasl(self, challenges: Challenges) -> None:
         """The line with which the client answered a challenge belongs to the AUTH before it, if there is
         one."""
@@ -250,7 +236,7 @@ class ExactReader:
         challenges.pending = False
         if auth is not None and line is not None:
             if line.uncertain:
-                self._doubt(Doubt.NOW)
+                self.handover.doubt(Doubt.NOW)
             mechanism, named, _ = auth.argument.partition(" ")
             challenges.responses += 1 if challenges.responses or not named else 2  # with the initial one
             if not named and line.command is None and line.argument and mechanism:
@@ -276,7 +262,7 @@ class ExactReader:
 
     def _take_response(self, sent: Sent, response: Response, early: bool) -> None:
         """A response is complete: it answers `sent`, unless the evidence says otherwise."""
-        exchange = self._exchange(response, sent)
+        exchange = self.handover.exchange(response, sent)
         if self._challenges is not None:
             exchange.challenged, exchange.reply_ts = True, self._challenges.ts
             exchange.responses = self._challenges.responses
@@ -293,10 +279,10 @@ class ExactReader:
                 sent = self._request_of_unknown(sent, exchange, response)
             if may_hold_another(self.stream, self.client, exchange.body, begin, response.stop):
                 exchange.defects.append(Defect.TERMINATOR_UNUSUAL)
-                self._doubt(Doubt.NOW, response.stop)
+                self.handover.doubt(Doubt.NOW, response.stop)
         if early:
             exchange.defects.append(Defect.ANSWERED_EARLY)
-            self._doubt(Doubt.TO_THE_END)
+            self.handover.doubt(Doubt.TO_THE_END)
         self._take(sent, exchange, response.stop)
 
     def _request_of_unknown(self, sent: Sent, exchange: Exchange, response: Response) -> Sent:
@@ -307,7 +293,7 @@ class ExactReader:
             self.dialogue.add(self.client.pop().exchange())
             exchange.command, exchange.argument, exchange.ts = "RETR", following.argument, following.ts
             exchange.defects.append(Defect.NUMBER_DOUBTFUL)
-            self._doubt(Doubt.NOW)
+            self.handover.doubt(Doubt.NOW)
             return following
         if self.requests.damage_seen:
             _, exchange.argument = self.requests.guess("", exchange.body)
@@ -323,7 +309,7 @@ class ExactReader:
             if sent.offset <= start and self.requests.listed_size(sent) == len(body):
                 for _ in range(ahead):
                     skipped = self.client.pop()
-                    self._emit(skipped, skipped.exchange())
+                    self.handover.emit(skipped, skipped.exchange())
                 exchange.argument, exchange.ts = sent.argument, sent.ts
                 self._take(sent, exchange, end)
                 return
@@ -335,7 +321,7 @@ class ExactReader:
             self._take(lines[0], exchange, end)
             return
         exchange.defects.append(Defect.REQUEST_MISSING)
-        self._emit(None, exchange)
+        self.handover.emit(None, exchange)
         self._answer_ends()
         self.stream.position = end
 
@@ -344,7 +330,7 @@ class ExactReader:
     def _take_unrequested(self, response: Response) -> None:
         """A response that answers no line, or a message that no line requested."""
         stream, requests = self.stream, self.requests
-        exchange = self._exchange(response, Sent(None, "", 0, stream.time_before(response.start)))
+        exchange = self.handover.exchange(response, Sent(None, "", 0, stream.time_before(response.start)))
         if response.status != "ERR":
             exchange.command, number = requests.guess(exchange.message or "", exchange.body)
             if requests.damage_seen and number is not None:
@@ -358,8 +344,8 @@ class ExactReader:
                 # The client did not wait for the greeting, which was taken for the first answer.
                 self.dialogue.expects_greeting = False
             else:
-                self._doubt(Doubt.TO_THE_END)
-        self._emit(None, exchange)
+                self.handover.doubt(Doubt.TO_THE_END)
+        self.handover.emit(None, exchange)
         self.answers.begun = None
         stream.position = response.stop
 
@@ -374,9 +360,9 @@ class ExactReader:
         elif status and is_message(stream.bytes_at(status[2], stream.first_hole(start))):
             sent = Sent("RETR", "", 0, stream.time_before(start))
             response = self._losses().read(start, stop, sent, bounded=False)
-            exchange = self._exchange(response, sent)
+            exchange = self.handover.exchange(response, sent)
             exchange.defects.append(Defect.REQUEST_MISSING)
-            self._emit(None, exchange)
+            self.handover.emit(None, exchange)
             end = response.stop
         self.answers.begun = None
         stream.position = end
@@ -413,7 +399,7 @@ class ExactReader:
         crossing = cross(self._losses(), lines, more=len(self.client) > len(lines))
         self._take_lossy(crossing.responses)
         if not crossing.sure:
-            self._doubt(Doubt.NOW)
+            self.handover.doubt(Doubt.NOW)
         return bool(crossing.responses)
 
     def _take_lossy(self, responses: list[Response]) -> None:
@@ -425,17 +411,17 @@ class ExactReader:
             assert sent is not None
             # Wherever the loss is, the first begins where the answer before it ended.
             is_certain = number == 0 or (response.status is not None and not response.defects)
-            exchange = self._exchange(response, sent, is_certain=is_certain)
+            exchange = self.handover.exchange(response, sent, is_certain=is_certain)
             if sent.command == "RETR" and exchange.body and is_listing(exchange.body):
                 # The best way to match commands and responses, but not a good one.
                 exchange.command, exchange.argument = self.requests.guess("", exchange.body)
                 exchange.defects.append(Defect.REQUEST_MISSING)
-                self._emit(None, exchange)
+                self.handover.emit(None, exchange)
                 exchange = sent.exchange()
             if sent.command == "STLS" and exchange.status is None:
                 self.tls = Tls.POSSIBLE
                 self.dialogue.session.add_defect(Defect.STATUS_MISSING)
-            self._emit(sent, exchange)
+            self.handover.emit(sent, exchange)
             self.client.pop()
             stream.position = max(stream.position, response.stop)
 
@@ -444,7 +430,7 @@ class ExactReader:
     def _take(self, sent: Sent, exchange: Exchange, end: int) -> None:
         """The response to the client's next line ends at `end`."""
         self._answer_ends()
-        self._emit(sent, exchange)
+        self.handover.emit(sent, exchange)
         following = self.client.next_offset
         if following is not None and following < end:  # the client did not wait
             self.client.pipelined_from = min(self.client.pipelined_from, self.stream.position)
@@ -456,32 +442,6 @@ class ExactReader:
     def _answer_ends(self) -> None:
         self.answers.begun = self._challenges = None
         self.tls = Tls.NO
-
-    def _exchange(self, response: Response, sent: Sent, *, is_certain: bool = True) -> Exchange:
-        """A response as the answer to `sent`, with its place in offsets of the log, and with what was dropped
-        of it. `is_certain`: it begins where it seems to begin.
-        """
-        exchange = response.exchange(self.stream, sent)
-        dropped, self._skipped = self._skipped, 0
-        before = self.stream.skipped - dropped
-        exchange.stream_start = response.start + before if is_certain else None
-        exchange.stream_end = response.stop + before + dropped if exchange.ended else None
-        if dropped:
-            exchange.defects.append(Defect.MESSAGE_TOO_LARGE)
-            if exchange.missing >= 0:
-                missing = exchange.missing
-                exchange.missing = missing + dropped if exchange.ended else max(missing, dropped)
-        return exchange
-
-    def _emit(self, sent: Sent | None, exchange: Exchange) -> None:
-        if sent is not None and sent.uncertain:
-            self._doubt(Doubt.NOW)
-        if sent is not None and sent.inferred:
-            exchange.defects.append(Defect.REQUEST_MISSING)
-        exchange.doubtful = exchange.doubtful or self.doubt > Doubt.NONE
-        if self.stream.position <= self._ambiguous_until and exchange.body is not None:
-            exchange.defects.append(Defect.STREAM_AMBIGUOUS)
-        self.dialogue.add(exchange)
 
     def _bound_memory(self) -> None:
         """Hold no more of a message than about `max_message` bytes: what is over is counted and dropped."""
@@ -498,8 +458,7 @@ class ExactReader:
                 return
             kept = stream.end - _KEPT_END
             count = stream.skip(stream.position + self.max_message, kept)
-            self._skipped += count
-            self.dialogue.lose(count)
+            self.handover.skip(count)
             response.search.newline = min(response.search.newline, stream.end - _KEPT_END)
             response.search.dotted = True  # there may be two dots where the parts meet
             self.client.move_back(stream.position, kept, count)
