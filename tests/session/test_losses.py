@@ -14,7 +14,7 @@ from support.traffic import damage, mails, pop3, rows, tcp, truth
 from zeekpop3.defects import Defect
 from zeekpop3.session import Session
 from zeekpop3.session.dialogue import Dialogue
-from zeekpop3.session.exact.client import LostRequests, Sent, lost_commands
+from zeekpop3.session.exact.client import ClientLine, LostRequests, lost_commands
 from zeekpop3.session.login import Logins
 
 SERVERS = ["dovecot", "bare", "follows", "curly"]
@@ -131,7 +131,7 @@ def test_a_lost_request_is_not_answered_twice() -> None:
     session = Session("C1", 0, None)
     requests = LostRequests(Dialogue(session, Logins(session)))
     requests.answered.add("1")
-    lost = lost_commands(Sent("UIDL", "", 0, 0), Sent("RETR", "3", 0, 0), 16, 0)
+    lost = lost_commands(ClientLine("UIDL", "", 0, 0), ClientLine("RETR", "3", 0, 0), 16, 0)
     assert [(sent.command, sent.argument) for sent in lost] == [("RETR", "1"), ("RETR", "2")]
     requests.found(lost)
     assert [(sent.command, sent.argument) for sent in lost] == [("RETR", "2")]

@@ -19,8 +19,8 @@ from zeekpop3.detect.keys import DkimKey, Keys
 from zeekpop3.detect.signed_header import Field, UnclearError
 from zeekpop3.message import header
 from zeekpop3.message.dkim import ALGORITHMS, CANONICAL, Bodies, Signature, is_whole, signature_of, tags_of
+from zeekpop3.message.field_names import SINGLE
 from zeekpop3.message.sites import normal_host, site_of
-from zeekpop3.session.field_names import SINGLE
 from zeekpop3.store.dataset import retry_while_merging
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows

@@ -14,7 +14,7 @@ from itertools import islice
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.budget import charge
 from zeekpop3.message.charsets import codec_of, eight_bit, guess
-from zeekpop3.session.field_names import KNOWN
+from zeekpop3.message.field_names import KNOWN
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_FIELDS = 5_000

@@ -18,13 +18,13 @@ from zeekpop3.message.budget import Budget, OverBudget, charge
 from zeekpop3.message.containers import Member, look_into
 from zeekpop3.message.dates import instant
 from zeekpop3.message.dkim import Signature
+from zeekpop3.message.field_names import SINGLE
 from zeekpop3.message.header import Header
 from zeekpop3.message.header_text import decoded
 from zeekpop3.message.links import Link
 from zeekpop3.message.mailboxes import NO_MAILBOX, Address
 from zeekpop3.message.readings import Readings
 from zeekpop3.message.received import Received
-from zeekpop3.session.field_names import SINGLE
 
 MAX_REFERENCES = 10_000
 MAX_ENCLOSED = 1_000

@@ -75,7 +75,7 @@ class Exchange:
     stream_start: int | None = None
     stream_end: int | None = None
 
-    def take_body(self, sent: bytes, dotted: bool = True) -> bytes:
+    def set_body(self, sent: bytes, dotted: bool = True) -> bytes:
         """Take the lines of the response as sent, and return the body; `dotted`: one may start with
         a dot.
         """

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from zeekpop3.defects import Defect
-from zeekpop3.session.exact.client import ClientLines, Sent
+from zeekpop3.session.exact.client import ClientLine, ClientLines
 from zeekpop3.session.exact.responses import Response, may_continue_at, read_line, read_status
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.protocol import (
@@ -148,7 +148,7 @@ class Answers:
         return Step(Found.OTHER if refuted else Found.ANSWER, end, response)
 
     def _begin_without_status(
-        self, sent: Sent, response: Response, line: bytes, hole: int, final: bool
+        self, sent: ClientLine, response: Response, line: bytes, hole: int, final: bool
     ) -> Step | None:
         """The line at the stream's position has no status. If the server sends a status line before the
         client continues, it is noise in front of that; else it belongs to the answer."""
@@ -175,7 +175,7 @@ class Answers:
                 response.break_off(stop)
         return Step(Found.ANSWER, stop, response)
 
-    def _has_lines(self, sent: Sent, after: int, following: bytes, more: bool) -> bool | None:
+    def _has_lines(self, sent: ClientLine, after: int, following: bytes, more: bool) -> bool | None:
         """True if lines follow the +OK line that ends at `after`; None: the bytes that follow will tell."""
         command, argument = sent.command, sent.argument
         if command in ALWAYS_MULTILINE:
@@ -200,20 +200,14 @@ class Answers:
 
     # -- AUTH ------------------------------------------------------------------------------------------
 
-    def sasl_line(self) -> Sent | None:
-        """The line with which the client answered the challenge, if it did."""
-        line, position = self.client.second, self.stream.position
-        if line is None or line.offset > position or (line.command is not None and line.offset < position):
-            return None
-        return line
-
     def _after_challenge(self, status: str | None, following: bytes, more: bool) -> Step | None:
         """The server has gone on after a challenge: what did the client's line mean?
 
         The line belongs to AUTH, and so does the server's next line. But RETR that is answered by a message
         was no SASL response.
         """
-        line, position = self.sasl_line(), self.stream.position
+        position = self.stream.position
+        line = self.client.sasl_line(position)
         if line is not None and line.command in MESSAGE_COMMANDS and status == "OK":
             single = starts_status(following, more) if following or more else True
             if single is None or (not following and more):

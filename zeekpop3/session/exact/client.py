@@ -34,7 +34,7 @@ _CAPABILITIES = re.compile(rb"(?:(?:TOP|UIDL|USER|SASL|STLS|PIPELINING|RESP-CODE
 
 
 @dataclass(slots=True)
-class Sent:
+class ClientLine:
     """A line of the client, or `count` equal ones. `offset` is where the server's stream stood then.
 
     `command` is None for a line that is not a known command, `argument` empty if the log does not have it.
@@ -70,7 +70,7 @@ class LostRequests:
         self.lost += length
         self.unexplained += length
 
-    def found(self, requests: list[Sent]) -> None:
+    def found(self, requests: list[ClientLine]) -> None:
         """These requests were sent in the gaps since the last command. Answered ones leave the list."""
         self.lost = 0
         for sent in requests:
@@ -82,7 +82,7 @@ class LostRequests:
     def mailbox(self) -> Mailbox:
         return self.dialogue.mailbox
 
-    def is_other(self, sent: Sent, body: bytes) -> bool:
+    def is_other(self, sent: ClientLine, body: bytes) -> bool:
         """True if a complete response is not the one to this RETR, by its form and the sizes in LIST."""
         if self.damage_seen and is_listing(body):
             return True
@@ -97,7 +97,7 @@ class LostRequests:
         self._sizes_held = -1  # this server's sizes are not those of the messages
         return False
 
-    def listed_size(self, sent: Sent) -> int | None:
+    def listed_size(self, sent: ClientLine) -> int | None:
         """The size that LIST gave for the message that a RETR names."""
         number = message_number(sent.argument) if sent.command == "RETR" else None
         return self.mailbox.sizes.get(number) if number is not None else None
@@ -149,21 +149,21 @@ class ClientLines:
 
     requests: LostRequests
     pipelined_from: int = NEVER
-    lines: list[Sent] | deque[Sent] = field(default_factory=list)
-    _last: Sent | None = None
-    _cut: Sent | None = None  # the first line after a loss: its beginning may be lost
+    lines: list[ClientLine] | deque[ClientLine] = field(default_factory=list)
+    _last: ClientLine | None = None
+    _cut: ClientLine | None = None  # the first line after a loss: its beginning may be lost
     _last_offset: int = -1
 
     def __len__(self) -> int:
         return len(self.lines)
 
     @property
-    def first(self) -> Sent | None:
+    def first(self) -> ClientLine | None:
         """The line that is to be answered next."""
         return self.lines[0] if self.lines else None
 
     @property
-    def second(self) -> Sent | None:
+    def second(self) -> ClientLine | None:
         """The line after it."""
         lines = self.lines
         if lines and lines[0].count > 1:
@@ -176,11 +176,18 @@ class ClientLines:
         second = self.second
         return second.offset if second is not None else None
 
+    def sasl_line(self, position: int) -> ClientLine | None:
+        """The line with which the client answered the challenge that ends at `position`, if it did."""
+        line = self.second
+        if line is None or line.offset > position or (line.command is not None and line.offset < position):
+            return None
+        return line
+
     def offsets(self, start: int, stop: int) -> set[int]:
         """Where the server's stream stood at the next lines, between two offsets; of many lines the first."""
         return {sent.offset for sent in islice(self.lines, 1, _FEW) if start < sent.offset < stop}
 
-    def add(self, sent: Sent) -> None:
+    def add(self, sent: ClientLine) -> None:
         """The client has sent a line, or `sent.count` equal ones."""
         if sent.offset == self._last_offset or sent.count > 1:  # it did not wait
             self.pipelined_from = min(self.pipelined_from, sent.offset)
@@ -197,7 +204,7 @@ class ClientLines:
             # Takes ten times the memory of a short list, but loses its front cheaply.
             self.lines = deque(self.lines)
 
-    def _infer(self, cut: Sent | None, sent: Sent) -> None:
+    def _infer(self, cut: ClientLine | None, sent: ClientLine) -> None:
         """Add the lines that were lost before `sent`. The last of them may be `cut`: the log has no command
         for the line in which a loss ends."""
         in_queue = cut is not None and bool(self.lines) and self.lines[-1] is cut
@@ -212,7 +219,7 @@ class ClientLines:
             inferred.append(cut)
         self.lines.extend(inferred)
 
-    def pop(self) -> Sent:
+    def pop(self) -> ClientLine:
         """Remove the first line."""
         first = self.lines[0]
         self._drop(0)
@@ -237,15 +244,15 @@ class ClientLines:
                 break
             sent.offset = max(sent.offset - count, position) if sent.offset >= kept else position
 
-    def pop_all(self) -> list[Sent]:
-        """Remove all lines; a `Sent` may stand for several."""
+    def pop_all(self) -> list[ClientLine]:
+        """Remove all lines; a `ClientLine` may stand for several."""
         lines = list(self.lines)
         self.lines.clear()
         return lines
 
-    def ahead(self, limit: int) -> list[Sent]:
+    def ahead(self, limit: int) -> list[ClientLine]:
         """The first lines, at most `limit`."""
-        found: list[Sent] = []
+        found: list[ClientLine] = []
         for sent in self.lines:
             found.extend([sent] * min(sent.count, limit - len(found)))
             if len(found) >= limit:
@@ -253,7 +260,9 @@ class ClientLines:
         return found
 
 
-def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: int) -> list[Sent]:
+def lost_commands(
+    previous: ClientLine | None, following: ClientLine, missing: int, slack: int
+) -> list[ClientLine]:
     """The commands that fit between two others into `missing` client bytes (up to `slack` more).
 
         previous  [ missing bytes              ]  following
@@ -285,7 +294,7 @@ def lost_commands(previous: Sent | None, following: Sent, missing: int, slack: i
         if walk and missing <= size <= most and (stop < 0 or at == stop):
             found, most = walk, size - 1
     offset = previous.offset if previous is not None else 0
-    return [Sent(command, argument, offset, following.ts, inferred=True) for command, argument in found]
+    return [ClientLine(command, argument, offset, following.ts, inferred=True) for command, argument in found]
 
 
 class _Place(NamedTuple):
@@ -297,7 +306,7 @@ class _Place(NamedTuple):
     rest: str = ""
 
     @classmethod
-    def of(cls, sent: Sent | None) -> _Place:
+    def of(cls, sent: ClientLine | None) -> _Place:
         if sent is None:
             return cls()
         number, space, rest = sent.argument.partition(" ")

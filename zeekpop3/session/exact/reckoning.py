@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zeekpop3.session.exact.client import Sent
+from zeekpop3.session.exact.client import ClientLine
 from zeekpop3.session.exact.responses import TERMINATOR, LossReader, Response, find_end, status_at
 from zeekpop3.session.exact.stream import ServerStream
 from zeekpop3.session.protocol import STATUS_START, declared_octets, is_multiline, starts_status, unstuff
@@ -42,7 +42,7 @@ class Crossing:
     sure: bool
 
 
-def cross(reader: LossReader, lines: list[Sent], more: bool) -> Crossing:
+def cross(reader: LossReader, lines: list[ClientLine], more: bool) -> Crossing:
     """The responses to the first of `lines`, from the stream's position over the next hole.
 
     `more`: the client has sent further lines.
@@ -88,7 +88,7 @@ def _anchor(stream: ServerStream, hole: int) -> tuple[int, bool | None]:
     return -1, None
 
 
-def _reckon(reader: LossReader, lines: list[Sent]) -> list[int]:
+def _reckon(reader: LossReader, lines: list[ClientLine]) -> list[int]:
     """Where the response to each line should begin, and where the last ends, by the sizes; -1 if unknown."""
     at = reader.stream.position
     head, begins = status_at(reader.stream, at), [at]
@@ -115,7 +115,7 @@ class _Whole(NamedTuple):
 
 
 def _taken(
-    reader: LossReader, hole: int, anchor: int, kind: bool | None, lines: list[Sent], more: bool,
+    reader: LossReader, hole: int, anchor: int, kind: bool | None, lines: list[ClientLine], more: bool,
     begins: list[int],
 ) -> tuple[int, bool]:  # fmt: skip
     """How many responses begin within the holes before the anchor, and whether that is sure."""
@@ -169,7 +169,7 @@ def _whole_behind(stream: ServerStream, at: int, limit: int) -> tuple[list[_Whol
     return found, at >= stream.end
 
 
-def _compare(reader: LossReader, run: list[_Whole], lines: list[Sent]) -> tuple[int, bool]:
+def _compare(reader: LossReader, run: list[_Whole], lines: list[ClientLine]) -> tuple[int, bool]:
     """How many of these responses cannot be those to these lines; whether a size is as it should be."""
     wrong, agrees = max(0, len(run) - len(lines)), False
     for whole, sent in zip(run, lines, strict=False):
@@ -186,7 +186,7 @@ def _compare(reader: LossReader, run: list[_Whole], lines: list[Sent]) -> tuple[
     return wrong, agrees
 
 
-def _owner_of_rest(stream: ServerStream, hole: int, lines: list[Sent], begins: list[int]) -> int:
+def _owner_of_rest(stream: ServerStream, hole: int, lines: list[ClientLine], begins: list[int]) -> int:
     """No response begins behind the holes up to the stream's end: to which line does the rest belong?"""
     stop = stream.hole_stop(hole)
     owner = 0
@@ -198,7 +198,7 @@ def _owner_of_rest(stream: ServerStream, hole: int, lines: list[Sent], begins: l
     return owner
 
 
-def _split(reader: LossReader, stop: int, lines: list[Sent], begin: int) -> list[Response]:
+def _split(reader: LossReader, stop: int, lines: list[ClientLine], begin: int) -> list[Response]:
     """The head up to the hole, the responses that the hole took, and the last one, whose rest ends at `stop`.
     By the sizes that one should begin at `begin` (-1: unknown)."""
     stream = reader.stream

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from zeekpop3.defects import Defect
 from zeekpop3.session.events import Exchange
-from zeekpop3.session.exact.client import ClientLines, Sent
+from zeekpop3.session.exact.client import ClientLine, ClientLines
 from zeekpop3.session.exact.stream import LinesSearch, ServerStream
 from zeekpop3.session.protocol import (
     FIELD_START,
@@ -84,7 +84,7 @@ class Response:
         self.stop = self.body_stop = stop
         self.ended = False
 
-    def exchange(self, stream: ServerStream, sent: Sent) -> Exchange:
+    def exchange(self, stream: ServerStream, sent: ClientLine) -> Exchange:
         """The response as the answer to `sent`."""
         exchange = Exchange(
             sent.command, sent.argument or None, sent.ts, self.status, self.message,
@@ -92,7 +92,7 @@ class Response:
         )  # fmt: skip
         if self.body_start is not None:
             dotted = self.search is None or self.search.dotted
-            exchange.take_body(stream.known(self.body_start, self.body_stop), dotted)
+            exchange.set_body(stream.known(self.body_start, self.body_stop), dotted)
         return exchange
 
 
@@ -178,7 +178,7 @@ class LossReader:
     sizes: dict[int, int]
     status_length: int
 
-    def octets(self, sent: Sent, message: str | None) -> int | None:
+    def octets(self, sent: ClientLine, message: str | None) -> int | None:
         """The size of the message that a RETR requests, according to its reply or else to LIST."""
         if sent.command != "RETR":
             return None
@@ -187,7 +187,7 @@ class LossReader:
             octets = self.sizes.get(int(sent.argument[:18]))
         return octets
 
-    def read(self, start: int, stop: int, sent: Sent, bounded: bool) -> Response:
+    def read(self, start: int, stop: int, sent: ClientLine, bounded: bool) -> Response:
         """The response to `sent`, which starts at `start`, and ends at `stop` (`bounded`) or before."""
         stream, status = self.stream, status_at(self.stream, start)
         if status is None:
@@ -229,7 +229,9 @@ class LossReader:
     def _present(self, start: int, stop: int) -> int:
         return len(unstuff(self.stream.known(start, stop)))
 
-    def headless(self, start: int, stop: int, sent: Sent, bounded: bool, known: bool = True) -> Response:
+    def headless(
+        self, start: int, stop: int, sent: ClientLine, bounded: bool, known: bool = True
+    ) -> Response:
         """A response whose status line is lost, wholly or in part; `known`: it began at `start`."""
         stream, octets = self.stream, self.octets(sent, None)
         visible = stream.hole_stop(stream.first_hole(start))
@@ -253,7 +255,7 @@ class LossReader:
             response.missing = max(1, begin - start - self.status_length) + holes if known else -1
         return response
 
-    def lost(self, start: int, stop: int, sent: Sent, guess: int = -1) -> Response:
+    def lost(self, start: int, stop: int, sent: ClientLine, guess: int = -1) -> Response:
         """A response of which nothing is left; about `guess` bytes of the message are missing. That of a
         message is said: no loss is silent."""
         if sent.command not in MESSAGE_COMMANDS:
@@ -261,7 +263,9 @@ class LossReader:
         missing = self.octets(sent, None) or guess
         return Response(start, stop, ended=False, missing=missing, defects=[Defect.ANSWER_MISSING])
 
-    def _after_rest_of_status(self, start: int, response: Response, sent: Sent, octets: int | None) -> int:
+    def _after_rest_of_status(
+        self, start: int, response: Response, sent: ClientLine, octets: int | None
+    ) -> int:
         """Where the lines start: behind what the loss has left of the status line, if anything."""
         stream, visible, stop = self.stream, response.body_start or start, response.body_stop
         newline = stream.find(b"\n", visible, stop)
