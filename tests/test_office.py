@@ -115,7 +115,7 @@ def test_addresses_that_fetched_nothing_have_hits(tables: Path) -> None:
     assert f"(connection without mails, client {GUESSER})" in told.stdout
     assert "4 connections without mails; " in told.stderr
     assert program("hunt", tables, "-i", values(tables, "192.0.2.99")).stdout == ""
-    assert zeekpop3.hunt(tables, values=[SERVER]).with_hits == 39
+    assert zeekpop3.hunt(tables, values=[SERVER]).with_hits == 40
 
 
 def test_a_visit_of_a_host_is_one_visit(tables: Path, tmp_path: Path) -> None:
@@ -149,6 +149,30 @@ def test_empty_answers_say_why(tables: Path, question: tuple[str, ...], answer: 
     done = program(question[0], tables, *question[1:])
     assert done.stdout == ""
     assert answer in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["show"], ["sql", "-q", "logins"], ["timeline"], ["eml", "--out", "x"], ["hunt"]]
+)
+def test_a_glob_that_the_shell_expanded(tables: Path, command: list[str]) -> None:
+    """`sensors/*` without quotes: the second folder is not what the command expects there."""
+    done = program(command[0], tables, tables, *command[1:])
+    assert done.returncode == 2
+    assert "to read several folders, give a glob in quotes: 'sensors/*'" in done.stderr
+
+
+def test_an_own_site_must_be_a_domain(tables: Path) -> None:
+    done = program("sql", tables, "-q", "suspicious", "--own", "acme")
+    assert done.stderr == "zeekpop3: own site 'acme': expected a domain, such as example.org\n"
+
+
+def test_files_in_archives_are_found_by_name_and_hash(tables: Path) -> None:
+    """As `hunt` does; and a site may be given as the URL of a report."""
+    (row,) = zeekpop3.sql(tables, "select sha256, name from members").to_dict("records")
+    assert row["name"] == "Tender.pdf.lnk"
+    for how in (["--extension", ".lnk"], ["--attachment-name", "pdf.lnk"], ["--attachment", row["sha256"]]):
+        assert "Tender" in program("show", tables, *how).stdout
+    assert zeekpop3.mails(tables, site="hxxps://collect[.]notice[.]test/p").subject.tolist() == ["Form"]
 
 
 def test_types_that_were_not_searched_are_said(tables: Path) -> None:

@@ -13,6 +13,7 @@ import sys
 import traceback
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -142,6 +143,10 @@ def _usage(error: Any) -> int:
         error.show()
     else:
         text = re.sub(r"\s*\n\s*", " ", error.format_message())  # typer has a line for each choice
+        from zeekpop3.views.find import SEVERAL
+
+        if len(sys.argv) > 3 and all(Path(each).is_dir() for each in sys.argv[2:4]):
+            text = f"{sys.argv[3]} is another folder; {SEVERAL}"
         say(f"zeekpop3: {text}")
         if error.ctx is not None:
             say(f"Try: {error.ctx.command_path} --help")

@@ -250,7 +250,8 @@ class MailOptions(SpanOptions):
     text: Annotated[str | None, _filter("The body contains this text.")] = None
     url: Annotated[str | None, _filter("A URL in the body contains this text.")] = None
     site: Annotated[
-        str | None, _filter("Site or host of an address or of a link (exact): example.org.", "SITE")
+        str | None,
+        _filter("Site or host of an address or of a link (exact), or a URL of it: example.org.", "SITE"),
     ] = None
     thread: Annotated[
         str | None, _filter("Conversation of the mail with this Message-ID or UID/DEPTH.", "ID")
@@ -259,12 +260,14 @@ class MailOptions(SpanOptions):
         str | None, _filter("IP address of the client, the server or a relaying host.", "ADDRESS")
     ] = None
     has_attachment: Annotated[bool, _filter("Has an attachment.", None, name="--has-attachment")] = False
-    attachment_name: Annotated[str | None, _filter("The name of an attachment contains this text.")] = None
+    attachment_name: Annotated[
+        str | None, _filter("The name of an attachment, or of a file in one, contains this text.")
+    ] = None
     extension: Annotated[
-        str | None, _filter("The name of an attachment ends with this extension.", "EXT")
+        str | None, _filter("The name of an attachment, or of a file in one, has this extension.", "EXT")
     ] = None
     attachment: Annotated[
-        str | None, _filter("Has an attachment with this MD5, SHA-1 or SHA-256.", "HASH")
+        str | None, _filter("Has an attachment, or a file in one, with this MD5, SHA-1 or SHA-256.", "HASH")
     ] = None
     incomplete: Annotated[bool, _filter("Only incomplete mails.", None, name="--incomplete")] = False
 

@@ -52,8 +52,6 @@ def show(
     Characters that could control the terminal are printed as escapes, such as \\x1b.
     """
     if mail is not None:
-        if Path(mail).is_dir():
-            raise BadParameter(f"{mail} is a folder; to read several, give a glob in quotes: 'sensors/*'")
         if output.csv:
             raise BadParameter("--csv is for the list of mails")
         _show_one(directory, mail, json=output.json)

@@ -8,6 +8,7 @@ of a message are in the record's attribute `fields`.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import logging
 import os
@@ -188,6 +189,11 @@ def _about(
     return {(row["uid"], row.get("trans_depth")): {each: row.get(each) for each in _MAIL} for row in rows}
 
 
+def _iso(value: Any) -> str:
+    """A time as ISO 8601, UTC with `Z`, as everywhere in JSON; anything else as its text."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, dt.datetime) else str(value)
+
+
 class OnHit:
     """Runs a command for each hit. `close` waits until the command has all of them, within a limit."""
 
@@ -201,7 +207,7 @@ class OnHit:
     def __call__(self, hits: list[dict[str, Any]]) -> None:
         """Give hits to the command, later."""
         for number, hit in enumerate(hits):
-            line = json.dumps(hit, default=str, ensure_ascii=True)
+            line = json.dumps(hit, default=_iso, ensure_ascii=True)
             try:
                 self._queue.put_nowait(line)
             except queue.Full:

@@ -228,13 +228,16 @@ class _Query:
 
 
 def _mails_with(path: str | Path, digest: str) -> frozenset[tuple[str, int]]:
-    """The keys of the mails that have an attachment with that hash."""
+    """The keys of the mails that have an attachment with that hash, or a file in one."""
     column, digest = hash_column(digest)
-    with reading(path):
-        table = dataset(path, "attachments").to_table(
-            columns=["uid", "trans_depth"], filter=pc.field(column) == digest
-        )
-    return frozenset(_mail_keys(table))
+    found: set[tuple[str, int]] = set()
+    for name in ("attachments", "members"):
+        with reading(path):
+            table = dataset(path, name).to_table(
+                columns=["uid", "trans_depth"], filter=pc.field(column) == digest
+            )
+        found.update(_mail_keys(table))
+    return frozenset(found)
 
 
 def _mail_keys(rows: Any) -> Iterator[tuple[str, int]]:

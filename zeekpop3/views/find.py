@@ -14,8 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from zeekpop3.detect.indicators import refang
 from zeekpop3.detect.matching import HAS_INNER_URL, INNER_URLS
-from zeekpop3.errors import QueryError
+from zeekpop3.errors import QueryError, UsageError
+from zeekpop3.message import urls
 from zeekpop3.store.dataset import connect, retry_while_merging
 from zeekpop3.store.filters import Filters, instant
 from zeekpop3.store.read import read_table
@@ -59,16 +61,21 @@ CONDITIONS = {
         len(list_filter(
             coalesce(attachments, []),
             lambda part: contains(lower(coalesce(part.filename, '')), lower($attachment_name)))) > 0
+        or exists (from members m where m.uid = e.uid and m.trans_depth = e.trans_depth
+            and contains(lower(m.name), lower($attachment_name)))
         """,
     "extension": """
         len(list_filter(
             coalesce(attachments, []),
             lambda part: ends_with(lower(part.filename), '.' || lower(ltrim($extension, '.'))))) > 0
+        or exists (from members m where m.uid = e.uid and m.trans_depth = e.trans_depth
+            and ends_with(lower(m.name), '.' || lower(ltrim($extension, '.'))))
         """,
     "has_attachment": "$has_attachment and len(coalesce(attachments, [])) > 0",
 }
 """SQL over `emails e` by option; `$name` is the option's value."""
 
+SEVERAL = "to read several folders, give a glob in quotes: 'sensors/*'"
 _PART_COLUMNS = {
     "attachments": (
         "part", "filename", "content_type", "mime_type", "size", "sha256", "reading", "other_names", "inside",
@@ -85,10 +92,18 @@ _OF_MAIL = ("user", "id_orig_h", "from_address", "subject")
 ABOUT_MAIL = ("mail", *_OF_MAIL)
 
 
+def _host(text: str) -> str:
+    """The host of a site, a host or a URL, also of a defanged one."""
+    text = refang(text.strip())
+    return urls.split(text if "//" in text else f"//{text}")[1] or text
+
+
 def matching_mails(path: str | Path, conditions: dict[str, str], span: Filters) -> frozenset[tuple[str, int]]:
     """The keys of the mails that meet all conditions, in the time of `span`. Raises QueryError."""
     terms = [f"({CONDITIONS[name]})" for name in conditions]
     values: dict[str, Any] = dict(conditions)
+    if "site" in values:
+        values["site"] = _host(values["site"])
     for name, value, operator in (("since", span.since, ">="), ("until", span.until, "<")):
         if value is not None:
             terms.append(f"e.ts {operator} ${name}")
@@ -112,6 +127,8 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
     `key` may also be the mail's Message-ID, SHA-256 or `mail_id`; of several transfers with this `mail_id`,
     which are one mail, it is the newest. Raises QueryError if no mail, or more than one mail, has the key.
     """
+    if Path(key).is_dir():
+        raise UsageError(f"{key} is a folder; {SEVERAL}")
     if "@" in key or _SHA256.fullmatch(key):
         key = _by_content(path, key)
     uid, slash, depth = key.rpartition("/")

@@ -175,6 +175,9 @@ def _own_sql(own: Collection[str]) -> str:
     """The own sites: those given, else a guess."""
     if not own:
         return _QUERIES.joinpath("own.sql").read_text("utf-8")
+    for site in own:
+        if "." not in site.strip("."):
+            raise QueryError(f"own site {site!r}: expected a domain, such as example.org")
     listed = ", ".join(literal(site.strip().lower()) for site in own)
     return f"select distinct coalesce(site_of(host), host) as site from (select unnest([{listed}]) as host)"
 

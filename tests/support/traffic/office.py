@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import zeekpop3
+from support.archives import zipped
 from support.traffic import eventlog, pcap, pop3, rows, tcp
 from support.traffic.planted import letter, linked, with_file
 from support.traffic.pop3 import Mailbox
@@ -22,6 +23,7 @@ BOSS = "Karla Direktor <karla@acme.example>"
 HTML = "Content-Type: text/html; charset=utf-8"
 NOTEBOOK = bytes.fromhex("E4525C7B8CD8A74DAEB15378D02996D3") + bytes(500)
 ARCHIVE = b"Rar!\x1a\x07\x01\x00" + bytes(200)
+SHORTCUT = zipped({"Tender.pdf.lnk": b"L\0\0\0\x01\x14\x02\0" + bytes(60)})
 FORM = '<form action="https://collect.notice.test/p"><input type="password" name="p"></form>'
 REDIRECT = "https://www.searchy.example/out?u=https%3A%2F%2Fdrop.zone.test%2Fa&amp;s=1"
 PHISH, WAVE = "Mailbox full", "Your mailbox is full"
@@ -57,6 +59,7 @@ def mailboxes() -> dict[str, list[bytes]]:
         with_file("Order <o@order.test>", "ada", "Archive", "order.rar", ARCHIVE),
         letter("Web <w@notice.test>", "ada", "Form", HTML, text=FORM),
         linked("Share <s@share.test>", "ada", "Redirect", REDIRECT, "open"),
+        with_file("Tender <t@tender.test>", "ada", "Tender", "tender.zip", SHORTCUT, kind="application/zip"),
         letter(BOSS, "ada", "Forged", "Authentication-Results: mx.acme.example; spf=fail; dmarc=fail"),
         letter("Nordic <n@acrne.example>", "ada", "Look-alike", text="See https://acrne.example/login\n"),
     ]  # fmt: skip
