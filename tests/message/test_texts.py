@@ -180,6 +180,22 @@ def test_escape_sequences_without_their_label(label: str, defect: str, codec: st
     assert (mail.text, mail.urls, mail.defects) == (text, ["http://a.example/"], [defect])
 
 
+def test_characters_of_windows_in_iso_2022_jp() -> None:
+    """Mail programs write them as if they were of JIS X 0208; what is broken is told all the same."""
+    head = b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n"
+    mail = check(head + b"\x1b$B-!3t-b\x1b(B and \x1b(I1\x1b(B")
+    assert (mail.text, mail.defects) == ("\u2460\u682a\u2116 and \uff71", [])
+    assert check(head + b"\x1b$B-!3\x1b(B and").defects == ["charset_broken"]
+
+
+@pytest.mark.parametrize("codec", ["shift_jis", "euc_jp", "utf-8"])
+def test_other_japanese_text_with_the_label_of_iso_2022_jp(codec: str) -> None:
+    text = "\u304a\u540d\u524d\u306f\u5c71\u7530\u592a\u90ce\u3067\u3059\u3002" * 4
+    head = b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n"
+    mail = check(head + text.encode(codec))
+    assert (mail.text, mail.defects) == (text, ["charset_wrong"])
+
+
 def test_other_escape_sequences_are_left_alone() -> None:
     """Those of terminals."""
     mail = check(b"Content-Type: text/plain\r\n\r\n\x1b[31mred\x1b[0m $B")

@@ -153,6 +153,8 @@ _MARKS = {b"\xff\xfe": "utf_16_le", b"\xfe\xff": "utf_16_be"}
 _MARKS_32 = {b"\xff\xfe\0\0": "utf_32_le", b"\0\0\xfe\xff": "utf_32_be"}
 # The first characters of two bytes: JIS X 0208, KS C 5601.
 _ESCAPES = re.compile(rb"\x1b\$(?:[@B](?=[!-~]{2})|\)C)")
+_JAPANESE_ESCAPE = re.compile(rb"(\x1b(?:\$[@B]|\([BJI]))")
+_PAIR = re.compile(rb"([!-~])([!-~])")
 # Codecs, the bytes of a character, and which of them is the letter; the others are NUL in Latin text.
 _PLACES = (("utf_32_le", 4, 0), ("utf_32_be", 4, 3), ("utf_16_le", 2, 0), ("utf_16_be", 2, 1))
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r"})
@@ -305,6 +307,13 @@ def _undecodable(data: bytes, codec: str, defects: Defects) -> str:
     for larger in LARGER.get(codec, ()):
         if (text := _decoded(data, larger)) is not None:
             return text
+    if codec.startswith("iso2022_jp"):
+        if data.isascii() and (text := _iso_2022_jp_of_windows(data)) is not None:
+            return text
+        for other in ("utf_8", "euc_jp", "cp932"):
+            if not data.isascii() and (text := _decoded(data, other)) is not None:
+                defects[Defect.CHARSET_WRONG] = None
+                return text
     if codec == "utf_8":
         if not _mostly_utf8(data):
             defects[Defect.CHARSET_WRONG] = None
@@ -317,6 +326,33 @@ def _undecodable(data: bytes, codec: str, defects: Defects) -> str:
     candidates = (*LARGER.get(codec, ()), codec)
     text = min((data.decode(candidate, "replace") for candidate in candidates), key=_damage)
     return _SURROGATE.sub("\ufffd", text) if codec == "utf_7" else text
+
+
+def _iso_2022_jp_of_windows(data: bytes) -> str | None:
+    """Text in ISO-2022-JP with the characters that Windows has beside those of JIS X 0208, as mail programs
+    write it: each pair of bytes as in Shift JIS; None if it is something else.
+    """
+    out: list[bytes] = []
+    escape = b"\x1b(B"
+    for piece in _JAPANESE_ESCAPE.split(data):
+        if piece[:1] == b"\x1b":
+            escape = piece
+        elif escape[1:2] == b"$":
+            pairs = _PAIR.findall(piece)
+            if 2 * len(pairs) < len(piece):
+                return None
+            out += [_shift_jis(*pair) for pair in pairs]
+        else:
+            out.append(bytes(byte | 128 for byte in piece) if escape == b"\x1b(I" else piece)
+    return _decoded(b"".join(out), "cp932")
+
+
+def _shift_jis(first: bytes, second: bytes) -> bytes:
+    """A pair of JIS X 0208, rows and cells from 0x21 on, in Shift JIS."""
+    row, cell = first[0], second[0]
+    lead = (row - 1 >> 1) + (0x71 if row < 0x5F else 0xB1)
+    trail = cell + (0x7E if row % 2 == 0 else 0x20 if cell > 0x5F else 0x1F)
+    return bytes((lead, trail))
 
 
 def _damage(text: str) -> int:
