@@ -27,6 +27,7 @@ UU_BEGIN = re.compile(rb"begin(?<![^\n]begin)[ \t]{1,8}[0-9]{1,8}[ \t]{1,8}+([^\
 _UU_END = re.compile(rb"\nend(?=\r?(?:\n|\Z))")
 _UU_FIRST_LINES = 16  # of which one must be uuencode
 _UU_BEGINNING = 1_300  # bytes
+_UU_ALPHABET = bytes(range(32, 97))
 _UU_LINE = re.compile(rb"[ -`]{1,100}\r?\Z")
 
 YENC = "=yenc"  # a mail cannot give this name: few programs know yEnc as a transfer encoding
@@ -116,6 +117,8 @@ def uuencoded_blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _uu_long_line(line: bytes) -> bytes:
     """The content of a line that is longer than its first character says; empty if the line is broken."""
+    if line.translate(None, _UU_ALPHABET):
+        return b""
     try:
         return binascii.a2b_uu(line[: (((line[0] - 32) & 63) * 4 + 5) // 3])
     except ValueError:
