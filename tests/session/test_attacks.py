@@ -198,6 +198,19 @@ def test_rexmit_differs_client(exact: bool) -> None:
     assert "stream_ambiguous" in out.transfers[-1].defects
 
 
+def test_the_last_row_about_two_versions_speaks_for_the_rest() -> None:
+    """Zeek's script writes ten such rows: whoever uses them up early hides nothing in the mails behind."""
+    made = made_of(HELLO + LOGIN + BOTH + BYE)
+    at = next(n for n, command in enumerate(made.command) if command == "PASS")
+    for count, defects in ((9, []), (10, ["stream_ambiguous"])):
+        rows_of = made
+        for _ in range(count):
+            rows_of = with_row(rows_of, at, ("unexpected", "rexmit_inconsistency", 0, b"server"))
+        out = fed([rows_of])
+        assert "stream_ambiguous" in out.session.defects
+        assert [mail.defects for mail in out.transfers] == [defects, defects]
+
+
 def test_not_understood() -> None:
     """A connection that never proved to be POP3 is a session without mails, with a defect."""
     made = Rows([1, 2], [0, 1], ["unexpected", "close"], ["not_understood", None], [-1, -1], [-1, 4],

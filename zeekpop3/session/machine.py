@@ -19,6 +19,7 @@ from zeekpop3.session.protocol import to_text
 
 MAX_MESSAGE = 64 * 1024 * 1024
 _MAX_UNDECIDED_ROWS = 10_000
+_MAX_AMBIGUOUS = 10  # rows of a connection, as zeek-scripts/main.zeek sets it (max_unexpected_rows)
 _EXACT = frozenset({"contents", "sent"})
 _PLAIN = frozenset({"data", "end", "close", "starttls"})
 
@@ -46,6 +47,7 @@ class Connection:
     _early_count: int = field(default=0, init=False)
     _early_bytes: int = field(default=0, init=False)
     _begun: bool = field(default=False, init=False)
+    _ambiguous: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         session = Session(self.uid, 0, None)
@@ -223,7 +225,10 @@ class Connection:
         elif command == "syn":
             dialogue.stand(Defect.STREAM_AMBIGUOUS)
         elif command == "rexmit_inconsistency":
-            if rows.data[index] == b"client":  # which name or number the server got is unknown from here on
+            self._ambiguous += 1
+            # Which name or number the server got is unknown from here on; or there may be more such rows than
+            # Zeek's script writes.
+            if rows.data[index] == b"client" or self._ambiguous >= _MAX_AMBIGUOUS:
                 dialogue.stand(Defect.STREAM_AMBIGUOUS)
                 return
             dialogue.session.add_defect(Defect.STREAM_AMBIGUOUS)

@@ -41,7 +41,7 @@ _SENT_COST = 200  # bytes of memory
 class ExactReader:
     """Reads `sent`, `contents` and `gap` rows; hands exchanges to the dialogue as they end.
 
-    It owns all that changes; `Matcher` goes on in it, `Answers`, `LossReader` and `cross` only look at it.
+    It and its `Matcher` own all that changes: `Answers`, `LossReader` and `cross` only look at it.
     """
 
     dialogue: Dialogue
