@@ -63,7 +63,7 @@ _NEXT_MESSAGE = re.compile(rb"\n(?=From [^\n]{1,200}\d\d:\d\d)")
 _FOLD = re.compile(r"\r?\n[ \t]")
 _SOFT_BREAK = re.compile(r"=\r?\n")
 _ESCAPED = re.compile(r"\\([nN,;\\])")
-_PERCENT_CODED = re.compile(r"\bhttps?%3A(?:/|%2F)", re.IGNORECASE)
+_PERCENT_CODED = re.compile(r"%3A(?:(?<=\bhttp%3A)|(?<=\bhttps%3A))(?:/|%2F)", re.IGNORECASE)
 _CHARACTER_CODES = re.compile(r"\\(?:x([2-7][0-9a-fA-F])|u00([2-7][0-9a-fA-F]))")
 _SCRIPT = re.compile(r"<script\b[^>]{0,4096}+>((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
 # References of XML beside those that HTML has: entities, style sheets, attributes of any name. Names are
