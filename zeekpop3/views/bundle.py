@@ -28,8 +28,9 @@ from typing import Any
 from zeekpop3 import __version__
 from zeekpop3.detect.keys import Keys
 from zeekpop3.detect.verify import key_name, verdicts_of
+from zeekpop3.store.dataset import dataset, reading
 from zeekpop3.store.files import new_file
-from zeekpop3.store.filters import Filters
+from zeekpop3.store.filters import Filters, condition
 from zeekpop3.store.read import read_table, rows
 from zeekpop3.tables.schema import SCHEMA_VERSION
 from zeekpop3.views.eml import ExportSummary, file_name, message, with_raw
@@ -64,16 +65,19 @@ def write_bundle(
     is written. Raises QueryError, and OutputError if the file exists or cannot be written.
     """
     done = ExportSummary()
-    mails = with_raw(_chosen(path, filters, keys), done)
+    chosen = _chosen(path, filters, keys)
+    mails = with_raw(_mails(path, chosen), done)
     first = next(mails, None)
     if first is None:
         return done
     logs: set[str | None] = set()
     known = dkim_keys or Keys()
+    sessions, parts = _sessions(path, {uid for uid, _ in chosen}), _parts(path, chosen)
     with new_file(Path(file), exclusive=not overwrite) as out, zipfile.ZipFile(out, "w") as archive:
         bundle = _Bundle(archive)
         for mail in chain([first], mails):
-            _add_mail(bundle, path, mail, known)
+            key = (mail["uid"], mail["trans_depth"])
+            _add_mail(bundle, mail, sessions.get(mail["uid"]), parts.get(key, []), known)
             logs.add(mail["log"])
         logs.discard(None)
         read = read_table(path, "inputs").to_pylist()
@@ -83,16 +87,41 @@ def write_bundle(
     return done
 
 
-def _chosen(path: str | Path, filters: Filters | None, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The mails in the order of their keys, each once, however they were named."""
+def _chosen(path: str | Path, filters: Filters | None, keys: Sequence[str]) -> list[tuple[str, int]]:
+    """The keys of the mails in order, each once, however they were named."""
     key = ["uid", "trans_depth"]
     found = (
         [find_mail(path, each, key) for each in keys]
         if keys
         else read_table(path, "emails", key, filters).to_pylist()
     )
-    for uid, depth in sorted({(mail["uid"], mail["trans_depth"]) for mail in found}):
+    return sorted({(mail["uid"], mail["trans_depth"]) for mail in found})
+
+
+def _mails(path: str | Path, chosen: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+    """The mails one by one: together they may not fit into memory."""
+    for uid, depth in chosen:
         yield from islice(rows(path, "emails", None, Filters(uid=uid, trans_depth=depth)), 1)
+
+
+def _sessions(path: str | Path, uids: set[str]) -> dict[str, dict[str, Any]]:
+    """The sessions of these connections by uid."""
+    with reading(path):
+        wanted = condition(Filters(), uids)
+        found = dataset(path, "sessions").to_table(columns=["uid", *_SESSION], filter=wanted).to_pylist()
+    sessions: dict[str, dict[str, Any]] = {}
+    for session in found:
+        sessions.setdefault(session.pop("uid"), session)
+    return sessions
+
+
+def _parts(path: str | Path, chosen: list[tuple[str, int]]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """The attachments of these mails by key."""
+    columns = ("uid", "trans_depth", *_PART)
+    parts: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for part in read_table(path, "attachments", columns, Filters(keys=frozenset(chosen))).to_pylist():
+        parts.setdefault((part.pop("uid"), part.pop("trans_depth")), []).append(part)
+    return parts
 
 
 class _Bundle:
@@ -122,19 +151,21 @@ class _Bundle:
         self._archive.writestr(info, content, zipfile.ZIP_STORED)
 
 
-def _add_mail(bundle: _Bundle, path: str | Path, mail: dict[str, Any], known: Keys) -> None:
+def _add_mail(
+    bundle: _Bundle,
+    mail: dict[str, Any],
+    session: dict[str, Any] | None,
+    parts: list[dict[str, Any]],
+    known: Keys,
+) -> None:
     folder = file_name(mail["uid"], mail["trans_depth"]).removesuffix(".eml")
     raw = mail["raw"]
     bundle.add(f"{folder}/message.eml", message(mail, raw))
     bundle.add_json(f"{folder}/record.json", {name: mail[name] for name in mail if name != "raw"})
-    sessions = read_table(path, "sessions", _SESSION, Filters(uid=mail["uid"])).to_pylist()
     connection = {name: mail[name] for name in _CONNECTION}
-    told = {"proto": "tcp", "mail_ts": mail["ts"], "session": sessions[0] if sessions else None}
+    told = {"proto": "tcp", "mail_ts": mail["ts"], "session": session}
     bundle.add_json(f"{folder}/connection.json", {**connection, **told})
     hashes = {name: hashlib.new(name, raw, usedforsecurity=False).hexdigest() for name in _HASHES}
-    parts = read_table(
-        path, "attachments", _PART, Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
-    ).to_pylist()
     told = {"size": len(raw), "sha256_in_tables": mail["sha256"], "mail_id": mail["mail_id"]}
     bundle.add_json(f"{folder}/hashes.json", {**hashes, **told, "attachments": parts})
     verdicts = list(verdicts_of(mail, known)) if mail["dkim"] else []
