@@ -16,10 +16,11 @@ library's version. No file name comes from a mail.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -34,7 +35,7 @@ from zeekpop3.store.filters import Filters, condition
 from zeekpop3.store.read import read_table, rows
 from zeekpop3.tables.schema import SCHEMA_VERSION
 from zeekpop3.views.eml import ExportSummary, file_name, message, with_raw
-from zeekpop3.views.find import find_mail
+from zeekpop3.views.find import find_mail, only
 from zeekpop3.views.text import to_jsonable
 
 MANIFEST = "MANIFEST.sha256"
@@ -87,21 +88,24 @@ def write_bundle(
     return done
 
 
-def _chosen(path: str | Path, filters: Filters | None, keys: Sequence[str]) -> list[tuple[str, int]]:
-    """The keys of the mails in order, each once, however they were named."""
-    key = ["uid", "trans_depth"]
+def _chosen(
+    path: str | Path, filters: Filters | None, keys: Sequence[str]
+) -> dict[tuple[str, int], dt.datetime]:
+    """The times of the mails by key, in order, each once, however they were named."""
+    key = ["uid", "trans_depth", "ts"]
     found = (
         [find_mail(path, each, key) for each in keys]
         if keys
         else read_table(path, "emails", key, filters).to_pylist()
     )
-    return sorted({(mail["uid"], mail["trans_depth"]) for mail in found})
+    times = {(mail["uid"], mail["trans_depth"]): mail["ts"] for mail in found}
+    return dict(sorted(times.items()))
 
 
-def _mails(path: str | Path, chosen: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+def _mails(path: str | Path, chosen: dict[tuple[str, int], dt.datetime]) -> Iterator[dict[str, Any]]:
     """The mails one by one: together they may not fit into memory."""
-    for uid, depth in chosen:
-        yield from islice(rows(path, "emails", None, Filters(uid=uid, trans_depth=depth)), 1)
+    for (uid, depth), ts in chosen.items():
+        yield from islice(rows(path, "emails", None, only(uid, depth, ts)), 1)
 
 
 def _sessions(path: str | Path, uids: set[str]) -> dict[str, dict[str, Any]]:
@@ -115,7 +119,9 @@ def _sessions(path: str | Path, uids: set[str]) -> dict[str, dict[str, Any]]:
     return sessions
 
 
-def _parts(path: str | Path, chosen: list[tuple[str, int]]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+def _parts(
+    path: str | Path, chosen: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """The attachments of these mails by key."""
     columns = ("uid", "trans_depth", *_PART)
     parts: dict[tuple[str, int], list[dict[str, Any]]] = {}

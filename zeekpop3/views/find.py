@@ -7,6 +7,7 @@ message ids are compared as a whole.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -87,6 +88,7 @@ _PART_COLUMNS = {
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 #: The shortest beginning of a uid that may stand for the whole uid.
 _MIN_UID_PREFIX = 4
+_LAST = dt.datetime.max.replace(tzinfo=dt.UTC)
 _OF_MAIL = ("user", "id_orig_h", "from_address", "subject")
 #: What a hit alone does not tell: the mail's id (UID/DEPTH), whose it is, who fetched it, who sent it.
 ABOUT_MAIL = ("mail", *_OF_MAIL)
@@ -137,9 +139,9 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
     if depth and not (depth.isascii() and depth.isdigit() and len(depth) < 10):
         raise QueryError(f"invalid mail key {key!r}: expected UID/DEPTH, such as CHhAvVGS1DHFjwGM9/1")
     number = int(depth) if depth else None
-    found = read_mails(path, ["uid", "trans_depth"], Filters(uid=uid, trans_depth=number))
+    found = read_mails(path, ["ts", "uid", "trans_depth"], Filters(uid=uid, trans_depth=number))
     if not found and len(uid) >= _MIN_UID_PREFIX:
-        found = read_mails(path, ["uid", "trans_depth"], Filters(uid_start=uid, trans_depth=number))
+        found = read_mails(path, ["ts", "uid", "trans_depth"], Filters(uid_start=uid, trans_depth=number))
     uids = sorted({mail["uid"] for mail in found})
     depths = sorted({mail["trans_depth"] for mail in found})
     if not found:
@@ -149,7 +151,13 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
     if len(depths) > 1:
         listed = ", ".join(map(str, depths[:20])) + (", …" * (len(depths) > 20))
         raise QueryError(f"{key!r} has {plural(len(depths), 'mail')}: add the depth, {uid}/DEPTH ({listed})")
-    return read_mails(path, columns, Filters(uid=uids[0], trans_depth=depths[0]), 1)[0]
+    return read_mails(path, columns, only(uids[0], depths[0], found[0]["ts"]), 1)[0]
+
+
+def only(uid: str, trans_depth: int, ts: dt.datetime) -> Filters:
+    """The filters for one mail; its time tells the reader which row groups it need not read."""
+    until = ts + dt.timedelta(microseconds=1) if ts < _LAST else None
+    return Filters(uid=uid, trans_depth=trans_depth, since=ts, until=until)
 
 
 def _by_content(path: str | Path, key: str) -> str:
