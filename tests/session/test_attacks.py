@@ -536,3 +536,22 @@ def test_a_status_line_in_a_mail_where_the_client_goes_on() -> None:
     )
     out = seen(HELLO + LOGIN + talk + BYE)
     assert all(mail.defects for mail in out.transfers)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_sender_forges_an_end_where_the_server_pauses(declared: bool) -> None:
+    """Some clients take LF, dot, CRLF for the end. One that goes on there gets the rest of the mail as its
+    next one. The size of the mail, in the reply or in LIST, shows it."""
+    mail = b"Subject: e\r\n\r\nbody\n.\r\n+OK\r\nSubject: forged\r\n\r\nx\r\n"
+    at = mail.index(b"+OK")
+    status = b"+OK %d octets\r\n" % len(mail) if declared else b"+OK\r\n"
+    listed = [] if declared else c("LIST") + s("+OK", f"1 {len(mail)}", ".")
+    talk = (
+        c("RETR 1")
+        + raw(False, status + mail[:at])
+        + c("RETR 2")
+        + raw(False, mail[at:] + b".\r\n")
+        + answer(M2)
+    )
+    out = seen(HELLO + LOGIN + listed + talk + BYE)
+    assert all(mail.defects for mail in out.transfers)

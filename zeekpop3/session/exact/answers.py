@@ -29,6 +29,7 @@ from zeekpop3.session.protocol import (
     ALWAYS_MULTILINE,
     MESSAGE_COMMANDS,
     MULTILINE_IF_LINES_FOLLOW,
+    declared_octets,
     is_message,
     is_multiline,
     parse_status,
@@ -106,12 +107,21 @@ class Answers:
                     return None
                 if continues:
                     response.end_at(stream, following)
-                    assert self.client.first is not None
-                    # Few servers break off a message; it may as well go on.
-                    doubtful = not response.ended and self.client.first.command in MESSAGE_COMMANDS
+                    doubtful = self._may_go_on(response)
             if response.stop < 0:
                 return None
         return Step(Found.ANSWER, response.stop, response, doubtful=doubtful)
+
+    def _may_go_on(self, response: Response) -> bool:
+        """True if a message may not end where the client went on: few servers break one off, and a sender can
+        write what some clients take for an end."""
+        sent = self.client.first
+        assert sent is not None
+        if not response.ended:
+            return sent.command in MESSAGE_COMMANDS
+        octets = declared_octets(response.message) if sent.command == "RETR" else None
+        octets = octets or self.client.requests.listed_size(sent)
+        return octets is not None and octets > response.body_stop - (response.body_start or 0)
 
     def _begin(self, start: int, hole: int, challenged: bool, final: bool) -> Step | None:
         """Read the first line at `start`: an answer that begins, or what comes before it."""
