@@ -224,7 +224,7 @@ class SpanOptions:
 
     user: Annotated[str | None, _filter("Mailbox user (exact, case-insensitive).")] = None
     since: Annotated[
-        str | None, _filter("From then on: 2024-06-24T12:00 (UTC), 2024-06-24, 12h, 7d.", "TIME")
+        str | None, _filter("From then on: 2024-06-24T12:00 (UTC), 2024-06-24, or 12h, 7d ago.", "TIME")
     ] = None
     until: Annotated[str | None, _filter("Before then.", "TIME")] = None
     sensor: Annotated[str | None, _filter("What this sensor saw (exact).", "NAME")] = None

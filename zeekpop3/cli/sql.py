@@ -104,8 +104,8 @@ def sql(
 ) -> None:
     """Query the tables in SQL (DuckDB); each table is a view.
 
-    A statement sees these views and the named logs. It can read no other file, and write none. The columns
-    "from", "to" and "references" must be written in double quotes. Functions: host_of(url),
+    A statement sees these views and the named logs. It can read no other file, and write none. Times are
+    UTC. The columns "from", "to" and "references" must be written in double quotes. Functions: host_of(url),
     site_of(host), path_of(url), shape_of(text): the letters that a text looks like.
     """
     exclusive("SQL", statement is not None, "--query or --about", query is not None or about is not None)

@@ -1,4 +1,4 @@
--- Links of mails that the same client opened later: in http.log, by server name in ssl.log, by query in dns.log.
+-- Links that the client of the mail opened later (match: URL), or whose host it visited (host, server name, DNS query).
 -- either http: ts time, id_orig_h, host, uri
 -- either ssl: ts time, id_orig_h, server_name
 -- either dns: ts time, id_orig_h, query
