@@ -388,6 +388,20 @@ LINKED = {
 }  # fmt: skip
 
 
+def test_text_of_an_outlook_message() -> None:
+    """Its compressed RTF is a member of its own, with its links ([MS-OXRTFCP], section 2.2)."""
+    text = b'{\\rtf1\\fromhtml1 <html xmlns:o="http://no.example/">{\\*\\htmltag64 <a href="http://msg.example/1">}}'
+    packed = b"".join(b"\0" + text[at : at + 8] for at in range(0, len(text), 8))
+    stream = struct.pack("<II4sI", len(packed) + 12, len(text), b"LZFu", 0) + packed
+    raw = compound({"__substg1.0_10090102": stream, "__nameid": b"n" * 5_000})
+    mail = parse(mail_with(raw, "a.msg"))
+    hosts = {link.host for link in mail.links}
+    assert "msg.example" in hosts
+    assert "no.example" not in hosts  # a namespace
+    rtf = next(member for member in mail.members if member.path == "__substg1.0_10090102//body.rtf")
+    assert (rtf.name, rtf.size) == ("body.rtf", len(text))
+
+
 @pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
 @pytest.mark.parametrize("case", LINKED)
 def test_links_of_members(pack: Callable[[dict[str, bytes]], bytes], case: str) -> None:

@@ -42,6 +42,8 @@ _FOLDED_EXTENSIONS = _names("ics ifb vcs vcf")
 _MESSAGE_EXTENSIONS = _names("eml mht mhtml nws")
 # Text that is read although its first bytes may not look like it.
 _TEXT_KINDS = _names("application/rtf application/json application/javascript application/x-mswinurl")
+_SCRIPT_KINDS = _names("application/json application/javascript text/javascript application/x-javascript")
+_SCRIPT_EXTENSIONS = _names("json js jse")
 _TEXT_EXTENSIONS = _names("txt csv url website desktop json js jse vbs vbe wsf ps1 bat cmd rtf inf")
 
 _MARKUP = re.compile(
@@ -222,7 +224,8 @@ def attachment_links(
         or _MARKUP.match(text) is not None
     )
     if not is_markup:
-        return links.of_attachment(_unescaped(text), "", section, defects)
+        is_script = kind in _SCRIPT_KINDS or extension in _SCRIPT_EXTENSIONS
+        return links.of_attachment(_unescaped(text) if is_script else text, "", section, defects)
     # A program opens the file: its scripts run, and what any element refers to may be loaded.
     # What has another type is shown as plain text by programs that go by the type.
     scripts = (

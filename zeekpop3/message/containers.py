@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import documents, magic, ole, unpack, zip_entries
+from zeekpop3.message import documents, magic, ole, tnef, unpack, zip_entries
 from zeekpop3.message.attachment_links import AttachmentLinks, may_have_links
 from zeekpop3.message.attachments import Attachment, display_name, extension
 from zeekpop3.message.budget import current
@@ -38,6 +38,7 @@ READ_FOR_LINKS = frozenset((
     "html", "htm", "xhtml", "xht", "shtml", "hta", "svg", "eml", "mht", "mhtml", "txt", "url", "website",
     "ics", "vcf", "csv", "rtf", "mbox", "kml", "svgz", "json", "js", "jse", "vbs", "wsf", "ps1", "bat",
 ))  # fmt: skip
+_MSG_RTF = "__substg1.0_10090102"  # the text of a message of Outlook ([MS-OXMSG], section 2.1.3)
 _OPENED = frozenset(("zip", "tar", *_PACKED))
 _METHODS = {
     zip_entries.STORED: unpack.stored,
@@ -305,6 +306,15 @@ def _of_ole(content: bytes, budget: Budget) -> Iterator[_File]:
     """The streams of a compound file, and the files embedded in some of them."""
     for stream in ole.streams(content, budget):
         state = ENCRYPTED if stream.path == _ENCRYPTED_PACKAGE else LISTED
+        if stream.path.endswith(_MSG_RTF) and stream.size <= _MAX_NESTED:
+            whole = b"".join(stream.pieces)
+            yield _File(stream.path, (whole,), stream.size)
+            try:
+                text = tnef.rtf_unpacked(whole)
+            except ValueError:
+                continue
+            yield _File(f"{stream.path}//body.rtf", (text,), len(text))
+            continue
         if not ole.is_embedded_file(stream.path) or stream.size > _MAX_NESTED:
             yield _File(stream.path, stream.pieces, stream.size, state)
             continue

@@ -53,7 +53,7 @@ _RTF = b"{\\rt"
 _RTF_CODES = re.compile(rb"(?:\\'[0-9a-fA-F]{2})+")
 _RTF_CHARACTER = re.compile(rb"\\u(-?\d{1,6}) ?(?:\?|\\'[0-9a-fA-F]{2})?")
 _RTF_CONTROL = re.compile(rb"\\[a-zA-Z]{1,32}(?:-?\d{1,10})?+ ?|(?<!\\)[{}]|\\\*")
-_RTF_NAMESPACE = re.compile(rb"\\xmlns\d{1,9} [^{}\\]{0,1000}+")
+_RTF_NAMESPACE = re.compile(rb"\\xmlns\d{1,9} [^{}\\]{0,1000}+|xmlns(?::\w{1,64}+)?+=\"[^\"]{0,1000}+\"")
 _RTF_OBJECT = re.compile(rb"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}\s{0,8}+){24,}+")
 
 # Keys whose value leads somewhere (/URI, /Base, /F, /UF) or is a script (/JS); letters may be written as #55.

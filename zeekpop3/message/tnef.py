@@ -186,6 +186,8 @@ def rtf_unpacked(data: bytes) -> bytes:
     out = bytearray(_RTF_WORDS)
     first = len(out)
     at = _RTF_HEADER_BYTES
+    size = 4 + int.from_bytes(data[:4], "little")
+    data = data[:size] if at < size else data
     end = len(data)
     while at < end and len(out) < _MAX_RTF:
         control = data[at]
