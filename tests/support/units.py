@@ -53,6 +53,7 @@ _BODIES = {
     "html_tag": "Content-Type: text/html\r\n\r\n<a ",
     "html_link": 'Content-Type: text/html\r\n\r\n<a href="http://',
     "html_style": 'Content-Type: text/html\r\n\r\n<p style="',
+    "page": "Content-Type: text/html\r\nContent-Disposition: attachment\r\n\r\n",
     "flowed": "Content-Type: text/plain; format=flowed\r\n\r\n",
     "multipart": "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n",
     "message": "Content-Type: message/rfc822\r\n\r\n",
