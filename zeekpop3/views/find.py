@@ -127,9 +127,10 @@ def find_mail(path: str | Path, key: str, columns: Sequence[str] | None = None) 
     """The mail with the key `UID/DEPTH`; `UID` or its beginning is enough if one mail has it.
 
     `key` may also be the mail's Message-ID, SHA-256 or `mail_id`; of several transfers with this `mail_id`,
-    which are one mail, it is the newest. Raises QueryError if no mail, or more than one mail, has the key.
+    which are one mail, it is the newest. Raises QueryError if no mail, or more than one mail, has the key;
+    UsageError for a folder.
     """
-    if Path(key).is_dir():
+    if key.strip("/") and Path(key).is_dir():
         raise UsageError(f"{key} is a folder; {SEVERAL}")
     if "@" in key or _SHA256.fullmatch(key):
         key = _by_content(path, key)
