@@ -98,7 +98,9 @@ def _chosen(
         if keys
         else read_table(path, "emails", key, filters).to_pylist()
     )
-    times = {(mail["uid"], mail["trans_depth"]): mail["ts"] for mail in found}
+    times: dict[tuple[str, int], dt.datetime] = {}
+    for mail in found:
+        times.setdefault((mail["uid"], mail["trans_depth"]), mail["ts"])
     return dict(sorted(times.items()))
 
 
