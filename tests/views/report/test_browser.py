@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.browser import resize
-from support.records import transfer
+from support.records import session, transfer
 from support.report_boxes import large_box, write_box
 from zeekpop3.views.report.page import write_report
 
@@ -149,6 +149,27 @@ def test_narrow_tables(browser: Any, tmp_path: Path) -> None:
         " && part.scrollWidth > part.clientWidth).map((part) => part.getAttribute('aria-labelledby'))"
     )
     assert wide == []
+
+
+def test_printed(browser: Any, tmp_path: Path) -> None:
+    """On A4 no table is cut off, neither at the side nor below, and none lies over the next."""
+    raw = b"From: a@wave.test\r\nSubject: Your parcel is waiting\r\nReply-To: b@else.test\r\n\r\nx\r\n"
+    events: list[Any] = [transfer(uid=f"C{n}", user=f"user{n}@corp.example", raw=raw) for n in range(30)]
+    events += [session(uid=f"C{n}", user=f"user{n}@corp.example", logins_failed=2) for n in range(30)]
+    write_report(write_box(tmp_path / "out", events), tmp_path / "page.html")
+    resize(browser, 717)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        browser.get((tmp_path / "page.html").as_uri())
+        cut_off = browser.execute_script(
+            "return [...document.querySelectorAll('.scroll')].filter((part) => part.offsetWidth"
+            " && (part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight + 1))"
+            ".map((part) => part.getAttribute('aria-labelledby'))"
+        )
+        assert browser.find_elements("css selector", "#suspicious tbody tr")
+        assert cut_off == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_a_link_to_a_mail(browser: Any, made: Path) -> None:
