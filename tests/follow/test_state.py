@@ -135,6 +135,25 @@ def test_two_followers(spool: Path, tmp_path: Path) -> None:
     Follower([spool], tmp_path / "out", options=QUICK).close()
 
 
+def test_a_process_that_is_being_started_holds_no_lock(spool: Path, tmp_path: Path) -> None:
+    """Between fork and exec it has the follower's files; the next follower does not wait for that."""
+    import os
+
+    release, held = os.pipe()
+    with Follower([spool], tmp_path / "out", options=QUICK):
+        child = os.fork()
+        if not child:
+            os.close(held)
+            os.read(release, 1)
+            os._exit(0)
+    try:
+        Follower([spool], tmp_path / "out", options=QUICK).close()
+    finally:
+        os.close(held)
+        os.waitpid(child, 0)
+        os.close(release)
+
+
 def test_logs_out_of_reach_at_the_start(
     spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
 ) -> None:

@@ -23,6 +23,7 @@ from zeekpop3.store.files import (
     make_folder,
     publish,
     sync_folder,
+    unlock,
 )
 from zeekpop3.store.maintenance import Swap
 from zeekpop3.store.parquet import PartWriter, part_files
@@ -76,7 +77,7 @@ class Output:
     def close(self) -> None:
         """Release the folder."""
         if self._lock >= 0:
-            os.close(self._lock)
+            unlock(self._lock)
             self._lock = -1
 
     def stage(self, tables: list[tuple[str, pa.Table]], token: str, number: int) -> list[str]:

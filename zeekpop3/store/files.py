@@ -171,7 +171,7 @@ FOLLOWER_LOCK = "lock"
 
 
 def lock(descriptor: int, *, wait: bool = False) -> bool:
-    """Lock an open file or folder until `descriptor` is closed; False if another process has it.
+    """Lock an open file or folder until `unlock`; False if another process has it.
 
     Raises OSError if the file system has no locks.
     """
@@ -182,8 +182,19 @@ def lock(descriptor: int, *, wait: bool = False) -> bool:
     return True
 
 
+def unlock(descriptor: int) -> None:
+    """Close a file or folder, and end its lock: a process that another thread starts has a copy of the
+    descriptor until its `exec`.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except OSError:
+        pass  # the file system has no locks
+    os.close(descriptor)
+
+
 def open_locked(path: Path, *, wait: bool = False) -> int | None:
-    """Open a file or folder for reading and lock it; returns the descriptor, whose `os.close` unlocks it.
+    """Open a file or folder for reading and lock it; returns the descriptor for `unlock`.
 
     None if another process has the lock. Where the file system has no locks, `wait` opens it unlocked (then
     only one process may write at a time), and without `wait` the answer is None. Raises OSError if `path`
@@ -211,7 +222,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         raise OutputError(f"{folder}: {reason(error)}") from error
     finally:
         if descriptor is not None:
-            os.close(descriptor)
+            unlock(descriptor)
 
 
 def refuse_live_follower(out: Path) -> None:
@@ -226,7 +237,7 @@ def refuse_live_follower(out: Path) -> None:
     except OSError:
         pass  # this file system has no locks
     finally:
-        os.close(descriptor)
+        unlock(descriptor)
 
 
 def holder(descriptor: int) -> str:

@@ -7,7 +7,6 @@ interrupt anywhere: the next run that opens the folder finishes them.
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -22,6 +21,7 @@ from zeekpop3.store.files import (
     refuse_live_follower,
     sweep,
     sync_folder,
+    unlock,
 )
 from zeekpop3.store.parquet import PartWriter, check_appendable, fill_empty, new_token, newest_parts
 from zeekpop3.tables.schema import TABLES
@@ -117,7 +117,7 @@ class TableWriter:
 
     def _unlock(self) -> None:
         if self._staging_lock is not None:
-            os.close(self._staging_lock)
+            unlock(self._staging_lock)
             self._staging_lock = None
 
     def __enter__(self) -> Self:
@@ -163,6 +163,6 @@ def _recover(out: Path) -> None:
         descriptor = open_locked(staging)
         if descriptor is not None:  # the run is dead
             shutil.rmtree(staging, ignore_errors=True)
-            os.close(descriptor)
+            unlock(descriptor)
     for retired in out.glob(f"{_RETIRED}-*"):
         shutil.rmtree(retired, ignore_errors=True)
