@@ -166,7 +166,6 @@ def _texts(data: bytes, defects: Defects) -> dict[bytes, None]:
                 value = _text(value, "utf-16-le", defects).encode("utf-8", "replace")
             elif ident == _RTF:
                 value = rtf_unpacked(value)
-                charge(_RTF_COST * len(value))
             found[value.rstrip(b"\0")] = None
     except ValueError:
         defects[Defect.ATTACHMENT_UNPACK_FAILED] = None
@@ -183,11 +182,17 @@ def rtf_unpacked(data: bytes) -> bytes:
         return data[_RTF_HEADER_BYTES:]
     if data[8:12] != b"LZFu":
         raise ValueError("not compressed RTF")
+    size = 4 + int.from_bytes(data[:4], "little")
+    text = _unpacked(data[:size] if size > _RTF_HEADER_BYTES else data)
+    charge(_RTF_COST * len(text))
+    return text
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What follows the header, as far as it goes; see `rtf_unpacked`."""
     out = bytearray(_RTF_WORDS)
     first = len(out)
     at = _RTF_HEADER_BYTES
-    size = 4 + int.from_bytes(data[:4], "little")
-    data = data[:size] if at < size else data
     end = len(data)
     while at < end and len(out) < _MAX_RTF:
         control = data[at]
