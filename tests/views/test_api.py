@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -155,3 +157,11 @@ def test_what_is_wrong_is_an_error_of_ours(incident: Path, tmp_path: Path) -> No
         with pytest.raises(kind, match=text) as caught:
             call()
         assert isinstance(caught.value, ZeekPop3Error) and "\n" not in str(caught.value)
+
+
+def test_no_progress_bar_among_the_output(incident: Path) -> None:
+    """Without a file of its own (`python -c`), DuckDB takes a program for a prompt, and draws on stdout."""
+    asks = "select current_setting('enable_progress_bar') as bar"
+    code = f"import zeekpop3; print(zeekpop3.sql({str(incident)!r}, {asks!r}).bar[0])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

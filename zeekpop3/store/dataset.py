@@ -150,6 +150,7 @@ def retry_while_merging(path: str | Path, work: Callable[[], _T], *more: type[Ex
 # Python variables are switched off, and its settings are locked, before a query runs. Times are UTC.
 
 _CLOSED = (
+    "SET enable_progress_bar = false",  # in `python -c` and notebooks it would be on stdout
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",

@@ -42,15 +42,7 @@ def document(mail: dict[str, Any]) -> dict[str, Any]:
                 "dataset": "zeekpop3.emails",
                 "id": key,
             },
-            "source": {"ip": client, "port": mail["id_orig_p"], "user": {"name": mail["user"]}},
-            "destination": {"ip": server, "port": mail["id_resp_p"]},
-            "network": {
-                "protocol": "pop3",
-                "transport": "tcp",
-                "type": client and ("ipv6" if ":" in client else "ipv4"),
-                "community_id": mail["community_id"],
-            },
-            "observer": {"name": mail["sensor"], "type": "sensor", "product": "Zeek"},
+            **connection(mail),
             "email": _email(mail, key, attachments),
             "related": {
                 "ip": distinct([client, server, *map(valid_ip, mail["path"] or [])]),
@@ -68,6 +60,22 @@ def document(mail: dict[str, Any]) -> dict[str, Any]:
         }
     )
     return found
+
+
+def connection(row: dict[str, Any]) -> dict[str, Any]:
+    """What documents of mails, sessions and hits say of the connection; of hits, the client has no port."""
+    client = valid_ip(row["id_orig_h"])
+    return {
+        "source": {"ip": client, "port": row.get("id_orig_p"), "user": {"name": row["user"]}},
+        "destination": {"ip": valid_ip(row["id_resp_h"]), "port": row["id_resp_p"]},
+        "network": {
+            "protocol": "pop3",
+            "transport": "tcp",
+            "type": client and ("ipv6" if ":" in client else "ipv4"),
+            "community_id": row["community_id"],
+        },
+        "observer": {"name": row["sensor"], "type": "sensor", "product": "Zeek"},
+    }
 
 
 def urls(mail: dict[str, Any]) -> list[str]:

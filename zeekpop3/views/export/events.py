@@ -18,7 +18,7 @@ from typing import Any
 from zeekpop3.store.dataset import dataset, retry_while_merging
 from zeekpop3.store.filters import HASHES, Filters, instant
 from zeekpop3.store.read import read_table
-from zeekpop3.views.export.ecs import VERSION, bare_id, distinct, valid_ip, without_empty
+from zeekpop3.views.export.ecs import VERSION, bare_id, connection, distinct, valid_ip, without_empty
 from zeekpop3.views.export.mails import ExportState, Key, parts_by_day
 from zeekpop3.views.text import iso
 
@@ -102,7 +102,6 @@ def session_document(session: Row) -> Row:
         "tls": {"established": session["tls"]},
         "zeekpop3": {name: session[name] for name in _OWN_OF_SESSION},
     }
-    document["source"]["port"] = session["id_orig_p"]
     document["related"]["user"] = distinct(
         [session["user"], session["authenticated_as"], *(session["users_refused"] or [])]
     )
@@ -174,18 +173,10 @@ def hit_document(hit: Row, place: Row, number: str) -> Row:
 
 def _connection(row: Row) -> Row:
     """What all documents of a connection have."""
-    client, server = valid_ip(row["id_orig_h"]), valid_ip(row["id_resp_h"])
+    addresses = [valid_ip(row["id_orig_h"]), valid_ip(row["id_resp_h"])]
     return {
         "@timestamp": iso(row["ts"]),
         "ecs": {"version": VERSION},
-        "source": {"ip": client, "user": {"name": row["user"]}},
-        "destination": {"ip": server, "port": row["id_resp_p"]},
-        "network": {
-            "protocol": "pop3",
-            "transport": "tcp",
-            "type": client and ("ipv6" if ":" in client else "ipv4"),
-            "community_id": row["community_id"],
-        },
-        "observer": {"name": row["sensor"], "type": "sensor", "product": "Zeek"},
-        "related": {"ip": distinct([client, server]), "user": distinct([row["user"]])},
+        **connection(row),
+        "related": {"ip": distinct(addresses), "user": distinct([row["user"]])},
     }

@@ -235,13 +235,7 @@ def _detail(mail: dict[str, Any], beside: _Rows) -> dict[str, Any]:
     _add(detail, "parts", beside.get("attachments") or mail["attachments"], _MAX_PARTS, _part)
     _add(detail, "members", beside.get("members"), _MAX_PARTS, _member)
     _add(detail, "inside", beside.get("enclosed"), _MAX_PARTS, _inside)
-    _add(
-        detail,
-        "hits",
-        beside.get("hits"),
-        _MAX_PARTS,
-        lambda hit: [cut(hit[name]) for name in _BESIDE["hits"]],
-    )
+    _add(detail, "hits", beside.get("hits"), _MAX_PARTS, _hit)
     return detail
 
 
