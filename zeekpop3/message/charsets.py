@@ -243,10 +243,11 @@ def wide_codec(data: bytes) -> str | None:
         wider = _MARKS_32.get(data[:4])
         return _MARKS[data[:2]] if wider is None or len(data) % 4 else wider
     head = data[:_PAIRS]
-    for codec, width, place in _PLACES:
+    nuls = head.count(0)
+    for codec, width, place in _PLACES if nuls else ():
         letters = head[place::width]
         others = len(letters.translate(None, _ASCII_TEXT))
-        if others * 10 < len(letters) and head.count(0) * 10 > (len(head) - len(letters)) * 7:
+        if others * 10 < len(letters) and nuls * 10 > (len(head) - len(letters)) * 7:
             return codec
     return None
 
