@@ -50,6 +50,8 @@ def clean_name(name: bytes) -> bytes:
 def user_of_response(mechanism: str, response: bytes) -> bytes:
     """The user in the first response of a mechanism, if it has the mechanism's form: the mailbox and, behind
     a NUL, who logs in, if that is another name."""
+    if len(response) % 4:
+        return b""
     try:
         message = base64.b64decode(response, validate=True)
     except ValueError:
