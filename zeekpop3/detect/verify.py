@@ -19,7 +19,6 @@ from zeekpop3.detect.keys import DkimKey, Keys
 from zeekpop3.detect.signed_header import Field, UnclearError
 from zeekpop3.message import header
 from zeekpop3.message.dkim import ALGORITHMS, CANONICAL, Bodies, Signature, is_whole, signature_of, tags_of
-from zeekpop3.message.field_names import SINGLE
 from zeekpop3.message.sites import normal_host, site_of
 from zeekpop3.store.dataset import retry_while_merging
 from zeekpop3.store.filters import Filters
@@ -206,7 +205,7 @@ def _problem(key: DkimKey, tags: dict[str, str], data: bytes) -> str | None:
 def _valid(message: _Message, signature: Signature, tags: dict[str, str]) -> tuple[str, str | None]:
     """Result and reason of a signature that verifies with its key."""
     signed = Counter(name.decode("utf-8") for name in signed_header.signed_names(tags))
-    for name in sorted(SINGLE & signed.keys()):
+    for name in sorted(header.SINGLE & signed.keys()):
         # Section 8.15: the last one is signed, mail programs show the first.
         if message.count[name] > signed[name]:
             times = message.count[name]

@@ -18,7 +18,6 @@ from zeekpop3.message.budget import Budget, OverBudget, charge
 from zeekpop3.message.containers import Member, look_into
 from zeekpop3.message.dates import instant
 from zeekpop3.message.dkim import Signature
-from zeekpop3.message.field_names import SINGLE
 from zeekpop3.message.header import Header
 from zeekpop3.message.header_text import decoded
 from zeekpop3.message.links import Link
@@ -212,7 +211,7 @@ def _fill_header_columns(mail: Mail, fields: Header, defects: Defects) -> None:
     mail.header_values = values
     hops = _all("received", fields, values)
     if len(fields.lowered) - len(shown) > max(len(hops) - 1, 0):
-        single = [name for name in fields.lowered if name in SINGLE]
+        single = [name for name in fields.lowered if name in header.SINGLE]
         if len(single) > len(set(single)):
             defects[Defect.DUPLICATE_HEADER] = None
 
