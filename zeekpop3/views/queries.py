@@ -76,13 +76,11 @@ def _text(name: str) -> str:
     """The SQL of a file, with what it includes."""
     if name == "exposed":
         return " ".join(f"when '{mechanism}' then '{what}'" for mechanism, what in EXPOSED.items())
-    if name in ("observables", "inner-urls"):
-        from zeekpop3.detect import matching  # loads Arrow
+    if name == "observables":
+        from zeekpop3.detect.matching import observables_sql  # loads Arrow
 
-        if name == "observables":
-            return matching.observables_sql()
-        return f"if({matching.HAS_INNER_URL}, {matching.INNER_URLS}, [])"
-    if name in ("own", "own-sites", "rules", "judged", "mails", "sessions", "deletions"):
+        return observables_sql()
+    if name in ("own", "own-sites", "rules", "judged", "inner-urls", "mails", "sessions", "deletions"):
         return f"{{{name}}}"  # put in when the query is asked
     text = _QUERIES.joinpath(f"{name}.sql").read_text("utf-8")
     return _including(text)
@@ -197,6 +195,10 @@ def filled(
     """
     if "{rules}" in sql:
         sql = sql.replace("{rules}", _rules_sql(folder)).replace("{judged} ", _judged_sql(judged))
+    if "{inner-urls}" in sql:
+        from zeekpop3.detect.matching import HAS_INNER_URL, INNER_URLS
+
+        sql = sql.replace("{inner-urls}", f"if({HAS_INNER_URL}, {INNER_URLS}, [])")
     if "{own-sites}" in sql:
         sql = sql.replace("{own-sites}", _own_sql(own))
     elif "{own}" in sql:
