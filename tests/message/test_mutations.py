@@ -90,6 +90,8 @@ LINES = st.lists(
 @given(LINES, st.sampled_from([b"\r\n", b"\n"]), st.integers(1, 200))
 @example([b"begin 644 a", b"#0V%T", b"#0V%T", b"`", b"end"], b"\n", 12)
 @example([b"=", b"!    ", b"AA=="], b"\r\n", 1)
+@example([b"AAAAAA==", b"= "], b"\r\n", 1)
+@example([b"c2bS]]", b"AAAA"], b"\r\n", 1)
 def test_content_in_pieces_is_the_same(lines: list[bytes], line_end: bytes, size: int) -> None:
     """However small the pieces are in which content is decoded, it is the same content."""
     text = line_end.join(lines)

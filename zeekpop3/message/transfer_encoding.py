@@ -47,7 +47,8 @@ _UP_TO_PADDING = re.compile(rb"([^=]++)(=[^A-Za-z0-9+/]*+)?+")
 _WORDS = re.compile(rb"\S[ \t]++\S")
 _NO_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|\r?\Z)")
 _ODD_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
-_SOFT_BREAK = re.compile(rb"=[ \t\r]++(?=\n)")
+_SOFT_BREAK = re.compile(rb"=(?!\r\n)[ \t\r]++(?=\n)")
+_BARE_CR = re.compile(rb"=(?=\r(?!\n))")
 
 
 def name_of(value: str) -> str:
@@ -119,8 +120,8 @@ def _with_plain_soft_breaks(data: bytes) -> bytes:
     if _ODD_BREAK.search(data) is None:
         return data
     # Some lines at a time: a substitution holds all its pieces, many times the size of the text.
-    data = b"".join([_SOFT_BREAK.sub(b"=", data[at:stop]) for at, stop in _ranges(data, 0, len(data))])
-    return data.replace(b"=\r", b"=3D\r")
+    parts = [_SOFT_BREAK.sub(b"=", data[at:stop]) for at, stop in _ranges(data, 0, len(data))]
+    return b"".join([_BARE_CR.sub(b"=3D", part) for part in parts])
 
 
 def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
@@ -133,8 +134,8 @@ def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[byte
         whole = len(text) if stop == end else len(text) // 4 * 4
         try:
             data = pybase64.b64decode(text[:whole], validate=True)
-            if stop < end and len(data) % 3:
-                raise ValueError  # padding, and more behind it
+            if stop < end and (len(data) % 3 or text[whole:].translate(None, _ALPHABET + b"=")):
+                raise ValueError  # padding, and more behind it; junk whose line begins in this piece
         except ValueError:
             yield _repaired(carried + src[undecoded:end], defects, begun)
             return
