@@ -59,6 +59,22 @@ def test_formats(incident: Path, feed: Path) -> None:
     ]
 
 
+def test_sessions_that_were_not_read_completely(fixtures: Path, tmp_path: Path) -> None:
+    """Mails that are in no table cannot be ruled out; `hunt` says how many sessions may have had some."""
+    out = tmp_path / "out"
+    program("run", fixtures / "hostile" / "tcp.log.gz", "--out", out)
+    sessions = read_table(out, "sessions", ["defects"]).column(0).to_pylist()
+    unread = [one for one in sessions if {"not_understood", "reply_malformed"} & set(one)]
+    assert unread
+    (feed := tmp_path / "feed.txt").write_text("nobody.example\n")
+    done = program("hunt", out, "--indicators", feed)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Not read completely: ")]
+    assert line == (
+        f"Not read completely: {len(unread)} sessions (not_understood, reply_malformed). "
+        "They may have fetched mails that are in no table."
+    )
+
+
 def test_write_and_new(incident: Path, feed: Path, tmp_path: Path) -> None:
     """Hits are added once; --new prints those of new indicators alone."""
     out = tmp_path / "out"

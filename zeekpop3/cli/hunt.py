@@ -61,15 +61,15 @@ def hunt(
     """Search the mails for indicators: addresses, domains, URLs, IP addresses, hashes, file names, users.
 
     A domain also matches the names below it, a network the addresses in it, a URL without a query the same
-    with one. Messages inside messages, and
-    files in archives, are searched too. The type of a value without one is recognised; defanged forms (hxxp,
-    [.]) are understood. Types that mail cannot show (CERT_HASH, PUBKEY_HASH) are skipped.
+    with one. Messages inside messages, and files in archives, are searched too. The type of a value without
+    one is recognised; defanged forms (hxxp, [.]) are understood. Types that mail cannot show (CERT_HASH,
+    PUBKEY_HASH) are skipped.
 
     A mail without a hit is ruled out only if all of its bytes were captured, and all of it that may hold the
     indicator was opened. The summary on stderr counts the others; --undecided lists them with the reason.
     """
     from zeekpop3.detect.search import new_hits, search
-    from zeekpop3.views.find import ABOUT_MAIL, encrypted_sessions, hits_with_mails
+    from zeekpop3.views.find import ABOUT_MAIL, encrypted_sessions, hits_with_mails, unread_sessions
     from zeekpop3.views.show import hit_lines
 
     exclusive("--new", new, "--undecided", undecided)
@@ -103,6 +103,8 @@ def hunt(
         say(f"Not searched, because mail does not show such values: {listed}.")
     if encrypted := encrypted_sessions(directory, filters):
         say(f"{encrypted} switched to TLS (STLS): what was fetched then is encrypted, and was not searched.")
+    if unread := unread_sessions(directory, filters):
+        say(f"Not read completely: {unread}. They may have fetched mails that are in no table.")
     skipped.finish()
 
 
