@@ -224,7 +224,7 @@ class SpanOptions:
 
     user: Annotated[str | None, _filter("Mailbox user (exact, case-insensitive).")] = None
     since: Annotated[
-        str | None, _filter("From then on: 2024-06-24T12:00 (UTC), 2024-06-24, or 12h, 7d ago.", "TIME")
+        str | None, _filter("From then on: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d ago.", "TIME")
     ] = None
     until: Annotated[str | None, _filter("Before then.", "TIME")] = None
     sensor: Annotated[str | None, _filter("What this sensor saw (exact).", "NAME")] = None
@@ -251,7 +251,7 @@ class MailOptions(SpanOptions):
     url: Annotated[str | None, _filter("A URL in the body contains this text.")] = None
     site: Annotated[
         str | None,
-        _filter("Site or host of an address or of a link (exact), or a URL of it: example.org.", "SITE"),
+        _filter("Site or host (exact), or a URL, of an address or a link.", "SITE"),
     ] = None
     thread: Annotated[
         str | None, _filter("Conversation of the mail with this Message-ID or UID/DEPTH.", "ID")
@@ -261,13 +261,13 @@ class MailOptions(SpanOptions):
     ] = None
     has_attachment: Annotated[bool, _filter("Has an attachment.", None, name="--has-attachment")] = False
     attachment_name: Annotated[
-        str | None, _filter("The name of an attachment, or of a file in one, contains this text.")
+        str | None, _filter("Name of an attachment, or of a file in one, contains this.")
     ] = None
     extension: Annotated[
-        str | None, _filter("The name of an attachment, or of a file in one, has this extension.", "EXT")
+        str | None, _filter("Extension of an attachment's name, or of a file in one.", "EXT")
     ] = None
     attachment: Annotated[
-        str | None, _filter("Has an attachment, or a file in one, with this MD5, SHA-1 or SHA-256.", "HASH")
+        str | None, _filter("MD5, SHA-1 or SHA-256 of an attachment, or of a file in one.", "HASH")
     ] = None
     incomplete: Annotated[bool, _filter("Only incomplete mails.", None, name="--incomplete")] = False
 
