@@ -48,7 +48,6 @@ _WORDS = re.compile(rb"\S[ \t]++\S")
 _NO_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|\r?\Z)")
 _ODD_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
 _SOFT_BREAK = re.compile(rb"=(?!\r\n)[ \t\r]++(?=\n)")
-_BARE_CR = re.compile(rb"=(?=\r(?!\n))")
 
 
 def name_of(value: str) -> str:
@@ -119,9 +118,13 @@ def _with_plain_soft_breaks(data: bytes) -> bytes:
     """
     if _ODD_BREAK.search(data) is None:
         return data
-    # Some lines at a time: a substitution holds all its pieces, many times the size of the text.
-    parts = [_SOFT_BREAK.sub(b"=", data[at:stop]) for at, stop in _ranges(data, 0, len(data))]
-    return b"".join([_BARE_CR.sub(b"=3D", part) for part in parts])
+    return b"".join([_with_plain_lines(data[at:stop]) for at, stop in _ranges(data, 0, len(data))])
+
+
+def _with_plain_lines(lines: bytes) -> bytes:
+    """Some lines at a time: a substitution holds all its pieces, many times the size of the text."""
+    lines = _SOFT_BREAK.sub(b"=", lines)
+    return b"=\r\n".join([piece.replace(b"=\r", b"=3D\r") for piece in lines.split(b"=\r\n")])
 
 
 def _base64(src: bytes, start: int, end: int, defects: Defects) -> Iterator[bytes]:
