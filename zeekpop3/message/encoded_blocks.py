@@ -108,8 +108,9 @@ def uuencoded_blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
     while begin is not None:
         at = begin.end()
         following = UU_BEGIN.search(text, at)
-        if any(map(_is_uuencode, text[at : at + _UU_BEGINNING].split(b"\n")[:_UU_FIRST_LINES])):
-            end = _UU_END.search(text, at - 1, following.start() if following is not None else len(text))
+        limit = following.start() if following is not None else len(text)
+        if any(map(_is_uuencode, text[at : min(at + _UU_BEGINNING, limit)].split(b"\n")[:_UU_FIRST_LINES])):
+            end = _UU_END.search(text, at - 1, limit)
             stop = end.end() if end is not None else _uu_block_end(text, at)
             yield begin[1].strip(), text[at:stop]
         begin = following
