@@ -219,7 +219,7 @@ def test_a_url_inside_a_url(tables: Path, tmp_path: Path) -> None:
     ids=range(6),
 )
 def test_urls_inside_urls_in_hostile_forms(url: str, inner: list[str] | None) -> None:
-    """Bytes that are no UTF-8 hide nothing; many of them end in time."""
+    """Bytes that are not UTF-8 hide nothing; many of them end in time."""
     ((found,),) = duckdb.execute(f"select {INNER_URLS} from (select ? as url)", [url]).fetchall()
     assert inner is None or found == inner
 

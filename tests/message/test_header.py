@@ -298,7 +298,7 @@ def test_ipv6_literals() -> None:
     ],
 )
 def test_odd_zones_of_a_date(zone: str, hour: int | None, defects: list[str]) -> None:
-    """Two signs count as the second one; what programs read differently is told."""
+    """Two signs count as the second one; what programs read differently has a defect."""
     mail = check(f"Date: Mon, 10 Jun 2002 15:24:14 {zone}\r\n\r\n".encode())
     assert mail.defects == defects
     assert mail.date is not None

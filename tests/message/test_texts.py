@@ -181,7 +181,7 @@ def test_escape_sequences_without_their_label(label: str, defect: str, codec: st
 
 
 def test_characters_of_windows_in_iso_2022_jp() -> None:
-    """Mail programs write them as if they were of JIS X 0208; what is broken is told all the same."""
+    """Mail programs write them as if they were of JIS X 0208; what is broken still has a defect."""
     head = b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n"
     mail = check(head + b"\x1b$B-!3t-b\x1b(B and \x1b(I1\x1b(B")
     assert (mail.text, mail.defects) == ("\u2460\u682a\u2116 and \uff71", [])

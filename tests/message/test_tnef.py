@@ -76,6 +76,9 @@ def test_names_in_the_code_page_of_the_container() -> None:
     assert files(code_page, NEW_FILE, attribute(TITLE, name), attribute(DATA, b"x")) == [("Мир.txt", b"x")]
 
 
+A_FILE = NEW_FILE + attribute(TITLE, b"A\0") + attribute(DATA, b"x")
+
+
 def test_texts_that_outlook_shows() -> None:
     """Plain text, HTML and compressed RTF (the examples of [MS-OXRTFCP], section 3.1) follow the files."""
     rtf = bytes.fromhex(
@@ -87,15 +90,9 @@ def test_texts_that_outlook_shows() -> None:
     html = b"<a href='http://a.example/2'>"
     message = struct.pack("<I", 4) + binary(0x1013, html) + binary(0x1009, rtf)
     message += text(0x1000, "wide") + binary(0x1009, repeated)
-    container = (
-        body
-        + attribute(0x69003, message, 1)
-        + NEW_FILE
-        + attribute(TITLE, b"A.TXT\0")
-        + attribute(DATA, b"x")
-    )
+    container = body + attribute(0x69003, message, 1) + A_FILE
     assert files(container) == [
-        ("A.TXT", b"x"),
+        ("A", b"x"),
         (None, b"plain http://a.example/1"),
         (None, html),
         (None, b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"),
@@ -114,15 +111,9 @@ def test_texts_that_outlook_shows() -> None:
         struct.pack("<I", 1) + binary(0x1009, b"something else"),
     ],
 )
-def test_broken_texts_are_told(message: bytes) -> None:
+def test_broken_texts_have_a_defect(message: bytes) -> None:
     """The files are there all the same."""
-    container = (
-        SIGNATURE
-        + attribute(0x69003, message, 1)
-        + NEW_FILE
-        + attribute(TITLE, b"A\0")
-        + attribute(DATA, b"x")
-    )
+    container = SIGNATURE + attribute(0x69003, message, 1) + A_FILE
     mail = check(HEAD + base64.encodebytes(container))
     assert [file.filename for file in mail.attachments[1:]] == ["A"]
     assert mail.defects == ["attachment_unpack_failed"]

@@ -168,7 +168,7 @@ def test_other_spellings_of_own_names(spelling: str) -> None:
 
 
 def test_what_names_us_and_stays_is_told(tmp_path: Path) -> None:
-    """A look-alike of the own site is the attacker's: it stays, and is told."""
+    """A look-alike of the own site is the attacker's: it stays, and a line names it."""
     raw = PLANTED.replace("evil.test", "corp-login.test").encode()
     box = write_box(tmp_path / "t", [transfer(uid="C1", raw=raw, user="benedikta", conn_id=CONN)])
     kept: set[str] = set()

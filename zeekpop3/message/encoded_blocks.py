@@ -209,7 +209,7 @@ def is_content_with_junk(text: bytes) -> bool:
         return True
     digits = head.translate(None, _NOT_ALPHABET)
     data = pybase64.b64decode(digits[: len(digits) // 4 * 4])
-    # Of a text that is no Base64 every other byte would not be a letter.
+    # What other text decodes to has many bytes that are not printable.
     return len(data) >= _SHORTEST and len(data.translate(None, _PRINTABLE)) * 5 < len(data)
 
 

@@ -71,7 +71,7 @@ with clicked as ({opened-links}), suspect as ({suspicious}), mail as materialize
 ), member as (
     select number, any_value(label) as label, list(distinct why) as why from label_3 group by number
 ), wave as (
-    -- A visit of a host, without the path of the link, is no click: it may have another cause.
+    -- A visit of a host, without the path of the link, does not prove a click: it may have another cause.
     select label, t.*, m.why, coalesce(s.score, 0) as score,
         coalesce(bool_or(c.exact) over who, false) as clicked, coalesce(not bool_or(c.exact) over who, false) as visited
     from member m join templated t using (number)
