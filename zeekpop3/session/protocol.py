@@ -101,12 +101,16 @@ def unstuff(body: bytes) -> bytes:
 
 def has_single_dots(body: bytes) -> bool:
     """Whether a line starts with a dot that the server has not doubled: some clients remove it."""
-    return _SINGLE_DOT.search(body) is not None
+    return _may_have_dots(body) and _SINGLE_DOT.search(body) is not None
 
 
 def has_lone_dot(body: bytes) -> bool:
     """Whether a line, however it ends, is a dot alone: some clients take it for the end of the message."""
-    return _LONE_DOT.search(body) is not None
+    return _may_have_dots(body) and _LONE_DOT.search(body) is not None
+
+
+def _may_have_dots(body: bytes) -> bool:
+    return b"\n." in body or body.startswith(b".")
 
 
 def count_lines(body: bytes | bytearray) -> int:
