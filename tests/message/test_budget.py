@@ -40,6 +40,18 @@ def test_whole_mail_is_within_its_budget() -> None:
     assert "parse_limited" not in check(WORK).defects
 
 
+def test_searches_for_delimiters_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A multipart in more multiparts than may be searched is not divided, and that is a defect."""
+    monkeypatch.setattr(budget, "SEARCHED_AT_LEAST", 0)
+    monkeypatch.setattr(budget, "SEARCHED_PER_BYTE", 4)
+    level = b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n"
+    file = b"Content-Type: a/b\r\n\r\n" + b"x" * 5_000
+    for levels, is_read in ((3, True), (9, False)):
+        found = check(HEAD + b"".join(level % (i, i) for i in range(levels)) + file)
+        assert ("nesting_cut" not in found.defects) == is_read
+        assert (len(found.attachments) == 1) == is_read
+
+
 def test_clock_ends_a_mail_where_work_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `watch`, the clock is looked at while work is counted."""
     monkeypatch.setattr(budget, "SECONDS_AT_LEAST", -1.0)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from support import hostile_readings, hostile_records  # noqa: F401
 from support.hostile_mails import CHARSETS, GENERATORS
 from support.invariants import check
 from zeekpop3.message import parse

@@ -126,6 +126,25 @@ def test_documents_in_urls_are_bounded() -> None:
     assert "urls_cut" in defects
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<!--[if mso]><a href=http://a.example/%d><![endif]-->" * 10_001,
+        f"<base href=http://a.example/{'b/' * 4_000}>" + "<a href=%d>" * 2_000,
+        "<a href=http://a.example/%d>" * 10_001,
+        "<td background=http://a.example/%d>" * 10_001,
+    ],
+    ids=["comments", "folders of the base", "links", "other elements"],
+)
+def test_links_that_are_not_read_are_a_defect(html: str) -> None:
+    """Of very many, and of those that would cost too much, the first are read."""
+    defects: Defects = {}
+    found = extract(html % tuple(range(html.count("%d"))), defects)[1]
+    assert found[0][0].startswith("http://a.example/")
+    assert "urls_cut" in defects
+    assert "urls_cut" not in parse(b"Content-Type: text/html\r\n\r\n" + html[:1_000].encode()).defects
+
+
 RELATIVE = '<a href="next.html">x</a>'
 BASE = "Content-Location: http://a.example/b/page.html\r\n"
 

@@ -5,10 +5,12 @@ a defect says what is unusual.
 from __future__ import annotations
 
 import base64
+import random
 
 import pytest
 
 from support.invariants import check
+from zeekpop3.message import transfer_encoding
 
 DATA = bytes(range(256)) * 2
 TEXT = base64.encodebytes(DATA).replace(b"\n", b"\r\n")
@@ -51,6 +53,45 @@ def test_padding_inside_large_base64() -> None:
     mail = check(FILE + text + text)
     assert [file.content for file in mail.attachments] == [data * 2]
     assert mail.defects == ["base64_padding"]
+
+
+def test_each_group_of_base64_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many groups with padding between them, in pieces of any size, are the content of each group in turn;
+    a digit that is left over stands for nothing.
+    """
+    monkeypatch.setattr(transfer_encoding, "CHUNK_BYTES", 16)
+    made = random.Random(7)
+    for _ in range(300):
+        groups = ["".join(made.choices("ABab09+/", k=made.randrange(1, 30))) for _ in range(9)]
+        text = "=\r\n".join(groups).encode() + b"="
+        usable = [group[:-1] if len(group) % 4 == 1 else group for group in groups]
+        data = b"".join(base64.b64decode(group + "=" * (-len(group) % 4)) for group in usable)
+        assert [file.content for file in check(FILE + text).attachments] == [data]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "is_one"),
+    [
+        (b"\n--BB\r\n", True),
+        (b"\n--BB", False),
+        (b"\n--BB \t\r\n", True),
+        (b"\n--BB words\r\n", True),
+        (b"\n--BBwords\r\n", False),
+        (b"\n--BB--words\r\n", False),
+        (b"\n--BB\0\r\n", True),
+        (b"\n--BB\rx\r\n", True),
+        (b"\r--BB\r\n", True),
+        (b"\r--BB\r--BB\n", True),
+        (b"x--BB\r\n", False),
+    ],
+)
+def test_delimiters_of_large_multiparts_are_those_of_small_ones(delimiter: bytes, is_one: bool) -> None:
+    """Whatever the size of a multipart, the same lines divide it, however often nearly one stands there."""
+    for size in (0, 100_000):
+        nearly = b"--BBB\r\n--B\r\n" * (size // 12)
+        parts = b"\r\n--BB\r\n\r\none" + delimiter + FILE + TEXT + b"\r\n--BB--\r\n"
+        found = [file.content for file in check(MULTIPART + nearly + parts).attachments if not file.reading]
+        assert found == [DATA] * is_one
 
 
 def test_words_after_padding_are_a_footer() -> None:

@@ -17,6 +17,8 @@ PLAIN = b"From: a@b.example\r\nSubject: s\r\nContent-Type: text/plain\r\n\r\n"
 
 
 def hostile(make: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """Adds a generator. Two of one name would be one."""
+    assert make.__name__ not in GENERATORS
     GENERATORS[make.__name__] = make
     return make
 
@@ -203,8 +205,8 @@ _FILLED: dict[str, tuple[bytes, ...]] = {
     "html_open_links": (b'href="', b"Content-Type: text/html\r\n\r\n"),
     "html_blanks": (b"href = ", b"Content-Type: text/html\r\n\r\n"),
     "html_blanks_only": (b" ", b"Content-Type: text/html\r\n\r\nhref"),
-    "html_equals": (b"=", b"Content-Type: text/html\r\n\r\n"),
-    "html_references": (b"&amp;&#x41;", b'Content-Type: text/html\r\n\r\n<a href="http:'),
+    "html_equals_signs": (b"=", b"Content-Type: text/html\r\n\r\n"),
+    "html_references_in_a_link": (b"&amp;&#x41;", b'Content-Type: text/html\r\n\r\n<a href="http:'),
     "html_conditional": (b"<!--[if ", b"Content-Type: text/html\r\n\r\n"),
     "html_conditional_links": (b"<!--[if x]><a href=//a>-->", b"Content-Type: text/html\r\n\r\n"),
     "html_backgrounds": (b"<td background=//a style='background:url(", b"Content-Type: text/html\r\n\r\n"),
@@ -337,7 +339,7 @@ def urls(size: int) -> bytes:
 
 
 @hostile
-def html_links(size: int) -> bytes:
+def html_numbered_links(size: int) -> bytes:
     return numbered('<a href="http://a/%d">', size, b"Content-Type: text/html\r\n\r\n")
 
 
@@ -395,3 +397,6 @@ for _name in (
     "idna", "punycode", "unicode_escape", "rot13", "base64", "zlib", "bz2",
 ):  # fmt: skip
     GENERATORS[f"charset_{_name}"] = _charset(_name)
+
+# The kinds in other modules, whichever one is imported first.
+from support import hostile_readings, hostile_records  # noqa: E402, F401

@@ -8,7 +8,6 @@ import tracemalloc
 import pyarrow as pa
 import pytest
 
-from support import hostile_records  # noqa: F401
 from support.hostile_mails import GENERATORS
 from support.records import transfer
 from zeekpop3.pipeline.records import Records

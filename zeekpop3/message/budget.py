@@ -19,6 +19,8 @@ SECONDS_PER_MIB = 0.25
 SECONDS_AT_LEAST = 5.0
 KEPT_PER_BYTE = 4
 KEPT_AT_LEAST = 1 << 16  # bytes
+SEARCHED_PER_BYTE = 32  # by plain searches, for delimiters
+SEARCHED_AT_LEAST = 64 << 20  # bytes
 HASHED_PER_BYTE = 8  # as many hashes as a mail's signatures may want
 MAX_DETECTIONS = 20
 DETECTION = 1 << 18  # a detector takes as long as other steps need for so many bytes
@@ -43,6 +45,7 @@ class Budget:
         "_hashed",
         "_kept",
         "_look_at",
+        "_searched",
         "_seconds",
         "_size",
         "_work",
@@ -56,6 +59,7 @@ class Budget:
         self._work = WORK_AT_LEAST + WORK_PER_BYTE * size
         self._kept = KEPT_AT_LEAST + KEPT_PER_BYTE * size
         self._hashed = HASHED_PER_BYTE * size
+        self._searched = SEARCHED_AT_LEAST + SEARCHED_PER_BYTE * size
         self._seconds = SECONDS_AT_LEAST + SECONDS_PER_MIB * size / (1 << 20)
         self._look_at = max(self._work - _LOOK_EVERY, 0)
         self._began: float | None = None
@@ -95,6 +99,13 @@ class Budget:
         if size > self._kept - (self._size if enclosing else 0):
             return False
         self._kept -= size
+        return True
+
+    def may_search(self, size: int) -> bool:
+        """Whether `size` more bytes may be searched for delimiters; counts them if so."""
+        if size > self._searched:
+            return False
+        self._searched -= size
         return True
 
     def may_hash(self, size: int) -> bool:

@@ -43,7 +43,9 @@ _MAX_TAG = 32  # characters
 _MAX_TAGS = 4_096
 MAX_LINKS = 10_000
 MAX_LINK_TEXT = 1_000  # characters
-MAX_READ = 200_000  # elements of a body whose attributes are read one by one
+MAX_READ = 100_000  # elements of a body whose attributes are read one by one
+_FOLDER = 8  # characters: what joining costs for each folder of the base beyond some
+_USUAL_FOLDERS = 32
 MAX_DATA = 1 << 20  # characters of data: URLs of a body that are read
 
 _PARAGRAPH = "p h1 h2 h3 h4 h5 h6 hr blockquote ul ol dl table pre form"
@@ -205,6 +207,9 @@ class Page:
 
     def _open_link(self, attributes: str) -> None:
         self.close_link()
+        if self.read > MAX_READ or len(self.elements) >= MAX_LINKS:
+            self.defects[Defect.URLS_CUT] = None
+            return
         values = self.values(attributes)
         value = values.get("href") or values.get("xlink:href")
         self.link = self.url(value) if value else None
@@ -332,12 +337,13 @@ class Page:
 
     def _at_base(self, value: str) -> str | None:
         """The URL that a relative one stands for."""
-        url = joined(self.base, value) if self.room >= 0 else None
-        self.room -= len(url or "")
-        if self.room < 0:
-            self.defects[Defect.URLS_CUT] = None
-            return None
-        return url
+        if self.room >= 0:
+            url = joined(self.base, value)
+            self.room -= len(url or "") + _FOLDER * max(self.base.count("/") - _USUAL_FOLDERS, 0)
+            if self.room >= 0:
+                return url
+        self.defects[Defect.URLS_CUT] = None
+        return None
 
     def hidden_element(self, tag: str, attributes: str, tokens: Iterator[Token]) -> Token | None:
         """If a start tag opens a hidden element, reads it and gives the token that ends it."""

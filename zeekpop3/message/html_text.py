@@ -19,6 +19,7 @@ from zeekpop3.message.html_tokens import AT_ONCE, Token, tokens, without_referen
 from zeekpop3.message.html_urls import normal_base
 
 MAX_TAGS = 1_000_000  # of a body; more are not read as tags
+MAX_COMMENTS = 10_000  # of a body that are read
 _MAX_JOINED = 4  # characters of a body's relative URLs with their base, for each of the body
 
 # A comment that Outlook shows (conditional comments of Internet Explorer 5 and Word), up to its end.
@@ -80,8 +81,11 @@ def extract(html: str, defects: Defects, base: str | None = None) -> tuple[str, 
     page.close_link()
     page.flush()
     if "<!--[" in html:
-        for comment in _CONDITIONAL.findall(html):
-            page.read_aside(comment.partition(">")[2])
+        for number, comment in enumerate(_CONDITIONAL.finditer(html)):
+            if number >= MAX_COMMENTS:
+                defects[Defect.URLS_CUT] = None
+                break
+            page.read_aside(comment[1].partition(">")[2])
     text = collapse_space(page.done.getvalue())
     shown = urls.in_text(text, defects)
     hidden = page.unseen.getvalue()

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import merge
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import cms, header, params, transfer_encoding
-from zeekpop3.message.budget import charge
+from zeekpop3.message.budget import charge, current
 from zeekpop3.message.header import Header
 from zeekpop3.message.header_text import decoded
 from zeekpop3.message.params import Params
@@ -27,6 +28,10 @@ _SEARCH_IS_FASTER = 8  # than the other work on a byte
 _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
 # Text after a blank or a control character, or a bare CR: mail programs differ.
 _MALFORMED_TAIL = re.compile(rb"(--)?+(?:[ \t]*+\r|[ \t\v\f\0][^\r\n]*+(?:\r?\n|\r|\Z))")
+# What every delimiter goes on with.
+_MAY_END = rb"(?:--)?+(?=[ \t\v\f\0\r\n]|\Z)"
+_LARGE = 1 << 16  # bytes
+_MAX_COMPILED = 1 << 10  # bytes
 _LIKE_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 MIME_FIELDS = ("content-type", "content-transfer-encoding", "content-disposition")
@@ -111,7 +116,7 @@ def grow(root: Part, defects: Defects, complete: bool, limit: int | None = None)
         if part.kind in _NEVER_ENCODED and part.encoding in _ENCODINGS:
             defects[Defect.MESSAGE_ENCODED] = None
         if part.kind.startswith("multipart/"):
-            if depth >= MAX_DEPTH:
+            if depth >= MAX_DEPTH or not current().may_search(part.end - part.start):
                 defects[Defect.NESTING_CUT] = None
                 continue
             _divide_multipart(part, limit - count, defects, complete)
@@ -282,15 +287,26 @@ def _between(part: Part, boundary: bytes, limit: int, defects: Defects) -> tuple
 
 
 def _line_starts(src: bytes, start: int, end: int, text: bytes) -> Iterator[int]:
-    """Where lines of `src[start:end]` start that begin with `text`. Bare CR ends a line, too."""
+    """Where lines of `src[start:end]` start that begin with `text`, and go on as delimiters do. Bare CR ends
+    a line, too.
+    """
     at = start
     if src.startswith(text, start, end):
         yield start
         at += len(text)
-    if src.find(b"\r" + text, start, end) >= 0:
-        for line in re.compile(b"[\r\n]" + re.escape(text)).finditer(src, at, end):
-            yield line.start() + 1
+    line_ends = _after(src, at, end, b"\n", text)
+    if src.find(b"\r" + text, at, end) >= 0:
+        line_ends = merge(line_ends, _after(src, at, end, b"\r", text))
+    yield from line_ends
+
+
+def _after(src: bytes, at: int, end: int, mark: bytes, text: bytes) -> Iterator[int]:
+    """Where `text` stands after `mark`. An expression leaves out, of a large part, what is no delimiter."""
+    wanted = mark + text
+    if end - at > _LARGE and len(text) < _MAX_COMPILED:
+        for found in re.compile(re.escape(wanted) + _MAY_END).finditer(src, at, end):
+            yield found.start() + 1
         return
-    while (at := src.find(b"\n" + text, at, end)) >= 0:
+    while (at := src.find(wanted, at, end)) >= 0:
         yield at + 1
-        at += len(text)
+        at += len(wanted)

@@ -44,7 +44,9 @@ _LONG_WORD = 16
 _LINK = re.compile(rb"://|\bwww\.[a-z0-9]|<[a-z!/]", re.IGNORECASE)
 # A few header fields, up to the first one of MIME.
 _FIELDS = r"(?:[!-9;-~]{1,100}+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+){0,8}?content-(?:type|transfer-encoding|disp)"
-_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=%b)" % _FIELDS.encode(), re.IGNORECASE)
+_LIKE_DELIMITER = rb"--([^\r\n]{1,200}+)\r?\n(?=%b)" % _FIELDS.encode()
+_FIRST_DELIMITER = re.compile(_LIKE_DELIMITER, re.IGNORECASE)
+_DELIMITER = re.compile(rb"\n" + _LIKE_DELIMITER, re.IGNORECASE)
 _MIME_FIELD = re.compile(rb"(?:\A|\n)(content-(?:type|transfer-encoding|disposition)[ \t]*+:)", re.IGNORECASE)
 # MIME fields at the beginning of a body, behind blank lines or a few other fields.
 _FIELDS_FIRST = re.compile(rb"[\s\0]*+(?=%b[a-z-]*+[ \t]*+:)" % _FIELDS.encode(), re.IGNORECASE)
@@ -169,12 +171,10 @@ class Readings:
     def _divided(self, part: Part, reading: str, depth: int) -> bool:
         """Whether a delimiter with MIME fields after it occurs in a part; then it is read as a multipart."""
         src, start, end = part.src, part.start, part.end
-        # Lines that begin with "--" are few: finding them is faster than searching with the expression.
-        like = _DELIMITER.match(src, 0, end) if start == 0 else None
-        at = src.find(b"\n--", max(start - 1, 0), end)
-        while like is None and at >= 0:
-            like = _DELIMITER.match(src, at, end)
-            at = src.find(b"\n--", at + 1, end)
+        like = _FIRST_DELIMITER.match(src, 0, end) if start == 0 else None
+        # Most texts have no line that begins with "--": finding one is faster than the expression.
+        if like is None and (at := src.find(b"\n--", max(start - 1, 0), end)) >= 0:
+            like = _DELIMITER.search(src, at, end)
         if like is None:
             return False
         self._entity(_multipart(part, like[1].rstrip().removesuffix(b"--")), reading, part.section, depth)

@@ -38,12 +38,14 @@ _TOKEN = re.compile(r"[a-z0-9-]+")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _WHITE_SPACE = b"\r\n \t\v\f"
 _EXPECTED = _ALPHABET + b"=" + _WHITE_SPACE
-_NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
+_NOT_DIGIT = bytes(set(range(256)) - set(_ALPHABET + b"="))
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 # A whole line of Base64, of 40 characters or more: then the text before it was junk and not a footer.
 _BASE64_LINE = re.compile(rb"\n[ \t]*+(?=[A-Za-z0-9+/=]{40})[A-Za-z0-9+/]++={0,2}[ \t]*+\r?(?:\n|\Z)")
 _DIGIT = re.compile(rb"[A-Za-z0-9+/]")
-_UP_TO_PADDING = re.compile(rb"([^=]++)(=[^A-Za-z0-9+/]*+)?+")
+# Of digits and `=`s alone: a group that ends within a byte, or has too little padding.
+_UNFINISHED = re.compile(rb"=(?:[^=]{4})*+[^=](?:=|\Z|[^=](?:=(?!=)|\Z|[^=]\Z))")
+_PADDING = ord("=")
 _WORDS = re.compile(rb"\S[ \t]++\S")
 _NO_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|\r?\Z)")
 _ODD_BREAK = re.compile(rb"=(?:[ \t]|\r(?!\n))")
@@ -166,20 +168,45 @@ def _repaired(text: bytes, defects: Defects, begun: bool) -> bytes:
     padding = text.find(b"=")
     behind = _DIGIT.search(text, padding) if padding >= 0 else None
     if behind is not None:
-        if _WORDS.search(text, behind.start()) is not None:
+        if (b" " in text or b"\t" in text) and _WORDS.search(text, behind.start()) is not None:
             defects[Defect.BASE64_TRAILING_TEXT] = None
             text = text[: behind.start()]
         else:
             defects[Defect.BASE64_PADDING] = None
-    out = bytearray()
-    for quads in _UP_TO_PADDING.finditer(text):
-        digits = quads[1].translate(None, _NOT_ALPHABET)
-        over = len(digits) % 4
-        if over == 1 or (over and (quads[2] or b"").count(b"=") < 4 - over):
-            defects[Defect.BASE64_BROKEN] = None
-        if over == 1:
-            digits = digits[:-1]
-        elif over:
-            digits += b"=" * (4 - over)
-        out += pybase64.b64decode(digits)
-    return bytes(out)
+    digits = b"=" + text.translate(None, _NOT_DIGIT)
+    if _UNFINISHED.search(digits) is not None:
+        defects[Defect.BASE64_BROKEN] = None
+    digits = digits.strip(b"=")
+    if b"=" in digits:
+        return _groups(digits)
+    over = len(digits) % 4
+    return pybase64.b64decode(digits[:-1] if over == 1 else digits + b"=" * (-over % 4))
+
+
+def _groups(digits: bytes) -> bytes:
+    """The content of groups of digits with padding between them; of each, bits that fill no byte are left.
+
+    There may be millions of groups, so no step is done for each of them. Digit number n of a group ends a
+    byte, of bits from it and from the digit before it, unless n is a multiple of four.
+    """
+    import numpy as np
+
+    values = np.zeros(256, np.uint8)
+    values[np.frombuffer(_ALPHABET, np.uint8)] = np.arange(64)
+    out: list[bytes] = []
+    at = 0
+    while at < len(digits):
+        stop = min(at + CHUNK_BYTES, len(digits))
+        if stop < len(digits):  # then before a whole number of quads of the last group
+            stop -= (stop - max(digits.rfind(b"=", at, stop) + 1, at)) % 4
+        codes = np.frombuffer(digits, np.uint8, stop - at, at)
+        is_digit = codes != _PADDING
+        place = np.arange(stop - at, dtype=np.int32)
+        begin = np.maximum.accumulate(np.where(is_digit, 0, place + 1))
+        shift = (place - begin).astype(np.uint8) % 4 * 2
+        bits = values[codes]
+        found = bits >> (6 - shift)
+        found[1:] |= bits[:-1] << shift[1:]
+        out.append(found[is_digit & (shift > 0)].tobytes())
+        at = stop
+    return b"".join(out)
