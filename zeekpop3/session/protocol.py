@@ -28,8 +28,9 @@ STAT_MESSAGE = re.compile(r"\s*(\d{1,18})[ \t]+(\d{1,18})")
 _STATUS = re.compile(rb"(?:\+(OK)|-(ERR))(?:[ \t]+|$)(.*)", re.IGNORECASE | re.DOTALL)
 _OCTETS = re.compile(r"(?<![^\s(])(\d{1,18})\s+(?:octets|bytes)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\s*\+?(\d{1,10})(?:\s|$)")
-_LONE_DOT = re.compile(rb"(?:\A|\n)\.\r*+\n")
-_SINGLE_DOT = re.compile(rb"(?:\A|\n)\.(?![.\r\n]|\Z)")
+# Both begin with a fixed character, which is fast to search for.
+_LONE_DOT = re.compile(rb"\.(?<![^\n]\.)\r*+\n")
+_SINGLE_DOT = re.compile(rb"\.(?<![^\n]\.)(?![.\r\n]|\Z)")
 
 
 def is_multiline(command: str | None, argument: str | None, status: str | None) -> bool:
@@ -101,16 +102,12 @@ def unstuff(body: bytes) -> bytes:
 
 def has_single_dots(body: bytes) -> bool:
     """Whether a line starts with a dot that the server has not doubled: some clients remove it."""
-    return _may_have_dots(body) and _SINGLE_DOT.search(body) is not None
+    return _SINGLE_DOT.search(body) is not None
 
 
 def has_lone_dot(body: bytes) -> bool:
     """Whether a line, however it ends, is a dot alone: some clients take it for the end of the message."""
-    return _may_have_dots(body) and _LONE_DOT.search(body) is not None
-
-
-def _may_have_dots(body: bytes) -> bool:
-    return b"\n." in body or body.startswith(b".")
+    return _LONE_DOT.search(body) is not None
 
 
 def count_lines(body: bytes | bytearray) -> int:
