@@ -251,6 +251,14 @@ def test_ordinary_text_is_no_hidden_content(name: str) -> None:
     assert (mail.attachments, mail.defects) == ([], [])
 
 
+def test_content_that_two_readings_find_has_its_name() -> None:
+    """Base64 between the lines of a part, then the whole part by its second field: one file, with its name."""
+    fields = b"Content-Type: a/b; name=evil.exe\r\nContent-Transfer-Encoding: 7bit (really)\r\n"
+    mail = check(mixed(fields + b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(DATA)))
+    found = [file for file in mail.attachments if file.sha256 == hashlib.sha256(DATA).hexdigest()]
+    assert [(file.filename, file.reading) for file in found] == [("evil.exe", "transfer_encoding")]
+
+
 def test_each_content_once() -> None:
     """A part that two readings find is one row; the numbers go on behind those of unpacked files."""
     raw = HEAD + b"\r\n" + uuencoded(b"Cat", b"begin 644 a.txt") + b"\r\n" + LINES + b"\r\nand\r\n" + LINES

@@ -84,6 +84,7 @@ class Readings:
         self._numbers: dict[str, int] | None = None
         self._known: set[tuple[str, str | None]] | None = None
         self._hashes: set[str] = set()
+        self._nameless: dict[str, int] = {}  # of those found: the index by hash
         self._inner: list[tuple[Part, str, int]] = []
 
     def tree(self, root: Part, texts: dict[int, str]) -> None:
@@ -306,6 +307,13 @@ class Readings:
             return None
         self._known.add(key)
         self._hashes.add(file.sha256)
+        if (index := self._nameless.pop(file.sha256, None)) is not None:
+            # The same content again, and now its name is known.
+            first = self.found[index]
+            self.found[index] = file._replace(part=first.part, reading=first.reading)
+            return None
+        if file.filename is None:
+            self._nameless[file.sha256] = len(self.found)
         self.found.append(file._replace(part=f"{section}#{self._number(section)}"))
         if file.reading is not None:
             self._defects[Defect.OTHER_READING] = None
