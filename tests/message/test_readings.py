@@ -252,7 +252,7 @@ def test_ordinary_text_is_no_hidden_content(name: str) -> None:
 
 
 def test_content_that_two_readings_find_has_its_name() -> None:
-    """Base64 between the lines of a part, then the whole part by its second field: one file, with its name."""
+    """Base64 within a part, then the whole part by its second field: one file, with its name."""
     fields = b"Content-Type: a/b; name=evil.exe\r\nContent-Transfer-Encoding: 7bit (really)\r\n"
     mail = check(mixed(fields + b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(DATA)))
     found = [file for file in mail.attachments if file.sha256 == hashlib.sha256(DATA).hexdigest()]
