@@ -182,7 +182,8 @@ class Defect(StrEnum):
     )
     DATE_MALFORMED = (
         "date_malformed",
-        "Date cannot be parsed.",
+        "Date cannot be parsed, or programs read another date (a comment before the time, dots in it, a zone "
+        "with a colon).",
     )
     DATE_ZONE_UNKNOWN = (
         "date_zone_unknown",
@@ -289,6 +290,10 @@ class Defect(StrEnum):
     REFERENCES_CUT = (
         "references_cut",
         "The mail has more references than the limit.",
+    )
+    SCRIPT_NOT_RUN = (
+        "script_not_run",
+        "A page or script that is attached may compute where it leads to; `links` may lack URLs of it.",
     )
     TRUNCATED = (
         "truncated",

@@ -68,7 +68,9 @@ NAMES = (
     "invoice.exe", "INVOICE.EXE", "invoice.exe.", "invoice.exe . .", "invoice.exe\u00a0",
     "invoice.exe\0.txt", "invoice.exe::$DATA", "invoice.exe:$DATA", "invoice.exe::$INDEX_ALLOCATION",
     "invoice.exe.::$DATA", "invoice．exe", "ｉｎｖｏｉｃｅ.ｅｘｅ", "C:\\x\\invoice.exe", "x/invoice.exe",
-    "invoice.exe\u3000", "invoice.exe\u200b",
+    "invoice.exe\u3000", "invoice.exe\u200b", "in\u200bvoi\u00adce\u2060.e\u200dxe",
+    "\u202einvoice.exe\u202c", "\u2066invoice\u2069.exe", "invoice\u034f.\ufe0fexe",
+    "\u180einvoice.\U000e0041exe", "invoice.exe\u2800\u3164", "\ufeffinvoice\u061c.exe",
 )  # fmt: skip
 
 
@@ -76,6 +78,12 @@ NAMES = (
 def test_names_of_the_same_file(name: str) -> None:
     """Windows opens the same file, or a reader sees the same name."""
     assert file_key(name) == "invoice.exe"
+
+
+@pytest.mark.parametrize("blank", "\u00a0\u1680\u2007\u202f\u205f\u3000\u2800\u3164")
+def test_blanks_that_look_like_one(blank: str) -> None:
+    """A blank of another width, or a letter that is drawn as one."""
+    assert file_key(f"in{blank}voice.exe") == file_key("in voice.exe")
 
 
 @pytest.mark.parametrize(

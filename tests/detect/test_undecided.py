@@ -27,6 +27,7 @@ MAILS = {
     "broken": mail_with(zipped({"a.exe": EXE})[:-90], "half.zip"),
     "too large": mail_with(DEEP, "deep.zip"),
     "page": mail_with(zipped({"page.html": b"<a href=http://x.example>y</a>"}), "page.zip"),
+    "script": mail_with(b"<script>location = a(b)</script>", "script.html"),
     "paper": mail_with(zipped({"paper.pdf": b"%PDF-1.4"}), "paper.zip"),
     "macro": mail_with(compound({"VBA/Module1": b"compressed" * 500}), "bill.doc"),
     "macro within": mail_with(
@@ -74,7 +75,7 @@ def test_names_links_and_addresses(mails: Path, tmp_path: Path) -> None:
     hits, reasons, _ = hunted(mails, tmp_path, "indicator,type", "invoice.EXE,FILE_NAME")
     assert (hits, set(reasons)) == ({"listed"}, OPEN | {"broken"})
     hits, reasons, _ = hunted(mails, tmp_path, "http://evil.example/x")
-    assert (hits, set(reasons)) == (set(), OPEN | {"broken", "macro", "macro within"})
+    assert (hits, set(reasons)) == (set(), OPEN | {"broken", "macro", "macro within", "script"})
     assert reasons["macro"] == "macros of attachment 2 (bill.doc) are not read"
     assert hunted(mails, tmp_path, "http://x.example/")[0] == {"page"}
     assert hunted(mails, tmp_path, "someone@evil.example")[:2] == (set(), {})
@@ -128,3 +129,9 @@ def test_tables_of_earlier_versions(fixtures: Path, tmp_path: Path) -> None:
     assert hunted(out, tmp_path, HASHES[0])[1] == {
         "C1": "attachment 2 (a.zip) was not looked into by the version that wrote the tables"
     }
+
+
+def test_a_script_may_lead_anywhere(mails: Path, tmp_path: Path) -> None:
+    """It is not run, so links cannot be ruled out; files can."""
+    assert "script" in hunted(mails, tmp_path, "http://evil.example/")[1]
+    assert "script" not in hunted(mails, tmp_path, HASHES[0])[1]

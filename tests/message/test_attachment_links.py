@@ -70,6 +70,17 @@ FOUND: dict[str, tuple[str | None, str | None, str | None, bytes, list[str]]] = 
     "script with codes": ("text/html", None, None,
         rb'<script>x="http:\/\/a.example\/1", y="\x68ttp://a.example/2", "<x http%3A//a.example/3"</script>',
         ["http://a.example/1", "http://a.example/2", "http://a.example/3"]),
+    "script with pieces": ("text/html", None, None,
+        b"<script>location = 'ht' + \"tp://a.exam\" +\n 'ple/1'</script>", ["http://a.example/1"]),
+    "script with Base64": ("text/html", None, None,
+        b"<script>location=atob('aHR0cDovL2Eu' + 'ZXhhbXBsZS8x')</script>", ["http://a.example/1"]),
+    "script with numbers": ("text/html", None, None,
+        b"<script>location=String.fromCharCode(104,116, 116,0x70,58,47,47)+'a.example/1'+"
+        b"String.fromCharCode(104,116,116,112,58,47,47,97,46,101,120)</script>", ["http://a.ex"]),
+    "script that unescapes": ("text/html", None, None,
+        b"<script>document.write(unescape('%3Ca href=%22%68%74%74%70:%2f%2fa.example/1%22%3E'))</script>"
+        b"<script>eval(unescape('%u0068ttp://a.example/2'))</script>",
+        ["http://a.example/2", "http://a.example/1"]),
     "entity": ("image/svg+xml", None, None, b"<!DOCTYPE x [<!ENTITY u 'http://a.example/1'>]><x/>",
         ["http://a.example/1"]),
     "old card": ("text/x-vcard", None, None,
@@ -192,3 +203,39 @@ class Described(NamedTuple):
     part: str
     content_type: str | None
     extension: str | None
+
+
+SCRIPTS = {
+    "script": ("text/html", "html", b"<p>x</p><SCRIPT src=x.js></script>"),
+    "handler": ("application/octet-stream", "htm", b"<body onload = 'f(a)'>x"),
+    "handler of an image": ("image/svg+xml", "svg", b"<svg/onload=f()>"),
+    "URL": ("application/octet-stream", None, b"<html><a href='JavaScript:f()'>x</a>"),
+    "program": ("application/octet-stream", "js", b"var a = b;"),
+    "old program": ("text/plain", "vbs", b"a = b"),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_are_not_run(name: str) -> None:
+    """Where they lead to cannot be known."""
+    kind, extension, content = SCRIPTS[name]
+    defects: Defects = {}
+    attachment_links(content, kind, extension, None, "2", defects)
+    assert list(defects) == ["script_not_run"]
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/plain"])
+def test_pages_and_texts_without_scripts(kind: str) -> None:
+    """No script, no defect."""
+    defects: Defects = {}
+    attachment_links(b"<p>description = x</p> <b class=on>on = 1", kind, "html", None, "2", defects)
+    assert not defects
+
+
+def test_scripts_of_a_body() -> None:
+    """Mail programs do not run them; a browser does, which a body with a name is opened with."""
+    page = b"<p>words</p><script>location='http://a.example/1'</script>"
+    assert parse(b"Content-Type: text/html\r\n\r\n" + page).defects == []
+    named = parse(b"Content-Type: text/html; name=a.html\r\n\r\n" + page)
+    assert named.defects == ["script_not_run"]
+    assert [(link.url, link.origin) for link in named.links] == [("http://a.example/1", "attachment")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 
 import pytest
 
@@ -306,3 +307,60 @@ def test_parts_of_nothing(part: str, end: str) -> None:
     boundary = f"Content-Type: multipart/mixed; boundary=b{end}{end}--b{end}{part}--b--{end}"
     assert not (check(boundary.encode()).text or "").strip()
     assert not (check(f"Content-Type: message/rfc822{end}{end}{part}".encode()).text or "").strip()
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(90))
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "name"),
+    [
+        ("text/calendar", b"ATTACH;FMTTYPE=a/b;ENCODING=BASE64;VALUE=BINARY:", None),
+        ("text/calendar", b'ATTACH;VALUE=BINARY;ENCODING=BASE64;X-FILENAME="a:b.png":', "a:b.png"),
+        ("application/octet-stream; name=a.ics", b"ATTACH;filename=evil.exe;encoding=base64:", "evil.exe"),
+        ("text/calendar", b"ATTACH:data:image/png;base64,", None),
+        ("text/vcard", b"PHOTO;ENCODING=b;TYPE=PNG:", None),
+        ("text/x-vcard", b"PHOTO;PNG;BASE64:", None),
+    ],
+)
+@pytest.mark.parametrize("fold", [b"\r\n ", b"\n\t", b"\n"])
+def test_files_in_calendars_and_cards(kind: str, line: bytes, name: str | None, fold: bytes) -> None:
+    """A file that is the value of a property is an attachment of its own, folded or not."""
+    value = fold.join([b"", *re.findall(rb".{1,60}", base64.b64encode(PNG))])
+    body = b"BEGIN:VCALENDAR\r\nSUMMARY:not;encoding=base64\r\n" + line + value + b"\r\nEND:VCALENDAR\r\n"
+    mail = check(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+    assert [(file.part, file.filename_raw, file.content) for file in mail.attachments[1:]] == [
+        ("1#1", name, PNG)
+    ]
+    assert mail.defects == []
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/enriched", "application/octet-stream", "image/gif"])
+@pytest.mark.parametrize("encoding", ["7bit", "quoted-printable"])
+def test_uuencode_behind_words_of_any_type(kind: str, encoding: str) -> None:
+    """Some programs look for uuencoded files whatever the type is."""
+    block = b"hello\r\n\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\n"
+    mail = check(f"Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + block)
+    file = mail.attachments[-1]
+    assert (file.filename, file.content, file.reading) == ("cat.txt", b"Cat", "transfer_encoding")
+    assert mail.defects == ["other_reading"]
+
+
+@pytest.mark.parametrize("head", [b"Subject: s\r\n\r\n", b"Content-Type: text/plain\r\n\r\n"])
+def test_uuencode_between_bare_carriage_returns(head: bytes) -> None:
+    """Some programs take CR for the end of a line."""
+    (file,) = check(head + b"hello\r\nbegin 644 cat.txt\r#0V%T\r`\rend\r\nbye\r\n").attachments
+    assert (file.filename, file.content) == ("cat.txt", b"Cat")
+
+
+def test_uuencode_without_a_name() -> None:
+    """The lines behind it show what it is."""
+    (file,) = check(b"Subject: s\r\n\r\nbegin 644 \r\n#0V%T\r\n`\r\nend\r\n").attachments
+    assert (file.filename, file.content) == (None, b"Cat")
+
+
+def test_something_else_between_begin_and_end() -> None:
+    """Some programs offer whatever stands there as a file: here xxencode."""
+    mail = check(b"Subject: s\r\n\r\nbegin 644 cat.txt\r\n1Eq3o\r\n+\r\nend\r\n")
+    assert mail.defects == ["uuencode_broken"]
+    assert check(b"Subject: s\r\n\r\nbegin 1 fine day\r\nof words\r\n").defects == []

@@ -73,6 +73,7 @@ MAILS: dict[str, bytes] = {
     ),
     "received_cut": text(b"", b"Received: from a by b; Mon, 1 Jan 2024 10:00:00 +0000\r\n" * 1_001),
     "references_cut": text(b"", b"References: " + b"<a@b> " * 12 + b"\r\n"),
+    "script_not_run": text(b"<script>f()</script>", b"Content-Type: text/html; name=a.html\r\n"),
     "truncated": multipart(b"--b\r\n\r\nhel"),
     "urls_cut": text(b" ".join(b"http://a.example/%d" % i for i in range(12))),
     "uuencode_broken": text(b"begin 644 a.txt\r\n#0V%T\r\n"),

@@ -155,6 +155,17 @@ def test_dates(raw: str, utc: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    "raw",
+    ["(24 Jun 2024) 25 Jun 2024 12:00:00 +0000", "24 Jun 2024 12.30.00 +0000", "24 Jun 2024 12:00:00 -00:30"],
+)
+def test_dates_that_programs_read_differently(raw: str) -> None:
+    """There is a date, and a defect says that other programs show another one."""
+    mail = check(f"Date: {raw}\r\n\r\n".encode())
+    assert mail.date is not None
+    assert mail.defects == ["date_malformed"]
+
+
+@pytest.mark.parametrize(
     ("raw", "hop"),
     [
         ("from a.example (b.example [1.2.3.4])\r\n\tby c.example (8.11/8.11) with ESMTP id g6T\r\n\t"

@@ -56,6 +56,17 @@ LEADS: dict[str, tuple[str, list[str]]] = {
         "<style>@import 'http://a.example/1'; p {background: URL( \"http://a.example/2\" )}</style>",
                     ["1", "2"]),
     "escapes of a style": ("<style>p{background:u\\72l(http:\\2f/a.example/1)}</style>", ["1"]),
+    "escapes in a style attribute": (
+        "<td style='background:\\75rl(\\68ttp:\\2f\\2f a.example/1)'>x</td>", ["1"]),
+    "escaped line end in a style": ("<style>@im\\70ort 'http://a.exa\\\nmple/1'</style>", ["1"]),
+    "references in a style attribute": (
+        "<td style='background:&#117;rl&lpar;http://a.example/1)'>x</td>"
+        "<td style='background:&bsol;75rl(http://a.example/2)'>x</td>", ["1", "2"]),
+    "set of images": (
+        '<td style=\'background: -webkit-image-set("http://a.example/1" type("x/y") 1x, '
+        'url(http://a.example/2) 2x, "http://a.example/3" 3x)\'>x</td>', ["2", "1", "3"]),
+    "set of images in a style sheet": (
+        "<style>p{background:image-set('http://a.example/1' 1x)}</style>", ["1"]),
     "style of a link": (
         "<a href=http://a.example/1 style='background:url(http://a.example/2)'>x</a>", ["2", "1"]),
     "handed over": (

@@ -44,7 +44,7 @@ FORMS: dict[str, tuple[list[tuple[str | None, str | None]], bool]] = {
     '"<boss@a.example>" <x@b.example>': ([("<boss@a.example>", "x@b.example")], False),
     # Forms that are allowed, but rare.
     "bob @ x . example": ([(None, "bob@x.example")], False),
-    "<@relay.example,@other.example:bob@x.example>": ([(None, "bob@x.example")], False),
+    "<@relay.example:bob@x.example>": ([(None, "bob@x.example")], False),
     '"bob"@x.example': ([(None, "bob@x.example")], False),
     '"bob b"@x.example': ([(None, '"bob b"@x.example')], False),
     "bob@[192.0.2.7]": ([(None, "bob@[192.0.2.7]")], False),
@@ -72,6 +72,11 @@ FORMS: dict[str, tuple[list[tuple[str | None, str | None]], bool]] = {
     "Li Si": ([("Li Si", None)], True),
     "Li <>": ([("Li", None)], True),
     "<@relay.example:>": ([], True),
+    "<@relay.example,@other.example:bob@x.example>": ([(None, "bob@x.example")], True),
+    "Li <=?utf-8?q?lisi?=@example.com>": ([("Li", "lisi@example.com")], True),
+    "\u202alisi@example.com\u202c": ([(None, "lisi@example.com")], True),
+    "Lí <lisi@exam\u200bple.com>": ([("Lí", "lisi@example.com")], True),
+    "L\u200bí <lisi@example.com>": ([("L\u200bí", "lisi@example.com")], False),
 }
 
 

@@ -385,6 +385,9 @@ def test_gzip64_is_unpacked(kind: bytes) -> None:
          ["evil.exe", "reil.exe"]),
         (b"Content-Disposition: attachment; filename*0=a; filename*1=.exe; filename*3=.pdf", "a.exe.pdf",
          ["a.exe"]),
+        (b"Content-Disposition: attachment; filename*0*=utf-8''a; filename*1=%2Eexe", "a%2Eexe", ["a.exe"]),
+        (b'Content-Disposition: attachment; filename="a.pdf" evil.exe', "a.pdf", ["a.pdf evil.exe"]),
+        (b"Content-Disposition: attachment; filename\0=evil.exe", "evil.exe", []),
         (b"Content-Disposition: attachment; filename*=utf-8'evil.exe", "utf-8'evil.exe", ["evil.exe"]),
         (b"Content-Disposition: attachment; filename=a.pdf\r\n"
          b"Content-Disposition: attachment; filename=evil.exe", "a.pdf", ["evil.exe"]),

@@ -154,3 +154,12 @@ def test_files_before_the_broken_place_are_kept() -> None:
     mail = check(HEAD + base64.encodebytes(data))
     assert [(file.filename, file.content) for file in mail.attachments[1:]] == [("a", b"one")]
     assert mail.defects == ["attachment_unpack_failed"]
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream; name=a.bin", "image/jpeg", "application/x-tnef"])
+def test_container_of_another_type(kind: str) -> None:
+    """Its first bytes say what it is."""
+    content = SIGNATURE + NEW_FILE + attribute(TITLE, b"A.TXT\0") + attribute(DATA, b"hello")
+    head = f"Content-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+    mail = check(head + base64.encodebytes(content))
+    assert [(file.filename, file.content) for file in mail.attachments[1:]] == [("A.TXT", b"hello")]

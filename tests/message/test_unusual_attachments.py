@@ -205,6 +205,13 @@ def test_transfer_encoding_with_something_beside_it(value: bytes, defects: list[
     assert mail.defects == defects
 
 
+@pytest.mark.parametrize("before", [b" " * 1_200, b"\r\n " * 300])
+def test_transfer_encoding_behind_many_blanks(before: bytes) -> None:
+    """Blanks before the name do not count, however many there are."""
+    mail = check(FILE.replace(b" base64", before + b"base64") + TEXT)
+    assert [file.content for file in mail.attachments] == [DATA]
+
+
 @pytest.mark.parametrize("begin", [b"begin 0 a", b"begin 644  a", b"begin  100644\ta", b"begin 888 a"])
 def test_begin_lines_of_uuencode(begin: bytes) -> None:
     """Any mode and any blanks begin a block, if uuencoded lines follow."""

@@ -137,7 +137,12 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 _KEPT = "!#$%&'()*+,/:;=?@[]\\|"  # of ASCII what a path or a query may have as it is
 _MAX_SEGMENTS = 1_000
 _STREAM = re.compile(r"::?\$[a-z_]{1,40}\Z", re.IGNORECASE)
-_AT_THE_END = re.compile(r"[.\s\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+\Z")
+_AT_THE_END = re.compile(r"[.\s]++\Z")
+# Beside characters of format (Cf), what is drawn as nothing (Unicode: Default_Ignorable_Code_Point).
+_UNDRAWN = re.compile(
+    "[\u034f\u17b4\u17b5\u180b-\u180f\u2065\ufe00-\ufe0f\ufff0-\ufff8\U000e0000-\U000e0fff]++"
+)
+_BLANK = re.compile("[\\s\u115f\u1160\u2800]")  # also fillers of Hangul, and Braille without a dot
 
 
 def url_key(url: str) -> str:
@@ -196,9 +201,14 @@ def _without_dots(path: str) -> str:
 
 def file_key(name: str) -> str:
     """What all spellings of a file name have in common: nothing behind a NUL, no folder, no stream of NTFS,
-    no dots and blanks at the end; compatible characters (NFKC) and letters of both cases are the same.
+    no dots and blanks at the end, nothing that is not drawn; blanks of all kinds, compatible characters
+    (NFKC) and letters of both cases are the same.
     """
-    name = unicodedata.normalize("NFKC", name.partition("\0")[0])
+    name = name.partition("\0")[0]
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name)
+        name = "".join([letter for letter in name if unicodedata.category(letter) != "Cf"])
+        name = _BLANK.sub(" ", _UNDRAWN.sub("", name))
     name = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     name = _AT_THE_END.sub("", _STREAM.sub("", _AT_THE_END.sub("", name)))
     return name.casefold()

@@ -143,6 +143,7 @@ _CUT: dict[Defect, tuple[frozenset[str], str]] = {
     Defect.NESTING_CUT: (_IN_MAILS, "its parts are nested too deeply"),
     Defect.ENCLOSED_CUT: (_IN_MAILS, "it has more messages inside than are read"),
     Defect.URLS_CUT: (_IN_LINKS, "it has more links than are kept"),
+    Defect.SCRIPT_NOT_RUN: (_IN_LINKS, "a page or script attached to it may compute where it leads to"),
     Defect.HEADER_CUT: (_IN_MAILS, "its header is larger than what is read"),
     Defect.ADDRESSES_CUT: (_IN_ADDRESSES, "it has more addresses than are kept"),
     Defect.RECEIVED_CUT: (frozenset(("ADDR", "SUBNET")), "it has more Received fields than are kept"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from html import unescape
 from typing import Protocol
@@ -44,6 +45,7 @@ _MESSAGE_EXTENSIONS = _names("eml mht mhtml nws")
 _TEXT_KINDS = _names("application/rtf application/json application/javascript application/x-mswinurl")
 _SCRIPT_KINDS = _names("application/json application/javascript text/javascript application/x-javascript")
 _SCRIPT_EXTENSIONS = _names("json js jse")
+_PROGRAM_EXTENSIONS = _names("js jse vbs vbe wsf ps1 bat cmd")
 _TEXT_EXTENSIONS = _names("txt csv url website desktop json js jse vbs vbe wsf ps1 bat cmd rtf inf")
 
 _MARKUP = re.compile(
@@ -66,7 +68,14 @@ _FOLD = re.compile(r"\r?\n[ \t]")
 _SOFT_BREAK = re.compile(r"=\r?\n")
 _ESCAPED = re.compile(r"\\([nN,;\\])")
 _PERCENT_CODED = re.compile(r"%3A(?:(?<=\bhttp%3A)|(?<=\bhttps%3A))(?:/|%2F)", re.IGNORECASE)
-_CHARACTER_CODES = re.compile(r"\\(?:x([2-7][0-9a-fA-F])|u00([2-7][0-9a-fA-F]))")
+_CHARACTER_CODES = re.compile(r"\\x([2-7][0-9a-fA-F])|[\\%]u00([2-7][0-9a-fA-F])")
+# What a script writes in pieces, or in codes.
+_CONCATENATED = re.compile(r"[\"'`]\s*+\+\s*+[\"'`]")
+_OF_BASE64 = re.compile(r"\batob\s*+\(\s*+[\"'`]([A-Za-z0-9+/=\s]++)[\"'`]")
+_OF_NUMBERS = re.compile(r"\bfromCharCode\s*+\(((?:\s*+(?:0[xX][0-9a-fA-F]{1,6}+|[0-9]{1,6}+)\s*+,?)++)\)")
+_NUMBER = re.compile(r"(0[xX])?([0-9a-fA-F]+)")
+RUNS = re.compile(r"<script\b|[\s\"'/]on[a-z]{3,30}+\s*+=|(?:java|vb)script:", re.IGNORECASE)
+"""What a browser runs in a page."""
 _SCRIPT = re.compile(r"<script\b[^>]{0,4096}+>((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
 # References of XML beside those that HTML has: entities, style sheets, attributes of any name. Names are
 # everywhere and quoted URLs are few: these are searched for, and what stands before them is read backwards.
@@ -225,12 +234,16 @@ def attachment_links(
     )
     if not is_markup:
         is_script = kind in _SCRIPT_KINDS or extension in _SCRIPT_EXTENSIONS
+        if extension in _PROGRAM_EXTENSIONS:
+            defects[Defect.SCRIPT_NOT_RUN] = None
         return links.of_attachment(_unescaped(text) if is_script else text, "", section, defects)
     # A program opens the file: its scripts run, and what any element refers to may be loaded.
     # What has another type is shown as plain text by programs that go by the type.
     scripts = (
         "\n".join(_SCRIPT.findall(text)) if kind in _MARKUP_KINDS or not kind.startswith("text/") else text
     )
+    if RUNS.search(text) is not None:
+        defects[Defect.SCRIPT_NOT_RUN] = None
     named = [unescape(url) for url in _references(text)]
     return links.of_attachment(_unescaped(scripts), text, section, defects, named)
 
@@ -247,11 +260,25 @@ def _references(text: str) -> Iterator[str]:
 
 
 def _unescaped(script: str) -> str:
-    """A script, or JSON, with slashes and characters as they are meant."""
-    if "\\" in script:
+    """A script, or JSON, with slashes and characters as they are meant. Strings that only stand in pieces or
+    in codes follow it; what is computed in another way is not known.
+    """
+    if "\\" in script or "%u" in script:
         script = script.replace("\\/", "/")
         script = _CHARACTER_CODES.sub(lambda code: chr(int(code[1] or code[2], 16)), script)
-    return f"{script}\n{unquote(script)}" if _PERCENT_CODED.search(script) is not None else script
+    if "+" in script:
+        script = _CONCATENATED.sub("", script)
+    found = [script]
+    if _PERCENT_CODED.search(script) is not None or "unescape" in script or "decodeURI" in script:
+        found.append(unquote(script))
+    for digits in _OF_BASE64.findall(script):
+        digits = "".join(digits.split()).rstrip("=")
+        if len(digits) % 4 != 1:
+            found.append(b64decode(digits + "=" * (-len(digits) % 4)).decode("utf-8", "replace"))
+    for numbers in _OF_NUMBERS.findall(script):
+        codes = [int(digits, 16 if prefix else 10) for prefix, digits in _NUMBER.findall(numbers)]
+        found.append("".join([chr(code) for code in codes if code < 0xD800]))
+    return "\n".join(found)
 
 
 def _looks_like_text(head: bytes) -> bool:

@@ -14,10 +14,18 @@ from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, doubts, magic, tnef, transfer_encoding
-from zeekpop3.message.attachment_links import AttachmentLinks
+from zeekpop3.message.attachment_links import RUNS, AttachmentLinks
 from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
-from zeekpop3.message.encoded_blocks import BINHEX, PGP, UU_BEGIN, uudecoded_lines, uuencoded_blocks
+from zeekpop3.message.encoded_blocks import (
+    BINHEX,
+    PGP,
+    UU_BEGIN,
+    UU_END,
+    property_files,
+    uudecoded_lines,
+    uuencoded_blocks,
+)
 from zeekpop3.message.parts import Part
 
 MAX_ATTACHMENTS = 10_000
@@ -28,6 +36,10 @@ _EXTENSION = re.compile(r"[^.]\.([^\s./\\]{1,32})\Z")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _UNSUPPORTED = frozenset(("application/mac-binhex40", "application/mac-binhex"))
 _BODY_EXTENSIONS = {"text/plain": (None, "txt"), "text/html": (None, "html", "htm")}
+_WITH_PROPERTIES = frozenset(
+    ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/x-vcalendar")
+)
+_PROPERTY_EXTENSIONS = frozenset(("ics", "ifb", "vcs", "vcf"))
 _TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 
 _File = tuple[str | None, Iterable[bytes]]  # a file's name, and its content in pieces
@@ -99,6 +111,10 @@ def collect(
                 files = tnef.files(attachment.content or b"", defects)
                 if not keep_content:
                     attachment = attachment._replace(content=None)
+            elif (held := current().held.get(attachment.sha256)) and held[0].startswith(tnef.SIGNATURE):
+                files = tnef.files(b"".join(held), defects)
+            elif part.kind in _WITH_PROPERTIES or attachment.extension in _PROPERTY_EXTENSIONS:
+                files = _files_of_properties(part, defects)
             out.append(attachment)
         elif part.kind == "text/plain" and part.encoding in ("", "quoted-printable", "base64"):
             files = _uuencoded_files(part, defects)
@@ -126,11 +142,30 @@ def _is_read(part: Part) -> bool:
     return part.disposition != "attachment" and extension(part.filename) in usual
 
 
+def _runs_scripts(part: Part) -> bool:
+    """Whether a body is also a file, which scripts run in when it is opened with a browser."""
+    if part.kind != "text/html" or part.filename is None:
+        return False
+    page = transfer_encoding.decoded(part.src, part.start, part.end, part.encoding, {})
+    return RUNS.search(page.decode("latin-1")) is not None
+
+
 def _uuencoded_files(part: Part, defects: Defects) -> Iterator[_File]:
     if part.encoding == "base64" or UU_BEGIN.search(part.src, part.start, part.end) is not None:
         text = transfer_encoding.decoded(part.src, part.start, part.end, part.encoding, {})
+        if b"\r" in text and UU_BEGIN.search(text) is not None:
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        name = None
         for name, lines in uuencoded_blocks(text):
-            yield eight_bit(name, defects), uudecoded_lines(lines, 0, defects)
+            yield eight_bit(name, defects) or None, uudecoded_lines(lines, 0, defects)
+        if name is None and (begin := UU_BEGIN.search(text)) is not None and UU_END.search(text, begin.end()):
+            defects[Defect.UUENCODE_BROKEN] = None  # to some programs whatever stands there is a file
+
+
+def _files_of_properties(part: Part, defects: Defects) -> Iterator[_File]:
+    content = transfer_encoding.decoded(part.src, part.start, part.end, part.encoding, {})
+    for name, value in property_files(content):
+        yield None if name is None else eight_bit(name, defects), (value,)
 
 
 def described_part(
@@ -143,7 +178,8 @@ def described_part(
         start, end, encoding = 0, len(src), ""
     pieces = transfer_encoding.pieces(src, start, end, encoding, defects)
     # The links of a message are those of its own record, those of a body are there already.
-    reader = None if part.children is not None or _is_read(part) else links
+    is_known = part.children is not None or (_is_read(part) and not _runs_scripts(part))
+    reader = None if is_known else links
     if links is not None:
         links.read_reference(part, part.section)
     charset = part.params.get("charset")

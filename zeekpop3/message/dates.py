@@ -34,6 +34,10 @@ _NUMERIC_ZONE = re.compile(
 )
 _TWO_SIGNS = re.compile(r"(?<= )[-+](?=[-+][0-9]{4}\Z)")
 _ODD_ZONE = re.compile(r" [-+](?![0-9]{4}\Z)[^ ]*\Z| [0-9]{5,}\Z")
+# A comment before the time, dots in the time, a zone with a colon and minutes.
+_READ_DIFFERENTLY = re.compile(
+    r"\A[^:(]*+\(|\b[0-9]{1,2}\.[0-9]{2}\.[0-9]{2}\b|[-+][0-9]{1,2}:(?!00)[0-9]{2}(?![0-9:])"
+)
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:[.,][0-9]{1,6})?)?"
     r" ?(Z|UTC|GMT|[-+][0-9]{2}:?[0-9]{2})?"
@@ -96,6 +100,8 @@ def instant(value: str, defects: Defects | None) -> int | None:
 def _unusual(value: str, defects: Defects | None) -> int | None:
     from email.utils import parsedate_tz  # loads the socket module, so only where it is needed
 
+    if defects is not None and _READ_DIFFERENTLY.search(value) is not None:
+        defects[Defect.DATE_MALFORMED] = None
     bare = " ".join(without_comments(value).partition("(")[0].split())
     iso = _ISO.fullmatch(bare)
     if iso is not None:

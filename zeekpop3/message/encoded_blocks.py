@@ -23,8 +23,8 @@ PIECE_BYTES = 1 << 17
 _MAX_BROKEN_LINES = 1_000
 # A line with any mode and any blanks: the line after it decides. Searching for its first word is the
 # fastest; whether it begins a line is tested after that.
-UU_BEGIN = re.compile(rb"begin(?<![^\n]begin)[ \t]{1,8}[0-9]{1,8}[ \t]{1,8}+([^\r\n]{1,1024})\r?\n")
-_UU_END = re.compile(rb"\nend(?=\r?(?:\n|\Z))")
+UU_BEGIN = re.compile(rb"begin(?<![^\r\n]begin)[ \t]{1,8}[0-9]{1,8}[ \t]{0,8}+([^\r\n]{0,1024})(?:\r?\n|\r)")
+UU_END = re.compile(rb"\nend(?=\r?(?:\n|\Z))")
 _UU_FIRST_LINES = 16  # of which one must be uuencode
 _UU_BEGINNING = 1_300  # bytes
 _UU_ALPHABET = bytes(range(32, 97))
@@ -61,6 +61,16 @@ _RUN = re.compile(
     r"\n[ >]{0,2}+([A-Za-z0-9+/]{40,}+(?:\r?\n?[ >]{0,2}[A-Za-z0-9+/]{40,}+)*+(={0,2}+)"
     r"(?:\r?\n?[ >]{0,2}([A-Za-z0-9+/]{1,200}+={0,2}+))?+)[ \t\r]*+(?=\n|\Z)"
 )
+# A line of a calendar or card: parameters, value. Old programs do not fold Base64.
+_FOLD = re.compile(rb"\r?\n[ \t]")
+_PROPERTY = re.compile(
+    rb"^[A-Za-z0-9.-]{1,60}+((?:;(?:[^\":\r\n]++|\"[^\"\r\n]*+\"?)*+)?):"
+    rb"([^\r\n]*+(?:\r?\n[A-Za-z0-9+/=]++[ \t]*+(?=\r?(?:\n|\Z)))*+)",
+    re.MULTILINE,
+)
+_IN_BASE64 = re.compile(rb";(?:ENCODING=)?\"?B(?:ASE64)?\"?(?=;|\Z)", re.IGNORECASE)
+_DATA_URL = re.compile(rb"data:[^,]{0,200}+(?<=;base64),", re.IGNORECASE)
+_FILE_NAME = re.compile(rb";(?:X-)?(?:[A-Z]{1,20}-)?(?:FILE)?NAME=\"?([^\";]{1,1024})", re.IGNORECASE)
 _ARMOUR_WITHIN = 2_000  # characters before a run
 
 
@@ -110,7 +120,7 @@ def uuencoded_blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
         following = UU_BEGIN.search(text, at)
         limit = following.start() if following is not None else len(text)
         if any(map(_is_uuencode, text[at : min(at + _UU_BEGINNING, limit)].split(b"\n")[:_UU_FIRST_LINES])):
-            end = _UU_END.search(text, at - 1, limit)
+            end = UU_END.search(text, at - 1, limit)
             stop = end.end() if end is not None else _uu_block_end(text, at)
             yield begin[1].strip(), text[at:stop]
         begin = following
@@ -145,6 +155,25 @@ def _uu_block_end(text: bytes, at: int) -> int:
         if stop < 0 or (line and _UU_LINE.match(line) is None):
             return at
         at = stop + 1
+
+
+def property_files(content: bytes) -> Iterator[tuple[bytes | None, bytes]]:
+    """The files that a calendar or a card has as values (RFC 5545, section 3.8.1.1; RFC 2426, section 2.4.1;
+    `data:` URLs): (name, content).
+    """
+    for line in _PROPERTY.finditer(_FOLD.sub(b"", content)):
+        parameters, value = line.groups()
+        if _DATA_URL.match(value) is not None:
+            value = value.partition(b",")[2]
+        elif _IN_BASE64.search(parameters) is None:
+            continue
+        name = _FILE_NAME.search(parameters)
+        digits = value.translate(None, _NOT_ALPHABET)
+        if len(digits) % 4 == 1:
+            digits = digits[:-1]
+        if digits:
+            content = pybase64.b64decode(digits + b"=" * (-len(digits) % 4))
+            yield name[1] if name is not None else None, content
 
 
 def yenc_block(data: bytes, at: int) -> tuple[bytes, int, int] | None:

@@ -55,6 +55,10 @@ _WORDS_OF_ALL = (
     "ping",
 )
 _ASSIGNED = re.compile(r"[a-z:]{1,20}+(?:[ \t\n\r\f]{20}|[ \t\n\r\f]{0,19}+=)")
+# A letter of `url(` in a style, or a backslash, as a character reference.
+_STYLE_REFERENCE = re.compile(
+    r"&(?:#(?:x0*+(?:[57][25]|[46]c|28|5c)|0*+(?:117|85|114|82|108|76|40|92))(?![0-9a-f])|lpar|bsol)"
+)
 # A URL that is written otherwise than with "//".
 _ODD = re.compile(
     r"&(?:#|sol|bsol|colon|tab|newline)"
@@ -143,11 +147,21 @@ def scan_attributes(block: list[Token]) -> tuple[bool, int]:
     others = [token[3] for token in with_attributes if token[2] not in _LEADING_TAGS]
     if _has(" ".join(dict.fromkeys(others)).lower(), _WORDS_OF_ANY, _ASSIGNED):
         return hides, ANY
-    is_document = "srcdoc" in all_of_them
-    if not (is_document or "url(" in all_of_them or _has(all_of_them, _WORDS_OF_ALL, _ASSIGNED)):
+    is_odd = "srcdoc" in all_of_them or ("style" in all_of_them and _has_escapes(all_of_them))
+    if not (
+        is_odd
+        or "url(" in all_of_them
+        or "image-set(" in all_of_them
+        or _has(all_of_them, _WORDS_OF_ALL, _ASSIGNED)
+    ):
         return hides, 0
-    is_odd = is_document or "\\" in all_of_them or _ODD.search(all_of_them) is not None
+    is_odd = is_odd or "\\" in all_of_them or _ODD.search(all_of_them) is not None
     return hides, ANY if is_odd else USUAL
+
+
+def _has_escapes(attributes: str) -> bool:
+    """Whether a style among them may have a URL with escapes of CSS or of HTML instead of its letters."""
+    return "\\" in attributes or ("&" in attributes and _STYLE_REFERENCE.search(attributes) is not None)
 
 
 def _has(attributes: str, words: tuple[str, ...], expression: re.Pattern[str]) -> bool:

@@ -41,6 +41,9 @@ _LOADING = (
 _SETS = ("srcset", "imagesrcset")
 _CANDIDATE = re.compile(r"(?:\A|[\s,])([^\s,/]*+(?://|\\\\|:/)\S*+)")
 _STYLE_URL = re.compile(r"url\(\s*+[\"']?([^\"')\s]++)|@import\s*+[\"']([^\"']++)", re.IGNORECASE | re.ASCII)
+# The strings of an image-set() are URLs, but for those that name a type (CSS Images 4, section 2.6).
+_IMAGE_SET = re.compile(r"image-set\(([^;{}]*+)", re.IGNORECASE | re.ASCII)
+_IMAGE = re.compile(r"type\(\s*+[\"'][^\"']*+[\"']|[\"']([^\"']++)[\"']", re.IGNORECASE | re.ASCII)
 _STYLE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL | re.ASCII)
 _LINK_LOADS = re.compile(r"(?:style|background|poster|ping)[ \t\n\r\f]*=")
 
@@ -136,11 +139,14 @@ def style_urls(style: str) -> list[str]:
         style = _STYLE_ESCAPE.sub(_escaped, style)
     if "(" not in style and "@" not in style:
         return []
-    return [url or imported for url, imported in _STYLE_URL.findall(style)]
+    found = [url or imported for url, imported in _STYLE_URL.findall(style)]
+    for images in _IMAGE_SET.findall(style):
+        found += filter(None, _IMAGE.findall(images))
+    return found
 
 
 def _escaped(match: re.Match[str]) -> str:
     if match[2] is not None:
-        return match[2]
+        return match[2].strip("\r\n")  # a line end in a string is left out
     number = int(match[1], 16)
     return chr(number) if 0 < number < 0xD800 or 0xE000 <= number <= 0x10FFFF else "\ufffd"

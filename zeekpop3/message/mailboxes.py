@@ -14,6 +14,7 @@ import re
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
+from unicodedata import category
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.header_text import comment_end, decoded, is_comment
@@ -146,8 +147,13 @@ def _usual(entry: str) -> _Mailbox | None:
         is_local = _NO_DOMAIN.fullmatch(entry) is not None and "=?" not in entry
         return (None, entry.lower(), entry, None, None) if is_local else None
     quoted, plain, local, domain, bare, bare_domain = match.groups()
+    address = entry[match.start(3) if bare is None else 0 :]
+    if not address.isascii() and _without_format(address) != address:
+        return None
     name = " ".join((quoted or plain or "").split()) or None
-    return _mailbox(name, local, local, domain) if bare is None else _mailbox(name, bare, bare, bare_domain)
+    if bare is None:
+        return None if "=?" in local else _mailbox(name, local, local, domain)
+    return _mailbox(name, bare, bare, bare_domain)
 
 
 def _unusual(entry: str, defects: Defects) -> _Mailbox | None:
@@ -225,7 +231,12 @@ def _shown(words: str, defects: Defects) -> str | None:
 def _of_written(name: str | None, written: str, defects: Defects) -> _Mailbox:
     """The mailbox of a written address that is not of the usual form."""
     if written.startswith("@"):
-        written = written.rpartition(":")[2]  # a source route (RFC 5322, section 4.4)
+        route, _, written = written.rpartition(":")  # a source route (RFC 5322, section 4.4)
+        if "," in route:
+            defects[Defect.ADDRESS_MALFORMED] = None  # to some programs each host is an address
+    if not written.isascii() and (seen := _without_format(written)) != written:
+        defects[Defect.ADDRESS_MALFORMED] = None
+        written = seen
     if " " in written or "\t" in written:
         written = _AROUND_DOTS.sub("", written)
     if written[:7].lower() == "mailto:" or (written[:1] == "'" == written[-1:]):
@@ -249,6 +260,11 @@ def _of_written(name: str | None, written: str, defects: Defects) -> _Mailbox:
             return name or _shown(written, defects), None, None, None, None
         name = name or _shown(written[: match.start()].strip("<[(\"' "), defects)
     return _mailbox(name, match[1], match[1], match[2])
+
+
+def _without_format(address: str) -> str:
+    """An address without characters that are not drawn: marks of direction, joiners, blanks of no width."""
+    return "".join([character for character in address if category(character) != "Cf"])
 
 
 def _mailbox(name: str | None, mailbox: str, local: str, domain: str) -> _Mailbox:

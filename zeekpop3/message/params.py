@@ -120,6 +120,9 @@ def parameters(value: str, defects: Defects) -> Params:
     for segment in _SEGMENT.findall(value, start):
         name, equals, text = segment.partition("=")
         name = name.strip().lower()
+        if "\0" in name:
+            name = name.replace("\0", "").strip()
+            defects[Defect.PARAMETER_MALFORMED] = None
         if not equals or not name or '"' in name:
             if name and "@" not in name:
                 defects[Defect.PARAMETER_MALFORMED] = None
@@ -180,7 +183,7 @@ def _other_name(text: str) -> str | None:
     if quoted is None:
         return text.replace('"', "") if '"' in text else None
     rest = text[quoted.end() :]
-    if rest and not rest[0].isspace():
+    if rest:
         return text.replace('"', "")
     return quoted[1] if _ESCAPED_LETTER.search(quoted[1]) is not None else None
 
@@ -214,6 +217,8 @@ def _joined(parts: list[_Piece], defects: Defects) -> tuple[str, list[str]]:
         defects[Defect.CHARSET_UNKNOWN] = None
         charset = None
     text = decode(joined, charset, defects)
+    if charset and any(not starred and "%" in piece for _, starred, piece in numbered):
+        others.append(decode(unquote_to_bytes(joined), charset, {}))  # each piece taken for encoded
     plain = joined.decode("ascii") if joined.isascii() else ""
     if plain != text and plain.isprintable() and plain:
         others.append(plain)

@@ -54,11 +54,14 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]|[A-Za-z0-9+/=][ \t]++[A-Za-z0-9+/=
 _CODE = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)")
 # What a text must have for a second look: a line that begins like one of these, or fields as its beginning.
 _SIGN = re.compile(
-    r"\n[ >]{0,2}+(?:[A-Za-z0-9+/](?:[A-Za-z0-9+/]{39}|egin-base64 )|=ybegin |\(This file must be"
-    r"|--(?:[^\r\n]{1,200}+\r?\n[!-9;-~]{1,100}+:|---BEGIN PGP MESSAGE))"
+    r"\n[ >]{0,2}+(?:[A-Za-z0-9+/](?:[A-Za-z0-9+/]{39}|egin(?:-base64 |[ \t]{1,8}+[0-9]))|=ybegin "
+    r"|\(This file must be|--(?:[^\r\n]{1,200}+\r?\n[!-9;-~]{1,100}+:|---BEGIN PGP MESSAGE))"
 )
 _FIRST = re.compile(
-    r"[\s\0]*+(?:[A-Za-z0-9+/]{40}|=ybegin |begin-base64 |\(This file|--|" + _FIELDS + ")", re.I
+    r"[\s\0]*+(?:[A-Za-z0-9+/]{40}|=ybegin |begin(?:-base64 |[ \t]{1,8}+[0-9])|\(This file|--|"
+    + _FIELDS
+    + ")",
+    re.I,
 )
 
 
@@ -160,7 +163,9 @@ class Readings:
         data, inner = _decoded_part(part)
         if self._divided(inner, "content_type", depth) or self._fields_first(inner, depth):
             return True
-        found = self._decoded(part, data, "transfer_encoding")
+        # Of a plain text of the ordinary reading the uuencoded files are known.
+        uuencoded = depth > 1 or part.kind != "text/plain"
+        found = self._decoded(part, data, "transfer_encoding", uuencoded)
         if encoded_blocks.PGP in text:
             for block in encoded_blocks.pgp_messages(text):
                 if self._is_full():
@@ -192,8 +197,8 @@ class Readings:
         self._entity(entity, reading, part.section, depth)
         return True
 
-    def _decoded(self, part: Part, data: bytes, reading: str) -> bool:
-        """Whether content without a label that says so was found in `data`: yEnc, BinHex, Base64."""
+    def _decoded(self, part: Part, data: bytes, reading: str, uuencoded: bool = True) -> bool:
+        """Whether content without a label was found in `data`: yEnc, uuencode, BinHex, Base64."""
         count = len(self.found)
         at = 0
         while (block := encoded_blocks.yenc_block(data, at)) is not None and not self._is_full():
@@ -201,6 +206,12 @@ class Readings:
             content = encoded_blocks.ydecoded_lines(data, at, stop)
             self._content(part.section, name.decode("latin-1") or None, None, content, reading)
             at = stop
+        if uuencoded and encoded_blocks.UU_BEGIN.search(data) is not None:
+            for name, lines in encoded_blocks.uuencoded_blocks(data):
+                if self._is_full():
+                    break
+                content = b"".join(encoded_blocks.uudecoded_lines(lines, 0, {}))
+                self._content(part.section, name.decode("latin-1") or None, None, content, reading)
         if encoded_blocks.BINHEX in data:
             start = data.find(encoded_blocks.BINHEX)
             self._content(

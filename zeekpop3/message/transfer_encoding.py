@@ -54,7 +54,7 @@ _SOFT_BREAK = re.compile(rb"=(?!\r\n)[ \t\r]++(?=\n)")
 
 def name_of(value: str) -> str:
     """In lower case: "" (none), "base64", "quoted-printable", "uuencode", or the name of an unknown one."""
-    return _name_of(value[:_MAX_NAME])
+    return _name_of(value.strip()[:_MAX_NAME])
 
 
 @lru_cache(maxsize=256)
@@ -72,7 +72,7 @@ def _name_of(value: str) -> str:
 
 def names_in(value: str) -> list[str]:
     """Each encoding that a value names."""
-    return [_NAMES[word] for word in _TOKEN.findall(value[:_MAX_NAME].lower()) if word in _NAMES]
+    return [_NAMES[word] for word in _TOKEN.findall(value.strip()[:_MAX_NAME].lower()) if word in _NAMES]
 
 
 def decoded(src: bytes, start: int, end: int, encoding: str, defects: Defects) -> bytes:
