@@ -293,7 +293,8 @@ class Defect(StrEnum):
     )
     SCRIPT_NOT_RUN = (
         "script_not_run",
-        "A page or script that is attached may compute where it leads to; `links` may lack URLs of it.",
+        "A page, a document or a script that is attached has code, which is not run: links and files that it "
+        "makes are in no table.",
     )
     TRUNCATED = (
         "truncated",

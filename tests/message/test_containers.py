@@ -13,6 +13,8 @@ import tarfile
 import time
 import tracemalloc
 import zipfile
+import zlib
+from binascii import b2a_uu
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,7 +177,8 @@ ZIPS: dict[str, tuple[bytes, str, dict[str, bool], bool]] = {
         local(b"b.txt", PACKED, EXE) + directory(), "listed", {"a.exe": True, "b.txt": True}, True
     ),
     "another method in front": (
-        local(b"a.exe", PACKED, EXE, method=0) + directory(), "listed", {"a.exe": True, "a.exe#2": True}, True
+        local(b"a.exe", PACKED, EXE, method=0) + directory(), "unsupported", {"a.exe": True, "a.exe#2": True},
+        True,
     ),
     "a password in front": (
         local(b"a.exe", PACKED, EXE, flags=1) + directory(), "encrypted",
@@ -382,10 +385,113 @@ LINKED = {
     "office.example bill.docx": zipped({
         "word/_rels/document.xml.rels":
             b'<Relationship Target="http://office.example/" TargetMode="External" Type="http://no.example/"/>',
-        "word/document.xml": b"<w:document b='http://no.example/'/>",
+        "word/document.xml": b"<w:document xmlns:b='http://no.example/'/>",
     }),
     "nested.example more.zip": zipped({"page.html": b"<a href=http://nested.example/>"}),
 }  # fmt: skip
+
+
+def sparse(form: bytes = b"S") -> bytes:
+    """A tar archive whose file has holes: what is stored is not its content."""
+    archive = bytearray(tarred({"a.exe": EXE}, tarfile.GNU_FORMAT))
+    archive[156:157] = form
+    archive[148:156] = b" " * 8
+    archive[148:156] = b"%06o\0 " % sum(archive[:512])
+    return bytes(archive)
+
+
+def old_tar() -> bytes:
+    """Before POSIX: without a magic."""
+    archive = bytearray(tarred({"a.exe": EXE}, tarfile.USTAR_FORMAT))
+    archive[257:265] = bytes(8)
+    archive[148:156] = b" " * 8
+    archive[148:156] = b"%06o\0 " % sum(archive[:512])
+    return bytes(archive)
+
+
+def named_gzip() -> bytes:
+    out = io.BytesIO()
+    with gzip.GzipFile("a.exe", "wb", fileobj=out) as file:
+        file.write(EXE)
+    return out.getvalue()
+
+
+MAIL = mail_with(EXE, "a.exe")
+ZIP = zipped({"a.exe": EXE})
+#: name: (file, its name, what is inside)
+HIDDEN: dict[str, tuple[bytes, str, str]] = {
+    "message in a file": (MAIL, "a.eml", "listed"),
+    "message with another name": (MAIL, "a.bin", "listed"),
+    "message in an archive": (zipped({"a.eml": MAIL}), "a.zip", "listed"),
+    "mbox": (b"From a Mon Jan  1 00:00:00 2026\nSubject: x\n\nFrom b Mon Jan  1 00:00:00 2026\n" + MAIL,
+             "m.mbox", "listed"),
+    "mht": (b"MIME-Version: 1.0\r\n" + MAIL, "a.doc", "listed"),
+    "uuencode": (b"begin 644 a.exe\n" + b"".join(b2a_uu(EXE[at : at + 45]) for at in range(0, len(EXE), 45))
+                 + b"`\nend\n", "a.uue", "listed"),
+    "name in gzip": (named_gzip(), "photo.jpg.gz", "listed"),
+    "tar without magic": (old_tar(), "a.tar", "listed"),
+    "tar behind the end of a tar": (tarred({"x": b"x"}) + tarred({"a.exe": EXE}), "a.tar", "listed"),
+    "zip behind gzip": (gzip.compress(b"x") + ZIP, "a.gz", "broken"),
+    "zip behind tar": (tarred({"x": b"x"}) + ZIP, "a.tar", "listed"),
+    "zip behind pdf": (b"%PDF-1.4\n" + ZIP, "a.pdf", "listed"),
+    "zip behind rtf": (b"{\\rtf1 x}" + ZIP, "a.rtf", "listed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_files_that_some_program_finds(case: str) -> None:
+    """In messages that are files, behind other content, under another name: name and hash are members."""
+    content, name, expected = HIDDEN[case]
+    inside, members, _ = look(content, name)
+    assert inside == expected
+    assert ("a.exe", digest(EXE)) in {(each.name, each.sha256) for each in members}
+
+
+OPAQUE: dict[str, tuple[bytes, str]] = {
+    "unknown": (b"ALZ\1" + bytes(99), "a.alz"),
+    "in an archive": (zipped({"a.alz": b"ALZ\1" + bytes(99)}), "a.zip"),
+    "setup program": (b"MZ" + bytes(900) + b"7z\xbc\xaf\x27\x1c" + bytes(9), "setup.exe"),
+    "sparse file": (sparse(), "a.tar"),
+    "PGP": (b"\x85\x01\x0c\x03" + bytes(range(99)), "a.pgp"),
+    "compressed CMS": (bytes.fromhex("3080060b2a864886f70d0109100109a080"), "a.p7z"),
+    "data: URL": (b"<a download=a.exe href=data:application/octet-stream;base64,TVqQ>", "a.html"),
+    "Flat OPC": (b"<?xml version='1.0'?><pkg:binaryData>TVqQ</pkg:binaryData>", "a.xml"),
+    "files in a PDF without a keyword": (b"%PDF-1.4 1 0 obj<</F(a.exe)/#45F<</F 4 0 R>>>>", "a.pdf"),
+    "files in compressed objects": (
+        b"%PDF-1.5 1 0 obj<</Type/ObjStm/Filter/FlateDecode>>stream\n" + zlib.compress(b"<</EF 2 0 R>>"),
+        "a.pdf"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OPAQUE)
+def test_files_that_nobody_opens_here(case: str) -> None:
+    """What may hold a file is never without a mark."""
+    assert look(*OPAQUE[case])[0] == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        (b"<html><script>location=atob(name)</script>", "a.html", True),
+        (b"<svg onload='f()'/>", "a.svg", True),
+        (b"var a = 'ht' + 'tp'", "a.js", True),
+        (zipped({"a.vbs": b"x = Chr(104)"}), "a.zip", True),
+        (b"%PDF-1.4 <</S/JavaScript/JS(a+b)>>", "a.pdf", True),
+        (b"<html>on Monday: script of a play</html>", "a.html", False),
+        (b'{"a": 1}', "a.json", False),
+    ],
+)
+def test_scripts(content: bytes, name: str, expected: bool) -> None:
+    """A script makes links and files that are written nowhere."""
+    assert ("script_not_run" in look(content, name)[2].defects) is expected
+
+
+def test_packed_again_and_again() -> None:
+    """Levels are counted whatever the format is."""
+    content = EXE
+    for _ in range(400):
+        content = gzip.compress(content)
+    assert look(content, "a.gz")[0] == "too_large"
 
 
 def test_text_of_an_outlook_message() -> None:

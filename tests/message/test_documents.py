@@ -73,6 +73,24 @@ DOCUMENTS: dict[str, tuple[bytes, list[str]]] = {
     "form with a namespace": (
         stream(zlib.compress(b"<x xmlns='http://b.example/'><s target='http://a.example/1'/></x>"), b"/Fl"),
         ["http://a.example/1"]),
+    "string elsewhere in octal": (
+        b"%PDF-1.5\n1 0 obj<</URI 2 0 R>>\n2 0 obj(\\150ttp://a.example/1)", ["http://a.example/1"]),
+    "line end in the string": (b"%PDF-1.5\n/URI(http://a.ex\r\nample/1)", ["http://a.example/1"]),
+    "keyword within a string": (
+        stream(zlib.compress(ACTION), b"/FlateDecode/T(obj)"), ["http://a.example/1"]),
+    "filter elsewhere": (stream(zlib.compress(ACTION), b" 9 0 R"), ["http://a.example/1"]),
+    "objects called a picture": (
+        stream(zlib.compress(ACTION), b"/FlateDecode/Subtype/Image/Type/ObjStm"), ["http://a.example/1"]),
+    "text in several runs": (
+        packed({"word/document.xml": "<w:p><w:t>http://a.ex</w:t><w:t>ample/1</w:t></w:p><w:p>x</w:p>"}),
+        ["http://a.example/1"]),
+    "strings of records": (
+        packed({"xl/sharedStrings.bin": "\0\0" + "\0".join("http://a.example/1") + "\0"}), ["http://a.example/1"]),
+    "attribute of any name": (
+        packed({"xl/externalLinks/x.xml": "<d ddeTopic='/c start http://a.example/1'/>"}), ["http://a.example/1"]),
+    "relationship with a bracket": (
+        packed({"word/_rels/x.xml.rels": "<Relationship Id='>' Target='http://a.example/1'/>"}),
+        ["http://a.example/1"]),
     "blank behind the keyword": (
         stream(zlib.compress(ACTION), b"/FlateDecode").replace(b"stream\r\n", b"stream \r\n"), ["http://a.example/1"]),
     "field in several runs": (

@@ -142,8 +142,11 @@ _CUT: dict[Defect, tuple[frozenset[str], str]] = {
     Defect.PARTS_CUT: (_IN_MAILS, "it has more parts than are read"),
     Defect.NESTING_CUT: (_IN_MAILS, "its parts are nested too deeply"),
     Defect.ENCLOSED_CUT: (_IN_MAILS, "it has more messages inside than are read"),
-    Defect.URLS_CUT: (_IN_LINKS, "it has more links than are kept"),
-    Defect.SCRIPT_NOT_RUN: (_IN_LINKS, "a page or script attached to it may compute where it leads to"),
+    Defect.URLS_CUT: (_IN_LINKS, "it has more links than are kept, or some that could not be read"),
+    Defect.SCRIPT_NOT_RUN: (
+        _IN_FILES,
+        "a page or script attached to it may make links and files when it runs",
+    ),
     Defect.HEADER_CUT: (_IN_MAILS, "its header is larger than what is read"),
     Defect.ADDRESSES_CUT: (_IN_ADDRESSES, "it has more addresses than are kept"),
     Defect.RECEIVED_CUT: (frozenset(("ADDR", "SUBNET")), "it has more Received fields than are kept"),
@@ -198,7 +201,7 @@ _UNDECIDED = """
             || case inside when 'encrypted' then ' is encrypted'
                 when 'too_large' then ' is too large, or nested too deeply, to be unpacked'
                 when 'broken' then ' is broken'
-                when 'unsupported' then ' is of a type that is not opened'
+                when 'unsupported' then ' is, or has in it, a file of a type that is not opened'
                 else ' was not looked into by the version that wrote the tables' end as reason
         from attachments
         where $files and (inside <> 'listed' or inside is null and mime_type in (select * from containers))

@@ -17,7 +17,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import bodies, documents, header, links, parts
+from zeekpop3.message import bodies, documents, header, links, magic, parts
 from zeekpop3.message.charsets import decode, wide_codec
 from zeekpop3.message.html_urls import MAX_URL
 from zeekpop3.message.links import Link
@@ -37,16 +37,15 @@ def _names(text: str) -> frozenset[str]:
 _HTML_KINDS = _names("text/html text/x-html text/x-amp-html application/xhtml+xml")
 _HTML_EXTENSIONS = _names("htm html shtml shtm xhtml xht hta dhtml")
 _XML_KINDS = _names("text/xml application/xml")
-_XML_EXTENSIONS = _names("svg xml xsl xslt xsd rels rss atom rdf plist webloc kml gpx wsdl vml")
+_XML_EXTENSIONS = _names("svg xml xsl xslt xsd rels rss atom rdf plist webloc kml gpx wsdl vml wsf wsc sct")
 _FOLDED_KINDS = _names("text/calendar text/vcard text/x-vcard text/directory text/x-vcalendar")
 _FOLDED_EXTENSIONS = _names("ics ifb vcs vcf")
-_MESSAGE_EXTENSIONS = _names("eml mht mhtml nws")
 # Text that is read although its first bytes may not look like it.
 _TEXT_KINDS = _names("application/rtf application/json application/javascript application/x-mswinurl")
 _SCRIPT_KINDS = _names("application/json application/javascript text/javascript application/x-javascript")
-_SCRIPT_EXTENSIONS = _names("json js jse")
-_PROGRAM_EXTENSIONS = _names("js jse vbs vbe wsf ps1 bat cmd")
-_TEXT_EXTENSIONS = _names("txt csv url website desktop json js jse vbs vbe wsf ps1 bat cmd rtf inf")
+_SCRIPT_EXTENSIONS = _names("json js jse mjs vbs vbe ps1 psm1 bat cmd sh py")
+_PROGRAM_EXTENSIONS = _SCRIPT_EXTENSIONS - _names("json")
+_TEXT_EXTENSIONS = _names("txt csv url website desktop rtf inf") | _SCRIPT_EXTENSIONS
 
 _MARKUP = re.compile(
     r"\s*+<(?:!doctype|\?xml|!--|html|head|body|svg|meta|script|div|table|a)\b", re.IGNORECASE
@@ -61,7 +60,7 @@ _CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1b"})
 _MARKUP_KINDS = _HTML_KINDS | _XML_KINDS
 _MARKUP_EXTENSIONS = _HTML_EXTENSIONS | _XML_EXTENSIONS
 _KINDS = _TEXT_KINDS | _MARKUP_KINDS
-_EXTENSIONS = _TEXT_EXTENSIONS | _MARKUP_EXTENSIONS | _FOLDED_EXTENSIONS | _MESSAGE_EXTENSIONS
+_EXTENSIONS = _TEXT_EXTENSIONS | _MARKUP_EXTENSIONS | _FOLDED_EXTENSIONS | magic.MESSAGE_EXTENSIONS
 _MARKS_OF_TEXT = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _NEXT_MESSAGE = re.compile(rb"\n(?=From [^\n]{1,200}\d\d:\d\d)")
 _FOLD = re.compile(r"\r?\n[ \t]")
@@ -77,6 +76,12 @@ _NUMBER = re.compile(r"(0[xX])?([0-9a-fA-F]+)")
 RUNS = re.compile(r"<script\b|[\s\"'/]on[a-z]{3,30}+\s*+=|(?:java|vb)script:", re.IGNORECASE)
 """What a browser runs in a page."""
 _SCRIPT = re.compile(r"<script\b[^>]{0,4096}+>((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
+# Files in a page: other data than pictures, fonts, styles and texts; files in the XML of Office.
+_DATA_URL = re.compile(
+    r"data:(?!image/|font/|application/(?:x-)?font|text/)[a-z0-9.+-]{1,60}/[^,\s\"'<>]{0,200}+,",
+    re.IGNORECASE,
+)
+_BINARY_DATA = re.compile(r"<(?:pkg:binaryData|w:binData|office:binary-data)\b")
 # References of XML beside those that HTML has: entities, style sheets, attributes of any name. Names are
 # everywhere and quoted URLs are few: these are searched for, and what stands before them is read backwards.
 _QUOTED_URL = re.compile(r"[\"']\s*+((?:[a-zA-Z][a-zA-Z0-9+.-]{1,20}+:)?(?://|\\\\)[^\"'<>]++)")
@@ -100,11 +105,14 @@ class Described(Protocol):
 
 class AttachmentLinks:
     """Reads the attachments of one mail, as far as the limits go. `found`: their links, in order; their
-    positions count from `first` on.
+    positions count from `first` on. `marks`: sections of attachments that have files in them which are not
+    opened: documents, data: URLs.
     """
 
     def __init__(self, defects: Defects, first: int = 1) -> None:
         self.found: list[Link] = []
+        self.marks: set[str] = set()
+        self._known: set[tuple[str | None, str]] = set()
         self._defects = defects
         self._first = first
         self._room = MAX_ALL
@@ -138,9 +146,12 @@ class AttachmentLinks:
             self._room -= len(content)
         if len(content) < size:
             self._defects[Defect.URLS_CUT] = None
+        marks: set[str] = set()
         self._keep(
-            attachment_links(content, kind, extension, charset, section, self._defects, self._unpacked)
+            attachment_links(content, kind, extension, charset, section, self._defects, self._unpacked, marks)
         )
+        if marks:
+            self.marks.add(section)
 
     def read_reference(self, part: parts.Part, section: str) -> None:
         """Add the URL of a part that only says where its content is."""
@@ -150,6 +161,8 @@ class AttachmentLinks:
             self._keep(links.of_attachment("", "", section, self._defects, [url[:MAX_URL]]))
 
     def _keep(self, found: list[Link]) -> None:
+        found = [link for link in found if (link.attachment, link.url) not in self._known]
+        self._known.update((link.attachment, link.url) for link in found)
         room = MAX_LINKS - len(self.found)
         if len(found) > room:
             self._defects[Defect.URLS_CUT] = None
@@ -193,7 +206,7 @@ def may_have_links(head: bytes, kind: str | None, extension: str | None) -> bool
         or extension in _EXTENSIONS
         or kind.startswith("message/")
         or documents.is_document(head)
-        or _looks_like_text(head[:HEAD])
+        or looks_like_text(head[:HEAD])
     )
 
 
@@ -205,21 +218,27 @@ def attachment_links(
     section: str,
     defects: Defects,
     room: documents.Room | None = None,
+    marks: set[str] | None = None,
 ) -> list[Link]:
     """The links of the attachment `section`; their positions are 0. `room`: what documents may unpack.
 
     `kind`: its declared type, `extension` that of its file name (lower case, without dot), `charset` as
-    declared; None: there is none.
+    declared; None: there is none. To `marks` is added what may hold more: see `AttachmentLinks`.
     """
-    if documents.is_document(content[:HEAD]):
+    marks = set() if marks is None else marks
+    kind, extension = (kind or "").lower(), (extension or "").lower()
+    is_pdf = kind == "application/pdf" or extension == "pdf"  # readers find its objects behind other bytes
+    if documents.is_document(content[:HEAD]) or (is_pdf and not looks_like_text(content[:HEAD])):
         found = documents.DocumentUrls(content, room or documents.Room())
         if found.is_cut:
             defects[Defect.URLS_CUT] = None
-        return links.of_attachment("\n".join(found.texts), "", section, defects, found.links)
-    kind, extension = (kind or "").lower(), (extension or "").lower()
-    if extension in _MESSAGE_EXTENSIONS or (kind not in _MARKUP_KINDS and _FIELDS.match(content)):
-        messages = _NEXT_MESSAGE.split(content, _MAX_PARTS) if content.startswith(b"From ") else [content]
-        text, html = ("\n".join(texts) for texts in zip(*map(_texts_of_message, messages), strict=True))
+        marks |= found.marks
+        if found.has_script:
+            defects[Defect.SCRIPT_NOT_RUN] = None
+        return links.of_attachment(_unescaped("\n".join(found.texts)), "", section, defects, found.links)
+    if extension in magic.MESSAGE_EXTENSIONS or (kind not in _MARKUP_KINDS and _FIELDS.match(content)):
+        texts = map(_texts_of_message, next_messages(content))
+        text, html = ("\n".join(each) for each in zip(*texts, strict=True))
         return links.of_attachment(text, html, section, defects)
     text = text_of(content, charset)
     if kind in _FOLDED_KINDS or extension in _FOLDED_EXTENSIONS or _FOLDED.match(text):
@@ -233,10 +252,15 @@ def attachment_links(
         or _MARKUP.match(text) is not None
     )
     if not is_markup:
-        is_script = kind in _SCRIPT_KINDS or extension in _SCRIPT_EXTENSIONS
         if extension in _PROGRAM_EXTENSIONS:
             defects[Defect.SCRIPT_NOT_RUN] = None
-        return links.of_attachment(_unescaped(text) if is_script else text, "", section, defects)
+        if kind in _SCRIPT_KINDS or extension in _SCRIPT_EXTENSIONS:
+            text = _unescaped(text.replace("'", '"'))
+        return links.of_attachment(text, "", section, defects)
+    if "<![CDATA[" in text:
+        text = text.replace("<![CDATA[", " ").replace("]]>", " ")
+    if _DATA_URL.search(text) is not None or _BINARY_DATA.search(text) is not None:
+        marks.add("unsupported")
     # A program opens the file: its scripts run, and what any element refers to may be loaded.
     # What has another type is shown as plain text by programs that go by the type.
     scripts = (
@@ -246,6 +270,11 @@ def attachment_links(
         defects[Defect.SCRIPT_NOT_RUN] = None
     named = [unescape(url) for url in _references(text)]
     return links.of_attachment(_unescaped(scripts), text, section, defects, named)
+
+
+def next_messages(content: bytes) -> list[bytes]:
+    """The messages of a file: one, or those of an mbox file."""
+    return _NEXT_MESSAGE.split(content, _MAX_PARTS) if content.startswith(b"From ") else [content]
 
 
 def _references(text: str) -> Iterator[str]:
@@ -281,7 +310,8 @@ def _unescaped(script: str) -> str:
     return "\n".join(found)
 
 
-def _looks_like_text(head: bytes) -> bool:
+def looks_like_text(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a text in any charset."""
     if head.startswith(_MARKS_OF_TEXT) or (len(head) > 7 and wide_codec(head) is not None):
         return True
     return bool(head) and len(head.translate(None, _CONTROLS)) == len(head)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, doubts, magic, tnef, transfer_encoding
-from zeekpop3.message.attachment_links import RUNS, AttachmentLinks
+from zeekpop3.message.attachment_links import HEAD, RUNS, AttachmentLinks, looks_like_text
 from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.encoded_blocks import (
@@ -105,7 +105,7 @@ def collect(
             stack.extend(reversed(part.children))
         files: Iterable[_File] = ()
         if _is_offered(part):
-            is_tnef = part.kind in _TNEF_KINDS or (part.filename or "").lower() == "winmail.dat"
+            is_tnef = is_winmail(part.kind, part.filename)
             attachment = described_part(part, defects, keep_content or is_tnef, links)
             if is_tnef:
                 files = tnef.files(attachment.content or b"", defects)
@@ -125,6 +125,11 @@ def collect(
             section = f"{part.section}#{number}"
             out.append(described(section, name, None, pieces, keep_content, defects, links))
     return out
+
+
+def is_winmail(kind: str | None, filename: str | None) -> bool:
+    """Whether an attachment is a container (TNEF) whose files are attachments, too."""
+    return kind in _TNEF_KINDS or (filename or "").lower() == "winmail.dat"
 
 
 def _is_offered(part: Part) -> bool:
@@ -243,8 +248,17 @@ def described(
     md5, sha1, sha256 = (each.hexdigest() for each in hashes)
     if links is not None and wanted:
         links.read(b"".join(looked_at)[:wanted], size, kind, suffix, charset, section)
-    detect = head and not is_message
-    if magic.may_hold_files(head, [] if is_message else whole[-2:]):
+    mime_type = magic.mime_type(head, kind) if head and not is_message else None
+    is_text = looks_like_text(head[:HEAD])
+    inside = _inside(kind, head)
+    container = magic.container_of(head)
+    if is_message:  # what is in a message has rows of its own
+        is_held = container not in (None, "message")
+    else:
+        is_held = magic.may_hold_files(head, whole[-2:]) or (is_text and suffix in magic.MESSAGE_EXTENSIONS)
+        if inside is None and not is_text and magic.is_opaque(head, mime_type):
+            inside = "unsupported"
+    if is_held:
         current().held[sha256] = whole
     return Attachment(
         part=section,
@@ -252,7 +266,7 @@ def described(
         filename_raw=name,
         extension=suffix,
         content_type=kind,
-        mime_type=magic.mime_type(head, kind) if detect else None,
+        mime_type=mime_type,
         disposition=None,
         content_id=None,
         size=size,
@@ -260,7 +274,7 @@ def described(
         sha1=sha1,
         sha256=sha256,
         content=b"".join(kept) if keep_content else None,
-        inside=_inside(kind, head),
+        inside=inside,
     )
 
 

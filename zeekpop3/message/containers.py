@@ -1,6 +1,8 @@
 """What lies in archives and documents: their members, at most two levels deep.
 
-Zip (with OOXML, ODF, jar, …), gzip, bzip2, xz and tar are opened, OLE (older Office, .msi, .msg) in `ole`.
+Zip (with OOXML, ODF, jar, …), gzip, bzip2, xz and tar are opened, OLE (older Office, .msi, .msg) in `ole`,
+messages in files (.eml, mbox, .mht, S/MIME, winmail.dat, uuencode) in `file_messages`. What stands behind or
+around a zip file does not hide it.
 Work on one mail is bounded (`Budget`): `inside` says what is left out, and why. Formats that are
 not opened here are recognised by their first bytes: `unsupported`.
 """
@@ -10,15 +12,15 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import documents, magic, ole, tnef, unpack, zip_entries
-from zeekpop3.message.attachment_links import AttachmentLinks, may_have_links
-from zeekpop3.message.attachments import Attachment, display_name, extension
+from zeekpop3.message import documents, file_messages, magic, ole, tnef, unpack, zip_entries
+from zeekpop3.message.attachment_links import HEAD, AttachmentLinks, looks_like_text, may_have_links
+from zeekpop3.message.attachments import Attachment, display_name, extension, is_winmail
 from zeekpop3.message.budget import current
-from zeekpop3.message.unpack import BrokenError, Budget, TooLargeError
+from zeekpop3.message.unpack import BrokenError, Budget, LeftOverError, TooLargeError
 from zeekpop3.message.zip_entries import ZipEntry
 
 MAX_MEMBERS = 2_000  # of a mail
@@ -32,13 +34,8 @@ LISTED, UNSUPPORTED, BROKEN = "listed", "unsupported", "broken"
 TOO_LARGE, ENCRYPTED = "too_large", "encrypted"
 _BY_WEIGHT = (LISTED, UNSUPPORTED, BROKEN, TOO_LARGE, ENCRYPTED)
 _PACKED = {"gzip": unpack.gunzipped, "bzip2": unpack.bunzipped, "xz": unpack.unxzipped}
-#: Extensions of members whose links are read, whatever their content is. The XML of documents is left out:
-#: its namespaces and schemas look like links.
-READ_FOR_LINKS = frozenset((
-    "html", "htm", "xhtml", "xht", "shtml", "hta", "svg", "eml", "mht", "mhtml", "txt", "url", "website",
-    "ics", "vcf", "csv", "rtf", "mbox", "kml", "svgz", "json", "js", "jse", "vbs", "wsf", "ps1", "bat",
-))  # fmt: skip
 _MSG_RTF = "__substg1.0_10090102"  # the text of a message of Outlook ([MS-OXMSG], section 2.1.3)
+_MAX_SHELLS = 2
 _OPENED = frozenset(("zip", "tar", *_PACKED))
 _METHODS = {
     zip_entries.STORED: unpack.stored,
@@ -50,7 +47,7 @@ _SUFFIX = re.compile(r"\.(?:gz|bz2|xz|z)\Z", re.IGNORECASE)
 _TAR_SUFFIX = re.compile(r"\.(?:tgz|tbz2?|txz)\Z", re.IGNORECASE)
 _MANIFESTS = {"META-INF/manifest.xml": b"encryption-data", "META-INF/encryption.xml": b"EncryptedData"}
 _ENCRYPTED_PACKAGE = "EncryptedPackage"  # of an Office document with a password ([MS-OFFCRYPTO], 2.3)
-_PDF_FILES = re.compile(rb"/(?:EmbeddedFiles?|RichMedia|GoToE)\b")
+_PDF_FILES = re.compile(rb"/(?:EmbeddedFiles?|EF|RichMedia|GoToE)\b")
 _RTF_OBJECTS = re.compile(rb"\\(?:obj|bin)", re.IGNORECASE)
 
 
@@ -83,6 +80,18 @@ class _Described(NamedTuple):
     extension: str | None
 
 
+class _Place(NamedTuple):
+    """Where files are: the attachment, what their paths begin with, at what depth containers in them are, the
+    kind of the container, and whether it is an archive, which may hold any files, and not a document.
+    """
+
+    part: str
+    parent: str
+    depth: int
+    kind: str
+    is_archive: bool
+
+
 class _File(NamedTuple):
     """A file that a container names. `pieces` None: it cannot be unpacked, for the reason `state`."""
 
@@ -104,13 +113,25 @@ def look_into(
     reads pages and texts among them.
     """
     held = current().held
-    if held:
-        containers = _Containers(members, size, defects, links)
-        for place, file in enumerate(files):
-            pieces = held.get(file.sha256)
-            if pieces is not None and file.inside in (None, UNSUPPORTED):
-                inside = containers.look(b"".join(pieces), file.part, file.filename)
-                files[place] = file._replace(inside=inside or file.inside)
+    containers = _Containers(members, size, defects, links)
+    marks = links.marks if links is not None else set()
+    if not held and not marks:
+        return
+    for place, file in enumerate(files):
+        inside = file.inside
+        pieces = held.get(file.sha256)
+        if pieces is not None and inside in (None, UNSUPPORTED):
+            inside = containers.look(b"".join(pieces), file) or inside
+        inside = _heavier(inside, UNSUPPORTED if file.part in marks else None)
+        if inside != file.inside:
+            files[place] = file._replace(inside=inside)
+
+
+def _heavier(one: str | None, other: str | None) -> str | None:
+    """Of two states the one that leaves more open."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=_BY_WEIGHT.index)
 
 
 class _Containers:
@@ -125,14 +146,24 @@ class _Containers:
         self._budget = Budget(min(MAX_ROOM, _LEAST_ROOM + _ROOM_FOR_A_BYTE * size), MAX_MEMBERS)
         self._paths: set[str] = set()
         self._same: dict[str, int] = {}
+        self._shells = 0
 
-    def look(self, content: bytes, part: str, filename: str | None) -> str | None:
+    def look(self, content: bytes, file: Attachment) -> str | None:
         """Add the members of an attachment; `inside` of it, None if nothing can be in it."""
-        kind = magic.container_of(content[: magic.HEAD_BYTES])
-        if kind is None and zip_entries.is_zip(content):
-            kind = "zip"
+        part, filename = file.part, file.filename
+        kind = file_messages.kind_of(content[: magic.HEAD_BYTES], extension(filename))
         self._paths, self._same = set(), {}
-        return self._inside(kind, content, part, "", filename, 1)
+        found = None
+        if kind != "tnef" or not is_winmail(file.content_type, filename):
+            found = self._inside(kind, content, part, "", filename, 1)
+        if kind != "zip" and zip_entries.is_zip(content):
+            known = {(each.name, each.sha256) for each in self.members if each.part == part}
+            first = len(self.members)
+            found = _heavier(found, self._inside("zip", content, part, "", filename, 1))
+            # Files of a zip file that is a member, and not packed, are there already.
+            again = [each for each in self.members[first:] if (each.name, each.sha256) not in known]
+            self.members[first:] = again
+        return _heavier(found, UNSUPPORTED if magic.carries_files(content) else None)
 
     def _inside(
         self, kind: str | None, content: bytes, part: str, parent: str, filename: str | None, depth: int
@@ -142,23 +173,41 @@ class _Containers:
         """
         if kind == "ole":
             files: Iterator[_File] = _of_ole(content, self._budget)
+        elif kind in file_messages.KINDS:
+            files = self._of_message(kind, content)
         elif kind in _OPENED:
             files = self._files(kind, content, filename)
         else:
             return _without_members(kind, content)
         if depth > MAX_DEPTH:
-            return TOO_LARGE
-        states = {LISTED}
+            # Most files that begin like a message are texts.
+            return None if kind == "message" and b"oundary" not in content else TOO_LARGE
+        # A file that is only packed does not count as a level (.tar.gz), if that is not done again and again.
+        is_shell = kind in _PACKED and self._shells < _MAX_SHELLS
+        self._shells += is_shell
+        here = _Place(part, parent, depth + (not is_shell), kind, _is_archive(kind, content))
+        states: set[str] = set()
         try:
             for file in files:
                 self._budget.take_entry()
-                # What is only packed does not count as a level: .tar.gz.
-                states.add(self._add(file, part, parent, depth if kind in _PACKED else depth + 1) or LISTED)
+                states.add(self._add(file, here) or LISTED)
         except TooLargeError:
             states.add(TOO_LARGE)
         except BrokenError:
             states.add(BROKEN)
-        return max(states, key=_BY_WEIGHT.index)
+        finally:
+            self._shells -= is_shell
+        if not states and kind in ("message", "cms"):
+            return None
+        return max(states | {LISTED}, key=_BY_WEIGHT.index)
+
+    def _of_message(self, kind: str, content: bytes) -> Iterator[_File]:
+        for file in file_messages.files(kind, content, self._defects):
+            pieces = None if file.content is None else (file.content,)
+            size = None if file.content is None else len(file.content)
+            self._budget.take(size or 0)
+            state = file.why or (LISTED if pieces is not None else TOO_LARGE)
+            yield _File(file.name, pieces, size, state)
 
     def _files(self, kind: str, content: bytes, filename: str | None) -> Iterator[_File]:
         if kind == "zip":
@@ -168,18 +217,22 @@ class _Containers:
                         yield _of_zip(entry, name, content, self._budget)
         elif kind == "tar":
             for name, pieces, size in unpack.tar_files(content, self._budget):
-                yield _File(name, pieces, size)
+                yield _File(name, pieces, size, LISTED if pieces is not None else UNSUPPORTED)
         else:
             name = _TAR_SUFFIX.sub(".tar", _SUFFIX.sub("", filename or "")) or "content"
-            yield _File(name, _PACKED[kind](content, 0, len(content), self._budget), None)
+            names = [name]
+            if kind == "gzip" and (stored := unpack.name_in_gzip(content)) and stored != name:
+                names.append(stored)
+            for each in names:
+                yield _File(each, _PACKED[kind](content, 0, len(content), self._budget), None)
 
-    def _add(self, file: _File, part: str, parent: str, depth: int) -> str | None:
+    def _add(self, file: _File, place: _Place) -> str | None:
         """Add a file as a member, and the members in it; `inside` of it. Raises TooLargeError."""
-        path = self._unique((parent + file.name)[:_MAX_PATH])
+        path = self._unique((place.parent + file.name)[:_MAX_PATH])
         name = display_name(file.name)
         state = None if file.state == LISTED else file.state
         member = Member(
-            part=part,
+            part=place.part,
             path=path,
             name=name,
             extension=extension(name),
@@ -191,42 +244,36 @@ class _Containers:
             encrypted=state == ENCRYPTED,
             inside=state,
         )
-        place = len(self.members)
+        number = len(self.members)
         self.members.append(member)
         if file.pieces is None:
             return state
-        named = member.extension in READ_FOR_LINKS
-        unpacked = _Unpacked(keep=self._links is not None and (named or member.extension is None))
+        unpacked = _Unpacked(lambda head: self._is_read(head, member, file, place))
         try:
             for piece in file.pieces:
                 unpacked.add(piece)
+        except LeftOverError:
+            state = BROKEN
         except (TooLargeError, BrokenError) as error:
             # A hash of a part of the content is of no use.
             state = TOO_LARGE if isinstance(error, TooLargeError) else BROKEN
-            self.members[place] = member._replace(inside=state, mime_type=unpacked.mime_type)
+            self.members[number] = member._replace(inside=state, mime_type=unpacked.mime_type)
             if state == TOO_LARGE:
                 raise
             return state
         if (file.crc is not None and file.crc != unpacked.crc) or file.size not in (None, unpacked.size):
             self._defects[Defect.CONTAINER_MALFORMED] = None
-        kind = magic.container_of(unpacked.head)
-        if (mark := _MANIFESTS.get(file.name)) is not None and mark in unpacked.head:
+        content = unpacked.content
+        if (mark := _MANIFESTS.get(file.name)) is not None and mark in (content or unpacked.head):
             state = ENCRYPTED
-        elif kind is not None:
-            content = unpacked.content
-            within = f"{path}//"
-            state = TOO_LARGE if content is None else self._inside(kind, content, part, within, name, depth)
-        # Members of other names are read only if they are documents: much of these is XML itself.
-        if self._links is not None and (
-            named
-            or documents.is_document(unpacked.head)
-            or (member.extension is None and may_have_links(unpacked.head, None, None))
-        ):
-            if (text := unpacked.content) is None:
+        else:
+            state = _heavier(state, self._within(unpacked, member, place))
+        if self._links is not None and self._is_read(unpacked.head, member, file, place):
+            if content is None:
                 self._defects[Defect.URLS_CUT] = None
             else:
-                self._links.read_whole(text, _Described(part, None, member.extension), None)
-        self.members[place] = member._replace(
+                self._links.read_whole(content, _Described(place.part, None, member.extension), None)
+        self.members[number] = member._replace(
             size=unpacked.size,
             sha256=unpacked.sha256.hexdigest(),
             md5=unpacked.md5.hexdigest(),
@@ -235,6 +282,24 @@ class _Containers:
             inside=state,
         )
         return state
+
+    def _is_read(self, head: bytes, member: Member, file: _File, place: _Place) -> bool:
+        """Whether the links of a member are read here. XML files of a zip file are read with it."""
+        if self._links is None or (place.kind == "zip" and documents.is_read_in_zip(file.name, head)):
+            return False
+        return may_have_links(head, None, member.extension)
+
+    def _within(self, unpacked: _Unpacked, member: Member, place: _Place) -> str | None:
+        """`inside` of a member, after the members in it were added."""
+        head, content = unpacked.head, unpacked.content
+        kind = file_messages.kind_of(head, member.extension)
+        if kind is not None:
+            if content is None:
+                return TOO_LARGE
+            return self._inside(kind, content, place.part, f"{member.path}//", member.name, place.depth)
+        carries = zip_entries.is_zip(unpacked.tail) or (content is not None and magic.carries_files(content))
+        is_opaque = place.is_archive and magic.is_opaque(head, unpacked.mime_type)
+        return UNSUPPORTED if carries or (is_opaque and not looks_like_text(head[:HEAD])) else None
 
     def _unique(self, path: str) -> str:
         """A path that no other member of the attachment has."""
@@ -248,16 +313,19 @@ class _Containers:
 
 
 class _Unpacked:
-    """The content of a member, as it comes: what is asked of it, and itself if it is a small container."""
+    """The content of a member, as it comes: what is asked of it, and itself if it is small, and a container
+    or one that `is_read`, by its beginning.
+    """
 
-    def __init__(self, *, keep: bool) -> None:
-        self._keep = keep
+    def __init__(self, is_read: Callable[[bytes], bool]) -> None:
+        self._is_read = is_read
         self.size = 0
         self.crc = 0
         self.sha256 = hashlib.sha256()
         self.md5 = hashlib.md5(usedforsecurity=False)
         self.sha1 = hashlib.sha1(usedforsecurity=False)
         self.head = b""
+        self._last = (b"", b"")
         self._pieces: list[bytes] | None = []
 
     def add(self, piece: bytes) -> None:
@@ -265,13 +333,20 @@ class _Unpacked:
         self.crc = zlib.crc32(piece, self.crc)
         for each in (self.sha256, self.md5, self.sha1):
             each.update(piece)
-        if len(self.head) < magic.HEAD_BYTES:
+        is_whole = len(self.head) >= magic.HEAD_BYTES
+        if not is_whole:
             self.head += piece[: magic.HEAD_BYTES - len(self.head)]
+            is_whole = len(self.head) >= magic.HEAD_BYTES
+        self._last = (self._last[1], piece)
         if self._pieces is not None:
             self._pieces.append(piece)
-            whole_head = len(self.head) >= magic.HEAD_BYTES
-            if self.size > _MAX_NESTED or (whole_head and not self._keep and not _is_opened(self.head)):
+            is_asked = not is_whole or _is_opened(self.head) or self._is_read(self.head)
+            if self.size > _MAX_NESTED or not is_asked:
                 self._pieces = None
+
+    @property
+    def tail(self) -> bytes:
+        return b"".join(self._last)
 
     @property
     def mime_type(self) -> str | None:
@@ -282,9 +357,13 @@ class _Unpacked:
         return None if self._pieces is None else b"".join(self._pieces)
 
 
+def _is_archive(kind: str, content: bytes) -> bool:
+    return kind != "ole" and not (kind == "zip" and documents.is_package(content))
+
+
 def _is_opened(head: bytes) -> bool:
     """Whether a file that begins with `head` is a container, or a document that has links."""
-    return magic.container_of(head) is not None or documents.is_document(head)
+    return magic.may_hold_files(head, []) or documents.is_document(head)
 
 
 def _of_zip(entry: ZipEntry, name: str, data: bytes, budget: Budget) -> _File:
@@ -327,9 +406,10 @@ def _of_ole(content: bytes, budget: Budget) -> Iterator[_File]:
 def _without_members(kind: str | None, content: bytes) -> str | None:
     """`inside` of a file that is not opened here."""
     if kind == "pdf":
-        if b"/Encrypt" in content:
+        names = documents.with_plain_names(content)
+        if b"/Encrypt" in names:
             return ENCRYPTED
-        return UNSUPPORTED if _PDF_FILES.search(content) else None
+        return UNSUPPORTED if _PDF_FILES.search(names) else None
     if kind == "rtf":
         return UNSUPPORTED if _RTF_OBJECTS.search(content) else None
     if kind == "encrypted":

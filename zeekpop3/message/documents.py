@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from html import unescape
 from itertools import chain
 
-from zeekpop3.message import magic, zip_entries
+from zeekpop3.message import magic, ole, urls, zip_entries
+from zeekpop3.message.charsets import wide_codec
+from zeekpop3.message.unpack import BrokenError, Budget, TooLargeError
 
 MAX_DOCUMENT = 32 << 20  # bytes
 MAX_URLS = 10_000
@@ -27,19 +29,20 @@ _MAX_PART = 4 << 20  # bytes
 _MAX_RTF = 4 << 20  # bytes
 _CHUNK = 1 << 16  # bytes that are unpacked at once
 _MAX_STRING = 8_192  # bytes of a string in a PDF file
-_MAX_DICTIONARY = 2_048  # bytes of a dictionary before a stream
+_MAX_DICTIONARY = 65_536  # bytes of a dictionary before a stream
 
 _PDF = b"%PDF-"
 _PDF_WITHIN = 1_024
 _BINARY = (magic.OLE, magic.ONENOTE, magic.SHORTCUT)
 _PRINTABLE = bytes(code if 32 <= code < 127 else 10 for code in range(256))
+_WIDE_MARK = "://".encode("utf-16-le")
 _WIDE = re.compile(rb"(?:[ -~]\0){6,}+")
 
 _XML_PART = re.compile(rb"\.(?:rels|xml|x?html?|svg|kml|fpage|opf|ncx|plist)\Z", re.IGNORECASE)
+_STRINGS = re.compile(rb"\.(?:bin|iwa)\Z", re.IGNORECASE)  # records of Excel (.xlsb), Keynote
+_READ_PART = re.compile(_XML_PART.pattern + b"|" + _STRINGS.pattern, re.IGNORECASE)
 _PAGE = re.compile(rb"\.(?:x?html?|svg)\Z", re.IGNORECASE)
 _TARGET = re.compile(r"\bTarget\s*+=\s*+(?:\"([^\"<]++)\"|'([^'<]++)')", re.ASCII)
-_RELATIONSHIP = re.compile(r"<(?:\w{1,20}+:)?Relationship\b([^>]{0,16384}+)", re.ASCII)
-_EXTERNAL = re.compile(r"\bTargetMode\s*+=\s*+[\"']External", re.IGNORECASE | re.ASCII)
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]{1,30}:|//|\\\\", re.IGNORECASE | re.ASCII)
 _XLINK = re.compile(r"\b(?:xlink:href|r:href|Address)\s*+=\s*+(?:\"([^\"<]++)\"|'([^'<]++)')", re.ASCII)
 _RUN_OF_FIELD = re.compile(r"instrText(?:\s[^<>]{0,200}+)?+>([^<]*+)", re.ASCII)
@@ -50,6 +53,7 @@ _FIELD = re.compile(
 )
 
 _RTF = b"{\\rt"
+_BEFORE_RTF = 64
 _RTF_CODES = re.compile(rb"(?:\\'[0-9a-fA-F]{2})+")
 _RTF_CHARACTER = re.compile(rb"\\u(-?\d{1,6}) ?(?:\?|\\'[0-9a-fA-F]{2})?")
 _RTF_CONTROL = re.compile(rb"\\[a-zA-Z]{1,32}(?:-?\d{1,10})?+ ?|(?<!\\)[{}]|\\\*")
@@ -59,8 +63,11 @@ _RTF_OBJECT = re.compile(rb"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}\s{0,8}+){24,}+")
 # Keys whose value leads somewhere (/URI, /Base, /F, /UF) or is a script (/JS); letters may be written as #55.
 _KEY = re.compile(
     rb"/(?:(?:U|#55)(?:R|#52)(?:I|#49)|(?:U|#55)?(?:F|#46)|(?:B|#42)(?:a|#61)(?:s|#73)(?:e|#65)"
-    rb"|(?P<script>(?:J|#4[aA])(?:S|#53)))[\s\0]{0,64}+(?=\(|<(?!<))"
+    rb"|(?P<script>(?:J|#4[aA])(?:S|#53)))(?:[\s\0]|%[^\r\n]{0,200}+[\r\n]){0,64}+(?=\(|<(?!<))"
 )
+# A string that is an object, to which a key refers.
+_STRING_OBJECT = re.compile(rb"\d\s{1,8}+obj\b[\s\0]{0,64}+(?=\(|<(?!<))")
+_NOT_IN_URL = re.compile(r"[\t\r\n]")
 _LITERAL = re.compile(rb"\(((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+)\)?", re.DOTALL)
 _HEXADECIMAL = re.compile(rb"<([0-9a-fA-F\s]*+)>?")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
@@ -81,11 +88,14 @@ _STREAM = re.compile(rb"(?<!end)stream[ \t]*+(?:\r?\n|\r)")
 _PROGRAM_NAME = re.compile(rb"/(?:Producer|Creator)\s{0,8}\([^()]*+\Z")
 _MAX_PROGRAM = 200
 _ENCRYPTED = re.compile(rb"/Encrypt\s{0,8}+(?:\d{1,9}\s|<<)")
-_FILTER_ELSEWHERE = re.compile(rb"/Filter\s{0,8}+\d")
-_URL_ATTRIBUTE = re.compile(
-    r"(?:href|url|src|target|path|navigateuri)\s{0,8}+=\s{0,8}+[\"'][^\"'<>]*+\Z", re.IGNORECASE
-)
+_FILTER_ELSEWHERE = re.compile(rb"/Filter\s{0,8}+\[?+\s{0,8}+\d")
+# The name of an attribute, read backwards from the quotation mark of its value; schemas are no links.
+_NAME_BACKWARDS = re.compile(r"\s{0,8}+=\s{0,8}+([\w:.-]{1,60}+)(?![\w:.-])")
+_NAMING = re.compile(r"xmlns|(?:\w{1,40}:)?(?:type|algorithm|schemaLocation)\Z", re.IGNORECASE)
 _WITHIN_TAG = 1_024
+_TAG = re.compile(r"<[^<>]*+>")
+_PARAGRAPH = re.compile(r"</(?:w:p|a:p|text:p|text:h|si|t)>")
+_HEAD = 1_024
 # What is a name and not a link: schemas and namespaces.
 _NAMING_HOSTS = re.compile(
     r"(?:https?:)?//(?:schemas\.(?:openxmlformats|microsoft|xmlsoap)\.(?:org|com)|(?:www\.)?w3\.org|purl\.(?:org|oclc\.org)"
@@ -94,7 +104,15 @@ _NAMING_HOSTS = re.compile(
 )
 _URL_IN_XML = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{1,30}:(?://|\\\\)[^\s\"'<>]{1,8192}+")
 _NOT_TEXT = re.compile(rb"/Subtype\s*/(?:Image|Type1C|CIDFontType0C|OpenType)|/Length1\b|/Type\s*/XRef")
-_FILTERS = re.compile(rb"/(FlateDecode|Fl|ASCII85Decode|A85|ASCIIHexDecode|AHx|LZWDecode|LZW|Crypt)\b")
+_OBJECTS = re.compile(rb"/Type\s{0,8}+/ObjStm\b")
+_FILTERS = re.compile(
+    rb"/(FlateDecode|Fl|ASCII85Decode|A85|ASCIIHexDecode|AHx|LZWDecode|LZW|RunLengthDecode|RL|Crypt"
+    rb"|DCTDecode|DCT|JPXDecode|CCITTFaxDecode|CCF|JBIG2Decode)\b"
+)
+_PICTURES = frozenset((b"DCTDecode", b"DCT", b"JPXDecode", b"CCITTFaxDecode", b"CCF", b"JBIG2Decode"))
+_ZLIB = re.compile(rb"[\x48\x58\x68\x78][\x01\x5e\x9c\xda\x85\xc3\x89\xc7\xd9]")
+_HOLDS_FILES = re.compile(rb"/(?:EmbeddedFiles?|EF|RichMedia|GoToE)\b")
+_HAS_SCRIPT = re.compile(rb"/(?:JS|JavaScript)\b")
 _PREDICTOR = re.compile(rb"/Predictor\s+(?:[2-9]|1\d)")
 
 
@@ -108,19 +126,23 @@ class Room:
 
 class DocumentUrls:
     """The URLs of one document, each once, in order: `links`, and in `texts` what may have URLs in it (file
-    names, scripts). `is_cut`: whether a limit left something out.
+    names, scripts). `is_cut`: whether a limit left something out. `marks`: see `attachment_links`.
     """
 
     def __init__(self, content: bytes, room: Room) -> None:
         self.links: dict[str, None] = {}
         self.texts: list[str] = []
         self.is_cut = False
+        self.marks: set[str] = set()
+        self.has_script = False
         self._content = content
         self._room = room
         self._keys = 0
         if content.startswith(_BINARY):
             self._read_strings(content)
-        elif content.startswith(_RTF):
+            if content.startswith(magic.OLE):
+                self._read_streams()
+        elif _is_rtf(content):
             self._read_rtf()
         elif content.startswith(zip_entries.LOCAL):
             self._read_zip()
@@ -162,6 +184,20 @@ class DocumentUrls:
         wide = b"\n".join(_WIDE.findall(data)).replace(b"\0", b"")
         self.texts += (data.translate(_PRINTABLE).decode("ascii"), wide.decode("ascii"))
 
+    def _read_streams(self) -> None:
+        """The strings of streams whose sectors do not follow each other."""
+        try:
+            for stream in ole.streams(self._content, Budget(self._room.size, self._room.parts)):
+                pieces = list(stream.pieces)
+                self._room.size -= stream.size
+                data = b"".join(pieces)
+                if len(pieces) > 1 and (b"://" in data or _WIDE_MARK in data):
+                    self._read_strings(data)
+        except BrokenError:
+            pass  # is broken for `containers`, too
+        except TooLargeError:
+            self.is_cut = True
+
     def _read_rtf(self) -> None:
         """The text of the file, without control words and line ends, which may stand anywhere in a URL, and
         the objects in it, which are written in hexadecimal (Rich Text Format 1.9.1).
@@ -190,7 +226,7 @@ class DocumentUrls:
             if at < 0:
                 return
             entry = zip_entries.local_header(content, at)
-            if entry is not None and not entry.encrypted and _XML_PART.search(entry.name) is not None:
+            if entry is not None and not entry.encrypted and _READ_PART.search(entry.name) is not None:
                 self._read_entry(entry)
             at = content.find(zip_entries.LOCAL, at + 4)
         self.is_cut = True
@@ -206,14 +242,18 @@ class DocumentUrls:
             self._read_xml(entry.name, data)
 
     def _read_xml(self, name: bytes, data: bytes) -> None:
-        codec = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-        text = data.decode(codec, "replace")
-        if name[-5:].lower() == b".rels":
-            for attributes in _RELATIONSHIP.findall(text):
-                target = _TARGET.search(attributes)
-                url = unescape(target[1] or target[2]) if target is not None else ""
-                if url and (_EXTERNAL.search(attributes) is not None or "//" in url or "\\\\" in url):
+        if _STRINGS.search(name) is not None:
+            if not data.startswith(magic.OLE):  # is a member, and read as such
+                self._read_strings(data)
+            return
+        text = data.decode(wide_codec(data[:_HEAD]) or "utf-8", "replace")
+        self.is_cut |= "<!ENTITY" in text or "<DataMashup" in text
+        if name[-5:].lower() == b".rels":  # other targets are parts of the document
+            for target in _TARGET.finditer(text):
+                url = unescape(target[1] or target[2])
+                if _ABSOLUTE.match(url) is not None or "//" in url or "\\\\" in url:
                     self._add(url)
+                    self.texts.append(url.partition(":")[2])  # of a moniker: script:http://…
             return
         found = [double or single for double, single in _XLINK.findall(text)]
         if "instrText" in text:  # a field may be in several runs
@@ -222,18 +262,34 @@ class DocumentUrls:
             if _ABSOLUTE.match(url) is not None:
                 self._add(url)
         if _PAGE.search(name) is None:  # those are read as members of the archive
-            self._read_text(text)
+            self._read_text(text, attributes=True)
+            self._read_shown(text)
 
-    def _read_text(self, text: str) -> None:
-        """Absolute URLs in a text, or in XML: in elements' text, and in attributes that lead somewhere."""
+    def _read_text(self, text: str, *, attributes: bool = False) -> None:
+        """Absolute URLs in a text, or in XML: in elements' text, and in attributes; or in these alone."""
         if "://" not in text and ":\\\\" not in text:
             return
         for match in _URL_IN_XML.finditer(text):
+            self._keys += 1
+            if self._keys > _MAX_KEYS:
+                self.is_cut = True
+                return
             at = match.start()
             least = max(at - _WITHIN_TAG, 0)
             in_tag = text.rfind("<", least, at) > text.rfind(">", least, at)
-            if not in_tag or _URL_ATTRIBUTE.search(text[least:at]) is not None:
+            if (not in_tag and not attributes) or (in_tag and _is_in_attribute(text, least, at)):
                 self._keep_text(unescape(match[0]))
+
+    def _read_shown(self, text: str) -> None:
+        """URLs in what a reader sees: a paragraph may be in several runs."""
+        if "http" not in text and "www." not in text and "://" not in text:
+            return
+        shown = _TAG.sub("", _PARAGRAPH.sub("\n", text))
+        if "&#" in shown:
+            self._room.size -= 4 * len(shown)
+            shown = unescape(shown)
+        for url in urls.in_text(shown, {}):
+            self._keep_text(unescape(url))
 
     def _keep_text(self, url: str) -> None:
         if _NAMING_HOSTS.match(url.partition(":")[2]) is None:
@@ -243,20 +299,32 @@ class DocumentUrls:
 
     def _read_pdf(self) -> None:
         content = self._content
+        names = with_plain_names(content)
+        self.is_cut |= _ENCRYPTED.search(names) is not None
         self._read_objects(content)
-        self.is_cut |= _ENCRYPTED.search(content) is not None
+        self._look_at_names(names)
         before = 0
         for match in _STREAM.finditer(content):
+            if self._room.parts < 0 or self._room.size <= 0:
+                self.is_cut = True
+                return
             least = max(match.start() - _MAX_DICTIONARY, before)
             before = match.end()
-            begin = max(content.rfind(b"obj", least, match.start()), least)
-            dictionary = content[begin : match.start()]
-            if b"#" in dictionary:
-                dictionary = _NAME_ESCAPE.sub(lambda code: bytes((int(code[1], 16),)), dictionary)
+            begin = max(content.rfind(b"endobj", least, match.start()), least)
+            dictionary = with_plain_names(content[begin : match.start()])
             filters = _FILTERS.findall(dictionary)
+            if _NOT_TEXT.search(dictionary) is not None and _OBJECTS.search(dictionary) is None:
+                continue
             self.is_cut |= _FILTER_ELSEWHERE.search(dictionary) is not None
-            if filters and _NOT_TEXT.search(dictionary) is None:
-                self._read_stream(match.end(), filters, dictionary)
+            if filters or _ZLIB.match(content, match.end()) is not None:
+                self._read_stream(match.end(), filters or [b"FlateDecode"], dictionary)
+
+    def _look_at_names(self, names: bytes) -> None:
+        """Whether there are files or scripts among objects."""
+        if _HOLDS_FILES.search(names) is not None:
+            self.marks.add("unsupported")
+        if _HAS_SCRIPT.search(names) is not None:
+            self.has_script = True
 
     def _read_stream(self, start: int, filters: list[bytes], dictionary: bytes) -> None:
         data = self._content
@@ -266,11 +334,12 @@ class DocumentUrls:
             elif name in (b"ASCII85Decode", b"A85", b"ASCIIHexDecode", b"AHx"):
                 data = self._of_ascii(data, start, is_85=b"85" in name)
             else:
-                self.is_cut = True
+                self.is_cut |= name not in _PICTURES
                 return
             start = 0
         self.is_cut |= _PREDICTOR.search(dictionary) is not None
         self._read_objects(data)
+        self._look_at_names(with_plain_names(data))
         if b"://" in data and len(data.translate(None, _CONTROLS)) == len(data):
             self._read_text(data.decode("latin-1"))  # scripts, forms, attached files
 
@@ -290,15 +359,16 @@ class DocumentUrls:
             return b""
 
     def _read_objects(self, data: bytes) -> None:
-        for key in _KEY.finditer(data):
+        for key in chain(_KEY.finditer(data), _STRING_OBJECT.finditer(data)):
             self._keys += 1
             if self._keys > _MAX_KEYS:
                 self.is_cut = True
                 return
             text = _string(data, key.end())
             self.is_cut |= len(text) >= _MAX_STRING
-            if key["script"] is None and _ABSOLUTE.match(text) is not None:
-                self._add(text)
+            url = _NOT_IN_URL.sub("", text)
+            if key.groupdict().get("script") is None and _ABSOLUTE.match(url) is not None:
+                self._add(url)
             elif text:
                 self.texts.append(text)
         for string in chain.from_iterable(form.finditer(data) for form in _URL_STRINGS):
@@ -308,7 +378,7 @@ class DocumentUrls:
                 return
             before = data[max(string.start() - _MAX_PROGRAM, 0) : string.start()]
             if _PROGRAM_NAME.search(before) is None:
-                self._keep_text(_string(data, string.start()))
+                self._keep_text(_NOT_IN_URL.sub("", _string(data, string.start())))
 
 
 def _string(data: bytes, at: int) -> str:
@@ -342,6 +412,39 @@ def _rtf_character(match: re.Match[bytes]) -> bytes:
     return chr(int(match[1]) & 0xFFFF).encode("utf-8", "replace")
 
 
+def _is_in_attribute(text: str, least: int, at: int) -> bool:
+    """Whether what stands at a place within a tag is in the value of an attribute that may lead somewhere."""
+    for quote in "\"'":
+        start = text.rfind(quote, least, at)
+        name = _NAME_BACKWARDS.match(text[max(start - 80, least) : start][::-1]) if start >= 0 else None
+        if name is not None and _NAMING.match(name[1][::-1]) is None:
+            return True
+    return False
+
+
+def with_plain_names(data: bytes) -> bytes:
+    """Bytes of a PDF file, characters of names as themselves (`/#55RI`), of the first that are written so."""
+    if b"#" not in data:
+        return data
+    return _NAME_ESCAPE.sub(lambda code: bytes((int(code[1], 16),)), data, _MAX_KEYS)
+
+
 def is_document(head: bytes) -> bool:
     """Whether a file that begins with `head` is one that `DocumentUrls` reads."""
-    return head.startswith((zip_entries.LOCAL, _RTF, *_BINARY)) or _PDF in head[:_PDF_WITHIN]
+    return head.startswith((zip_entries.LOCAL, *_BINARY)) or _PDF in head[:_PDF_WITHIN] or _is_rtf(head)
+
+
+def _is_rtf(head: bytes) -> bool:
+    return head[:_BEFORE_RTF].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_RTF)
+
+
+def is_package(content: bytes) -> bool:
+    """Whether a zip file is a document of parts: Office, OpenDocument, EPUB, or a program (.jar)."""
+    return any(name in content[:_HEAD] for name in (b"[Content_Types].xml", b"mimetype", b"META-INF/"))
+
+
+def is_read_in_zip(name: str, head: bytes) -> bool:
+    """Whether the links of a file, which begins with `head`, are read with the zip file that it is in."""
+    written = name.encode("utf-8", "replace")
+    is_part = _READ_PART.search(written) is not None and _PAGE.search(written) is None
+    return is_part and not head.startswith(magic.OLE)

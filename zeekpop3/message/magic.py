@@ -50,6 +50,11 @@ _BEGINNINGS = {
     b"070701": ("cpio", "application/x-cpio"),
     b"070707": ("cpio", "application/x-cpio"),
     b"\x78\x9f\x3e\x22": ("tnef", "application/vnd.ms-tnef"),
+    b"ActiveMime\0": ("activemime", "application/x-mso"),
+    b"\x5d\0\0": ("lzma", "application/x-lzma"),
+    b"hsqs": ("squashfs", "application/x-squashfs"),
+    b"KDMV": ("vmdk", "application/x-vmdk-disk"),
+    b"QFI\xfb": ("qcow", "application/x-qcow-disk"),
     b"-----BEGIN PGP MESSAGE": ("encrypted", "application/pgp-encrypted"),
     SHORTCUT: (None, "application/x-ms-shortcut"),
     b"[InternetShortcut]": (None, "application/x-mswinurl"),
@@ -61,6 +66,20 @@ _BEGINNINGS = {
 _BEGINNING = re.compile(b"|".join(re.escape(begin) for begin in sorted(_BEGINNINGS, key=len, reverse=True)))
 _LHA = re.compile(rb"-l[hz][0-9ds]-")
 _VOLUMES = (b"CD001", b"BEA01", b"NSR02", b"NSR03")
+# A message in a file: three header fields in a row, or what Office writes; in front of it what mbox has.
+_MESSAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?+(?:From [^\r\n]{0,998}+\r?\n)?+(?:MIME-Version: ?1"
+    rb"|(?:[A-Za-z][A-Za-z0-9-]{1,40}+: [^\r\n]{0,998}+\r?\n(?:[ \t][^\r\n]{0,998}+\r?\n){0,9}){3})"
+)
+_UUENCODED = re.compile(rb"begin[ \t]{1,8}[0-7]{3,4}[ \t]{1,8}[^\r\n]")
+#: Programs that unpack what they carry: the marks of rar, 7z and cab files in them.
+_PROGRAM = b"MZ"
+_CARRIED = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"MSCF\0\0\0\0")
+#: Extensions of files with a message in them.
+MESSAGE_EXTENSIONS = frozenset(("eml", "emlx", "mbox", "mht", "mhtml", "nws"))
+#: ContentInfo with the type signedData or compressedData (RFC 5652, 5.1; RFC 3274).
+_SIGNED = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
+_COMPRESSED = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09"
 #: ContentInfo with the type envelopedData or authEnvelopedData (RFC 5652, 6.1; RFC 5083).
 _ENVELOPED = (
     b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03",
@@ -68,9 +87,28 @@ _ENVELOPED = (
 )
 
 
+#: Beginnings of files that hold no others and that the detector does not know: metafiles of Windows, sound,
+#: certificates and keys (DER).
+_WITHOUT_FILES = (
+    b"\x01\0\0\0\x6c\0\0\0", b"\xd7\xcd\xc6\x9a", b"\x01\0\x09\0", b".snd",
+    b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83",
+)  # fmt: skip
+#: Types that the detector knows and that hold no files, or of which only a program knows what is in them.
+_PLAIN = frozenset((
+    "application/pdf", "application/rtf", "application/postscript", "application/dicom", "application/wasm",
+    "application/x-msdownload", "application/x-executable", "application/java-vm",
+    "application/x-mach-binary", "application/x-ms-shortcut", "application/x-mswinurl",
+    "application/x-windows-registry-hive",
+    "application/font-sfnt", "application/font-woff",
+))  # fmt: skip
+_MEDIA = ("image/", "audio/", "video/", "font/", "text/")
+
+
 def may_hold_files(head: bytes, tail: list[bytes]) -> bool:
     """Whether a file with this beginning and these last pieces is a container of any kind."""
-    return container_of(head) is not None or any(ZIP_END in piece for piece in tail)
+    return (
+        container_of(head) is not None or head.startswith(_PROGRAM) or any(ZIP_END in piece for piece in tail)
+    )
 
 
 def container_of(head: bytes) -> str | None:
@@ -119,6 +157,38 @@ def _found(head: bytes) -> tuple[str | None, str | None]:
         return "ace", "application/x-ace-compressed"
     if _LHA.match(head, 2) is not None:
         return "lha", "application/x-lzh-compressed"
-    if head[:1] == b"\x30" and any(mark in head[:_DER_BYTES] for mark in _ENVELOPED):
-        return "encrypted", "application/pkcs7-mime"
+    if head[:1] == b"\x30":
+        begin = head[:_DER_BYTES]
+        if any(mark in begin for mark in _ENVELOPED):
+            return "encrypted", "application/pkcs7-mime"
+        if _SIGNED in begin or _COMPRESSED in begin:
+            return "cms", "application/pkcs7-mime"
+    if _is_old_tar(head):
+        return "tar", "application/x-tar"
+    if _MESSAGE.match(head) is not None:
+        return "message", None
+    if _UUENCODED.match(head) is not None:
+        return "uuencode", None
     return None, None
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Whether the first block is a header of tar before POSIX, which has no magic, but a sum of its bytes."""
+    stated = head[148:156].strip(b" \0")
+    if len(head) < 512 or not 0 < len(stated) <= 6 or stated.strip(b"01234567"):
+        return False
+    return sum(head[:148]) + sum(head[156:512]) + 8 * 32 == int(stated, 8)
+
+
+def carries_files(content: bytes) -> bool:
+    """Whether a program carries an archive that is not opened here, which it unpacks when it runs."""
+    return content.startswith(_PROGRAM) and any(mark in content for mark in _CARRIED)
+
+
+def is_opaque(head: bytes, mime_type: str | None) -> bool:
+    """Whether a file that is neither a text nor a container that is known may hold others: its type is
+    unknown, or one that packs its content.
+    """
+    if not head or head.startswith(_WITHOUT_FILES) or container_of(head) is not None:
+        return False
+    return mime_type is None or not (mime_type.startswith(_MEDIA) or mime_type in _PLAIN)

@@ -30,6 +30,10 @@ class BrokenError(Exception):
     """The bytes are not in their format."""
 
 
+class LeftOverError(BrokenError):
+    """What was unpacked is good, but other bytes stand behind it."""
+
+
 class Budget:
     """What may still be unpacked of one mail: `room` bytes of work, `entries` files."""
 
@@ -156,20 +160,20 @@ def _one(
 def _all(
     make: Callable[[], _Decompressor], data: bytes, start: int, end: int, budget: Budget, weight: int
 ) -> Iterator[bytes]:
-    """All streams that follow each other; other bytes behind the first one are ignored, as programs do."""
+    """All streams that follow each other, and zeros. Raises LeftOverError for other bytes behind the first:
+    most programs ignore them, some find a file in them.
+    """
     for number in range(_MAX_STREAMS):
         ends = None
         try:
             for piece, at in _stream(make(), data, start, end, budget, weight):
                 ends = at
                 yield piece
-        except BrokenError:
-            if number == 0:
-                raise
-            return
+        except BrokenError as error:
+            raise LeftOverError if number else BrokenError from error
         if ends is None:
             raise BrokenError
-        if ends >= end:
+        if ends >= end or not data[ends:end].strip(b"\0"):
             return
         start = ends
     raise TooLargeError
@@ -199,15 +203,27 @@ def _stream(
             return
 
 
-def tar_files(data: bytes, budget: Budget) -> Iterator[tuple[str, Iterator[bytes], int]]:
-    """Name, content and size of the regular files in a tar archive (POSIX.1-1988, GNU, and names of pax)."""
-    at, longer = 0, None
+def name_in_gzip(data: bytes) -> str | None:
+    """The name of the file that was packed (RFC 1952, section 2.3)."""
+    if len(data) < 10 or not data[3] & 8:
+        return None
+    at = 10
+    if data[3] & 4:
+        at += 2 + int.from_bytes(data[10:12], "little")
+    return data[at : data.find(b"\0", at, at + _MAX_NAME)].decode("latin-1") or None
+
+
+def tar_files(data: bytes, budget: Budget) -> Iterator[tuple[str, Iterator[bytes] | None, int]]:
+    """Name, content and size of the regular files in a tar archive (POSIX.1-1988, GNU, and names of pax), of
+    those behind its end, too. The content of files with holes (sparse) is None: it is not put together.
+    """
+    at, longer, has_holes = 0, None, False
     while at + _BLOCK <= len(data):
         block = data[at : at + _BLOCK]
         at += _BLOCK
         budget.take(_BLOCK)
         if not block.strip(b"\0"):
-            return
+            continue
         if sum(block[:148]) + sum(block[156:]) + 8 * 32 != _number(block[148:156]):
             raise BrokenError
         size, kind = _number(block[124:136]), block[156:157]
@@ -215,15 +231,23 @@ def tar_files(data: bytes, budget: Budget) -> Iterator[tuple[str, Iterator[bytes
             raise BrokenError
         if kind in (b"L", b"x"):
             content = data[at : at + min(size, _MAX_NAME)]
-            longer = _pax_path(content) if kind == b"x" else content.partition(b"\0")[0]
+            if kind == b"x":
+                has_holes = b"GNU.sparse." in content
+                longer = _pax_value(content, b"GNU.sparse.name=") or _pax_value(content, b"path=")
+            else:
+                longer = content.partition(b"\0")[0]
         elif kind in (b"0", b"\0", b"7", b"S"):
             name = block[:100].partition(b"\0")[0]
             if block[257:262] == b"ustar" and (prefix := block[345:500].partition(b"\0")[0]):
                 name = prefix + b"/" + name
-            yield (longer or name).decode("utf-8", "replace"), stored(data, at, at + size, budget), size
-            longer = None
+            shown = (longer or name).decode("utf-8", "replace")
+            if kind == b"S" or has_holes:
+                yield shown, None, size
+            else:
+                yield shown, stored(data, at, at + size, budget), size
+            longer, has_holes = None, False
         elif kind not in (b"K", b"g"):
-            longer = None
+            longer, has_holes = None, False
         at += -(-size // _BLOCK) * _BLOCK
 
 
@@ -237,13 +261,13 @@ def _number(field: bytes) -> int:
         raise BrokenError from error
 
 
-def _pax_path(records: bytes) -> bytes | None:
-    """The value of `path` among pax records, each `LENGTH NAME=VALUE` and a line end."""
+def _pax_value(records: bytes, name: bytes) -> bytes | None:
+    """The value of `name` (with `=`) among pax records, each `LENGTH NAME=VALUE` and a line end."""
     at = 0
     while (blank := records.find(b" ", at, at + 20)) >= 0 and records[at:blank].isdigit():
         length = int(records[at:blank])
-        if records.startswith(b"path=", blank + 1):
-            return records[blank + 6 : at + length].rstrip(b"\n")
+        if records.startswith(name, blank + 1):
+            return records[blank + 1 + len(name) : at + length].rstrip(b"\n")
         if length <= 0:
             break
         at += length

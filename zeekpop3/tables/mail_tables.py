@@ -312,8 +312,8 @@ ATTACHMENTS = table(
         Column("other_names", "Further file names that other programs show.", repeated=True),
         Column(
             "inside",
-            "listed: its contents are in `members`; null: nothing can be inside; or why it was not looked "
-            "into: encrypted, too_large, broken or unsupported.",
+            "listed: its contents are in `members`; null: nothing can be inside; or why not all of it was "
+            "looked into: encrypted, too_large, broken or unsupported (a type that is not opened or known).",
             repeats=True,
             searched=True,
         ),

@@ -2,4 +2,6 @@
 -- weight 20
 select mail, 'archive that was not opened' as reason, coalesce(filename, '(no name)') || ' of ' || from_address as detail
 from first_mails join attachments a on a.uid || '/' || a.trans_depth = mail
-where a.inside = 'unsupported' and regexp_matches(coalesce(a.mime_type, ''), 'rar|7z|cab|ace|arj|lzh|zip|compress')
+where a.inside = 'unsupported' and not exists (
+        from members m where (m.uid, m.trans_depth, m.part) = (a.uid, a.trans_depth, a.part) and m.sha256 is not null)
+    and regexp_matches(coalesce(a.mime_type, ''), 'rar|7z|cab|ace|arj|lzh|zip|compress')
