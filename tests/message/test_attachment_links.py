@@ -85,6 +85,9 @@ FOUND: dict[str, tuple[str | None, str | None, str | None, bytes, list[str]]] = 
         ["http://a.example/1"]),
     "old card": ("text/x-vcard", None, None,
         b"BEGIN:VCARD\r\nURL;ENCODING=QUOTED-PRINTABLE:http=3A//a.ex=\r\nample/1\r\n", ["http://a.example/1"]),
+    "percents in a card": ("text/x-vcard", None, None,
+        b"BEGIN:VCARD\r\nURL;ENCODING=QUOTED-PRINTABLE:http=3A//a.example/%41\\,1\\n\r\n",
+        ["http://a.example/%41,1"]),
     "several messages": ("application/mbox", "mbox", None,
         b"From a Mon Jun 24 12:00:00 2024\nTo: b\nSubject: s\nDate: x\n\nhttp://a.example/1\n"
         b"From a Mon Jun 24 12:00:00 2024\nTo: b\nContent-Transfer-Encoding: base64\n\n"

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from support.hostile_contents import TNEF, attached, attribute, rtf_attribute
 from support.invariants import check
 from zeekpop3.message import budget, mail, parse
 
@@ -50,6 +51,60 @@ def test_searches_for_delimiters_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
         found = check(HEAD + b"".join(level % (i, i) for i in range(levels)) + file)
         assert ("nesting_cut" not in found.defects) == is_read
         assert (len(found.attachments) == 1) == is_read
+
+
+HTML = b"Content-Type: text/html\r\n\r\n"
+UUENCODE = b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\n"
+LIMITS = {
+    "MAX_TAGS": (HTML + b"<b>a<b>b<b>c", "urls_cut"),
+    "MAX_ELEMENTS": (HTML + b"<img src=//a><img src=//b><img src=//c>", "urls_cut"),
+    "MAX_REFERENCES": (HTML + b"&lt;&gt;&amp;", "urls_cut"),
+    "MAX_URLS": (b"\r\nhttp://a/ http://a/ http://a/", "urls_cut"),
+    "MAX_LINES": (b"Content-Type: text/plain; format=flowed\r\n\r\na \nb \nc \n", "urls_cut"),
+    "MAX_WORDS": (b"Subject: " + b"=?utf-8?q?a?= x " * 3 + b"\r\n\r\n", "encoded_word_broken"),
+    "MAX_TOKENS": (b"To: (a) b@c, (d) e@f\r\n\r\n", "addresses_cut"),
+    "MAX_PROPERTIES": (
+        attached(TNEF + 3 * attribute(0x0002800C, b"x"), "winmail.dat"), "attachment_unpack_failed",
+    ),
+    "MAX_PACKED_RTF": (
+        attached(TNEF + rtf_attribute(b"\0abcdefgh"), "winmail.dat"), "attachment_unpack_failed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_of_a_mail(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is more than a mail may have is left out, and that is a defect; the mail is read on."""
+    raw, defect = LIMITS[name]
+    assert defect not in check(HEAD + raw).defects
+    monkeypatch.setattr(budget, name, 2)
+    found = check(HEAD + raw)
+    assert defect in found.defects
+    assert "parse_limited" not in found.defects
+    # The same in several parts: the limit is that of the mail.
+    if raw.startswith(HTML):
+        body = raw.removeprefix(HTML)
+        part = b"--b\r\n" + HTML + body[: len(body) * 2 // 3]
+        head = HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+        assert defect in check(head + part + b"\r\n" + part + b"\r\n--b--").defects
+
+
+def test_broken_characters_are_replaced_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a text with more of them each byte is a character."""
+    raw = b"Content-Type: text/plain; charset=utf-7\r\n\r\n\xff\xff\xffabc"
+    assert check(raw).text == "\ufffd\ufffd\ufffdabc"
+    monkeypatch.setattr(budget, "MAX_BROKEN", 2)
+    assert (check(raw).text, check(raw).defects) == ("\xff\xff\xffabc", ["charset_broken"])
+
+
+def test_messages_in_messages_are_opened_as_far_as_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoded, each of them is as large as the mail: some levels are read, then they are only attachments."""
+    monkeypatch.setattr(budget, "OPENED_AT_LEAST", 0)
+    encoded = MESSAGE[:-2] + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    found = check(HEAD + 12 * encoded + WORK)
+    assert "nesting_cut" in found.defects
+    assert 3 <= len(found.enclosed) <= 5
+    assert "nesting_cut" not in check(HEAD + 2 * encoded + WORK).defects
 
 
 def test_clock_ends_a_mail_where_work_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

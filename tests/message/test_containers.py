@@ -249,6 +249,18 @@ def test_odd_zips(name: str) -> None:
         assert member.encrypted == (member.inside == "encrypted")
 
 
+def test_more_than_anybody_writes_is_told() -> None:
+    """Of very many extra fields only the first are read, of records of a tar archive none."""
+    fields = struct.pack("<HH", 9, 0)
+    for count, malformed in ((60, False), (70, True)):
+        entry = local(b"a.exe", PACKED, EXE, extra=fields * count)
+        content = entry + end(central(b"a.exe", len(PACKED), EXE, 0), len(entry))
+        assert ("container_malformed" in look(content)[2].defects) == malformed
+    for count, inside in ((50, "listed"), (150, "broken")):
+        headers = {f"a{number}": "b" for number in range(count)}
+        assert look(tarred({"a.exe": EXE}, headers=headers))[0] == inside
+
+
 def test_names_of_all_kinds() -> None:
     """Quoted, absolute, backward, with controls, in code page 437, with NUL; display names are harmless."""
     names = ["../../etc/passwd", 'a"b.exe', "C:\\x\\y.exe", "x\u202egpj.exe", "\x1b[2J", "b\0c.exe", "ü.txt"]

@@ -10,6 +10,7 @@ import zlib
 
 import pytest
 
+from support.archives import deflated, local
 from zeekpop3.message import documents
 from zeekpop3.message.attachment_links import attachment_links, may_have_links
 from zeekpop3.message.documents import DocumentUrls, Room
@@ -35,6 +36,7 @@ def stream(content: bytes, filters: bytes, more: bytes = b"") -> bytes:
     )
 
 
+PDF = b"%PDF-1.7\n"
 TARGET = '<Relationship Id="1" Target="http://a.example/1?a&amp;b" TargetMode="External"/>'
 ACTION = b"<</S/URI/URI(http://a.example/1)>>"
 DOCUMENTS: dict[str, tuple[bytes, list[str]]] = {
@@ -125,8 +127,38 @@ def test_what_is_unpacked_is_bounded() -> None:
     assert room.size <= 0
     late = DocumentUrls(DOCUMENTS["object stream"][0], room)
     assert (late.is_cut, list(late.links)) == (True, [])
-    assert DocumentUrls(b"%PDF-" + b"/F(x)" * 30_000, Room()).is_cut
+    assert DocumentUrls(b"%PDF-" + b"/F(x)" * 50_000, Room()).is_cut
     assert DocumentUrls(stream(b"not packed", b"/FlateDecode"), Room()).is_cut
+
+
+def test_what_lies_in_each_other_is_read_so_often() -> None:
+    """Streams and strings that begin within others: what they have in common is not read for each of them."""
+    nothing = b"\x78\x9c" + b"\0\0\0\xff\xff" * 10_000 + b"\1\0\0\xff\xff\0\0\0\1"
+    for count, is_cut in ((1, False), (9, True)):
+        streams = count * stream(nothing, b"/FlateDecode")
+        assert DocumentUrls(PDF + streams, Room(packed=200_000)).is_cut == is_cut
+    found = DocumentUrls(PDF + b"(http://a.example/\\" * 2_000, Room())
+    assert found.is_cut
+    assert sum(map(len, found.texts)) < 3 * 40_000
+    assert not DocumentUrls(PDF + b"(http://a.example/)" * 2_000, Room()).is_cut
+    assert DocumentUrls(PDF + 4 * stream(ACTION, b""), Room(streams=3)).is_cut
+
+
+def test_numbers_of_any_length_in_references() -> None:
+    """Thousands of digits are not a character; they once ended the parser."""
+    number = b"http://a.example/&#" + b"1" * 6_000 + b";"
+    zipped = local(b"a.xml", deflated(b"<x>" + number), b"<x>" + number)
+    assert DocumentUrls(zipped, Room()).texts == ["http://a.example/\ufffd"]
+    (link,) = attachment_links(b'<x y="' + number + b'">', "text/xml", None, None, "2", {})
+    assert link.url == "http://a.example/\ufffd"
+
+
+def test_text_of_rtf_is_bounded() -> None:
+    """Pictures, which are written as digits, are not text."""
+    link = b'{\\field{\\*\\fldinst HYPERLINK "http://a.example/"}}'
+    assert not DocumentUrls(b"{\\rtf1 " + b"00" * 1_500_000 + link, Room()).is_cut
+    cut = DocumentUrls(b"{\\rtf1 " + b"\\a{}" * 600_000 + link, Room())
+    assert (cut.is_cut, list(cut.links)) == (True, [])
 
 
 @pytest.mark.parametrize(

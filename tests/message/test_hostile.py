@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support.hostile_contents import BOMBS
 from support.hostile_mails import CHARSETS, GENERATORS
 from support.invariants import check
 from zeekpop3.message import parse
@@ -64,6 +65,21 @@ def test_memory_is_bounded(name: str) -> None:
         tracemalloc.stop()
     assert mail.defects is not None
     assert peak <= max(TIMES_ITS_SIZE * len(raw), MEMORY_AT_LEAST)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_unpacks_to_much_is_bounded(name: str) -> None:
+    """Mails of some ten kilobytes: what they unpack to is read as far as the bounds allow, and no further."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        mail = parse(BOMBS[name])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert {"urls_cut", "container_malformed"} & set(mail.defects)
+    assert peak <= 64_000_000
+    assert steps(BOMBS[name]) <= 4_000_000
 
 
 @pytest.mark.parametrize("name", GENERATORS)

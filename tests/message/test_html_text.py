@@ -288,13 +288,13 @@ def test_numbers_of_any_length() -> None:
 
 def test_tags_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tags after so many are not read, but the URLs in what is left are."""
-    monkeypatch.setattr("zeekpop3.message.html_text.MAX_TAGS", 4)
+    monkeypatch.setattr("zeekpop3.message.budget.MAX_TAGS", 4)
     defects: Defects = {}
     text, links, shown = extract("<b>1</b><b>2</b><a href=http://a.example/1>3</a> <3", defects)
     assert (text, links, shown) == ("12", [], ["http://a.example/1"])
     assert "urls_cut" in defects
     monkeypatch.undo()
-    monkeypatch.setattr("zeekpop3.message.html_page.MAX_READ", 2)
+    monkeypatch.setattr("zeekpop3.message.budget.MAX_ELEMENTS", 2)
     defects = {}
     text, links, _ = extract(
         "<img src=//a.example/1><img src=//a.example/2><img src=//a.example/3><p hidden>x", defects

@@ -421,6 +421,15 @@ def test_base64_text_with_junk_in_it(kind: str, junk: Callable[[bytes], bytes]) 
     assert mail.defects
 
 
+@pytest.mark.parametrize("behind", [b"", b"a line of text", b"abc!", b"QUJD!"])
+def test_a_line_behind_base64_does_not_hide_it(behind: bytes) -> None:
+    """Lines of Base64 in a text are a file, whatever the next line is."""
+    lines = base64.encodebytes(b"MZ" + bytes(500)).replace(b"\n", b"\r\n")
+    (found,) = check(b"Subject: s\r\n\r\nsee:\r\n" + lines + behind + b"\r\n").attachments
+    assert found.content is not None
+    assert found.content.startswith(b"MZ" + bytes(400))
+
+
 def test_words_that_are_not_base64() -> None:
     """A text with a wrong label stays a text, and is nothing else."""
     head = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n"

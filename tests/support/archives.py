@@ -29,13 +29,16 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     return out.getvalue()
 
 
-def tarred(files: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
-    """A tar archive as tarfile makes it."""
+def tarred(
+    files: dict[str, bytes], form: int = tarfile.PAX_FORMAT, headers: dict[str, str] | None = None
+) -> bytes:
+    """A tar archive as tarfile makes it; `headers`: pax records of each file."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
+            member.pax_headers = headers or {}
             archive.addfile(member, io.BytesIO(content))
     return out.getvalue()
 

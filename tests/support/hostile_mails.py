@@ -399,4 +399,4 @@ for _name in (
     GENERATORS[f"charset_{_name}"] = _charset(_name)
 
 # The kinds in other modules, whichever one is imported first.
-from support import hostile_readings, hostile_records  # noqa: E402, F401
+from support import hostile_contents, hostile_readings, hostile_records  # noqa: E402, F401

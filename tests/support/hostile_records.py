@@ -56,6 +56,21 @@ _UNITS: dict[str, bytes] = {
     "html_templates": b"<template>",
     "html_preformatted": b"<pre>\n",
     "html_one_word": b"x",
+    "html_documents_in_documents": b"<iframe srcdoc='<iframe srcdoc=\"<iframe srcdoc=&quot;"
+    b"<iframe srcdoc=&amp;quot;<iframe srcdoc=&amp;amp;quot;<a href=//a>>\">'>",
+    "html_candidates": b"<img srcset='" + b"//a 1x," * 500 + b"'>",
+    "html_bases_without_url": b"<base x>",
+    "html_unknown_references": b"&zz ",
+    "html_references_and_letters": b"&notzzzzz ",
+    "html_titles": b"<title>&amp;</title>",
+    "html_inputs": b"<input value=x>",
+    "html_areas": b"<area href=x>",
+    "html_inputs_in_links": b"<a href=//a><input value=b>",
+    "html_scripts_as_links": b"<a href='javascript:http://a/'>",
+    "html_links_of_handlers": b"<a href='search-ms:" + b"%41" * 200 + b"'>",
+    "html_frames": b"<iframe><a href=//a></iframe>",
+    "html_shown_in_hidden": b"<b style=visibility:hidden><i style=visibility:visible>",
+    "html_closed_links": b"<svg><a href=//a /><b style=display:none />",
 }
 
 
@@ -69,6 +84,21 @@ def _register(name: str, unit: bytes) -> None:
 
 for _name, _unit in _UNITS.items():
     _register(_name, _unit)
+
+
+@hostile
+def html_urls_of_a_style(size: int) -> bytes:
+    return in_html(b"url(a)", size, b"<base href=http://a.example/><style>")
+
+
+@hostile
+def html_escapes_of_a_style(size: int) -> bytes:
+    return in_html(rb"\61 ", size, b"<style>url(")
+
+
+@hostile
+def html_numbered_references(size: int) -> bytes:
+    return numbered("&z%d;", size, HTML)
 
 
 @hostile

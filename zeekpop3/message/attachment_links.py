@@ -12,20 +12,22 @@ import codecs
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from html import unescape
 from typing import Protocol
 from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, documents, header, links, magic, parts
-from zeekpop3.message.charsets import decode, wide_codec
+from zeekpop3.message.charsets import decode, replaced, wide_codec
+from zeekpop3.message.html_tokens import with_characters
 from zeekpop3.message.html_urls import MAX_URL
 from zeekpop3.message.links import Link
 from zeekpop3.message.params import Params
+from zeekpop3.message.transfer_encoding import decoded
 
 MAX_TEXT = 4 << 20  # bytes of one attachment that are read as text
 MAX_ALL = 8 << 20  # bytes of all attachments of a mail
 MAX_LINKS = 10_000  # of all attachments of a mail
+_PIECE = 1 << 16  # characters of a script
 HEAD = 1_024  # bytes that show what an attachment is
 _MAX_PARTS = 100
 
@@ -64,8 +66,8 @@ _EXTENSIONS = _TEXT_EXTENSIONS | _MARKUP_EXTENSIONS | _FOLDED_EXTENSIONS | magic
 _MARKS_OF_TEXT = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _NEXT_MESSAGE = re.compile(rb"\n(?=From [^\n]{1,200}\d\d:\d\d)")
 _FOLD = re.compile(r"\r?\n[ \t]")
-_SOFT_BREAK = re.compile(r"=\r?\n")
-_ESCAPED = re.compile(r"\\([nN,;\\])")
+# Of calendars and cards; "\0" stands for a backslash, so that it does not escape what follows.
+_ESCAPES = (("\\n", "\n"), ("\\N", "\n"), ("\\,", ","), ("\\;", ";"), ("\0", "\\"))
 _PERCENT_CODED = re.compile(r"%3A(?:(?<=\bhttp%3A)|(?<=\bhttps%3A))(?:/|%2F)", re.IGNORECASE)
 _CHARACTER_CODES = re.compile(r"\\x([2-7][0-9a-fA-F])|[\\%]u00([2-7][0-9a-fA-F])")
 # What a script writes in pieces, or in codes.
@@ -75,7 +77,7 @@ _OF_NUMBERS = re.compile(r"\bfromCharCode\s*+\(((?:\s*+(?:0[xX][0-9a-fA-F]{1,6}+
 _NUMBER = re.compile(r"(0[xX])?([0-9a-fA-F]+)")
 RUNS = re.compile(r"<script\b|[\s\"'/]on[a-z]{3,30}+\s*+=|(?:java|vb)script:", re.IGNORECASE)
 """What a browser runs in a page."""
-_SCRIPT = re.compile(r"<script\b[^>]{0,4096}+>((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
+_SCRIPT = re.compile(r"<script\b[^>]*+(?:>|\Z)((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
 # Files in a page: other data than pictures, fonts, styles and texts; files in the XML of Office.
 _DATA_URL = re.compile(
     r"data:(?!image/|font/|application/(?:x-)?font|text/)[a-z0-9.+-]{1,60}/[^,\s\"'<>]{0,200}+,",
@@ -88,6 +90,7 @@ _QUOTED_URL = re.compile(r"[\"']\s*+((?:[a-zA-Z][a-zA-Z0-9+.-]{1,20}+:)?(?://|\\
 _BACKWARDS = re.compile(
     r"\s*+=\s*+([\w:.-]{1,100}+)(?![\w:.-])|\s++METSYS\b|\s{1,99}+[\w.-]{1,100}+\s{1,99}+YTITNE\b"
 )
+_MAX_QUOTED = 20_000  # URLs of an attachment
 _BEFORE_URL = 400  # characters
 _NAMESPACE = re.compile(r"xmlns|[\w.]{1,40}+:schemaLocation")
 
@@ -243,8 +246,11 @@ def attachment_links(
     text = text_of(content, charset)
     if kind in _FOLDED_KINDS or extension in _FOLDED_EXTENSIONS or _FOLDED.match(text):
         if "QUOTED-PRINTABLE" in text:  # vCard 2.1
-            text = unquote(_SOFT_BREAK.sub("", text).replace("=", "%"))
-        text = _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], _FOLD.sub("", text))
+            data = text.encode("utf-8", "replace")
+            text = decoded(data, 0, len(data), "quoted-printable", {}).decode("utf-8", "replace")
+        text = _FOLD.sub("", text).replace("\\\\", "\0")
+        for escaped, meant in _ESCAPES:
+            text = text.replace(escaped, meant)
     is_markup = (
         kind in _MARKUP_KINDS
         or kind.endswith("+xml")
@@ -268,7 +274,7 @@ def attachment_links(
     )
     if RUNS.search(text) is not None:
         defects[Defect.SCRIPT_NOT_RUN] = None
-    named = [unescape(url) for url in _references(text)]
+    named = dict.fromkeys(map(with_characters, _references(text, defects)))
     return links.of_attachment(_unescaped(scripts), text, section, defects, named)
 
 
@@ -277,10 +283,13 @@ def next_messages(content: bytes) -> list[bytes]:
     return _NEXT_MESSAGE.split(content, _MAX_PARTS) if content.startswith(b"From ") else [content]
 
 
-def _references(text: str) -> Iterator[str]:
+def _references(text: str, defects: Defects) -> Iterator[str]:
     """The quoted URLs that are the value of an attribute, or that a DTD refers to."""
     end = 0
-    for quoted in _QUOTED_URL.finditer(text):
+    for number, quoted in enumerate(_QUOTED_URL.finditer(text)):
+        if number >= _MAX_QUOTED:
+            defects[Defect.URLS_CUT] = None
+            return
         start = quoted.start()
         before = _BACKWARDS.match(text[max(end, start - _BEFORE_URL) : start][::-1])
         if before is not None and (before[1] is None or _NAMESPACE.match(before[1][::-1]) is None):
@@ -299,7 +308,9 @@ def _unescaped(script: str) -> str:
         script = _CONCATENATED.sub("", script)
     found = [script]
     if _PERCENT_CODED.search(script) is not None or "unescape" in script or "decodeURI" in script:
-        found.append(unquote(script))
+        # Some at a time: taken apart, a script is many times its size.
+        pieces = (script[at : at + _PIECE] for at in range(0, len(script), _PIECE))
+        found.append("".join(map(unquote, pieces)))
     for digits in _OF_BASE64.findall(script):
         digits = "".join(digits.split()).rstrip("=")
         if len(digits) % 4 != 1:
@@ -322,7 +333,7 @@ def text_of(content: bytes, charset: str | None) -> str:
     the declared charset.
     """
     if (codec := wide_codec(content)) is not None:
-        return content.decode(codec, "replace").removeprefix("\ufeff")
+        return replaced(content, codec).removeprefix("\ufeff")
     content = content.removeprefix(codecs.BOM_UTF8)
     if charset is None:
         try:

@@ -14,6 +14,7 @@ from itertools import zip_longest
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import transfer_encoding
+from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import decode
 from zeekpop3.message.parts import Part
 
@@ -110,7 +111,11 @@ def text_of(part: Part, defects: Defects) -> str:
                 label = meta[1].decode("ascii")
     text = decode(data, label, defects).replace("\r\n", "\n")
     if part.params.get("format", "").lower() == "flowed":
-        return _unflowed(text, part.params.get("delsp", "").lower() == "yes")
+        limits = current()
+        limits.lines -= text.count("\n")
+        if limits.lines >= 0:
+            return _unflowed(text, part.params.get("delsp", "").lower() == "yes")
+        defects[Defect.URLS_CUT] = None  # one may go on on the next line
     return text
 
 

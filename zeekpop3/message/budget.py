@@ -21,9 +21,21 @@ KEPT_PER_BYTE = 4
 KEPT_AT_LEAST = 1 << 16  # bytes
 SEARCHED_PER_BYTE = 32  # by plain searches, for delimiters
 SEARCHED_AT_LEAST = 64 << 20  # bytes
+OPENED_PER_BYTE = 4  # of messages and signed entities in the mail
+OPENED_AT_LEAST = 4 << 20  # bytes
 HASHED_PER_BYTE = 8  # as many hashes as a mail's signatures may want
 MAX_DETECTIONS = 20
+MAX_WORDS = 100_000  # encoded words
+MAX_BROKEN = 100_000  # characters that some codecs replace
+MAX_TAGS = 500_000  # of all HTML; more are not read as tags
+MAX_URLS = 400_000  # in all texts, also the same ones
+MAX_ELEMENTS = 50_000  # of all HTML: elements, comments and URLs that are read one by one
 DETECTION = 1 << 18  # a detector takes as long as other steps need for so many bytes
+MAX_PROPERTIES = 100_000  # of all TNEF containers, and their attributes
+MAX_PACKED_RTF = 2 << 20  # bytes
+MAX_LINES = 1_000_000  # of text in format=flowed, and of broken uuencode
+MAX_TOKENS = 300_000  # of addresses
+MAX_REFERENCES = 500_000  # of characters, in HTML
 _LOOK_EVERY = 1 << 20  # bytes of work between looks at the clock
 _TICK_S = 0.5
 
@@ -35,7 +47,8 @@ class OverBudget(BaseException):
 class Budget:
     """What is left for a mail of `size` bytes; a context manager: within it, for all that this thread calls.
 
-    `guess`: the codec that the last detection found. `held`: the content of attachments that `containers`
+    `detections`, `tags`, `lines` and the like: what is left of the limits above. `guess`: the codec that the
+    last detection found. `held`: the content of attachments that `containers`
     looks into, in pieces, by SHA-256.
     """
 
@@ -45,25 +58,47 @@ class Budget:
         "_hashed",
         "_kept",
         "_look_at",
+        "_opened",
         "_searched",
         "_seconds",
         "_size",
         "_work",
+        "broken",
         "detections",
+        "elements",
         "guess",
         "held",
+        "lines",
+        "packed_rtf",
+        "properties",
+        "references",
+        "tags",
+        "tokens",
+        "urls",
+        "words",
     )
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._work = WORK_AT_LEAST + WORK_PER_BYTE * size
         self._kept = KEPT_AT_LEAST + KEPT_PER_BYTE * size
+        self._opened = OPENED_AT_LEAST + OPENED_PER_BYTE * size
         self._hashed = HASHED_PER_BYTE * size
         self._searched = SEARCHED_AT_LEAST + SEARCHED_PER_BYTE * size
         self._seconds = SECONDS_AT_LEAST + SECONDS_PER_MIB * size / (1 << 20)
         self._look_at = max(self._work - _LOOK_EVERY, 0)
         self._began: float | None = None
         self.detections = MAX_DETECTIONS
+        self.words = MAX_WORDS
+        self.tokens = MAX_TOKENS
+        self.references = MAX_REFERENCES
+        self.broken = MAX_BROKEN
+        self.tags = MAX_TAGS
+        self.elements = MAX_ELEMENTS
+        self.urls = MAX_URLS
+        self.properties = MAX_PROPERTIES
+        self.packed_rtf = MAX_PACKED_RTF
+        self.lines = MAX_LINES
         self.guess = "cp1252"
         self.held: dict[str, list[bytes]] = {}
 
@@ -106,6 +141,13 @@ class Budget:
         if size > self._searched:
             return False
         self._searched -= size
+        return True
+
+    def may_open(self, size: int) -> bool:
+        """Whether a message of `size` bytes may be read as such; counts it if so."""
+        if size > self._opened:
+            return False
+        self._opened -= size
         return True
 
     def may_hash(self, size: int) -> bool:

@@ -15,9 +15,9 @@ is written in.
 from __future__ import annotations
 
 import re
-from codecs import charmap_decode
+from codecs import charmap_decode, register_error, replace_errors
 from encodings.aliases import aliases
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message.budget import DETECTION, charge, current
@@ -154,7 +154,9 @@ _MARKS_32 = {b"\xff\xfe\0\0": "utf_32_le", b"\0\0\xfe\xff": "utf_32_be"}
 # The first characters of two bytes: JIS X 0208, KS C 5601.
 _ESCAPES = re.compile(rb"\x1b\$(?:[@B](?=[!-~]{2})|\)C)")
 _JAPANESE_ESCAPE = re.compile(rb"(\x1b(?:\$[@B]|\([BJI]))")
-_PAIR = re.compile(rb"([!-~])([!-~])")
+_MAX_ESCAPES = 100_000
+_AT_ONCE = 1 << 16  # bytes
+_WITH_HIGH_BIT = bytes(byte | 128 for byte in range(256))
 # Codecs, the bytes of a character, and which of them is the letter; the others are NUL in Latin text.
 _PLACES = (("utf_32_le", 4, 0), ("utf_32_be", 4, 3), ("utf_16_le", 2, 0), ("utf_16_be", 2, 1))
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r"})
@@ -203,7 +205,7 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
             # Programs go by the mark, or by where the NULs are.
             if codec is None or not found.startswith(codec):
                 defects[Defect.CHARSET_WRONG] = None
-            return data.decode(found, "replace").removeprefix("\ufeff")
+            return replaced(data, found).removeprefix("\ufeff")
         if not is_wide:
             defects[Defect.CHARSET_WRONG] = None  # programs leave NULs out
         elif _is_narrow(data):
@@ -325,35 +327,68 @@ def _undecodable(data: bytes, codec: str, defects: Defects) -> str:
     defects[Defect.CHARSET_BROKEN] = None
     # The larger set has more characters, but resynchronises later after a lost or invalid byte.
     candidates = (*LARGER.get(codec, ()), codec)
-    text = min((data.decode(candidate, "replace") for candidate in candidates), key=_damage)
+    text = min((replaced(data, candidate) for candidate in candidates), key=_damage)
     return _SURROGATE.sub("\ufffd", text) if codec == "utf_7" else text
+
+
+def replaced(data: bytes, codec: str) -> str:
+    """Text with U+FFFD for what is broken. Codecs that are slow at that do it only so often in a mail; then
+    each byte is a character.
+    """
+    if not codec.startswith(("utf_7", "utf_16", "utf_32")):
+        return data.decode(codec, "replace")
+    try:
+        return data.decode(codec, _REPLACE)
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
+    limits = current()
+    limits.broken -= 1
+    if limits.broken < 0:
+        raise error
+    return replace_errors(error)
+
+
+_REPLACE = "zeekpop3-replace"
+register_error(_REPLACE, _replace)
 
 
 def _iso_2022_jp_of_windows(data: bytes) -> str | None:
     """Text in ISO-2022-JP with the characters that Windows has beside those of JIS X 0208, as mail programs
     write it: each pair of bytes as in Shift JIS; None if it is something else.
     """
+    if data.count(b"\x1b") > _MAX_ESCAPES:
+        return None
     out: list[bytes] = []
     escape = b"\x1b(B"
     for piece in _JAPANESE_ESCAPE.split(data):
         if piece[:1] == b"\x1b":
             escape = piece
         elif escape[1:2] == b"$":
-            pairs = _PAIR.findall(piece)
-            if 2 * len(pairs) < len(piece):
+            try:
+                for at in range(0, len(piece), _AT_ONCE):
+                    some = piece[at : at + _AT_ONCE]
+                    pairs = zip(some[::2], some[1::2], strict=True)
+                    out.append(b"".join([_shift_jis()[pair] for pair in pairs]))
+            except (KeyError, ValueError):
                 return None
-            out += [_shift_jis(*pair) for pair in pairs]
         else:
-            out.append(bytes(byte | 128 for byte in piece) if escape == b"\x1b(I" else piece)
+            out.append(piece.translate(_WITH_HIGH_BIT) if escape == b"\x1b(I" else piece)
     return _decoded(b"".join(out), "cp932")
 
 
-def _shift_jis(first: bytes, second: bytes) -> bytes:
-    """A pair of JIS X 0208, rows and cells from 0x21 on, in Shift JIS."""
-    row, cell = first[0], second[0]
-    lead = (row - 1 >> 1) + (0x71 if row < 0x5F else 0xB1)
-    trail = cell + (0x7E if row % 2 == 0 else 0x20 if cell > 0x5F else 0x1F)
-    return bytes((lead, trail))
+@cache
+def _shift_jis() -> dict[tuple[int, int], bytes]:
+    """Each pair of JIS X 0208, rows and cells from 0x21 on, in Shift JIS."""
+    found = {}
+    for row in range(0x21, 0x7F):
+        lead = (row - 1 >> 1) + (0x71 if row < 0x5F else 0xB1)
+        for cell in range(0x21, 0x7F):
+            trail = cell + (0x7E if row % 2 == 0 else 0x20 if cell > 0x5F else 0x1F)
+            found[row, cell] = bytes((lead, trail))
+    return found
 
 
 def _damage(text: str) -> int:

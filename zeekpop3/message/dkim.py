@@ -134,16 +134,16 @@ class Bodies:
         if algorithm is None or not CANONICAL.fullmatch(c) or (length is not None and count is None):
             defects[Defect.DKIM_MALFORMED] = None
             return None
-        if form not in self._forms:
-            self._forms[form] = relaxed(self._body) if form == "relaxed" else simple(self._body)
-        size = len(self._forms[form])
         key = (algorithm, form, count)
         if key not in self._hashes:
-            if len(self._hashes) >= _MAX_HASHES or not current().may_hash(size):
+            if len(self._hashes) >= _MAX_HASHES or not current().may_hash(len(self._body)):
                 defects[Defect.DKIM_CUT] = None
                 return None
+            if form not in self._forms:
+                self._forms[form] = relaxed(self._body) if form == "relaxed" else simple(self._body)
             data = memoryview(self._forms[form])[:count]
             self._hashes[key] = hashlib.new(algorithm, data, usedforsecurity=False).digest()
+        size = len(self._forms[form])
         # Section 3.5: l= must not be larger than the body.
         if self._hashes[key] != digest_of(tags["bh"]) or (count is not None and count > size):
             return "fail" if self._whole else None

@@ -14,21 +14,25 @@ import base64
 import re
 import zlib
 from binascii import unhexlify
+from collections.abc import Callable
 from dataclasses import dataclass
-from html import unescape
 from itertools import chain
 
 from zeekpop3.message import magic, ole, urls, zip_entries
 from zeekpop3.message.charsets import wide_codec
+from zeekpop3.message.html_tokens import with_characters
 from zeekpop3.message.unpack import BrokenError, Budget, TooLargeError
 
 MAX_DOCUMENT = 32 << 20  # bytes
 MAX_URLS = 10_000
-_MAX_KEYS = 20_000  # of a PDF file, or entries of a zip file
+_MAX_ENTRIES = 20_000  # of a zip file
 _MAX_PART = 4 << 20  # bytes
 _MAX_RTF = 4 << 20  # bytes
+_RTF_PIECE = 1 << 16  # bytes
+_A85_COST = 4  # times what other steps take for a byte
 _CHUNK = 1 << 16  # bytes that are unpacked at once
 _MAX_STRING = 8_192  # bytes of a string in a PDF file
+_READ_OF_STRINGS = 2  # of a file: bytes of strings that are read for each of its bytes
 _MAX_DICTIONARY = 65_536  # bytes of a dictionary before a stream
 
 _PDF = b"%PDF-"
@@ -57,6 +61,7 @@ _BEFORE_RTF = 64
 _RTF_CODES = re.compile(rb"(?:\\'[0-9a-fA-F]{2})+")
 _RTF_CHARACTER = re.compile(rb"\\u(-?\d{1,6}) ?(?:\?|\\'[0-9a-fA-F]{2})?")
 _RTF_CONTROL = re.compile(rb"\\[a-zA-Z]{1,32}(?:-?\d{1,10})?+ ?|(?<!\\)[{}]|\\\*")
+_RTF_BEGIN = re.compile(rb"(?<!\\)[\\{}]")  # of what `_RTF_CONTROL` matches
 _RTF_NAMESPACE = re.compile(rb"\\xmlns\d{1,9} [^{}\\]{0,1000}+|xmlns(?::\w{1,64}+)?+=\"[^\"]{0,1000}+\"")
 _RTF_OBJECT = re.compile(rb"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}\s{0,8}+){24,}+")
 
@@ -72,6 +77,7 @@ _LITERAL = re.compile(rb"\(((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+)\)?", re
 _HEXADECIMAL = re.compile(rb"<([0-9a-fA-F\s]*+)>?")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|\r?\n|(.))", re.DOTALL)
 _MARKS = {b"\xfe\xff": "utf-16-be", b"\xff\xfe": "utf-16-le"}
+_WHITE_SPACE = b" \t\n\r\f\v"
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _NAME_ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
@@ -116,12 +122,23 @@ _HAS_SCRIPT = re.compile(rb"/(?:JS|JavaScript)\b")
 _PREDICTOR = re.compile(rb"/Predictor\s+(?:[2-9]|1\d)")
 
 
+_Replace = Callable[[re.Match[bytes]], bytes]
+
+
 @dataclass(slots=True)
 class Room:
-    """What may still be unpacked, of all documents of a mail: bytes, and parts of documents."""
+    """What may still be read of all documents of a mail. Bytes: unpacked ones, `packed` ones that they are
+    made of, those of strings, the text of RTF. Numbers: parts that are unpacked, streams, and places where a
+    URL may be.
+    """
 
     size: int = 16 << 20
+    packed: int = MAX_DOCUMENT
+    strings: int = 4 << 20
+    rtf: int = 2 << 20
     parts: int = 2_000
+    streams: int = 100_000
+    places: int = 40_000
 
 
 class DocumentUrls:
@@ -137,7 +154,7 @@ class DocumentUrls:
         self.has_script = False
         self._content = content
         self._room = room
-        self._keys = 0
+        self._strings = 0
         if content.startswith(_BINARY):
             self._read_strings(content)
             if content.startswith(magic.OLE):
@@ -162,6 +179,12 @@ class DocumentUrls:
         self.is_cut |= not has_room
         return has_room
 
+    def _takes_place(self) -> bool:
+        """Whether one more place may be looked at where a URL may be."""
+        self._room.places -= 1
+        self.is_cut |= self._room.places < 0
+        return self._room.places >= 0
+
     def _inflated(self, source: bytes, start: int, window: int) -> bytes:
         """The unpacked content of a part that begins at `start`; it says itself where it ends."""
         if not self._takes_part():
@@ -170,12 +193,15 @@ class DocumentUrls:
         unpacker = zlib.decompressobj(window)
         out = bytearray()
         try:
-            while start < len(source) and not unpacker.eof and len(out) < limit:
-                out += unpacker.decompress(source[start : start + _CHUNK], limit - len(out))
+            while start < len(source) and not unpacker.eof and len(out) < limit and self._room.packed > 0:
+                packed = source[start : start + _CHUNK]
+                out += unpacker.decompress(packed, limit - len(out))
                 start += _CHUNK
+                # Streams may lie in each other, so that each byte is unpacked many times.
+                self._room.packed -= len(packed) - len(unpacker.unused_data)
         except zlib.error:
             self.is_cut = True
-        self.is_cut |= len(out) >= limit
+        self.is_cut |= len(out) >= limit or self._room.packed <= 0
         self._room.size -= len(out)
         return bytes(out)
 
@@ -205,24 +231,31 @@ class DocumentUrls:
         data = self._content[: min(_MAX_RTF, self._room.size)]
         self.is_cut |= len(data) < len(self._content)
         self._room.size -= len(data)
-        for written in _RTF_OBJECT.findall(data):
-            self._read_strings(unhexlify(b"".join(written.split())))
-        data = _RTF_CODES.sub(
-            lambda codes: unhexlify(codes[0].replace(b"\\'", b"")), _RTF_OBJECT.sub(b"\n", data)
-        )
-        data = _RTF_CHARACTER.sub(_rtf_character, _RTF_NAMESPACE.sub(b"", data)).translate(None, b"\r\n")
+        data = _RTF_OBJECT.sub(self._rtf_object, data)
+        self.is_cut |= len(data) > self._room.rtf
+        data = data[: max(self._room.rtf, 0)]
+        self._room.rtf -= len(data)
+        data = _in_pieces(_RTF_CODES, lambda codes: unhexlify(codes[0].replace(b"\\'", b"")), data)
+        data = _in_pieces(_RTF_CHARACTER, _rtf_character, _RTF_NAMESPACE.sub(b"", data))
+        data = data.translate(None, b"\r\n")
         # A field goes on over changes of format within it; other texts end there.
-        for url in _FIELD.findall(_RTF_CONTROL.sub(b"", data).decode("utf-8", "replace")):
+        for url in _FIELD.findall(_in_pieces(_RTF_CONTROL, b"", data).decode("utf-8", "replace")):
             if _ABSOLUTE.match(url) is not None:
                 self._add(url)
-        self.texts.append(_RTF_CONTROL.sub(b" ", data).decode("utf-8", "replace").replace("\\\\", "\\"))
+        self.texts.append(
+            _in_pieces(_RTF_CONTROL, b" ", data).decode("utf-8", "replace").replace("\\\\", "\\")
+        )
+
+    def _rtf_object(self, written: re.Match[bytes]) -> bytes:
+        self._read_strings(unhexlify(written[0].translate(None, _WHITE_SPACE)))
+        return b"\n"
 
     # Zip files: from one local header to the next, so that what no directory names is read, too.
 
     def _read_zip(self) -> None:
         content = self._content
         at = content.find(zip_entries.LOCAL)
-        for _ in range(_MAX_KEYS):
+        for _ in range(_MAX_ENTRIES):
             if at < 0:
                 return
             entry = zip_entries.local_header(content, at)
@@ -250,17 +283,22 @@ class DocumentUrls:
         self.is_cut |= "<!ENTITY" in text or "<DataMashup" in text
         if name[-5:].lower() == b".rels":  # other targets are parts of the document
             for target in _TARGET.finditer(text):
-                url = unescape(target[1] or target[2])
+                if not self._takes_place():
+                    return
+                url = with_characters(target[1] or target[2])
                 if _ABSOLUTE.match(url) is not None or "//" in url or "\\\\" in url:
                     self._add(url)
                     self.texts.append(url.partition(":")[2])  # of a moniker: script:http://…
             return
-        found = [double or single for double, single in _XLINK.findall(text)]
+        with_runs = text
         if "instrText" in text:  # a field may be in several runs
-            text = f"{_RUN_OF_FIELD.sub('', text)}>{''.join(_RUN_OF_FIELD.findall(text))}"
-        for url in map(unescape, found + _FIELD.findall(text)):
-            if _ABSOLUTE.match(url) is not None:
+            with_runs = f"{_RUN_OF_FIELD.sub('', text)}>{''.join(_RUN_OF_FIELD.findall(text))}"
+        for match in chain(_XLINK.finditer(text), _FIELD.finditer(with_runs)):
+            if not self._takes_place():
+                return
+            if _ABSOLUTE.match(url := with_characters(match[match.lastindex or 0])) is not None:
                 self._add(url)
+        text = with_runs
         if _PAGE.search(name) is None:  # those are read as members of the archive
             self._read_text(text, attributes=True)
             self._read_shown(text)
@@ -270,15 +308,13 @@ class DocumentUrls:
         if "://" not in text and ":\\\\" not in text:
             return
         for match in _URL_IN_XML.finditer(text):
-            self._keys += 1
-            if self._keys > _MAX_KEYS:
-                self.is_cut = True
+            if not self._takes_place():
                 return
             at = match.start()
             least = max(at - _WITHIN_TAG, 0)
             in_tag = text.rfind("<", least, at) > text.rfind(">", least, at)
             if (not in_tag and not attributes) or (in_tag and _is_in_attribute(text, least, at)):
-                self._keep_text(unescape(match[0]))
+                self._keep_text(with_characters(match[0]))
 
     def _read_shown(self, text: str) -> None:
         """URLs in what a reader sees: a paragraph may be in several runs."""
@@ -287,9 +323,9 @@ class DocumentUrls:
         shown = _TAG.sub("", _PARAGRAPH.sub("\n", text))
         if "&#" in shown:
             self._room.size -= 4 * len(shown)
-            shown = unescape(shown)
+            shown = with_characters(shown)
         for url in urls.in_text(shown, {}):
-            self._keep_text(unescape(url))
+            self._keep_text(with_characters(url))
 
     def _keep_text(self, url: str) -> None:
         if _NAMING_HOSTS.match(url.partition(":")[2]) is None:
@@ -305,7 +341,8 @@ class DocumentUrls:
         self._look_at_names(names)
         before = 0
         for match in _STREAM.finditer(content):
-            if self._room.parts < 0 or self._room.size <= 0:
+            self._room.streams -= 1
+            if self._room.streams < 0 or self._room.parts < 0 or self._room.size <= 0:
                 self.is_cut = True
                 return
             least = max(match.start() - _MAX_DICTIONARY, before)
@@ -347,38 +384,44 @@ class DocumentUrls:
         """A part that is written as text, decoded; empty if it is damaged."""
         if not self._takes_part():
             return b""
-        limit = start + min(_MAX_PART, self._room.size)
+        cost = _A85_COST if is_85 else 1
+        limit = start + min(_MAX_PART, self._room.size) // cost
         end = source.find(b"~>" if is_85 else b">", start, limit)
+        self.is_cut |= end < 0 and limit < len(source)
         text = source[start : end if end >= 0 else limit]
-        self._room.size -= len(text)
+        self._room.size -= cost * len(text)
         try:
             if is_85:
-                return base64.a85decode(text.lstrip().removeprefix(b"<~"), ignorechars=b" \t\n\r\f\v\0")
-            return unhexlify(b"".join(text.split()))
+                return _of_ascii85(text.translate(None, _WHITE_SPACE + b"\0").removeprefix(b"<~"))
+            return unhexlify(text.translate(None, _WHITE_SPACE))
         except ValueError:
             return b""
 
     def _read_objects(self, data: bytes) -> None:
+        self._strings = min(self._room.strings, _READ_OF_STRINGS * len(data))
         for key in chain(_KEY.finditer(data), _STRING_OBJECT.finditer(data)):
-            self._keys += 1
-            if self._keys > _MAX_KEYS:
-                self.is_cut = True
+            if not self._takes_place():
                 return
-            text = _string(data, key.end())
-            self.is_cut |= len(text) >= _MAX_STRING
+            text = self._string(data, key.end())
             url = _NOT_IN_URL.sub("", text)
             if key.groupdict().get("script") is None and _ABSOLUTE.match(url) is not None:
                 self._add(url)
             elif text:
                 self.texts.append(text)
         for string in chain.from_iterable(form.finditer(data) for form in _URL_STRINGS):
-            self._keys += 1
-            if self._keys > _MAX_KEYS:
-                self.is_cut = True
+            if not self._takes_place():
                 return
             before = data[max(string.start() - _MAX_PROGRAM, 0) : string.start()]
             if _PROGRAM_NAME.search(before) is None:
-                self._keep_text(_NOT_IN_URL.sub("", _string(data, string.start())))
+                self._keep_text(_NOT_IN_URL.sub("", self._string(data, string.start())))
+
+    def _string(self, data: bytes, at: int) -> str:
+        """The string that begins at a place. Strings may lie in each other, so only so much is read."""
+        text = _string(data, at) if self._strings > 0 else ""
+        self.is_cut |= len(text) >= _MAX_STRING or self._strings <= 0
+        self._room.strings -= len(text)
+        self._strings -= len(text)
+        return text
 
 
 def _string(data: bytes, at: int) -> str:
@@ -408,6 +451,33 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
     return _ESCAPED.get(match[2], match[2]) if match[2] is not None else b""
 
 
+def _of_ascii85(digits: bytes) -> bytes:
+    """Decoded some groups of five at a time: the library takes many times their size. `z` is a group."""
+    out: list[bytes] = []
+    at = 0
+    while at < len(digits):
+        some = digits[at : at + _CHUNK]
+        if at + _CHUNK < len(digits):
+            some = some[: len(some) - (len(some) - some.count(b"z")) % 5]
+        out.append(base64.a85decode(some))
+        at += len(some)
+    return b"".join(out)
+
+
+def _in_pieces(expression: re.Pattern[bytes], by: bytes | _Replace, data: bytes) -> bytes:
+    """`expression.sub(by, data)` for control words of RTF, some at a time: a substitution holds all its
+    pieces, many times the size of the text.
+    """
+    out: list[bytes] = []
+    at = 0
+    while at < len(data):
+        begin = _RTF_BEGIN.search(data, at + _RTF_PIECE)
+        stop = begin.start() if begin is not None else len(data)
+        out.append(expression.sub(by, data[at:stop]))
+        at = stop
+    return b"".join(out)
+
+
 def _rtf_character(match: re.Match[bytes]) -> bytes:
     return chr(int(match[1]) & 0xFFFF).encode("utf-8", "replace")
 
@@ -426,7 +496,7 @@ def with_plain_names(data: bytes) -> bytes:
     """Bytes of a PDF file, characters of names as themselves (`/#55RI`), of the first that are written so."""
     if b"#" not in data:
         return data
-    return _NAME_ESCAPE.sub(lambda code: bytes((int(code[1], 16),)), data, _MAX_KEYS)
+    return _NAME_ESCAPE.sub(lambda code: bytes((int(code[1], 16),)), data, _MAX_ENTRIES)
 
 
 def is_document(head: bytes) -> bool:

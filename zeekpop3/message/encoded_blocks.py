@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import pybase64
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message.budget import current
 
 PIECE_BYTES = 1 << 17
 _MAX_BROKEN_LINES = 1_000
@@ -28,6 +29,7 @@ UU_END = re.compile(rb"\nend(?=\r?(?:\n|\Z))")
 _UU_FIRST_LINES = 16  # of which one must be uuencode
 _UU_BEGINNING = 1_300  # bytes
 _UU_ALPHABET = bytes(range(32, 97))
+_UU_LINES = re.compile(rb"(?:[ -`]{0,100}+\r*+\n)*+(?:end(?=\r*+(?:\n|\Z)))?+")
 _UU_LINE = re.compile(rb"[ -`]{1,100}\r?\Z")
 
 YENC = "=yenc"  # a mail cannot give this name: few programs know yEnc as a transfer encoding
@@ -56,10 +58,11 @@ _NOT_ALPHABET = bytes(set(range(256)) - set(_ALPHABET))
 _PRINTABLE = bytes((*range(32, 127), *b"\t\r\n"))
 _SPACE = b" \t\r\n\v\f"
 _HEX = b"0123456789abcdefABCDEF"
-# Lines of Base64: at least one of 40 characters, the last one may be shorter.
+# Lines of Base64: at least one of 40 characters, the last one may be shorter. The last group is there if the
+# line ends behind it: what is not a run is passed over, and not searched from each of its lines.
 _RUN = re.compile(
     r"\n[ >]{0,2}+([A-Za-z0-9+/]{40,}+(?:\r?\n?[ >]{0,2}[A-Za-z0-9+/]{40,}+)*+(={0,2}+)"
-    r"(?:\r?\n?[ >]{0,2}([A-Za-z0-9+/]{1,200}+={0,2}+))?+)[ \t\r]*+(?=\n|\Z)"
+    r"(?:\r?\n?[ >]{0,2}([A-Za-z0-9+/]{1,200}+={0,2}+))?+)([ \t\r]*+(?=\n|\Z))?+"
 )
 # A line of a calendar or card: parameters, value. Old programs do not fold Base64.
 _FOLD = re.compile(rb"\r?\n[ \t]")
@@ -88,10 +91,23 @@ def uudecoded_lines(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
     """The content of the lines from offset `at` to `end`, in pieces."""
     end = len(text)
     broken = 0
+    limits = current()
     while at < end and broken < _MAX_BROKEN_LINES:
         stop = text.find(b"\n", at + PIECE_BYTES) + 1 or end
+        piece = text[at:stop].replace(b"\r\n", b"\n")
+        at = stop
+        if b"\r" not in piece:
+            try:  # all lines at once; `end` is no line
+                yield b"".join(map(binascii.a2b_uu, filter(None, piece.split(b"\n"))))
+                continue
+            except ValueError:
+                pass
         out: list[bytes] = []
-        for line in text[at:stop].split(b"\n"):
+        lines = piece.split(b"\n")
+        limits.lines -= len(lines)
+        if limits.lines < 0:
+            break
+        for line in lines:
             line = line.rstrip(b"\r")
             if not line:
                 continue  # binascii would return 32 zeros
@@ -108,7 +124,6 @@ def uudecoded_lines(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
                 if broken == _MAX_BROKEN_LINES:
                     break
         yield b"".join(out)
-        at = stop
     defects[Defect.UUENCODE_BROKEN] = None
 
 
@@ -147,14 +162,7 @@ def _is_uuencode(line: bytes) -> bool:
 
 def _uu_block_end(text: bytes, at: int) -> int:
     """Where a block ends: after its `end`, or before the first line that is not uuencode."""
-    while True:
-        stop = text.find(b"\n", at)
-        line = text[at : stop if stop >= 0 else len(text)].rstrip(b"\r")
-        if line == b"end":
-            return at + 3
-        if stop < 0 or (line and _UU_LINE.match(line) is None):
-            return at
-        at = stop + 1
+    return _UU_LINES.match(text, at).end()  # type: ignore[union-attr]
 
 
 def property_files(content: bytes) -> Iterator[tuple[bytes | None, bytes]]:
@@ -280,9 +288,12 @@ def _full_lines(text: bytes) -> bool:
 def base64_runs(text: str) -> Iterator[str]:
     """The lines of Base64 within a text, each run as it stands."""
     for match in _RUN.finditer("\n" + text):
-        run, padding, last = match.groups()
-        if last is not None and (padding or len(last) % 4):
+        run, padding, last, line_end = match.groups()
+        if last is not None and (padding or len(last) % 4 or line_end is None):
             run = run[: -len(last)]
+            line_end = line_end if line_end is not None or run.rstrip(" >")[-1:] not in "\r\n" else ""
+        if line_end is None:
+            continue
         head = (
             run[:_HEAD].encode("ascii").translate(None, b" >").replace(b"\r", b"\n").replace(b"\n\n", b"\n")
         )

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import codec_of, decode
 
 # The text may contain spaces and question marks (forbidden, but in use); it ends at the first "?=".
@@ -39,7 +40,12 @@ def decoded(value: str, defects: Defects) -> str:
     words: list[_Word] = []  # adjacent words in one charset
     charset = ""
     at = 0
+    limits = current()
     for word in _WORD.finditer(value, value.find("=?"), last + 2):
+        limits.words -= 1
+        if limits.words < 0:
+            defects[Defect.ENCODED_WORD_BROKEN] = None
+            break
         between = value[at : word.start()]
         label = word[1].partition("*")[0].lower()
         adjacent = words and (not between or between.isspace())

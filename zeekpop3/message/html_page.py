@@ -5,7 +5,7 @@ Of what is not shown the links count all the same, and the URLs in its text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import chain
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import urls
+from zeekpop3.message.budget import Budget, current
 from zeekpop3.message.html_hidden import HiddenElement, has_content, hidden_by, is_pixel
 from zeekpop3.message.html_tokens import (
     MAX_ATTRIBUTES,
@@ -43,7 +44,7 @@ _MAX_TAG = 32  # characters
 _MAX_TAGS = 4_096
 MAX_LINKS = 10_000
 MAX_LINK_TEXT = 1_000  # characters
-MAX_READ = 100_000  # elements of a body whose attributes are read one by one
+_MAX_DOCUMENTS = 3  # within each other
 _FOLDER = 8  # characters: what joining costs for each folder of the base beyond some
 _USUAL_FOLDERS = 32
 MAX_DATA = 1 << 20  # characters of data: URLs of a body that are read
@@ -148,7 +149,7 @@ class Page:
     `foreign`: whether it is in SVG or MathML. `link`: URL of the open link; its text is `link_text`, and what
     stands in `out` from `link_at` on; `alt` is that of an image in it. `seen`: elements that were read
     already. `room`: characters that relative URLs may still get, `data_room`: those of data: URLs that may be
-    read. `read`: elements whose attributes were read.
+    read. `depth`: of the document within documents that is being read. `limits`: those of the mail.
     """
 
     defects: Defects
@@ -169,14 +170,21 @@ class Page:
     link_at: int = 0
     alt: str | None = None
     data_room: int = MAX_DATA
-    read: int = 0
+    depth: int = 0
+    limits: Budget = field(default_factory=current)
+
+    def takes(self) -> bool:
+        """Whether one more element or URL may be read; if so, it counts. That one is left out is a defect."""
+        self.limits.elements -= 1
+        if self.limits.elements < 0:
+            self.defects[Defect.URLS_CUT] = None
+        return self.limits.elements >= 0
 
     def values(self, attributes: str) -> dict[str, str]:
         """The attributes by name; that some are left out is a defect."""
-        self.read += 1
-        if len(attributes) > MAX_ATTRIBUTES or self.read > MAX_READ:
+        if len(attributes) > MAX_ATTRIBUTES:
             self.defects[Defect.URLS_CUT] = None
-        return attribute_values(attributes) if self.read <= MAX_READ else {}
+        return attribute_values(attributes) if self.takes() else {}
 
     def flush(self) -> None:
         """The text so far is final."""
@@ -207,7 +215,7 @@ class Page:
 
     def _open_link(self, attributes: str) -> None:
         self.close_link()
-        if self.read > MAX_READ or len(self.elements) >= MAX_LINKS:
+        if self.limits.elements <= 0 or len(self.elements) >= MAX_LINKS:
             self.defects[Defect.URLS_CUT] = None
             return
         values = self.values(attributes)
@@ -258,7 +266,13 @@ class Page:
 
     def load(self, values: dict[str, str], known: str | None) -> None:
         """The attributes of any element, but for the one that is known."""
-        for value in loaded(values, known):
+        self._load_all(loaded(values, known))
+
+    def _load_all(self, values: Iterable[str]) -> None:
+        """URLs as written."""
+        for value in values:
+            if not self.takes():
+                return
             url = self.url(value)
             if url is not None:
                 self._add(url, None)
@@ -270,10 +284,10 @@ class Page:
         if self.foreign and not self.hidden and "<" in content:  # but here it is
             read_tokens(self, chain.from_iterable(tokens(content, foreign=True)))
         elif tag == "style":
-            for value in style_urls(content):
-                url = self.url(value)
-                if url is not None:
-                    self._add(url, None)
+            if content.count("\\") < self.limits.elements:  # escapes, which are read one by one
+                self._load_all(style_urls(content))
+            else:
+                self.defects[Defect.URLS_CUT] = None
         elif tag in ("textarea", "xmp", "plaintext"):
             shown = content.replace("\r", "\n\f")
             text = f"\n{shown if tag == 'textarea' else shown.replace('&', '&amp;')}\n"
@@ -281,7 +295,7 @@ class Page:
                 self.unseen.write(text)
             else:
                 self.out.append(text)
-        elif tag != "script":
+        elif tag != "script" and self.takes():
             # The title of SVG has elements in it; some programs do not know `iframe`, `noembed`, `noframes`.
             self.read_aside(content, foreign=True)
 
@@ -330,9 +344,14 @@ class Page:
         return value
 
     def _read_document(self, html: str) -> None:
-        """Reads a document within an attribute, for its links alone; not those within such documents."""
+        """Reads a document within an attribute, for its links alone; not data: URLs within such documents."""
+        if self.depth >= _MAX_DOCUMENTS:
+            self.defects[Defect.URLS_CUT] = None
+            return
         room, self.data_room = self.data_room, 0
+        self.depth += 1
         self.read_aside(html)
+        self.depth -= 1
         self.data_room = room
 
     def _at_base(self, value: str) -> str | None:

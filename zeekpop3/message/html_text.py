@@ -18,8 +18,6 @@ from zeekpop3.message.html_page import ANY, USUAL, Element, Page, read_tokens
 from zeekpop3.message.html_tokens import AT_ONCE, Token, tokens, without_references
 from zeekpop3.message.html_urls import normal_base
 
-MAX_TAGS = 1_000_000  # of a body; more are not read as tags
-MAX_COMMENTS = 10_000  # of a body that are read
 _MAX_JOINED = 4  # characters of a body's relative URLs with their base, for each of the body
 
 # A comment that Outlook shows (conditional comments of Internet Explorer 5 and Word), up to its end.
@@ -75,19 +73,22 @@ def extract(html: str, defects: Defects, base: str | None = None) -> tuple[str, 
     if _CHARACTER_DATA in html and _WITH_CHARACTER_DATA.search(html):
         html = html.replace(_CHARACTER_DATA, " ")
     page = Page(defects, _MAX_JOINED * len(html))
-    if html.count("<") > MAX_TAGS:
+    passes = 1 if _BASE.search(html) is None else 2
+    most = page.limits.tags // passes
+    tags = html.count("<")
+    if tags > most:
         defects[Defect.URLS_CUT] = None
-        end = _place_after(html, MAX_TAGS + 1) - 1
+        end = _place_after(html, most + 1) - 1
         page.unseen.write(html[end:] + "\n")
-        html = html[:end]
-    page.base = normal_base(_first_base(page, html) or base or "")
+        html, tags = html[:end], most
+    page.limits.tags -= passes * tags
+    page.base = normal_base((_first_base(page, html) if passes > 1 else None) or base or "")
     read_tokens(page, chain.from_iterable(_flushed(page, html.replace("\n", "\r"))))
     page.close_link()
     page.flush()
     if "<!--[" in html:
-        for number, comment in enumerate(_CONDITIONAL.finditer(html)):
-            if number >= MAX_COMMENTS:
-                defects[Defect.URLS_CUT] = None
+        for comment in _CONDITIONAL.finditer(html):
+            if not page.takes():
                 break
             page.read_aside(comment[1].partition(">")[2])
     text = collapse_space(page.done.getvalue())
@@ -95,13 +96,15 @@ def extract(html: str, defects: Defects, base: str | None = None) -> tuple[str, 
     hidden = page.unseen.getvalue()
     if hidden and urls.may_be_in(hidden):
         shown += urls.in_text(collapse_space(hidden), defects)
+    if page.limits.references < 0:
+        defects[Defect.URLS_CUT] = None  # some are not decoded
     return text, list(page.elements), shown
 
 
 def _flushed(page: Page, html: str) -> Iterator[list[Token]]:
     """The tokens of a body in blocks; the text of each is made final before the next one is read."""
     for block in tokens(html):
-        page.hides, page.loads = scan_attributes(block)
+        page.hides, page.loads = scan_attributes(block) if page.limits.elements > 0 else (False, 0)
         yield block
         page.flush()
 
@@ -120,8 +123,6 @@ def _place_after(html: str, number: int) -> int:
 
 def _first_base(page: Page, html: str) -> str | None:
     """The URL that relative ones refer to: of the first element `base` that has one, wherever it stands."""
-    if _BASE.search(html) is None:
-        return None
     for block in tokens(html):
         for _, _, tag, attributes, _ in block:
             if attributes and tag.lower() == "base":

@@ -10,7 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html import unescape
-from itertools import islice
+from html.entities import html5
+from itertools import groupby, islice
+from operator import itemgetter
+
+from zeekpop3.message.budget import current
 
 AT_ONCE = 1 << 16  # characters; the tokens of more are not held all at once
 BLOCK = 1 << 12  # tokens
@@ -50,9 +54,20 @@ _ATTRIBUTE = re.compile(
     re.ASCII,
 )
 
-# `int` refuses thousands of digits; a number of eight digits is not a character.
-_ZEROS = re.compile("&#0++(?=[0-9])")
-_TOO_LARGE = re.compile("&#[0-9]{8,}+;?")
+# A character reference (HTML standard, section 13.5): a number, a name, or one of the old names, which count
+# without a semicolon, too.
+_OLD_NAMES = sorted((name for name in html5 if name[-1] != ";"), key=lambda name: (name[0], -len(name)))
+_OLD = "|".join(
+    f"{letter}(?:{'|'.join(name[1:] for name in names)})"
+    for letter, names in groupby(_OLD_NAMES, itemgetter(0))
+)
+_OLD_NAME = re.compile(_OLD)
+_REFERENCE = re.compile(
+    rf"&(?:#(?:[0-9]++|[xX][0-9a-fA-F]++);?+|(?=[a-zA-Z])(?:[a-zA-Z][a-zA-Z0-9]{{1,30}}+;|{_OLD}))"
+)
+_MAX_REFERENCE = 10  # characters; longer ones are not kept
+_MAX_REFERENCES = 4_096
+_MAX_DIGITS = 8  # a number of more is not a character
 
 # Characters that take no room: they hide words from a search. Joiners have a meaning between letters.
 _INVISIBLE = ("\u00ad", "\u034f", "\u200b", "\u2060", "\ufeff")
@@ -92,11 +107,37 @@ def closes_itself(attributes: str) -> bool:
     return "=" not in word[max(word.rfind('"'), word.rfind("'")) + 1 :]
 
 
+class _Characters(dict[str, str]):
+    """What character references stand for. Mails choose them, so only so many short ones are kept."""
+
+    def __missing__(self, reference: str) -> str:
+        name = reference[1:]
+        if name[0] == "#":
+            base = "x" if name[1] in "xX" else ""
+            digits = name[1 + len(base) :].rstrip(";").lstrip("0")
+            found = unescape(f"&#{base}{digits or 0};") if len(digits) <= _MAX_DIGITS else "\ufffd"
+        elif name in html5:
+            found = html5[name]
+        else:
+            old = _OLD_NAME.match(name)
+            found = reference if old is None else html5[old[0]] + name[old.end() :]
+        if len(reference) <= _MAX_REFERENCE:
+            if len(self) >= _MAX_REFERENCES:
+                self.clear()
+            self[reference] = found
+        return found
+
+
+_CHARACTERS = _Characters()
+
+
 def with_characters(text: str) -> str:
-    """Text with its character references decoded (HTML standard, section 13.5)."""
-    if "&#" in text:
-        text = _TOO_LARGE.sub("\ufffd", _ZEROS.sub("&#", text))
-    return unescape(text)
+    """Text with its character references decoded (HTML standard, section 13.5), so many of a mail."""
+    limits = current()
+    limits.references -= text.count("&")
+    if limits.references < 0:
+        return text
+    return _REFERENCE.sub(lambda reference: _CHARACTERS[reference[0]], text)
 
 
 def without_references(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64
+from collections.abc import Iterator
 from functools import lru_cache
 from html.entities import html5
 from typing import NamedTuple
@@ -133,16 +134,15 @@ def loaded(values: dict[str, str], known: str | None = None) -> list[str]:
     return found
 
 
-def style_urls(style: str) -> list[str]:
+def style_urls(style: str) -> Iterator[str]:
     """The URLs that a style, or a style sheet, loads."""
     if "\\" in style:
         style = _STYLE_ESCAPE.sub(_escaped, style)
-    if "(" not in style and "@" not in style:
-        return []
-    found = [url or imported for url, imported in _STYLE_URL.findall(style)]
-    for images in _IMAGE_SET.findall(style):
-        found += filter(None, _IMAGE.findall(images))
-    return found
+    if "(" in style or "@" in style:
+        for match in _STYLE_URL.finditer(style):
+            yield match[1] or match[2]
+        for images in _IMAGE_SET.finditer(style):
+            yield from filter(None, _IMAGE.findall(images[1]))
 
 
 def _escaped(match: re.Match[str]) -> str:

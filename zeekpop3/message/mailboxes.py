@@ -17,6 +17,7 @@ from typing import NamedTuple
 from unicodedata import category
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message import budget
 from zeekpop3.message.header_text import comment_end, decoded, is_comment
 from zeekpop3.message.sites import host_and_site
 
@@ -190,7 +191,12 @@ def _pieces(entry: str) -> tuple[str, str, str, bool, bool]:
     said: list[str] = []
     at = named = 0
     next_token = _TOKEN.match
+    limits = budget.current()
     while (token := next_token(entry, at)) is not None:
+        limits.tokens -= 1
+        if limits.tokens < 0:
+            doubtful = True
+            break
         at = token.end()
         if token[0] == "(":
             end = comment_end(entry, at)
@@ -319,7 +325,12 @@ def _split(value: str, defects: Defects) -> list[str]:
     failures = 0
     has_at = False
     next_token = _FIELD_TOKEN.match
+    limits = budget.current()
     while len(out) <= MAX_ADDRESSES and (match := next_token(value, at)) is not None:
+        limits.tokens -= 1
+        if limits.tokens < 0:
+            defects[Defect.ADDRESSES_CUT] = None
+            break
         token = match[0]
         at = match.end()
         if token == "," or token == ";":

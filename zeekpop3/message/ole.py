@@ -18,6 +18,8 @@ _ENTRY_BYTES = 128
 _FREE = 0xFFFFFFFA  # this and above: no sector
 _STORAGE, _STREAM, _ROOT = 1, 2, 5
 _MAX_ENTRIES = 10_000
+_MAX_PATH = 1_024  # characters
+_AT_ONCE = 1 << 11  # small sectors
 _PACKAGE = "\x01Ole10Native"  # an embedded file, with its name
 
 
@@ -94,9 +96,9 @@ class _Compound:
                 continue
             reached.add(number)
             entry = self._entries[number]
-            stack += [(entry.right, parent), (entry.left, parent)]
+            stack += [(other, parent) for other in (entry.right, entry.left) if other < len(self._entries)]
             if entry.kind == _STORAGE:
-                stack.append((entry.child, f"{parent}{entry.name}/"))
+                stack.append((entry.child, f"{parent}{entry.name}/"[:_MAX_PATH]))
             elif entry.kind == _STREAM:
                 yield self._stream(entry, parent)
         for number, entry in enumerate(self._entries):
@@ -111,13 +113,23 @@ class _Compound:
             yield from self._sectors_of(entry.start, entry.size)
             return
         left = entry.size
+        pieces: list[bytes] = []
+        at_once = 1
         for number in self._chain(entry.start, self._mini_fat):
-            piece = self._mini[number << 6 : (number << 6) + min(left, 64)]
-            self._budget.take(len(piece))
-            left -= len(piece)
-            yield piece
             if left <= 0:
-                return
+                break
+            piece = self._mini[number << 6 : (number << 6) + min(left, 64)]
+            if not piece:
+                raise BrokenError
+            self._budget.take(64)
+            left -= len(piece)
+            pieces.append(piece)
+            if len(pieces) >= at_once:
+                at_once = _AT_ONCE  # after the first one: whether there are more is known by the pieces
+                yield b"".join(pieces)
+                pieces.clear()
+        if pieces:
+            yield b"".join(pieces)
         if left:
             raise BrokenError
 
@@ -142,9 +154,8 @@ class _Compound:
 
     def _run(self, first: int, after: int, most: int) -> bytes:
         begin = (first + 1) << self._shift
-        piece = self._data[begin : min(begin + most, (after + 1) << self._shift)]
-        self._budget.take(len(piece))
-        return piece
+        self._budget.take((after - first) << self._shift)  # each is a step, also behind the end of the file
+        return self._data[begin : min(begin + most, (after + 1) << self._shift)]
 
     def _fat_sectors(self) -> Iterator[int]:
         """The sectors of the FAT: the first are listed in the header, the others in sectors of their own."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message.budget import charge
+from zeekpop3.message.budget import charge, current
 from zeekpop3.message.charsets import decode
 
 SIGNATURE = b"\x78\x9f\x3e\x22"
@@ -124,6 +124,7 @@ def _files(data: bytes, defects: Defects) -> Iterator[_File]:
             raise ValueError("not a TNEF container")
         reader.take(_KEY_BYTES)
         while reader:
+            _take_property()
             reader.take(1)  # level: message or attachment
             ident = reader.number()
             value = reader.take(reader.number())
@@ -182,6 +183,10 @@ def rtf_unpacked(data: bytes) -> bytes:
         return data[_RTF_HEADER_BYTES:]
     if data[8:12] != b"LZFu":
         raise ValueError("not compressed RTF")
+    limits = current()
+    limits.packed_rtf -= len(data)
+    if limits.packed_rtf < 0:
+        raise ValueError("too much compressed RTF")
     size = 4 + int.from_bytes(data[:4], "little")
     text = _unpacked(data[:size] if size > _RTF_HEADER_BYTES else data)
     charge(_RTF_COST * len(text))
@@ -225,10 +230,19 @@ def _read_properties(file: _File, data: bytes, charset: str | None, defects: Def
             file.names[ident] = _text(value, "utf-16-le" if kind == _UNICODE else charset, defects)
 
 
+def _take_property() -> None:
+    """Counts one. Raises ValueError if the mail has too many."""
+    limits = current()
+    limits.properties -= 1
+    if limits.properties < 0:
+        raise ValueError("too many properties")
+
+
 def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """(type, identifier, value) of the properties with a variable size. Raises ValueError."""
     reader = _Reader(data)
     for _ in range(reader.number()):
+        _take_property()
         kind, ident = reader.number(2), reader.number(2)
         if ident >= _FIRST_NAMED:
             reader.take(16)  # the property set
@@ -239,6 +253,7 @@ def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         base = kind & ~_MULTIPLE
         if base in _VARIABLE:
             for _ in range(reader.number()):
+                _take_property()
                 yield base, ident, reader.padded(reader.number())
         elif base in _FIXED:
             count = reader.number() if kind & _MULTIPLE else 1

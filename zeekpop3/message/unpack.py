@@ -20,6 +20,7 @@ _MAX_STREAMS = 1_000
 _LZMA_MEMORY = 64 << 20
 _BLOCK = 512
 _MAX_NAME = 1 << 16
+_MAX_RECORDS = 100  # of a pax header
 
 
 class TooLargeError(Exception):
@@ -262,13 +263,18 @@ def _number(field: bytes) -> int:
 
 
 def _pax_value(records: bytes, name: bytes) -> bytes | None:
-    """The value of `name` (with `=`) among pax records, each `LENGTH NAME=VALUE` and a line end."""
+    """The value of `name` (with `=`) among pax records, each `LENGTH NAME=VALUE` and a line end. Raises
+    BrokenError for very many.
+    """
     at = 0
-    while (blank := records.find(b" ", at, at + 20)) >= 0 and records[at:blank].isdigit():
+    for _ in range(_MAX_RECORDS):
+        blank = records.find(b" ", at, at + 20)
+        if blank < 0 or not records[at:blank].isdigit():
+            return None
         length = int(records[at:blank])
         if records.startswith(name, blank + 1):
             return records[blank + 1 + len(name) : at + length].rstrip(b"\n")
         if length <= 0:
-            break
+            return None
         at += length
-    return None
+    raise BrokenError

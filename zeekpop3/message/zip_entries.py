@@ -22,6 +22,7 @@ _CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 _END_BYTES, _COMMENT_BYTES, _CENTRAL_BYTES, _LOCAL_BYTES = 22, 65_535, 46, 30
 _UNKNOWN = 0xFFFFFFFF
 _UNICODE_PATH = 0x7075
+_MAX_EXTRA = 64  # extra fields of an entry; entries may share their bytes
 
 
 class ZipEntry(NamedTuple):
@@ -133,6 +134,8 @@ def _central(data: bytes, at: int, end: int, defects: Defects) -> Iterator[_Cent
 
 def _wide(fields: bytes, *values: int) -> tuple[int, ...]:
     """Values, those that are unknown from the extra field of ZIP64 (section 4.5.3), in its order."""
+    if _UNKNOWN not in values:
+        return values
     wide = _extra(fields, 1)
     found = []
     for value in values:
@@ -143,14 +146,26 @@ def _wide(fields: bytes, *values: int) -> tuple[int, ...]:
 
 
 def _extra(fields: bytes, ident: int) -> bytes:
-    """The content of an extra field."""
+    """The content of an extra field; of very many fields only the first are looked at."""
     at = 0
-    while at + 4 <= len(fields):
+    for _ in range(_MAX_EXTRA):
+        if at + 4 > len(fields):
+            break
         found, size = struct.unpack_from("<HH", fields, at)
         if found == ident:
             return fields[at + 4 : at + 4 + size]
         at += 4 + size
     return b""
+
+
+def _has_many(fields: bytes) -> bool:
+    """Whether there are more extra fields than are looked at."""
+    at = 0
+    for _ in range(_MAX_EXTRA):
+        if at + 4 > len(fields):
+            return False
+        at += 4 + int.from_bytes(fields[at + 2 : at + 4], "little")
+    return at + 4 <= len(fields)
 
 
 def local_header(data: bytes, at: int) -> LocalHeader | None:
@@ -179,6 +194,8 @@ def _both(
         defects[Defect.CONTAINER_MALFORMED] = None
         yield ZipEntry(names, central.method, encrypted, len(data), 0, central.size, central.crc)
         return
+    if _has_many(central.extra) or _has_many(local.extra):
+        defects[Defect.CONTAINER_MALFORMED] = None
     for name in _names(local.flags, local.name, local.extra):
         # Encrypted directories mask the names in the headers (section 7.3).
         if name not in names and not local.flags & _MASKED:
