@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+import zeekpop3
 from support import tables_made
 from support.program import on_a_terminal, program
 from support.records import transfer
@@ -28,6 +30,18 @@ ANSWER = (
 def feed(fixtures: Path) -> Path:
     """The list of indicators of the incident."""
     return fixtures / "incident" / "indicators.intel"
+
+
+def test_a_list_from_another_program(incident: Path, feed: Path) -> None:
+    """`-` is standard input; a pipe (`<(…)` of a shell) is read, too, which cannot be read twice."""
+    done = program("hunt", incident, "--indicators", "-", stdin=feed.read_bytes())
+    assert (done.returncode, done.stderr) == (0, ANSWER)
+    read, write = os.pipe()
+    os.write(write, feed.read_bytes())
+    os.close(write)
+    done = program("hunt", incident, "--indicators", f"/dev/fd/{read}")
+    os.close(read)
+    assert (done.returncode, done.stderr) == (0, ANSWER)
 
 
 def test_formats(incident: Path, feed: Path) -> None:
@@ -73,6 +87,8 @@ def test_sessions_that_were_not_read_completely(fixtures: Path, tmp_path: Path) 
         f"Not read completely: {len(unread)} sessions (not_understood, reply_malformed). "
         "They may have fetched mails that are in no table."
     )
+    unseen = zeekpop3.hunt(out, values=["nobody.example"]).unseen
+    assert (unseen.unread, unseen.defects) == (len(unread), ("not_understood", "reply_malformed"))
 
 
 def test_write_and_new(incident: Path, feed: Path, tmp_path: Path) -> None:

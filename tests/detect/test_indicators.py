@@ -114,6 +114,35 @@ def test_each_indicator_once(tmp_path: Path) -> None:
     ]
 
 
+MD5 = "aB" * 16
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "key"),
+    [
+        (f"{MD5}  invoice.exe", "FILE_HASH", MD5.lower()),
+        (f"{MD5} *invoice.exe", "FILE_HASH", MD5.lower()),
+        (f"MD5: {MD5}", "FILE_HASH", MD5.lower()),
+        (f"{MD5},a comment", "FILE_HASH", MD5.lower()),
+        ("sha256=" + "ab" * 32, "FILE_HASH", "ab" * 32),
+        ("// a comment\nevil.example", "DOMAIN", "evil.example"),
+        ("- evil.example", "DOMAIN", "evil.example"),
+        ("1. evil[.]example - command and control", "DOMAIN", "evil.example"),
+        ("`evil.example`", "DOMAIN", "evil.example"),
+        ("hxxp://evil[.]example[/]a", "URL", "evil.example/a"),
+        ("indicator,type\nevil.example/,domain", "DOMAIN", "evil.example"),
+        ("indicator,type\nhttp://evil.example/a,domain", "DOMAIN", "evil.example"),
+        ("indicator,type\nmailto:a@evil.example,email", "EMAIL", "a@evil.example"),
+        ('indicator,type\n"""a.b""@evil.example",email', "EMAIL", "a.b@evil.example"),
+        ("invoice 2026.exe", "FILE_NAME", "invoice 2026.exe"),
+    ],
+)
+def test_lists_as_people_write_them(tmp_path: Path, text: str, kind: str, key: str) -> None:
+    """Lines of md5sum, of a list with numbers, with remarks; values that are not quite of their type."""
+    found, errors = read(tmp_path, text)
+    assert ([(one.type, one.key) for one in found], errors) == ([(kind, key)], [])
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "#fields\tindicator\tindicator_type\n"])
 def test_a_list_without_indicators_is_refused(tmp_path: Path, text: str) -> None:
     """An empty list would find nothing, which would look like a clean result."""

@@ -60,6 +60,19 @@ def test_folders_together(sensors: Path) -> None:
     assert done.stdout.splitlines()[1] == "2"
 
 
+def test_who_saw_it(merged: Path, sensors: Path) -> None:
+    """`show` names the sensor: of one mail, in CSV and JSON, and in a list of mails of several."""
+    for folder in (merged, f"{sensors}/*"):
+        listed = program("show", folder).stdout
+        assert "sensor" in listed.splitlines()[0]
+        assert "south" in listed
+        assert {line.rpartition(",")[2] for line in program("show", folder, "--csv").stdout.split()} >= {
+            "south"
+        }
+        assert "  sensor    south" in program("show", folder, "Csouth").stdout
+    assert "sensor" not in program("show", merged, "--sensor", "south").stdout.splitlines()[0]
+
+
 def test_one_sensor(merged: Path) -> None:
     """`--sensor south`: only its mails, in every table of `sql`, too."""
     assert subjects("show", merged, "--json") == ["north", "south"]

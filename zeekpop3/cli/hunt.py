@@ -39,7 +39,7 @@ def hunt(
             "-i",
             metavar="FILE",
             help="List of indicators: a Zeek intel file, CSV with a header, a STIX bundle, or one per line. "
-            "Repeatable.",
+            "`-`: standard input. Repeatable.",
         ),
     ] = None,
     yara: Annotated[
@@ -69,7 +69,7 @@ def hunt(
     indicator was opened. The summary on stderr counts the others; --undecided lists them with the reason.
     """
     from zeekpop3.detect.search import new_hits, search
-    from zeekpop3.views.find import ABOUT_MAIL, encrypted_sessions, hits_with_mails, unread_sessions
+    from zeekpop3.views.find import ABOUT_MAIL, hits_with_mails
     from zeekpop3.views.show import hit_lines
 
     exclusive("--new", new, "--undecided", undecided)
@@ -101,9 +101,11 @@ def hunt(
     if others:
         listed = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
         say(f"Not searched, because mail does not show such values: {listed}.")
-    if encrypted := encrypted_sessions(directory, filters):
+    if found.unseen.encrypted:
+        encrypted = plural(found.unseen.encrypted, "session")
         say(f"{encrypted} switched to TLS (STLS): what was fetched then is encrypted, and was not searched.")
-    if unread := unread_sessions(directory, filters):
+    if found.unseen.unread:
+        unread = f"{plural(found.unseen.unread, 'session')} ({', '.join(found.unseen.defects)})"
         say(f"Not read completely: {unread}. They may have fetched mails that are in no table.")
     skipped.finish()
 

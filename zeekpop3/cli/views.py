@@ -168,12 +168,12 @@ def eml(
 
 
 def _explain_nothing(directory: Path, filters: Filters) -> None:
-    from zeekpop3.views.find import encrypted_sessions, why_nothing
+    from zeekpop3.detect.search import unseen_sessions
+    from zeekpop3.views.find import why_nothing
 
     say(f"No mails found. {why_nothing(directory, filters)}".rstrip())
-    encrypted = encrypted_sessions(directory, filters)
-    if encrypted:
-        say(f"{encrypted} switched to TLS (STLS); mails fetched there are encrypted.")
+    if encrypted := unseen_sessions(directory, filters).encrypted:
+        say(f"{plural(encrypted, 'session')} switched to TLS (STLS); mails fetched there are encrypted.")
 
 
 @command(

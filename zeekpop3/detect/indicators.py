@@ -29,6 +29,7 @@ _DEFANGED = (
     (re.compile(r"^h(?:xx|\*\*|tt)p(s?)(?=[\[(:])", re.IGNORECASE), r"http\1"),
     (re.compile(r"[\[({]://[\])}]|[\[({]:[\])}]//|:[\[({]//[\])}]"), "://"),
     (re.compile(r"[\[({]:[\])}](?=\d)"), ":"),
+    (re.compile(r"\[/\]"), "/"),
     (re.compile(r"\s?[\[({]\s?(?:\.|dot|punkt)\s?[\])}]\s?|\\\.", re.IGNORECASE), "."),
     (re.compile(r"\s?[\[({]\s?(?:@|at)\s?[\])}]\s?", re.IGNORECASE), "@"),
 )
@@ -39,6 +40,7 @@ _EXTENSION = re.compile(
     re.IGNORECASE,
 )
 _URL = re.compile(r"https?:|ftp:|//|\\\\", re.IGNORECASE)
+_QUOTED_ATOM = re.compile(r"\"([\w!#$%&'*+/=?^`{|}~.-]{1,64})\"")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -110,9 +112,13 @@ def key_of(kind: str, value: str) -> str:
     if kind == "URL":
         return url_key(value)
     if kind == "DOMAIN":
-        return normal_host(value.lstrip("*."))
+        if "/" in value:  # a URL, or a slash at the end
+            value = urls.split(value if "//" in value else f"//{value}")[1]
+        return normal_host(value.strip().lstrip("*."))
     if kind == "EMAIL":
-        local, at, host = value.strip("<> ").lower().rpartition("@")
+        local, at, host = value.strip("<> ").lower().removeprefix("mailto:").rpartition("@")
+        if (quoted := _QUOTED_ATOM.fullmatch(local)) is not None:  # the same mailbox (RFC 5321, 4.1.2)
+            local = quoted[1]
         return f"{local}{at}{normal_host(host)}"
     if kind == "SUBJECT":
         return " ".join(value.split()).casefold()

@@ -9,12 +9,14 @@ a look.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from zeekpop3.detect.indicators import TYPES, Indicator, key_of, kinds_of, refang, without_port
 from zeekpop3.errors import IndicatorError, reason
@@ -54,6 +56,7 @@ _NOTHING = (
     "no indicators found; expected a Zeek intel file, a CSV file with a header, a STIX bundle, or one "
     "indicator per line"
 )
+STDIN = "-"
 _MAX_LINE = 65_536
 _MAX_BUNDLE = 256 << 20
 _HEAD_BYTES = 4_096
@@ -68,6 +71,13 @@ _NO_LISTS = (
         "a log of Zeek, not a list of indicators",
     ),
 )
+_COMMENT = re.compile(r"\s*+(?:\Z|#|;\s|//\s)")
+_HASH_FIRST = re.compile(
+    r"(?:(?:md5|sha-?1|sha-?256)\s{0,4}[:=]\s{0,4}|0x)?([0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-z_.-])",
+    re.IGNORECASE,
+)
+# An item of a list, and what follows a value: `1. evil.example - command and control`, `evil.example,C2`.
+_FIRST = re.compile(r"(?:[-*•]\s++|[0-9]{1,6}[.)]\s++)?+[(\[]?([^\s,;|]{1,8192}+)", re.IGNORECASE)
 _BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 OnError = Callable[[IndicatorError], None]
@@ -101,22 +111,39 @@ def read_indicators(
 
 def _read_file(path: Path, on_error: OnError | None, others: Counter[str]) -> Iterator[Indicator]:
     try:
-        if not path.is_file():
-            raise IndicatorError(path, "not a file" if path.exists() else "no such file")
-        with path.open("rb") as raw:
+        with _opened(path) as raw:
             head = raw.read(_HEAD_BYTES)
-        encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8-sig")
-        if (problem := _no_list(head)) is not None and encoding == "utf-8-sig":
-            raise IndicatorError(path, problem)
-        errors = "replace" if encoding == "utf-16" else "surrogateescape"
-        with path.open(encoding=encoding, errors=errors, newline="") as file:
-            if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-                yield from _of_bundle(path, file.read(_MAX_BUNDLE), on_error)
-                return
-            lines = (line[:_MAX_LINE].rstrip("\r\n") for line in file)
-            yield from _read_lines(path, lines, on_error, others)
+            raw.seek(0)
+            yield from _of_file(path, raw, head, on_error, others)
     except OSError as error:
         raise IndicatorError(path, reason(error)) from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file; standard input (`-`) or a pipe is read to its end first."""
+    if str(path) == STDIN:
+        return io.BytesIO(sys.stdin.buffer.read(_MAX_BUNDLE))
+    if path.is_fifo():
+        with path.open("rb") as pipe:
+            return io.BytesIO(pipe.read(_MAX_BUNDLE))
+    if not path.is_file():
+        raise IndicatorError(path, "not a file" if path.exists() else "no such file")
+    return path.open("rb")
+
+
+def _of_file(
+    path: Path, raw: BinaryIO, head: bytes, on_error: OnError | None, others: Counter[str]
+) -> Iterator[Indicator]:
+    encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8-sig")
+    if (problem := _no_list(head)) is not None and encoding == "utf-8-sig":
+        raise IndicatorError(path, problem)
+    errors = "replace" if encoding == "utf-16" else "surrogateescape"
+    with io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline="") as file:
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            yield from _of_bundle(path, file.read(_MAX_BUNDLE), on_error)
+            return
+        lines = (line[:_MAX_LINE].rstrip("\r\n") for line in file)
+        yield from _read_lines(path, lines, on_error, others)
 
 
 def _no_list(head: bytes) -> str | None:
@@ -158,7 +185,7 @@ def _read_lines(
             columns, split = _columns(line.split("\t")[1:]), _zeek_fields
             first = False
             continue
-        if not line.strip() or line.startswith("#"):
+        if _COMMENT.match(line) is not None:
             continue
         if first:
             first = False
@@ -230,6 +257,7 @@ def _typed(name: str, value: str, source: str | None, description: str | None) -
     kind = plain_name.upper() if plain_name.upper() in TYPES else _ALIASES.get(plain_name.lower())
     if kind is None:
         raise ValueError(f"indicator type {name[:80]!r} is unknown; skipped")
+    value = value.strip()
     plain = value if kind == "SUBJECT" else refang(value)
     if kind == "ADDR" and "/" in plain:
         kind = "SUBNET"
@@ -239,9 +267,15 @@ def _typed(name: str, value: str, source: str | None, description: str | None) -
 
 
 def _of_line(line: str, source: str | None = None, description: str | None = None) -> Iterator[Indicator]:
-    value = line.partition(" #")[0].strip().strip("\"'<>,;")
+    value = line.partition(" #")[0].strip().strip("\"'<>,;`|")
+    if (digest := _HASH_FIRST.match(value)) is not None:  # as md5sum writes it, the name follows
+        value = digest[1]
     plain = without_port(refang(value))
     kinds = kinds_of(plain)
+    if not kinds and (first := _FIRST.match(value)) is not None:
+        value = first[1]
+        plain = without_port(refang(value))
+        kinds = kinds_of(plain)
     if not kinds:
         raise ValueError(f"type of {value[:80]!r} not recognised; skipped (a CSV file with the header "
                          "`indicator,type` states types)")  # fmt: skip

@@ -182,6 +182,7 @@ PLACES = (
     Place("FILE_HASH", "members", "sha1"),
     Place("FILE_HASH", "members", "sha256"),
     Place("FILE_NAME", "members", "name"),
+    Place("FILE_NAME", "members", "path", where="contains(path, chr(0))"),
 )
 
 

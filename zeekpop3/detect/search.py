@@ -60,7 +60,8 @@ def search(
             if scanner is not None:
                 by_rules = pa.Table.from_pylist(list(scanner.hits(path, filters)), schema("hits"))
                 hits = pa.concat_tables([hits, by_rules]).sort_by(_ORDER)
-            return with_undecided(connection, hits, scanner.unscanned if scanner else {}, types)
+            found = with_undecided(connection, hits, scanner.unscanned if scanner else {}, types)
+        return found._replace(unseen=unseen_sessions(path, filters or Filters()))
 
     return retry_while_merging(path, attempt, duckdb.Error)
 
@@ -68,18 +69,54 @@ def search(
 # -- what a search cannot know -----------------------------------------------------------------------
 
 
+class Unseen(NamedTuple):
+    """Sessions of the time and sensor of a search, of any user: how many switched to TLS (their users are not
+    known), how many were not read completely, and the defects of these.
+    """
+
+    encrypted: int = 0
+    unread: int = 0
+    defects: tuple[str, ...] = ()
+
+
+#: Of a session: mails may have crossed the wire that are in no table.
+_NOT_ALL_READ = frozenset(
+    {
+        Defect.LIMIT_REACHED,
+        Defect.LINES_NOT_KEPT,
+        Defect.NOT_UNDERSTOOD,
+        Defect.REPLY_MALFORMED,
+        Defect.ROWS_MISSING,
+    }
+)
+
+
+def unseen_sessions(path: str | Path, filters: Filters) -> Unseen:
+    """The sessions of the filters' time and sensor whose mails may be in no table. Raises QueryError."""
+    span = Filters(since=filters.since, until=filters.until, sensor=filters.sensor)
+    sessions = read_table(path, "sessions", ["tls", "defects"], span)
+    lost = [_NOT_ALL_READ.intersection(defects or ()) for defects in sessions["defects"].to_pylist()]
+    return Unseen(
+        encrypted=sum(map(bool, sessions["tls"].to_pylist())),
+        unread=sum(map(bool, lost)),
+        defects=tuple(sorted(frozenset().union(*lost))),
+    )
+
+
 class Hits(NamedTuple):
     """What a search found. `table` has a row for each hit, with the columns of the table `hits`.
 
     `searched` counts the mails, `with_hits` those that have one. `undecided` has a row for each mail without
     a hit that cannot be ruled out: ts, uid, trans_depth, user, subject, missing_bytes, reason. `connections`
-    counts those that have a hit and no mails; all other mails are `ruled_out`.
+    counts those that have a hit and no mails; all other mails are `ruled_out`. `unseen`: the sessions whose
+    mails may be in no table.
     """
 
     table: pa.Table
     searched: int
     with_hits: int
     undecided: pa.Table
+    unseen: Unseen
 
     @property
     def ruled_out(self) -> int:
@@ -122,7 +159,7 @@ def with_undecided(
     connection.register("cut", _strings(defect=[one for one, _ in cut], reason=[why for _, why in cut]))
     connection.register("containers", _strings(mime_type=_CONTAINERS))
     undecided = connection.sql(_UNDECIDED, params=asked).to_arrow_table()
-    return Hits(hits, searched, with_hits, undecided)
+    return Hits(hits, searched, with_hits, undecided, Unseen())
 
 
 def _strings(**columns: Collection[str]) -> pa.Table:

@@ -15,7 +15,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from zeekpop3.defects import Defect
 from zeekpop3.detect.indicators import refang
 from zeekpop3.detect.matching import HAS_INNER_URL, INNER_URLS
 from zeekpop3.errors import QueryError, UsageError
@@ -192,41 +191,6 @@ def find_links(path: str | Path, mail: dict[str, Any]) -> list[dict[str, Any]]:
     wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
     links = read_table(path, "links", ["part", "url", "target", "text", "origin"], wanted).to_pylist()
     return [link for link in links if not link["part"]]
-
-
-def encrypted_sessions(path: str | Path, filters: Filters) -> str:
-    """How many sessions of the filters' time switched to TLS, in words; empty if none did.
-
-    Their users are unknown, because they log in after the switch. Raises QueryError.
-    """
-    span = Filters(since=filters.since, until=filters.until, sensor=filters.sensor)
-    count = sum(map(bool, read_table(path, "sessions", ["tls"], span)["tls"].to_pylist()))
-    return plural(count, "session") if count else ""
-
-
-#: Of a session: mails may have crossed the wire that are in no table.
-_NOT_ALL_READ = frozenset(
-    {
-        Defect.LIMIT_REACHED,
-        Defect.LINES_NOT_KEPT,
-        Defect.NOT_UNDERSTOOD,
-        Defect.REPLY_MALFORMED,
-        Defect.ROWS_MISSING,
-    }
-)
-
-
-def unread_sessions(path: str | Path, filters: Filters) -> str:
-    """How many sessions of the filters' time may have held mails that are in no table, and their defects.
-
-    In words; empty if none. Raises QueryError.
-    """
-    span = Filters(since=filters.since, until=filters.until, sensor=filters.sensor)
-    found = read_table(path, "sessions", ["defects"], span)["defects"].to_pylist()
-    unread = [reasons for defects in found if (reasons := _NOT_ALL_READ.intersection(defects or ()))]
-    if not unread:
-        return ""
-    return f"{plural(len(unread), 'session')} ({', '.join(sorted(frozenset().union(*unread)))})"
 
 
 def why_nothing(path: str | Path, filters: Filters) -> str:

@@ -31,15 +31,15 @@ JSON_COLUMNS = (
     "msg_num", "uidl", "octets_declared", "size", "fidelity", "complete", "missing_bytes", "defects",
     "sha256", "date", "from", "to", "cc", "bcc", "reply_to", "sender", "return_path", "delivered_to",
     "subject", "msg_id", "in_reply_to", "user_agent", "x_originating_ip", "path", "content_type", "charset",
-    "urls", "attachments", "mail_id",
+    "urls", "attachments", "mail_id", "sensor",
 )  # fmt: skip
 CSV_COLUMNS = (
     "ts", "uid", "trans_depth", "id_orig_h", "id_resp_h", "user", "from", "to", "subject", "date", "msg_id",
-    "size", "attachments", "fidelity", "complete", "missing_bytes", "defects", "sha256", "mail_id",
+    "size", "attachments", "fidelity", "complete", "missing_bytes", "defects", "sha256", "mail_id", "sensor",
 )  # fmt: skip
 LIST_COLUMNS = (
     "ts", "uid", "trans_depth", "user", "from", "from_address", "subject", "size", "attachments", "command",
-    "complete",
+    "complete", "sensor",
 )  # fmt: skip
 _MAX_BODY_LINES, _MAX_LINKS, _MAX_PARTS = 5000, 200, 100
 _VERDICTS = ("spf", "dkim", "dmarc", "arc")
@@ -67,6 +67,7 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     user_width = max((text_width(visible(mail["user"] or "")) for mail in mails), default=4)
     small, tiny = width < _SMALL, width < _TINY
     with_parts = not small and (not narrow or any(mail["attachments"] for mail in mails))
+    with_sensor = not small and len({mail.get("sensor") for mail in mails}) > 1
     with_complete = not narrow or not all(mail["complete"] and mail["command"] != "TOP" for mail in mails)
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True, width=width)
 
@@ -76,6 +77,8 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
     column("time (UTC)", min_width=11 if narrow else 19)
     if not small:
         column("uid/depth", min_width=min(key_width, max(9, width // 3)))
+    if with_sensor:
+        column("sensor", overflow="ellipsis", ratio=1)
     if not tiny and user_width > 10:
         column("user", overflow="ellipsis", ratio=2)
     elif not tiny:
@@ -93,6 +96,7 @@ def listing(mails: list[dict[str, Any]], width: int) -> RenderableType:
         table.add_row(
             time[5:16] if narrow else time,
             *([] if small else [Text(key)]),
+            *([Text(visible(mail["sensor"] or ""))] if with_sensor else []),
             *([] if tiny else [Text(visible(mail["user"] or ""))]),
             Text(visible_field((narrow and mail["from_address"]) or mail["from"] or "")),
             Text(visible_field(mail["subject"] or "")),
@@ -209,6 +213,8 @@ def _facts(mail: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if mail["id_orig_h"] is not None:
         hosts = [visible(f"{mail[f'id_{end}_h']}:{mail[f'id_{end}_p']}") for end in ("orig", "resp")]
         yield "between", f"{hosts[0]} and {hosts[1]}"
+    if mail.get("sensor"):
+        yield "sensor", visible(mail["sensor"])
     missing = mail["missing_bytes"]
     lost = "unknown number of bytes" if missing is None else plural(missing, "byte")
     complete = "complete" if mail["complete"] else f"incomplete, {lost} missing"
