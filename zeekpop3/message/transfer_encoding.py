@@ -196,7 +196,7 @@ def _groups(digits: bytes) -> bytes:
     out: list[bytes] = []
     at = 0
     while at < len(digits):
-        stop = min(at + CHUNK_BYTES, len(digits))
+        stop = min(at + max(CHUNK_BYTES, 4), len(digits))
         if stop < len(digits):  # then before a whole number of quads of the last group
             stop -= (stop - max(digits.rfind(b"=", at, stop) + 1, at)) % 4
         codes = np.frombuffer(digits, np.uint8, stop - at, at)
