@@ -62,6 +62,9 @@ LIMITS = {
     "MAX_URLS": (b"\r\nhttp://a/ http://a/ http://a/", "urls_cut"),
     "MAX_LINES": (b"Content-Type: text/plain; format=flowed\r\n\r\na \nb \nc \n", "urls_cut"),
     "MAX_WORDS": (b"Subject: " + b"=?utf-8?q?a?= x " * 3 + b"\r\n\r\n", "encoded_word_broken"),
+    "MAX_PARAMETERS": (
+        b"Content-Disposition: attachment" + b"; a=b" * 30 + b"; filename=c\r\n\r\nx", "parameter_malformed",
+    ),
     "MAX_TOKENS": (b"To: (a) b@c, (d) e@f\r\n\r\n", "addresses_cut"),
     "MAX_PROPERTIES": (
         attached(TNEF + 3 * attribute(0x0002800C, b"x"), "winmail.dat"), "attachment_unpack_failed",

@@ -185,11 +185,11 @@ def _compound(size: int, entries: list[bytes], mini: bytes = b"", *, behind: boo
     return attached(out if behind else out.ljust((total + 1) * 512, b"x"), "a.doc")
 
 
-def _streams(size: int, most: int, mini: int = 0, length: int = 0) -> list[bytes]:
+def _streams(size: int, most: int, mini: int = 0, length: int = 8_000) -> list[bytes]:
     """A directory of streams that all begin where the chain of sectors does, or the small ones do."""
     count = min(most, size // 500 + 4)
     start = 0 if mini else _sectors(size, count)[2]
-    streams = [_entry(f"s{number}", 2, start, length or size, right=number + 1) for number in range(1, count)]
+    streams = [_entry(f"s{number}", 2, start, length, right=number + 1) for number in range(1, count)]
     return [_entry("Root", 5, LAST, 0, 1), *streams]
 
 

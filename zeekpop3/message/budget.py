@@ -21,8 +21,8 @@ KEPT_PER_BYTE = 4
 KEPT_AT_LEAST = 1 << 16  # bytes
 SEARCHED_PER_BYTE = 32  # by plain searches, for delimiters
 SEARCHED_AT_LEAST = 64 << 20  # bytes
-OPENED_PER_BYTE = 4  # of messages and signed entities in the mail
-OPENED_AT_LEAST = 4 << 20  # bytes
+OPENED_PER_BYTE = 3  # of messages and signed entities in the mail
+OPENED_AT_LEAST = 1 << 20  # bytes
 HASHED_PER_BYTE = 8  # as many hashes as a mail's signatures may want
 MAX_DETECTIONS = 20
 MAX_WORDS = 100_000  # encoded words
@@ -35,6 +35,7 @@ MAX_PROPERTIES = 100_000  # of all TNEF containers, and their attributes
 MAX_PACKED_RTF = 2 << 20  # bytes
 MAX_LINES = 1_000_000  # of text in format=flowed, and of broken uuencode
 MAX_TOKENS = 300_000  # of addresses
+MAX_PARAMETERS = 200_000
 MAX_REFERENCES = 500_000  # of characters, in HTML
 _LOOK_EVERY = 1 << 20  # bytes of work between looks at the clock
 _TICK_S = 0.5
@@ -70,6 +71,7 @@ class Budget:
         "held",
         "lines",
         "packed_rtf",
+        "parameters",
         "properties",
         "references",
         "tags",
@@ -91,6 +93,7 @@ class Budget:
         self.detections = MAX_DETECTIONS
         self.words = MAX_WORDS
         self.tokens = MAX_TOKENS
+        self.parameters = MAX_PARAMETERS
         self.references = MAX_REFERENCES
         self.broken = MAX_BROKEN
         self.tags = MAX_TAGS

@@ -45,6 +45,7 @@ _MAX_TAGS = 4_096
 MAX_LINKS = 10_000
 MAX_LINK_TEXT = 1_000  # characters
 _MAX_DOCUMENTS = 3  # within each other
+_DECODED_AT_ONCE = 64  # characters of a URL within a URL that take as long as an element
 _FOLDER = 8  # characters: what joining costs for each folder of the base beyond some
 _USUAL_FOLDERS = 32
 MAX_DATA = 1 << 20  # characters of data: URLs of a body that are read
@@ -324,6 +325,7 @@ class Page:
         if value[:11].lower().startswith(NOT_LINKS):
             return self._of_what_is_no_link(value)
         scheme, colon, rest = value.partition(":")
+        self.limits.elements -= len(rest) // _DECODED_AT_ONCE
         inner = urls.handed_over(scheme.lower(), rest) if colon else None
         if inner is not None:
             self._add(inner, None)

@@ -137,7 +137,7 @@ class _Compound:
         """The content of a chain of sectors; sectors that follow each other are one piece."""
         left, first, after = size, -1, -1
         for number in self._chain(start, self._fat):
-            if first >= 0 and (number != after or (after - first) << self._shift >= 1 << 17):
+            if first >= 0 and (number != after or (after - first) << self._shift >= min(left, 1 << 17)):
                 yield self._run(first, after, left)
                 left -= (after - first) << self._shift
                 first = -1

@@ -12,6 +12,7 @@ from itertools import takewhile
 from urllib.parse import unquote_to_bytes
 
 from zeekpop3.defects import Defect, Defects
+from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import codec_of, decode
 from zeekpop3.message.header_text import decoded, without_comments
 
@@ -32,6 +33,7 @@ class Params(dict[str, str]):
 
 _MAX_LENGTH = 1 << 16
 _MAX_CACHED_LENGTH = 80
+_ALWAYS_READ = 20  # parameters of a value, however many a mail has
 
 # The text between semicolons; a semicolon in quotes does not count. Each character is looked at once.
 _SEGMENT = re.compile(
@@ -117,7 +119,14 @@ def parameters(value: str, defects: Defects) -> Params:
     if start < 0:
         return NONE
     pieces: dict[str, list[_Piece]] = {}
-    for segment in _SEGMENT.findall(value, start):
+    segments = _SEGMENT.findall(value, start)
+    if len(value) > _MAX_CACHED_LENGTH:  # others come from a cache, which is not that of one mail
+        limits = current()
+        limits.parameters -= len(segments)
+        if limits.parameters < 0 and len(segments) > _ALWAYS_READ:
+            defects[Defect.PARAMETER_MALFORMED] = None
+            del segments[_ALWAYS_READ:]
+    for segment in segments:
         name, equals, text = segment.partition("=")
         name = name.strip().lower()
         if "\0" in name:

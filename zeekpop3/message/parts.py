@@ -24,7 +24,7 @@ MAX_MESSAGE_DEPTH = 20  # each message is hashed with all that is in it
 MAX_PARTS = 10_000
 _MAX_GUESS_BYTES = 1 << 20
 _SEARCH_IS_FASTER = 8  # than the other work on a byte
-_HASHING_IS_FASTER = 3  # than decoding, and takes no memory
+_HASHING_IS_FASTER = 4  # than decoding, and takes no memory
 
 _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
 # Text after a blank or a control character, or a bare CR: mail programs differ.
