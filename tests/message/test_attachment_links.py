@@ -115,10 +115,10 @@ def test_links_of_an_attachment(name: str) -> None:
     assert {(link.origin, link.attachment) for link in found} == {("attachment", "2.1")}
 
 
-def test_images_and_programs_are_not_read() -> None:
-    """Pictures and programs have no links."""
+def test_images_are_not_read() -> None:
+    """Pictures have no links, strings in programs count."""
     assert not may_have_links(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png", "png")
-    assert not may_have_links(b"MZ\x90\0\x03\0\0\0http://a.example/", "application/octet-stream", "exe")
+    assert may_have_links(b"MZ\x90\0\x03\0\0\0http://a.example/", "application/octet-stream", "exe")
     assert not may_have_links(b"", None, None)
 
 

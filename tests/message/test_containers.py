@@ -403,6 +403,49 @@ LINKED = {
 }  # fmt: skip
 
 
+def package(label: str, path: str, content: bytes = EXE, more: int = 0) -> bytes:
+    """A stream Ole10Native; `more`: by how much its size is wrong. The names follow in Unicode."""
+    out = b"\0" * 4 + b"\2\0" + label.encode() + b"\0" + path.encode() + b"\0" + struct.pack("<HHI", 0, 3, 4)
+    out += b"tmp\0" + struct.pack("<I", len(content) + more) + content
+    for name in ("t", "wide.exe", "C:\\wide2.exe"):
+        out += struct.pack("<I", len(name)) + name.encode("utf-16-le")
+    return out
+
+
+def test_all_names_of_an_embedded_file() -> None:
+    """Label, path, and both in Unicode; one of a wrong size is broken, and what is there is hashed."""
+    at = "ObjectPool/\x01Ole10Native"
+    inside, members, _ = look(compound({at: package("a.jpg", "C:\\x\\a.exe")}), "a.doc")
+    names = {each.name for each in members if each.sha256 == digest(EXE)}
+    assert (inside, names) == ("listed", {"a.jpg", "a.exe", "wide.exe", "wide2.exe"})
+    inside, members, _ = look(compound({at: package("a.exe", "a.exe", more=99_999)}), "a.doc")
+    assert (inside, members[-1].name, members[-1].inside) == ("broken", "a.exe", "broken")
+
+
+def test_files_in_an_outlook_message() -> None:
+    """Their names stand in other streams of the same storage."""
+    folder = "__attach_version1.0_#00000000/__substg1.0_"
+    streams = {f"{folder}3707001F": "a.exe".encode("utf-16-le"), f"{folder}3704001E": b"A~1.EXE"}
+    _, members, _ = look(compound({f"{folder}37010102": EXE * 9, **streams}), "a.msg")
+    assert {"a.exe", "A~1.EXE"} <= {each.name for each in members if each.sha256 == digest(EXE * 9)}
+
+
+PASSWORDS = {
+    "xls": {"Workbook": struct.pack("<HH4xHH", 0x809, 4, 0x2F, 54)},
+    "doc": {"WordDocument": b"\xec\xa5\xc1\0" + bytes(7) + b"\x01"},
+    "ppt": {"EncryptedSummary": b"x"},
+}
+
+
+@pytest.mark.parametrize("name", PASSWORDS)
+def test_older_documents_with_a_password(name: str) -> None:
+    """Their streams are there and cannot be read."""
+    streams = {path: content.ljust(5_000, b"\0") for path, content in PASSWORDS[name].items()}
+    assert look(compound(streams), f"a.{name}")[0] == "encrypted"
+    plain = {path: b"\0" * 5_000 for path in streams if path != "EncryptedSummary"} or {"x": bytes(5_000)}
+    assert look(compound(plain), f"a.{name}")[0] == "listed"
+
+
 def sparse(form: bytes = b"S") -> bytes:
     """A tar archive whose file has holes: what is stored is not its content."""
     archive = bytearray(tarred({"a.exe": EXE}, tarfile.GNU_FORMAT))
@@ -491,6 +534,7 @@ def test_files_that_nobody_opens_here(case: str) -> None:
         (b"%PDF-1.4 <</S/JavaScript/JS(a+b)>>", "a.pdf", True),
         (b"<html>on Monday: script of a play</html>", "a.html", False),
         (b'{"a": 1}', "a.json", False),
+        (bytes.fromhex("4c0000000114020000000000c000000000000046") + bytes(60), "a.lnk", True),
     ],
 )
 def test_scripts(content: bytes, name: str, expected: bool) -> None:

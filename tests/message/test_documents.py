@@ -86,6 +86,11 @@ DOCUMENTS: dict[str, tuple[bytes, list[str]]] = {
     "text in several runs": (
         packed({"word/document.xml": "<w:p><w:t>http://a.ex</w:t><w:t>ample/1</w:t></w:p><w:p>x</w:p>"}),
         ["http://a.example/1"]),
+    "texts of other elements": (
+        packed({"docProps/core.xml": "<a>http://a.example/1</a><b>x</b>"}), ["http://a.example/1"]),
+    "program": (b"MZ\0\0http://a.example/1\0\0", ["http://a.example/1"]),
+    "program in 16 bits": (
+        b"MZ\0\0" + "http://a.example/1".encode("utf-16-le") + b"\0\0\1", ["http://a.example/1"]),
     "strings of records": (
         packed({"xl/sharedStrings.bin": "\0\0" + "\0".join("http://a.example/1") + "\0"}), ["http://a.example/1"]),
     "attribute of any name": (

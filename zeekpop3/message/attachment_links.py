@@ -231,7 +231,9 @@ def attachment_links(
     marks = set() if marks is None else marks
     kind, extension = (kind or "").lower(), (extension or "").lower()
     is_pdf = kind == "application/pdf" or extension == "pdf"  # readers find its objects behind other bytes
-    if documents.is_document(content[:HEAD]) or (is_pdf and not looks_like_text(content[:HEAD])):
+    if documents.is_document(content[:HEAD]) or (
+        is_pdf and (b"endobj" in content or not looks_like_text(content[:HEAD]))
+    ):
         found = documents.DocumentUrls(content, room or documents.Room())
         if found.is_cut:
             defects[Defect.URLS_CUT] = None

@@ -13,6 +13,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
@@ -29,11 +30,14 @@ MAX_ROOM = 64 << 20  # bytes of work for a mail
 _LEAST_ROOM, _ROOM_FOR_A_BYTE = 4 << 20, 50
 _MAX_NESTED = 16 << 20  # bytes of a container within a container
 _MAX_PATH = 1_024
+_MAX_TITLE = 1 << 13  # bytes of a name in a message of Outlook
 
 LISTED, UNSUPPORTED, BROKEN = "listed", "unsupported", "broken"
 TOO_LARGE, ENCRYPTED = "too_large", "encrypted"
 _BY_WEIGHT = (LISTED, UNSUPPORTED, BROKEN, TOO_LARGE, ENCRYPTED)
 _PACKED = {"gzip": unpack.gunzipped, "bzip2": unpack.bunzipped, "xz": unpack.unxzipped}
+_MSG_FILE = "__substg1.0_37010102"
+_MSG_NAME = re.compile(r"__substg1\.0_(?:3707|3704|3001)001[EF]")  # long, short, display name of a file
 _MSG_RTF = "__substg1.0_10090102"  # the text of a message of Outlook ([MS-OXMSG], section 2.1.3)
 _MAX_SHELLS = 2
 _OPENED = frozenset(("zip", "tar", *_PACKED))
@@ -46,7 +50,6 @@ _METHODS = {
 _SUFFIX = re.compile(r"\.(?:gz|bz2|xz|z)\Z", re.IGNORECASE)
 _TAR_SUFFIX = re.compile(r"\.(?:tgz|tbz2?|txz)\Z", re.IGNORECASE)
 _MANIFESTS = {"META-INF/manifest.xml": b"encryption-data", "META-INF/encryption.xml": b"EncryptedData"}
-_ENCRYPTED_PACKAGE = "EncryptedPackage"  # of an Office document with a password ([MS-OFFCRYPTO], 2.3)
 _PDF_FILES = re.compile(rb"/(?:EmbeddedFiles?|EF|RichMedia|GoToE)\b")
 _RTF_OBJECTS = re.compile(rb"\\(?:obj|bin)", re.IGNORECASE)
 
@@ -285,6 +288,8 @@ class _Containers:
 
     def _is_read(self, head: bytes, member: Member, file: _File, place: _Place) -> bool:
         """Whether the links of a member are read here. XML files of a zip file are read with it."""
+        if file.name in _MANIFESTS:
+            return True
         if self._links is None or (place.kind == "zip" and documents.is_read_in_zip(file.name, head)):
             return False
         return may_have_links(head, None, member.extension)
@@ -383,24 +388,44 @@ def _of_zip(entry: ZipEntry, name: str, data: bytes, budget: Budget) -> _File:
 
 def _of_ole(content: bytes, budget: Budget) -> Iterator[_File]:
     """The streams of a compound file, and the files embedded in some of them."""
-    for stream in ole.streams(content, budget):
-        state = ENCRYPTED if stream.path == _ENCRYPTED_PACKAGE else LISTED
-        if stream.path.endswith(_MSG_RTF) and stream.size <= _MAX_NESTED:
-            whole = b"".join(stream.pieces)
-            yield _File(stream.path, (whole,), stream.size)
+    streams = list(ole.streams(content, budget))
+    titles = _titles_of_msg(streams)
+    for stream in streams:
+        folder, _, leaf = stream.path.rpartition("/")
+        is_file = leaf == _MSG_FILE and folder in titles
+        if stream.size > _MAX_NESTED or not (is_file or leaf == _MSG_RTF or ole.is_embedded_file(leaf)):
+            first = next(stream.pieces, b"") if leaf in ole.FIRST_STREAMS else b""
+            state = ENCRYPTED if ole.is_encrypted(leaf, first) else LISTED
+            yield _File(stream.path, chain((first,), stream.pieces), stream.size, state)
+            continue
+        whole = b"".join(stream.pieces)
+        yield _File(stream.path, (whole,), stream.size)
+        if leaf == _MSG_RTF:
             try:
                 text = tnef.rtf_unpacked(whole)
             except ValueError:
                 continue
             yield _File(f"{stream.path}//body.rtf", (text,), len(text))
-            continue
-        if not ole.is_embedded_file(stream.path) or stream.size > _MAX_NESTED:
-            yield _File(stream.path, stream.pieces, stream.size, state)
-            continue
-        whole = b"".join(stream.pieces)
-        yield _File(stream.path, (whole,), stream.size)
-        if (found := ole.embedded_file(whole)) is not None:
-            yield _File(f"{stream.path}//{found[0]}", (found[1],), len(found[1]))
+        elif is_file:
+            for name in titles[folder]:
+                yield _File(f"{stream.path}//{name}", (whole,), len(whole))
+        elif (found := ole.embedded_file(whole)) is not None:
+            state = LISTED if found.is_whole else BROKEN
+            for name in found.names:
+                yield _File(f"{stream.path}//{name}", (found.content,), len(found.content), state)
+
+
+def _titles_of_msg(streams: list[ole.Stream]) -> dict[str, list[str]]:
+    """The names of the files in a message of Outlook, by their storage ([MS-OXMSG], section 2.2.2)."""
+    found: dict[str, list[str]] = {}
+    for stream in streams:
+        folder, _, leaf = stream.path.rpartition("/")
+        if _MSG_NAME.fullmatch(leaf) is not None and stream.size < _MAX_TITLE:
+            codec = "utf-16-le" if leaf.endswith("F") else "cp1252"
+            name = b"".join(stream.pieces).decode(codec, "replace").rstrip("\0")
+            if name and name not in found.setdefault(folder, []):
+                found[folder].append(name)
+    return found
 
 
 def _without_members(kind: str | None, content: bytes) -> str | None:

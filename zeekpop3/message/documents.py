@@ -3,9 +3,9 @@ others.
 
 Only what says where something leads is read: relationships, references and fields of XML files (ECMA-376 part
 2, section 9.3; ODF 1.2), URI, launch, form and script actions (ISO 32000-1, section 12.6.4), also those in
-compressed objects. Of older Office files, OneNote files and shortcuts all strings are read, in 8 and in 16
-bits for each character ([MS-DOC], [MS-XLS], [MS-SHLLINK] store URLs so). Work is bounded; `is_cut` says that
-something was left out.
+compressed objects. Of older Office files, OneNote files, shortcuts and programs all strings are read, in 8
+and in 16 bits for each character ([MS-DOC], [MS-XLS], [MS-SHLLINK] store URLs so). Work is bounded; `is_cut`
+says that something was left out.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _MAX_DICTIONARY = 65_536  # bytes of a dictionary before a stream
 _PDF = b"%PDF-"
 _PDF_WITHIN = 1_024
 _BINARY = (magic.OLE, magic.ONENOTE, magic.SHORTCUT)
+_PROGRAMS = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")
 _PRINTABLE = bytes(code if 32 <= code < 127 else 10 for code in range(256))
 _WIDE_MARK = "://".encode("utf-16-le")
 _WIDE = re.compile(rb"(?:[ -~]\0){6,}+")
@@ -100,6 +101,7 @@ _NAME_BACKWARDS = re.compile(r"\s{0,8}+=\s{0,8}+([\w:.-]{1,60}+)(?![\w:.-])")
 _NAMING = re.compile(r"xmlns|(?:\w{1,40}:)?(?:type|algorithm|schemaLocation)\Z", re.IGNORECASE)
 _WITHIN_TAG = 1_024
 _TAG = re.compile(r"<[^<>]*+>")
+_RUNS = re.compile(r"<(?:w:t|a:t|text:span|si)\b")
 _PARAGRAPH = re.compile(r"</(?:w:p|a:p|text:p|text:h|si|t)>")
 _HEAD = 1_024
 # What is a name and not a link: schemas and namespaces.
@@ -155,7 +157,11 @@ class DocumentUrls:
         self._content = content
         self._room = room
         self._strings = 0
-        if content.startswith(_BINARY):
+        if content.startswith(_PROGRAMS):
+            if b"://" in content or _WIDE_MARK in content:
+                self._read_strings(content)
+        elif content.startswith(_BINARY):
+            self.has_script = content.startswith(magic.SHORTCUT)  # its command line
             self._read_strings(content)
             if content.startswith(magic.OLE):
                 self._read_streams()
@@ -320,7 +326,8 @@ class DocumentUrls:
         """URLs in what a reader sees: a paragraph may be in several runs."""
         if "http" not in text and "www." not in text and "://" not in text:
             return
-        shown = _TAG.sub("", _PARAGRAPH.sub("\n", text))
+        has_runs = _RUNS.search(text) is not None
+        shown = _TAG.sub("" if has_runs else "\n", _PARAGRAPH.sub("\n", text))
         if "&#" in shown:
             self._room.size -= 4 * len(shown)
             shown = with_characters(shown)
@@ -501,7 +508,11 @@ def with_plain_names(data: bytes) -> bytes:
 
 def is_document(head: bytes) -> bool:
     """Whether a file that begins with `head` is one that `DocumentUrls` reads."""
-    return head.startswith((zip_entries.LOCAL, *_BINARY)) or _PDF in head[:_PDF_WITHIN] or _is_rtf(head)
+    return (
+        head.startswith((zip_entries.LOCAL, *_BINARY, *_PROGRAMS))
+        or _PDF in head[:_PDF_WITHIN]
+        or _is_rtf(head)
+    )
 
 
 def _is_rtf(head: bytes) -> bool:

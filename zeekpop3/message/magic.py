@@ -55,6 +55,8 @@ _BEGINNINGS = {
     b"hsqs": ("squashfs", "application/x-squashfs"),
     b"KDMV": ("vmdk", "application/x-vmdk-disk"),
     b"QFI\xfb": ("qcow", "application/x-qcow-disk"),
+    b"-----BEGIN PKCS7": ("pem", None),
+    b"-----BEGIN CMS": ("pem", None),
     b"-----BEGIN PGP MESSAGE": ("encrypted", "application/pgp-encrypted"),
     SHORTCUT: (None, "application/x-ms-shortcut"),
     b"[InternetShortcut]": (None, "application/x-mswinurl"),

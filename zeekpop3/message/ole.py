@@ -20,6 +20,10 @@ _STORAGE, _STREAM, _ROOT = 1, 2, 5
 _MAX_ENTRIES = 10_000
 _MAX_PATH = 1_024  # characters
 _AT_ONCE = 1 << 11  # small sectors
+_MAX_NAME = 1_024  # characters
+_FILE_PASS, _FIRST_RECORDS = 0x2F, 8
+FIRST_STREAMS = frozenset(("WordDocument", "Workbook", "Book"))
+"""Names of the streams whose beginning tells whether the document has a password."""
 _PACKAGE = "\x01Ole10Native"  # an embedded file, with its name
 
 
@@ -46,27 +50,70 @@ def streams(data: bytes, budget: Budget) -> Iterator[Stream]:
     return _Compound(data, budget).streams()
 
 
-def embedded_file(content: bytes) -> tuple[str, bytes] | None:
-    """Name and content of the file in a stream `Ole10Native`; None if it does not hold one."""
+class EmbeddedFile(NamedTuple):
+    """The file in a stream `Ole10Native`: its names, its content, and whether all of it is there."""
+
+    names: list[str]
+    content: bytes
+    is_whole: bool
+
+
+def embedded_file(content: bytes) -> EmbeddedFile | None:
+    """The file in a stream `Ole10Native`; None if it does not hold one. Behind the content the names follow
+    once more, in Unicode: that of a temporary file, the label, the path.
+    """
     at = 6
     names = []
     for _ in range(2):
         end = content.find(b"\0", at)
         if end < 0:
             return None
-        names.append(content[at:end])
+        names.append(content[at:end].decode("cp1252", "replace"))
         at = end + 1
     at += 4
-    at += 4 + int.from_bytes(content[at : at + 4], "little")
-    size = int.from_bytes(content[at : at + 4], "little")
-    if at + 4 + size > len(content):
-        return None
-    return (names[0] or names[1]).decode("cp1252", "replace"), content[at + 4 : at + 4 + size]
+    at += 4 + _number(content, at, 4)
+    size = _number(content, at, 4)
+    at += 4
+    end = at + size
+    file = content[at:end]
+    wide = []
+    for _ in range(3):
+        length = _number(content, end, 4)
+        wide.append(content[end + 4 : end + 4 + 2 * min(length, _MAX_NAME)].decode("utf-16-le", "replace"))
+        end += 4 + 2 * length
+    known: dict[str, None] = {}
+    for name in (names[0], _last(names[1]), wide[1], _last(wide[2])):
+        if name.strip("\0"):
+            known[name.strip("\0")] = None
+    return EmbeddedFile(list(known) or ["file"], file, len(file) == size)
+
+
+def _last(path: str) -> str:
+    return path.replace("/", "\\").rpartition("\\")[2]
 
 
 def is_embedded_file(path: str) -> bool:
     """Whether a stream of this path is for `embedded_file`."""
     return path.rpartition("/")[2] == _PACKAGE
+
+
+def is_encrypted(path: str, content: bytes) -> bool:
+    """Whether a stream of this name that begins with `content` is that of an Office document with a password
+    ([MS-OFFCRYPTO], section 2.3; [MS-DOC], fEncrypted; [MS-XLS], FilePass; [MS-PPT], EncryptedSummary).
+    """
+    if path in ("EncryptedPackage", "EncryptedSummary"):
+        return True
+    if path == "WordDocument":
+        return content.startswith(b"\xec\xa5") and bool(content[11:12] > b"\0" and content[11] & 1)
+    if path not in FIRST_STREAMS:
+        return False
+    at = 0
+    for _ in range(_FIRST_RECORDS):
+        record, size = _number(content, at, 2), _number(content, at + 2, 2)
+        if record == _FILE_PASS:
+            return True
+        at += 4 + size
+    return False
 
 
 class _Compound:
