@@ -92,7 +92,8 @@ DOCUMENTS: dict[str, tuple[bytes, list[str]]] = {
     "program in 16 bits": (
         b"MZ\0\0" + "http://a.example/1".encode("utf-16-le") + b"\0\0\1", ["http://a.example/1"]),
     "strings of records": (
-        packed({"xl/sharedStrings.bin": "\0\0" + "\0".join("http://a.example/1") + "\0"}), ["http://a.example/1"]),
+        packed({"[Content_Types].xml": "<T/>",
+                "xl/sharedStrings.bin": "\0\0" + "\0".join("http://a.example/1") + "\0"}), ["http://a.example/1"]),
     "attribute of any name": (
         packed({"xl/externalLinks/x.xml": "<d ddeTopic='/c start http://a.example/1'/>"}), ["http://a.example/1"]),
     "relationship with a bracket": (

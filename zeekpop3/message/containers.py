@@ -290,7 +290,9 @@ class _Containers:
         """Whether the links of a member are read here. XML files of a zip file are read with it."""
         if file.name in _MANIFESTS:
             return True
-        if self._links is None or (place.kind == "zip" and documents.is_read_in_zip(file.name, head)):
+        if self._links is None or (
+            place.kind == "zip" and documents.is_read_in_zip(file.name, head, of_package=not place.is_archive)
+        ):
             return False
         return may_have_links(head, None, member.extension)
 

@@ -72,7 +72,7 @@ _KEY = re.compile(
     rb"|(?P<script>(?:J|#4[aA])(?:S|#53)))(?:[\s\0]|%[^\r\n]{0,200}+[\r\n]){0,64}+(?=\(|<(?!<))"
 )
 # A string that is an object, to which a key refers.
-_STRING_OBJECT = re.compile(rb"\d\s{1,8}+obj\b[\s\0]{0,64}+(?=\(|<(?!<))")
+_STRING_OBJECT = re.compile(rb"obj(?<=\sobj)[\s\0]{0,64}+(?=\(|<(?!<))")
 _NOT_IN_URL = re.compile(r"[\t\r\n]")
 _LITERAL = re.compile(rb"\(((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+)\)?", re.DOTALL)
 _HEXADECIMAL = re.compile(rb"<([0-9a-fA-F\s]*+)>?")
@@ -90,7 +90,7 @@ _URL_STRINGS = (
     ),
     re.compile(rb"<(?=\s{0,8}+(?:FEFF|FFFE|EFBBBF)?+(?:00)?+[64]8(?:00)?+[75]4(?:00)?+[75]4)", re.IGNORECASE),
 )
-_STREAM = re.compile(rb"(?<!end)stream[ \t]*+(?:\r?\n|\r)")
+_STREAM = re.compile(rb"stream(?<!endstream)[ \t]*+(?:\r?\n|\r)")
 # The program that made the file, which often names its own site.
 _PROGRAM_NAME = re.compile(rb"/(?:Producer|Creator)\s{0,8}\([^()]*+\Z")
 _MAX_PROGRAM = 200
@@ -119,8 +119,7 @@ _FILTERS = re.compile(
 )
 _PICTURES = frozenset((b"DCTDecode", b"DCT", b"JPXDecode", b"CCITTFaxDecode", b"CCF", b"JBIG2Decode"))
 _ZLIB = re.compile(rb"[\x48\x58\x68\x78][\x01\x5e\x9c\xda\x85\xc3\x89\xc7\xd9]")
-_HOLDS_FILES = re.compile(rb"/(?:EmbeddedFiles?|EF|RichMedia|GoToE)\b")
-_HAS_SCRIPT = re.compile(rb"/(?:JS|JavaScript)\b")
+_MARKS_OF_PDF = re.compile(rb"/(?:(EmbeddedFiles?|EF|RichMedia|GoToE)|JS|JavaScript)\b")
 _PREDICTOR = re.compile(rb"/Predictor\s+(?:[2-9]|1\d)")
 
 
@@ -260,12 +259,13 @@ class DocumentUrls:
 
     def _read_zip(self) -> None:
         content = self._content
+        read_part = _READ_PART if is_package(content) else _XML_PART
         at = content.find(zip_entries.LOCAL)
         for _ in range(_MAX_ENTRIES):
             if at < 0:
                 return
             entry = zip_entries.local_header(content, at)
-            if entry is not None and not entry.encrypted and _READ_PART.search(entry.name) is not None:
+            if entry is not None and not entry.encrypted and read_part.search(entry.name) is not None:
                 self._read_entry(entry)
             at = content.find(zip_entries.LOCAL, at + 4)
         self.is_cut = True
@@ -282,7 +282,8 @@ class DocumentUrls:
 
     def _read_xml(self, name: bytes, data: bytes) -> None:
         if _STRINGS.search(name) is not None:
-            if not data.startswith(magic.OLE):  # is a member, and read as such
+            # A compound file is a member, and read as such.
+            if not data.startswith(magic.OLE) and (b"://" in data or _WIDE_MARK in data):
                 self._read_strings(data)
             return
         text = data.decode(wide_codec(data[:_HEAD]) or "utf-8", "replace")
@@ -365,10 +366,13 @@ class DocumentUrls:
 
     def _look_at_names(self, names: bytes) -> None:
         """Whether there are files or scripts among objects."""
-        if _HOLDS_FILES.search(names) is not None:
-            self.marks.add("unsupported")
-        if _HAS_SCRIPT.search(names) is not None:
-            self.has_script = True
+        for mark in _MARKS_OF_PDF.finditer(names):
+            if mark[1] is not None:
+                self.marks.add("unsupported")
+            else:
+                self.has_script = True
+            if self.marks and self.has_script:
+                break
 
     def _read_stream(self, start: int, filters: list[bytes], dictionary: bytes) -> None:
         data = self._content
@@ -524,8 +528,9 @@ def is_package(content: bytes) -> bool:
     return any(name in content[:_HEAD] for name in (b"[Content_Types].xml", b"mimetype", b"META-INF/"))
 
 
-def is_read_in_zip(name: str, head: bytes) -> bool:
+def is_read_in_zip(name: str, head: bytes, *, of_package: bool) -> bool:
     """Whether the links of a file, which begins with `head`, are read with the zip file that it is in."""
     written = name.encode("utf-8", "replace")
-    is_part = _READ_PART.search(written) is not None and _PAGE.search(written) is None
+    read_part = _READ_PART if of_package else _XML_PART
+    is_part = read_part.search(written) is not None and _PAGE.search(written) is None
     return is_part and not head.startswith(magic.OLE)
