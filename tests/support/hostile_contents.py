@@ -47,6 +47,7 @@ def _twice(unit: bytes, head: bytes, name: str, kind: str) -> Callable[[int], by
 for _name, (_unit, _head, _file, _kind) in {
     "pdf_strings_in_strings": (b"(http\\", PDF, "a.pdf", "application/pdf"),
     "pdf_keys_in_strings": (b"/URI(\\(http", PDF, "a.pdf", "application/pdf"),
+    "pdf_comments_behind_keys": (b"%/F\n", PDF + b"/F", "a.pdf", "application/pdf"),
     "pdf_streams": (b"stream\n", PDF, "a.pdf", "application/pdf"),
     "pdf_streams_with_filters": (b"/FlateDecode stream\n", PDF, "a.pdf", "application/pdf"),
     "pdf_streams_as_text": (b"/AHx stream\n41", PDF, "a.pdf", "application/pdf"),
@@ -64,6 +65,7 @@ for _name, (_unit, _head, _file, _kind) in {
     "script_codes": (b"\\x41", b"", "a.js", "application/javascript"),
     "scripts_never_closed": (b"<script ", b"", "a.svg", "image/svg+xml"),
     "xml_references": (b'a="//b" ', b"", "a.xml", "text/xml"),
+    "xml_data_urls": (b"data:a/", b"", "a.svg", "image/svg+xml"),
     "xml_namespaces": (b'xmlns="//b" ', b"", "a.xml", "text/xml"),
 }.items():
     _register(_name, _twice(_unit, _head, _file, _kind))
@@ -335,6 +337,17 @@ BOMBS = {
     "targets": _bomb(b"<Relationship TargetMode='External' Target='" + b"&amp;" * 100 + b"'>", b"a.rels"),
     "strings": attached(
         PDF + 4 * (b"/FlateDecode stream\n" + zlib.compress(filled(b"(http\\", 3_900_000), 9)), "a.pdf"
+    ),
+    "messages in a zip file": attached(
+        b"".join(
+            _entry_of(
+                b"%d.eml" % number,
+                b"Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+                + b"--b\r\n\r\nx\r\n" * 4_000,
+            )
+            for number in range(150)
+        ),
+        "a.zip",
     ),
     "pages in a zip file": attached(
         b"".join(_entry_of(b"%d.html" % number, b"<p hidden>x</p>" * 4_000) for number in range(150)), "a.zip"

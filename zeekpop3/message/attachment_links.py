@@ -80,7 +80,7 @@ RUNS = re.compile(r"<script\b|[\s\"'/]on[a-z]{3,30}+\s*+=|(?:java|vb)script:", r
 _SCRIPT = re.compile(r"<script\b[^>]*+(?:>|\Z)((?:[^<]++|<(?!/script))*+)", re.IGNORECASE)
 # Files in a page: other data than pictures, fonts, styles and texts; files in the XML of Office.
 _DATA_URL = re.compile(
-    r"data:(?!image/|font/|application/(?:x-)?font|text/)[a-z0-9.+-]{1,60}/[^,\s\"'<>]{0,200}+,",
+    r"data:(?!image/|font/|application/(?:x-)?font|text/)[a-z0-9.+-]{1,60}/[^,\s\"'<>]{0,80}+,",
     re.IGNORECASE,
 )
 _BINARY_DATA = re.compile(r"<(?:pkg:binaryData|w:binData|office:binary-data)\b")
@@ -242,7 +242,7 @@ def attachment_links(
             defects[Defect.SCRIPT_NOT_RUN] = None
         return links.of_attachment(_unescaped("\n".join(found.texts)), "", section, defects, found.links)
     if extension in magic.MESSAGE_EXTENSIONS or (kind not in _MARKUP_KINDS and _FIELDS.match(content)):
-        texts = map(_texts_of_message, next_messages(content))
+        texts = [_texts_of_message(message, defects) for message in next_messages(content)]
         text, html = ("\n".join(each) for each in zip(*texts, strict=True))
         return links.of_attachment(text, html, section, defects)
     text = text_of(content, charset)
@@ -345,13 +345,15 @@ def text_of(content: bytes, charset: str | None) -> str:
     return decode(content, charset, {}).replace("\0", "")
 
 
-def _texts_of_message(content: bytes) -> tuple[str, str]:
+def _texts_of_message(content: bytes, defects: Defects) -> tuple[str, str]:
     """The text and the HTML of a message in a file, and its header; not those of messages inside it."""
     ignored: Defects = {}
     if content.startswith(b"From "):
         content = content.partition(b"\n")[2]
     fields = header.split(content, 0, len(content), ignored)
-    root = parts.tree(content, len(content), fields, ignored, complete=True)
+    root = parts.tree(content, len(content), fields, ignored, complete=True, limit=_MAX_PARTS)
+    if Defect.PARTS_CUT in ignored or Defect.NESTING_CUT in ignored:
+        defects[Defect.URLS_CUT] = None
     texts = [content[: fields.body].decode("latin-1")]
     htmls: list[str] = []
     stack = [root]

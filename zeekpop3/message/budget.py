@@ -25,6 +25,7 @@ OPENED_PER_BYTE = 3  # of messages and signed entities in the mail
 OPENED_AT_LEAST = 1 << 20  # bytes
 HASHED_PER_BYTE = 8  # as many hashes as a mail's signatures may want
 MAX_DETECTIONS = 20
+MAX_PARTS = 30_000  # of the mail, of messages in files, and of other readings
 MAX_WORDS = 100_000  # encoded words
 MAX_BROKEN = 100_000  # characters that some codecs replace
 MAX_TAGS = 500_000  # of all HTML; more are not read as tags
@@ -72,6 +73,7 @@ class Budget:
         "lines",
         "packed_rtf",
         "parameters",
+        "parts",
         "properties",
         "references",
         "tags",
@@ -91,6 +93,7 @@ class Budget:
         self._look_at = max(self._work - _LOOK_EVERY, 0)
         self._began: float | None = None
         self.detections = MAX_DETECTIONS
+        self.parts = MAX_PARTS
         self.words = MAX_WORDS
         self.tokens = MAX_TOKENS
         self.parameters = MAX_PARAMETERS

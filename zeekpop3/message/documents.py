@@ -69,7 +69,7 @@ _RTF_OBJECT = re.compile(rb"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}\s{0,8}+){24,}+")
 # Keys whose value leads somewhere (/URI, /Base, /F, /UF) or is a script (/JS); letters may be written as #55.
 _KEY = re.compile(
     rb"/(?:(?:U|#55)(?:R|#52)(?:I|#49)|(?:U|#55)?(?:F|#46)|(?:B|#42)(?:a|#61)(?:s|#73)(?:e|#65)"
-    rb"|(?P<script>(?:J|#4[aA])(?:S|#53)))(?:[\s\0]|%[^\r\n]{0,200}+[\r\n]){0,64}+(?=\(|<(?!<))"
+    rb"|(?P<script>(?:J|#4[aA])(?:S|#53)))(?:[\s\0]|%[^\r\n/]{0,200}+[\r\n]){0,64}+(?=\(|<(?!<))"
 )
 # A string that is an object, to which a key refers.
 _STRING_OBJECT = re.compile(rb"obj(?<=\sobj)[\s\0]{0,64}+(?=\(|<(?!<))")

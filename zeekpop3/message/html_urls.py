@@ -142,7 +142,9 @@ def style_urls(style: str) -> Iterator[str]:
         for match in _STYLE_URL.finditer(style):
             yield match[1] or match[2]
         for images in _IMAGE_SET.finditer(style):
-            yield from filter(None, _IMAGE.findall(images[1]))
+            for image in _IMAGE.finditer(images[1]):
+                if image[1]:
+                    yield image[1]
 
 
 def _escaped(match: re.Match[str]) -> str:

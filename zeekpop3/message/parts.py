@@ -85,13 +85,15 @@ class Part:
         return self.file_params.get("filename") or self.params.get("name") or None
 
 
-def tree(src: bytes, end: int, fields: Header, defects: Defects, complete: bool) -> Part:
+def tree(
+    src: bytes, end: int, fields: Header, defects: Defects, complete: bool, limit: int | None = None
+) -> Part:
     """The outermost entity, with everything in it that is within the limits. Its header is `fields`."""
     root = part_of(src, end, fields, "text/plain", defects)
     root.doubtful = fields if defects else None
     if root.kind.startswith("multipart/"):
         root.section = ""
-    grow(root, defects, complete)
+    grow(root, defects, complete, limit)
     return root
 
 
@@ -109,7 +111,8 @@ def entity(src: bytes, start: int, end: int, default: str, defects: Defects) -> 
 
 def grow(root: Part, defects: Defects, complete: bool, limit: int | None = None) -> None:
     """Divide an entity into the parts in it, at most `limit` (else `MAX_PARTS`)."""
-    limit = MAX_PARTS if limit is None else limit
+    limits = current()
+    limit = min(MAX_PARTS if limit is None else limit, max(limits.parts, 1))
     count = 1
     stack = [(root, 0, 0, complete)]  # the depth of each in parts and in messages, and if it is complete
     while stack:
@@ -144,6 +147,7 @@ def grow(root: Part, defects: Defects, complete: bool, limit: int | None = None)
         if part.children is not None:
             count += len(part.children)
             stack += [(child, depth + 1, messages, complete) for child in part.children]
+    limits.parts -= count
 
 
 def part_of(src: bytes, end: int, fields: Header, default: str, defects: Defects) -> Part:
