@@ -67,6 +67,13 @@ LEADS: dict[str, tuple[str, list[str]]] = {
         'url(http://a.example/2) 2x, "http://a.example/3" 3x)\'>x</td>', ["2", "1", "3"]),
     "set of images in a style sheet": (
         "<style>p{background:image-set('http://a.example/1' 1x)}</style>", ["1"]),
+    "import behind a comment": ("<style>@import/**/ /*x*/'http://a.example/1'</style>", ["1"]),
+    "styles of SVG": ("<svg><rect fill='url(http://a.example/1#x)' mask=\"url('http://a.example/2')\"/></svg>",
+                      ["1#x", "2"]),
+    "attribute that SVG sets": (
+        "<svg><a><set attributeName=href to=http://a.example/1 /><animate attributeName='xlink:href' "
+        "values='http://a.example/2;http://a.example/3'/><text>x</text></a></svg>", ["1", "2", "3"]),
+    "quotes within": ("<a href=`http://a.example/1`>x</a>", ["1"]),
     "style of a link": (
         "<a href=http://a.example/1 style='background:url(http://a.example/2)'>x</a>", ["2", "1"]),
     "handed over": (
@@ -106,6 +113,8 @@ SHOWN = {
     "hidden text area": "<textarea hidden>http://a.example/1</textarea>",
     "value of a button": "<input type=submit value='http://a.example/1'>",
     "title of an image": "<svg><title>http://a.example/1</title></svg>",
+    "instead of an image": "<img src=cid:x alt='see http&colon;//a.example/1'>",
+    "in a style sheet": "<style>a::before {content: 'see http://a.example/1'; x: y}</style>",
 }  # fmt: skip
 
 

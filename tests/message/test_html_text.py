@@ -301,3 +301,8 @@ def test_tags_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert (text, len(links)) == ("x", 2)
     assert "urls_cut" in defects
+
+
+def test_hidden_image_without_content() -> None:
+    """`svg` and `math` end with the slash in their own tag."""
+    assert extract("<p>a<svg hidden/>b<math style='display:none' />c", {})[0] == "abc"

@@ -165,6 +165,10 @@ WITHOUT_SCHEME = {
     "www.a. x.www.a.example a@www.a.example www.1": [],
     "see:www.a.example (www.b.example)": ["www.b.example"],
     "ms-word:ofe|u|http://a.example/1": ["ms-word:ofe|u|http://a.example/1", "http://a.example/1"],
+    "see http:a.example/1, HTTPS:/a.example and http: a.example": ["http:a.example/1", "HTTPS:/a.example"],
+    "xhttp:a.example http:words http://a.example/http:b.example": ["http://a.example/http:b.example"],
+    "file:\\\\a.example\\x, ldaps://a.example/x and foo://a.example": [
+        "file:\\\\a.example\\x", "ldaps://a.example/x"],
     "Search-MS:query=x&crumb=y search-ms: x-ms-word:a": ["Search-MS:query=x&crumb=y"],
     "\\\\a.example\\x \\\\a.example@SSL\\x \\\\\\a\\x c:\\\\a\\x": [
         "\\\\a.example\\x", "\\\\a.example@SSL\\x"],

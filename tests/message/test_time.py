@@ -39,7 +39,16 @@ SLOW_ONCE = {
 
 
 # What mail programs link without a scheme: each of these begins where the one before it goes on.
-LINKS_WITHOUT_BLANKS = ("www.a.bc,", "ftp.a.bc,", "ms-ab:c,", "search-ms:a,", "\\\\a\\,", "http:\\a,")
+LINKS_WITHOUT_BLANKS = (
+    "www.a.bc,",
+    "ftp.a.bc,",
+    "ms-ab:c,",
+    "search-ms:a,",
+    "\\\\a\\,",
+    "http:\\a,",
+    "http:a.bc,",
+    "file:\\a,",
+)
 
 
 @pytest.mark.parametrize("name", [name for name in GENERATORS if not name.startswith("charset")])

@@ -35,6 +35,7 @@ from zeekpop3.message.html_urls import (
     link_may_load,
     loaded,
     refresh,
+    style_texts,
     style_urls,
 )
 
@@ -71,11 +72,13 @@ _LEADS = {
     "source": "src", "video": "src", "audio": "src", "track": "src", "bgsound": "src", "v:imagedata": "src",
     "v:fill": "src", "v:image": "src", "input": "src", "body": "background", "form": "action",
     "button": "formaction", "object": "data", "meta": "content", "param": "value",
+    "set": "to", "animate": "to",
 }  # fmt: skip
 _FOREIGN = frozenset(("svg", "math", "/svg", "/math"))
 # Tags that change what follows, or lead somewhere.
 _TEMPLATE = "template"
 _SPECIAL = frozenset((*_LEADS, *_FOREIGN, "/a", "pre", "/pre", "listing", "/listing", _TEMPLATE))
+_QUOTES = ('"', "'", "`")
 # Fields of a form whose value is seen.
 _SHOWS_VALUE = frozenset(("", "text", "submit", "button", "reset", "email", "search", "url", "tel", "number"))
 
@@ -244,12 +247,17 @@ class Page:
         alt = values.get("alt")
         if alt:
             alt = " ".join(without_references(alt[:MAX_LINK_TEXT]).split())
+            if "://" in alt or "www." in alt:
+                self.unseen.write(f"{values['alt'][:MAX_LINK_TEXT]}\n")
             if tag == "img" and self.link is not None and not self._is_unseen(values):
                 self.alt = alt
         known = _LEADS[tag]
         value = values.get(known)
         if tag == "meta":
             value = refresh(values)
+        elif tag in ("set", "animate"):  # another attribute, of the element around it
+            value = value if value and "//" in value else None
+            self._load_all([each for each in values.get("values", "").split(";") if "//" in each])
         elif tag == "param":
             value = value if value and "//" in value else None
         elif tag == "input" and values.get("value") and values.get("type", "").lower() in _SHOWS_VALUE:
@@ -285,6 +293,7 @@ class Page:
         if self.foreign and not self.hidden and "<" in content:  # but here it is
             read_tokens(self, chain.from_iterable(tokens(content, foreign=True)))
         elif tag == "style":
+            self.unseen.writelines(f"{text}\n" for text in style_texts(content))
             if content.count("\\") < self.limits.elements:  # escapes, which are read one by one
                 self._load_all(style_urls(content))
             else:
@@ -321,6 +330,8 @@ class Page:
         if value.startswith(("http://", "https://")):
             return value
         if ABSOLUTE.match(value) is None:
+            if value[:1] in _QUOTES and len(value) > 1:  # not for browsers of today
+                return self.url(value.strip("\"'` "))
             return self._at_base(value) if self.base and value and value[0] != "#" else None
         if value[:11].lower().startswith(NOT_LINKS):
             return self._of_what_is_no_link(value)
@@ -369,7 +380,8 @@ class Page:
     def hidden_element(self, tag: str, attributes: str, tokens: Iterator[Token]) -> Token | None:
         """If a start tag opens a hidden element, reads it and gives the token that ends it."""
         name = tag.lower()
-        if not has_content(name) or ((self.foreign or ":" in name) and closes_itself(attributes)):
+        is_foreign = self.foreign or ":" in name or name in _FOREIGN
+        if not has_content(name) or (is_foreign and closes_itself(attributes)):
             return None
         how = hidden_by(self.values(attributes))
         if how is None or (self.foreign and "style" not in attributes.lower()):

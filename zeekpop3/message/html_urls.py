@@ -39,12 +39,18 @@ _LOADING = (
     "href", "xlink:href", "src", "background", "poster", "action", "formaction", "lowsrc", "dynsrc",
     "longdesc", "cite", "ping", "data",
 )  # fmt: skip
+# Attributes of SVG whose values are those of styles.
+_STYLES = frozenset(("fill", "stroke", "filter", "mask", "clip-path", "cursor", "marker-end"))
 _SETS = ("srcset", "imagesrcset")
 _CANDIDATE = re.compile(r"(?:\A|[\s,])([^\s,/]*+(?://|\\\\|:/)\S*+)")
-_STYLE_URL = re.compile(r"url\(\s*+[\"']?([^\"')\s]++)|@import\s*+[\"']([^\"']++)", re.IGNORECASE | re.ASCII)
+_STYLE_URL = re.compile(
+    r"url\(\s*+[\"']?([^\"')\s]++)|@import(?:\s++|/\*(?:[^*]++|\*(?!/))*+\*/)*+[\"']([^\"']++)",
+    re.IGNORECASE | re.ASCII,
+)
 # The strings of an image-set() are URLs, but for those that name a type (CSS Images 4, section 2.6).
 _IMAGE_SET = re.compile(r"image-set\(([^;{}]*+)", re.IGNORECASE | re.ASCII)
 _IMAGE = re.compile(r"type\(\s*+[\"'][^\"']*+[\"']|[\"']([^\"']++)[\"']", re.IGNORECASE | re.ASCII)
+_SHOWN_TEXT = re.compile(r"content\s*+:([^;}]{0,8192}+)", re.IGNORECASE | re.ASCII)
 _STYLE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL | re.ASCII)
 _LINK_LOADS = re.compile(r"(?:style|background|poster|ping)[ \t\n\r\f]*=")
 
@@ -128,6 +134,8 @@ def loaded(values: dict[str, str], known: str | None = None) -> list[str]:
     for name in _SETS:
         if name in values:
             found += [candidate.rstrip(",") for candidate in _CANDIDATE.findall(values[name])]
+    for name in sorted(_STYLES.intersection(values)):
+        found += style_urls(values[name])
     style = values.get("style", "")
     if style:
         found += style_urls(with_characters(style) if "&" in style else style)
@@ -145,6 +153,11 @@ def style_urls(style: str) -> Iterator[str]:
             for image in _IMAGE.finditer(images[1]):
                 if image[1]:
                     yield image[1]
+
+
+def style_texts(style: str) -> list[str]:
+    """What a style sheet shows as text, as it is written (CSS 2.2, section 12.2)."""
+    return _SHOWN_TEXT.findall(style)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -21,8 +21,8 @@ _MAX_LENGTH = 8_192  # characters, as in the expressions below
 
 # By their last letter. Of two that end alike the longer one comes first.
 _SCHEMES = (
-    "http nntp rtsp sftp ftp ldap", "https news webcals wss ws ftps mms", "file", "webcal", "gopher", "irc",
-    "smb", "feed",
+    "http nntp rtsp sftp ftp ldap", "https news webcals wss ws ftps mms ldaps", "file", "webcal", "gopher",
+    "irc", "smb", "feed",
 )  # fmt: skip
 _KNOWN = "|".join(
     f"(?<={schemes[-1]}://)(?:{'|'.join(f'(?<=({scheme})://)' for scheme in schemes.split())}|)"
@@ -40,14 +40,20 @@ _PROGRAM = re.compile(  # of Windows and Office
     rf"-(?:(?<=(search)-)(?<![\w-]search-)ms|(?<=(ms)-)(?<![\w-]ms-)[a-z-]{{2,30}}+):(?=[\w%]){_REST}",
     re.IGNORECASE | re.ASCII,
 )
+_FEW_SLASHES = re.compile(  # Thunderbird: "http:a.example" and "http:/a.example"
+    r":(?=/?[\w-])(?:(?<=(http):)(?<![\w.-]http:)|(?<=(https):)(?<![\w.-]https:))/?+(?=(?:[\w-]{1,63}+\.){1,9}[^\W\d_])"
+    + _REST,
+    re.IGNORECASE,
+)
 _SHARE = re.compile(  # of Windows (UNC; also over WebDAV: `\\host@SSL\share`)
     rf"\\(?<=(\\))(?<![\\\w:/]\\)\\(?=[a-zA-Z0-9_.-]{{1,253}}+(?:@[a-zA-Z0-9@]{{1,20}}+)?\\){_REST}"
 )
 _BACKSLASHES = re.compile(
-    r"\\(?:(?<=(http):\\)(?<![\w.-]http:\\)|(?<=(https):\\)(?<![\w.-]https:\\))\\{0,8}(?=[\w%\[])" + _REST,
+    r"\\(?:(?<=(http):\\)(?<![\w.-]http:\\)|(?<=(https):\\)(?<![\w.-]https:\\)|(?<=(file):\\)(?<![\w.-]file:\\))"
+    r"\\{0,8}(?=[\w%\[])" + _REST,
     re.IGNORECASE | re.ASCII,
 )
-_WITHOUT_BACKSLASH = (_HOST, _PROGRAM)
+_WITHOUT_BACKSLASH = (_HOST, _PROGRAM, _FEW_SLASHES)
 _OTHER_URLS = (*_WITHOUT_BACKSLASH, _SHARE, _BACKSLASHES)
 # Links that hand over another one: to Office, to the search of Windows, to a browser.
 _HANDLER = re.compile(r"ms-[a-z-]+|search(?:-ms)?|microsoft-edge|view-source|feed|webcals?", re.ASCII)
