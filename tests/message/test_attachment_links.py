@@ -118,6 +118,7 @@ def test_links_of_an_attachment(name: str) -> None:
 def test_images_are_not_read() -> None:
     """Pictures have no links, strings in programs count."""
     assert not may_have_links(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png", "png")
+    assert may_have_links(b"%!PS " + bytes(2_000), "application/octet-stream", "pdf")  # readers search for it
     assert may_have_links(b"MZ\x90\0\x03\0\0\0http://a.example/", "application/octet-stream", "exe")
     assert not may_have_links(b"", None, None)
 

@@ -208,6 +208,8 @@ def may_have_links(head: bytes, kind: str | None, extension: str | None) -> bool
         or kind in _KINDS
         or extension in _EXTENSIONS
         or kind.startswith("message/")
+        or kind == "application/pdf"
+        or extension == "pdf"
         or documents.is_document(head)
         or looks_like_text(head[:HEAD])
     )

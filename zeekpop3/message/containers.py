@@ -116,10 +116,10 @@ def look_into(
     reads pages and texts among them.
     """
     held = current().held
-    containers = _Containers(members, size, defects, links)
     marks = links.marks if links is not None else set()
     if not held and not marks:
         return
+    containers = _Containers(members, size, defects, links)
     for place, file in enumerate(files):
         inside = file.inside
         pieces = held.get(file.sha256)
