@@ -134,8 +134,9 @@ def loaded(values: dict[str, str], known: str | None = None) -> list[str]:
     for name in _SETS:
         if name in values:
             found += [candidate.rstrip(",") for candidate in _CANDIDATE.findall(values[name])]
-    for name in sorted(_STYLES.intersection(values)):
-        found += style_urls(values[name])
+    if not _STYLES.isdisjoint(values):
+        for name in sorted(_STYLES.intersection(values)):
+            found += style_urls(values[name])
     style = values.get("style", "")
     if style:
         found += style_urls(with_characters(style) if "&" in style else style)
