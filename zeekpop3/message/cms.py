@@ -8,8 +8,7 @@ times, and nesting is counted, never recursed into.
 
 from __future__ import annotations
 
-KINDS = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
-EXTENSION = ".p7m"
+_KINDS = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 
 _MAX_DEPTH = 16
 _MAX_VALUES = 100_000  # pieces of the content, or values to go over
@@ -25,6 +24,11 @@ _COMPRESSED = _PREFIX + b"\x09\x10\x01\x09"
 
 class _Broken(ValueError):
     """The bytes are not BER, or do not have the expected structure."""
+
+
+def may_be_signed(kind: str | None, filename: str | None) -> bool:
+    """Whether a part is opened as a signed message."""
+    return kind in _KINDS or (filename is not None and filename.lower().endswith(".p7m"))
 
 
 def opened(data: bytes) -> tuple[bytes | None, str | None]:

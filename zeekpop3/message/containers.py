@@ -17,7 +17,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import documents, file_messages, magic, ole, tnef, unpack, zip_entries
+from zeekpop3.message import cms, documents, file_messages, magic, ole, tnef, unpack, zip_entries
 from zeekpop3.message.attachment_links import HEAD, AttachmentLinks, looks_like_text, may_have_links
 from zeekpop3.message.attachments import Attachment, display_name, extension, is_winmail
 from zeekpop3.message.budget import current
@@ -157,7 +157,11 @@ class _Containers:
         kind = file_messages.kind_of(content[: magic.HEAD_BYTES], extension(filename))
         self._paths, self._same = set(), {}
         found = None
-        if kind != "tnef" or not is_winmail(file.content_type, filename):
+        # What is in these parts are parts or attachments of the mail.
+        is_opened = (kind == "tnef" and is_winmail(file.content_type, filename)) or (
+            kind == "cms" and "#" not in part and cms.may_be_signed(file.content_type, filename)
+        )
+        if not is_opened:
             found = self._inside(kind, content, part, "", filename, 1)
         if kind != "zip" and zip_entries.is_zip(content):
             known = {(each.name, each.sha256) for each in self.members if each.part == part}

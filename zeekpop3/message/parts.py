@@ -136,7 +136,7 @@ def grow(root: Part, defects: Defects, complete: bool, limit: int | None = None)
             _open_message(part, defects)
             messages += 1
             complete = complete and part.kind != "message/partial"
-        elif _may_be_signed(part):
+        elif cms.may_be_signed(part.kind, part.filename if part.params or part.file_params else None):
             is_deep = messages >= MAX_MESSAGE_DEPTH or depth >= MAX_DEPTH or count >= limit
             if not is_deep and current().may_open(part.end - part.start):
                 _open_signed(part)
@@ -223,13 +223,6 @@ def _open_message(part: Part, defects: Defects) -> None:
     child.section = part.section if child.kind.startswith("multipart/") else f"{part.section}.1"
     child.header = fields
     part.children = [child]
-
-
-def _may_be_signed(part: Part) -> bool:
-    if part.kind in cms.KINDS:
-        return True
-    name = part.filename if part.params or part.file_params else None
-    return name is not None and name.lower().endswith(cms.EXTENSION)
 
 
 def _open_signed(part: Part) -> None:
