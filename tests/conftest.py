@@ -20,7 +20,7 @@ if os.environ.get("CI"):
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # an installed package goes first
 
-_skipped: list[str] = []
+_NO_ZEEK = "no zeek on PATH"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,23 +61,23 @@ def zeek() -> str:
     """The zeek on PATH."""
     path = shutil.which("zeek")
     if path is None:
-        pytest.skip("no zeek on PATH")
+        pytest.skip(_NO_ZEEK)
     return path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if shutil.which("zeek") is not None:
         return
-    skip = pytest.mark.skip(reason="no zeek on PATH")
+    skip = pytest.mark.skip(reason=_NO_ZEEK)
     for item in items:
         if item.get_closest_marker("zeek"):
             item.add_marker(skip)
-            _skipped.append(item.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _skipped:
-        terminalreporter.write_line(f"{len(_skipped)} tests skipped: they need a zeek on PATH", yellow=True)
+    skipped = [each for each in terminalreporter.stats.get("skipped", ()) if _NO_ZEEK in str(each.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests skipped: they need a zeek on PATH", yellow=True)
 
 
 @pytest.fixture(scope="session")
