@@ -11,9 +11,9 @@ import zlib
 import pytest
 
 from support.archives import deflated, local
-from zeekpop3.message import documents
 from zeekpop3.message.attachment_links import attachment_links, may_have_links
-from zeekpop3.message.documents import DocumentUrls, Room
+from zeekpop3.message.document_urls import MAX_PART, Room
+from zeekpop3.message.documents import DocumentUrls
 
 
 def packed(files: dict[str, str], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -127,7 +127,7 @@ def test_what_is_unpacked_is_bounded() -> None:
     bomb = stream(zlib.compress(bytes(40 << 20)), b"/FlateDecode")
     room = Room()
     assert DocumentUrls(bomb, room).is_cut
-    assert room.size >= (16 << 20) - documents._MAX_PART
+    assert room.size >= (16 << 20) - MAX_PART
     for _ in range(5):
         DocumentUrls(bomb, room)
     assert room.size <= 0

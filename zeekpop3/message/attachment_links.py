@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, documents, header, links, magic, parts
 from zeekpop3.message.charsets import decode, replaced, wide_codec
+from zeekpop3.message.document_urls import MAX_DOCUMENT, Room
 from zeekpop3.message.html_tokens import with_characters
 from zeekpop3.message.html_urls import MAX_URL
 from zeekpop3.message.links import Link
@@ -119,8 +120,8 @@ class AttachmentLinks:
         self._defects = defects
         self._first = first
         self._room = MAX_ALL
-        self._document_room = documents.MAX_DOCUMENT
-        self._unpacked = documents.Room()
+        self._document_room = MAX_DOCUMENT
+        self._unpacked = Room()
 
     def wanted(self, head: bytes, kind: str | None, extension: str | None) -> int:
         """How many bytes of an attachment `read` wants; 0 if it cannot have links. `head`: its beginning."""
@@ -222,7 +223,7 @@ def attachment_links(
     charset: str | None,
     section: str,
     defects: Defects,
-    room: documents.Room | None = None,
+    room: Room | None = None,
     marks: set[str] | None = None,
 ) -> list[Link]:
     """The links of the attachment `section`; their positions are 0. `room`: what documents may unpack.
@@ -236,7 +237,7 @@ def attachment_links(
     if documents.is_document(content[:HEAD]) or (
         is_pdf and (b"endobj" in content or not looks_like_text(content[:HEAD]))
     ):
-        found = documents.DocumentUrls(content, room or documents.Room())
+        found = documents.DocumentUrls(content, room or Room())
         if found.is_cut:
             defects[Defect.URLS_CUT] = None
         marks |= found.marks

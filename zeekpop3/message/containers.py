@@ -17,7 +17,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import cms, documents, file_messages, magic, ole, tnef, unpack, zip_entries
+from zeekpop3.message import cms, documents, file_messages, magic, ole, pdf, tnef, unpack, zip_entries
 from zeekpop3.message.attachment_links import HEAD, AttachmentLinks, looks_like_text, may_have_links
 from zeekpop3.message.attachments import Attachment, display_name, extension, is_winmail
 from zeekpop3.message.budget import current
@@ -437,7 +437,7 @@ def _titles_of_msg(streams: list[ole.Stream]) -> dict[str, list[str]]:
 def _without_members(kind: str | None, content: bytes) -> str | None:
     """`inside` of a file that is not opened here."""
     if kind == "pdf":
-        names = documents.with_plain_names(content)
+        names = pdf.with_plain_names(content)
         if b"/Encrypt" in names:
             return ENCRYPTED
         return UNSUPPORTED if _PDF_FILES.search(names) else None
