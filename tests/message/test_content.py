@@ -324,15 +324,26 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(90))
     ],
 )
 @pytest.mark.parametrize("fold", [b"\r\n ", b"\n\t", b"\n"])
-def test_files_in_calendars_and_cards(kind: str, line: bytes, name: str | None, fold: bytes) -> None:
-    """A file that is the value of a property is an attachment of its own, folded or not."""
-    value = fold.join([b"", *re.findall(rb".{1,60}", base64.b64encode(PNG))])
+@pytest.mark.parametrize("picture", [PNG, PNG + hashlib.sha512(PNG).digest() * 9], ids=["small", "large"])
+def test_files_in_calendars_and_cards(
+    kind: str, line: bytes, name: str | None, fold: bytes, picture: bytes
+) -> None:
+    """A file that is the value of a property is an attachment of its own, once, folded or not."""
+    value = fold.join([b"", *re.findall(rb".{1,60}", base64.b64encode(picture))])
     body = b"BEGIN:VCALENDAR\r\nSUMMARY:not;encoding=base64\r\n" + line + value + b"\r\nEND:VCALENDAR\r\n"
     mail = check(f"Content-Type: {kind}\r\n\r\n".encode() + body)
     assert [(file.part, file.filename_raw, file.content) for file in mail.attachments[1:]] == [
-        ("1#1", name, PNG)
+        ("1#1", name, picture)
     ]
     assert mail.defects == []
+
+
+def test_base64_beside_a_card() -> None:
+    """Lines of Base64 that are the value of no property."""
+    card = b"BEGIN:VCARD\r\nPHOTO;ENCODING=b:" + base64.b64encode(PNG) + b"\r\nEND:VCARD\r\n"
+    hidden = base64.encodebytes(b"MZ" + hashlib.sha512(PNG).digest() * 9)
+    mail = check(b"Content-Type: text/vcard\r\n\r\n" + card + b"\r\n" + hidden)
+    assert [file.reading for file in mail.attachments] == [None, None, "transfer_encoding"]
 
 
 @pytest.mark.parametrize("kind", ["text/html", "text/enriched", "application/octet-stream", "image/gif"])

@@ -113,7 +113,7 @@ def collect(
                     attachment = attachment._replace(content=None)
             elif (held := current().held.get(attachment.sha256)) and held[0].startswith(tnef.SIGNATURE):
                 files = tnef.files(b"".join(held), defects)
-            elif part.kind in _WITH_PROPERTIES or attachment.extension in _PROPERTY_EXTENSIONS:
+            elif has_properties(part):
                 files = _files_of_properties(part, defects)
             out.append(attachment)
         elif part.kind == "text/plain" and part.encoding in ("", "quoted-printable", "base64"):
@@ -125,6 +125,12 @@ def collect(
             section = f"{part.section}#{number}"
             out.append(described(section, name, None, pieces, keep_content, defects, links))
     return out
+
+
+def has_properties(part: Part) -> bool:
+    """Whether a part is a calendar or a card, by its type or its name."""
+    suffix = extension(display_name(part.filename or ""))
+    return part.kind in _WITH_PROPERTIES or suffix in _PROPERTY_EXTENSIONS
 
 
 def is_winmail(kind: str | None, filename: str | None) -> bool:

@@ -170,11 +170,11 @@ def property_files(content: bytes) -> Iterator[tuple[bytes | None, bytes]]:
     `data:` URLs): (name, content).
     """
     for line in _PROPERTY.finditer(_FOLD.sub(b"", content)):
+        if not _is_file(line):
+            continue
         parameters, value = line.groups()
         if _DATA_URL.match(value) is not None:
             value = value.partition(b",")[2]
-        elif _IN_BASE64.search(parameters) is None:
-            continue
         name = _FILE_NAME.search(parameters)
         digits = value.translate(None, _NOT_ALPHABET)
         if len(digits) % 4 == 1:
@@ -182,6 +182,15 @@ def property_files(content: bytes) -> Iterator[tuple[bytes | None, bytes]]:
         if digits:
             content = pybase64.b64decode(digits + b"=" * (-len(digits) % 4))
             yield name[1] if name is not None else None, content
+
+
+def without_property_files(content: bytes) -> bytes:
+    """A calendar or a card without the values that `property_files` decodes."""
+    return _PROPERTY.sub(lambda line: b"" if _is_file(line) else line[0], _FOLD.sub(b"", content))
+
+
+def _is_file(line: re.Match[bytes]) -> bool:
+    return _DATA_URL.match(line[2]) is not None or _IN_BASE64.search(line[1]) is not None
 
 
 def yenc_block(data: bytes, at: int) -> tuple[bytes, int, int] | None:

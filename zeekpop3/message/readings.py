@@ -217,6 +217,8 @@ class Readings:
             self._content(
                 part.section, None, "application/mac-binhex40", data[start:], reading, "unsupported"
             )
+        if attachments.has_properties(part):
+            data = encoded_blocks.without_property_files(data)
         for run in encoded_blocks.base64_runs(data.decode("latin-1")):
             if self._is_full():
                 break
