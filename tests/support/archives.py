@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import struct
 import tarfile
 import zipfile
 import zlib
+
+from zeekpop3.message import Mail, parse
+from zeekpop3.message.containers import Member
+
+EXE = b"MZ\x90\0 not really a program" * 50
 
 
 def mail_with(content: bytes, name: str = "a.bin") -> bytes:
@@ -141,3 +147,17 @@ def compound(streams: dict[str, bytes]) -> bytes:
     )  # fmt: skip
     head = head.ljust(512, b"\xff")
     return head + struct.pack("<128I", *fat) + directory.ljust(directory_sectors * sector, b"\0") + contents
+
+
+def look(content: bytes, name: str = "a.bin") -> tuple[str | None, list[Member], Mail]:
+    """What is inside an attachment, its members, the mail."""
+    mail = parse(mail_with(content, name))
+    (attachment,) = mail.attachments
+    assert all(member.part == attachment.part for member in mail.members)
+    assert len({member.path for member in mail.members}) == len(mail.members)
+    return attachment.inside, mail.members, mail
+
+
+def digest(content: bytes) -> str:
+    """SHA-256, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

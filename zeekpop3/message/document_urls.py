@@ -17,7 +17,8 @@ WHITE_SPACE = b" \t\n\r\f\v"
 
 _PRINTABLE = bytes(code if 32 <= code < 127 else 10 for code in range(256))
 _WIDE = re.compile(rb"(?:[ -~]\0){6,}+")
-# The name of an attribute, read backwards from the quotation mark of its value; schemas are no links.
+# The name of an attribute, read backwards from the quotation mark of its value. Names of schemas do not
+# count.
 _NAME_BACKWARDS = re.compile(r"\s{0,8}+=\s{0,8}+([\w:.-]{1,60}+)(?![\w:.-])")
 _NAMING = re.compile(r"xmlns|(?:\w{1,40}:)?(?:type|algorithm|schemaLocation)\Z", re.IGNORECASE)
 _WITHIN_TAG = 1_024

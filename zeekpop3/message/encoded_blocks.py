@@ -97,7 +97,7 @@ def uudecoded_lines(text: bytes, at: int, defects: Defects) -> Iterator[bytes]:
         piece = text[at:stop].replace(b"\r\n", b"\n")
         at = stop
         if b"\r" not in piece:
-            try:  # all lines at once; `end` is no line
+            try:  # all lines at once; `end` does not decode
                 yield b"".join(map(binascii.a2b_uu, filter(None, piece.split(b"\n"))))
                 continue
             except ValueError:

@@ -31,7 +31,7 @@ _TAIL = re.compile(rb"(--)?+[ \t]*+(?:\r?\n|\r?\Z)")
 _MALFORMED_TAIL = re.compile(rb"(--)?+(?:[ \t]*+\r|[ \t\v\f\0][^\r\n]*+(?:\r?\n|\r|\Z))")
 # What every delimiter goes on with.
 _MAY_END = rb"(?:--)?+(?=[ \t\v\f\0\r\n]|\Z)"
-_LARGE = 1 << 15  # bytes
+_MANY = 64  # lines
 _MAX_COMPILED = 1 << 10  # bytes
 _LIKE_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}+)\r?\n(?=content-[a-z-]+:)", re.IGNORECASE)
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -293,8 +293,8 @@ def _between(part: Part, boundary: bytes, limit: int, defects: Defects) -> tuple
 
 
 def _line_starts(src: bytes, start: int, end: int, text: bytes) -> Iterator[int]:
-    """Where lines of `src[start:end]` start that begin with `text`, and go on as delimiters do. Bare CR ends
-    a line, too.
+    """Where lines of `src[start:end]` start that begin with `text`. Bare CR ends a line, too. Of very many,
+    some are left out that cannot be delimiters.
     """
     at = start
     if src.startswith(text, start, end):
@@ -307,12 +307,16 @@ def _line_starts(src: bytes, start: int, end: int, text: bytes) -> Iterator[int]
 
 
 def _after(src: bytes, at: int, end: int, mark: bytes, text: bytes) -> Iterator[int]:
-    """Where `text` stands after `mark`. An expression leaves out, of a large part, what is no delimiter."""
+    """Where `text` stands after `mark`. Behind the first places, an expression leaves out those that
+    cannot be delimiters; for a few it is slower than a plain search.
+    """
     wanted = mark + text
-    if end - at > _LARGE and len(text) < _MAX_COMPILED:
-        for found in re.compile(re.escape(wanted) + _MAY_END).finditer(src, at, end):
-            yield found.start() + 1
-        return
+    found = 0
     while (at := src.find(wanted, at, end)) >= 0:
         yield at + 1
         at += len(wanted)
+        found += 1
+        if found == _MANY and len(text) < _MAX_COMPILED:
+            for match in re.compile(re.escape(wanted) + _MAY_END).finditer(src, at, end):
+                yield match.start() + 1
+            return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
@@ -147,25 +148,24 @@ def _wide(fields: bytes, *values: int) -> tuple[int, ...]:
 
 def _extra(fields: bytes, ident: int) -> bytes:
     """The content of an extra field; of very many fields only the first are looked at."""
-    at = 0
-    for _ in range(_MAX_EXTRA):
-        if at + 4 > len(fields):
-            break
-        found, size = struct.unpack_from("<HH", fields, at)
+    for found, start, stop in islice(_extra_fields(fields), _MAX_EXTRA):
         if found == ident:
-            return fields[at + 4 : at + 4 + size]
-        at += 4 + size
+            return fields[start:stop]
     return b""
 
 
 def _has_many(fields: bytes) -> bool:
     """Whether there are more extra fields than are looked at."""
+    return next(islice(_extra_fields(fields), _MAX_EXTRA, None), None) is not None
+
+
+def _extra_fields(fields: bytes) -> Iterator[tuple[int, int, int]]:
+    """Of each extra field its identifier, and where its content starts and stops (section 4.5.1)."""
     at = 0
-    for _ in range(_MAX_EXTRA):
-        if at + 4 > len(fields):
-            return False
-        at += 4 + int.from_bytes(fields[at + 2 : at + 4], "little")
-    return at + 4 <= len(fields)
+    while at + 4 <= len(fields):
+        ident, size = struct.unpack_from("<HH", fields, at)
+        yield ident, at + 4, at + 4 + size
+        at += 4 + size
 
 
 def local_header(data: bytes, at: int) -> LocalHeader | None:
