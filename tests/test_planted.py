@@ -26,7 +26,10 @@ Row = dict[str, Any]
 #: Subject → a reason that must be given, and the severity.
 PLANTED = {
     "Password": ("sender looks like an own site: acrne.example for acme.example", "medium"),
-    "Account": ("sender looks like a known site: nоrdbank.example for nordbank.example", "medium"),
+    "Account": (
+        "sender looks like a known site: nоrdbank.example (xn--nrdbank-9ig.example) for nordbank.example",
+        "medium",
+    ),
     "Re: Steel order 4711": ("replies go elsewhere: sales@steelw0rks.example", "medium"),
     "Application": ("invisible characters in the name: Lebenslauf\u202efdp.exe", "high"),
     "Invoice 99": ("encrypted file: invoice.zip", "high"),

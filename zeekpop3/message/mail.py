@@ -11,10 +11,22 @@ from dataclasses import dataclass, field
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.errors import UsageError
-from zeekpop3.message import attachments, bodies, dkim, header, links, mailboxes, parts, received, verdicts
+from zeekpop3.message import (
+    attachments,
+    bodies,
+    calendar,
+    dkim,
+    header,
+    links,
+    mailboxes,
+    parts,
+    received,
+    verdicts,
+)
 from zeekpop3.message.attachment_links import AttachmentLinks
 from zeekpop3.message.attachments import Attachment
 from zeekpop3.message.budget import Budget, OverBudget, charge
+from zeekpop3.message.calendar import Event
 from zeekpop3.message.containers import Member, look_into
 from zeekpop3.message.dates import instant
 from zeekpop3.message.dkim import Signature
@@ -87,6 +99,7 @@ class Mail:
     thread_id: str | None = None
     html_text: str | None = None
     links: list[Link] = field(default_factory=list)
+    invitation: list[Event] = field(default_factory=list)
     auth_server: str | None = None
     auth_spf: str | None = None
     auth_dkim: str | None = None
@@ -273,6 +286,7 @@ def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects, shown: di
         if seen is not None and not (mail.text and bodies.same_words(seen, mail.text)):
             mail.html_text = seen
     mail.urls = list(dict.fromkeys([link.url for link in mail.links]))
+    mail.invitation = calendar.collect(root, defects)
 
 
 def _all(name: str, fields: Header, values: list[str]) -> list[str]:

@@ -68,6 +68,19 @@ def _verdict(method: str, meaning: str) -> Column:
     return Column(f"auth_{method}", meaning, personal="verdict", repeats=True)
 
 
+_INVITATION = structs(
+    "invitation",
+    "The events that its calendar parts ask for.",
+    Column("method", "What is asked: REQUEST, CANCEL, REPLY, … (RFC 5546).", repeats=True),
+    Column("organizer", "Address of the organizer, lower case."),
+    Column("organizer_name", "Display name of the organizer."),
+    Column("start", "Date and time as given, then Z for UTC or the name of the time zone."),
+    Column("end", "When it ends, in the same form."),
+    Column("title", "What it is called (SUMMARY)."),
+    Column("place", "Where it is (LOCATION)."),
+    source="mail.invitation",
+    personal="body",
+)
 # What the mail parser fills, for a mail and for a message inside a mail.
 _PARSED = (
     Column("date", "Date field; null if it cannot be parsed.", "time", searched=True),
@@ -218,6 +231,7 @@ EMAILS = table(
         ),
         Column("stream_end", "Where it ends: behind the terminator. Null if that was not seen.", "int64"),
     ),
+    _INVITATION,
 )
 
 # What the tables of the things in a mail begin with.
@@ -367,6 +381,7 @@ ENCLOSED = table(
         *_PARSED,
     ),
     _HEADERS,
+    _INVITATION,
 )
 
 HITS = table(

@@ -162,7 +162,7 @@ INPUTS = table(
 
 
 #: Raised by one whenever columns or tables are added; every file has it in its metadata.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 VERSION_KEY = b"zeekpop3.schema_version"
 TABLE_KEY = b"zeekpop3.table"

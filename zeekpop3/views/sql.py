@@ -53,6 +53,24 @@ _HAS_NAME_OF = r"""
     create macro has_name_of(host, site) as
         list_contains(string_split_regex(shape_of(host), '[.-]'), shape_of(split_part(site, '.', 1)))
 """
+#: A name by what it looks like, the words in any order.
+_NAME_KEY = r"""
+    create macro name_key(name) as array_to_string(list_sort(list_filter(
+        string_split_regex(shape_of(name), '[\s,]+'), lambda word: word <> '')), ' ')
+"""
+#: Whether a site differs from another one by its suffix, or to the eye, or by one letter.
+_LOOKS_LIKE_SITE = """
+    create macro looks_like_site(site, other) as site <> other and (
+        split_part(site, '.', 1) = split_part(other, '.', 1)
+        or shape_of(split_part(site, '.', 1)) = shape_of(split_part(other, '.', 1))
+        or length(other) >= 9 and abs(length(site) - length(other)) <= 1
+            and damerau_levenshtein(split_part(site, '.', 1), split_part(other, '.', 1)) = 1)
+"""
+_IBANS_OF = r"""
+    create macro ibans_of(text) as list_distinct(list_transform(
+        regexp_extract_all(text[:50000], '\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b'),
+        lambda iban: replace(iban, ' ', '')))
+"""
 #: Letters of other alphabets, and digits, by the Latin letters that they look like.
 _LATIN = str.maketrans(
     "01345689аеорсухіїјѕԁԛԝһкмнтвгαβεικνορτυωıłøđ|$!@",
@@ -283,17 +301,29 @@ def shape_of(text: str | None) -> str | None:
     return letters.replace("rn", "m").replace("vv", "w").replace("i", "l")
 
 
+def ascii_host(text: str | None) -> str | None:
+    """A host; one with other than ASCII letters also as the DNS has it: "é.example (xn--9ca.example)"."""
+    if text is None or text.isascii():
+        return text
+    try:
+        return f"{text} ({text.encode('idna').decode('ascii')})"
+    except UnicodeError:
+        return text
+
+
 def add_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the functions known to a connection.
 
     Macros: `path_of(url)` is path and query, as in http.log; `has_name_of(host, site)`: a word of the host
-    looks like the first label of the site.
+    looks like the first label of the site; `name_key(name)`: equal for names that look alike, whatever the
+    order of their words; `looks_like_site(site, other)`; `ibans_of(text)`: the accounts in a text.
     """
     nulls: dict[str, Any] = {"null_handling": "special"}
-    for function in (host_of, site_of, shape_of):
+    for function in (host_of, site_of, shape_of, ascii_host):
         connection.create_function(function.__name__, function, ["VARCHAR"], "VARCHAR", **nulls)
     connection.execute(_PATH_OF)
-    connection.execute(_HAS_NAME_OF)
+    for macro in (_HAS_NAME_OF, _NAME_KEY, _LOOKS_LIKE_SITE, _IBANS_OF):
+        connection.execute(macro)
 
 
 def _described(stream: str, files: int, table: pa.Table) -> str:

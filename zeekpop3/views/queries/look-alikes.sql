@@ -24,9 +24,9 @@ with place as (
     from seen join named using (site)
 ), known as (
     select *, site in (from own) as is_own from (
-        select site, max(mails) as mails from (
-            select site, mails from seen where list_contains(places, 'From')
-            union all select site, 0 from own)
+        select site, max(mails) as mails, min(first) as first from (
+            select site, mails, first from seen where list_contains(places, 'From')
+            union all select site, 0, null from own)
         group by site)
     qualify is_own or row_number() over (order by is_own, mails desc, site) <= 100
 ), original as (
@@ -46,10 +46,12 @@ with place as (
         when length(k.label) >= if(k.is_own, 4, 6) and list_contains(p.label_words, k.shape) then 'contains the name'
         when k.is_own and length(k.label) >= 4 and list_contains(p.words, k.shape) then 'a host has the name as a label'
         end as reason
-    from plain p join original k on p.site <> k.site and (k.is_own or p.mails < k.mails)
+    from plain p join original k on p.site <> k.site and (k.is_own or k.first < p.first)  -- who came first is the original
+   
     where p.site not in (from own)
 )
-select site, reason, similar_to, is_own as own, places, mails, first, mail
+select site, reason, similar_to, is_own as own, places, mails, first, mail,
+    nullif(ascii_host(site), site) as ascii
 from pair where reason is not null
 qualify row_number() over (partition by site order by is_own desc, reason desc, similar_to) = 1
 order by first desc, site

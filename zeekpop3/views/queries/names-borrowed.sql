@@ -1,7 +1,7 @@
 -- Mails with a display name that is known with an address at another site, or that shows such an address.
 with own as ({own}), look as (
     -- By what it looks like, the words in any order: "Boss, Carl" and "Cаrl Boss" with a Cyrillic letter are Carl Boss.
-    select name, array_to_string(list_sort(list_filter(string_split_regex(shape_of(name), '[\s,]+'), lambda word: word <> '')), ' ') as key
+    select name, name_key(name) as key
     from (select distinct name from addresses where part = '' and length(trim(name)) >= 4)
 ), named as materialized (
     select ts, uid, trans_depth, field, name, address, coalesce(site, domain) as site, key,
@@ -16,7 +16,7 @@ with own as ({own}), look as (
 ), owner as (
     select * from use
     qualify count(*) over (partition by key) <= 4
-        and row_number() over (partition by key order by site in (from own) desc, mails desc, first, site) = 1
+        and row_number() over (partition by key order by site in (from own) desc, first, mails desc, site) = 1
 ), borrowed as (
     select n.*, o.address as belongs_to, o.site in (from own) as own from named n join owner o using (key)
     where n.field = 'from' and n.site <> o.site and site_in_name is null and n.site not in (from own)

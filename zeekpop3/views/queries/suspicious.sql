@@ -6,7 +6,7 @@ with emails as materialized (from temp.emails), addresses as materialized (from 
     -- The first mail of each sender.
     select min_by(uid || '/' || trans_depth, (ts, uid, trans_depth)) as mail, from_address
     from emails where from_address is not null group by from_address
-)
+), {known-senders}, in_threads as materialized ({threads})
 from (
 with {judged} dangerous as materialized ({dangerous}), verdicts_failed as materialized ({verdicts-failed}),
     reply_elsewhere as materialized ({reply-elsewhere}), flagged as (
