@@ -30,7 +30,7 @@ PLANTED = {
         "sender looks like a known site: nоrdbank.example (xn--nrdbank-9ig.example) for nordbank.example",
         "medium",
     ),
-    "Re: Steel order 4711": ("replies go elsewhere: sales@steelw0rks.example", "medium"),
+    "Re: Steel order 4711": ("stranger in a thread: steelw0rks.example for steelworks.example", "high"),
     "Application": ("invisible characters in the name: Lebenslauf\u202efdp.exe", "high"),
     "Invoice 99": ("encrypted file: invoice.zip", "high"),
     "Voice message": ("attached page: voice.html", "medium"),

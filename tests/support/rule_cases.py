@@ -134,11 +134,7 @@ CASES: dict[str, Case] = {
     "call-back": Case(
         "call-back",
         [said("Your subscription was renewed for $ 399.99. To cancel it call +1 (808) 555-0142 today.")],
-        [
-            said(
-                "Your subscription was renewed for $ 399.99. Cancel: https://a{n}.example/, +1 (808) 555-0142."
-            )
-        ],
+        [said("Your subscription: $ 399.99. Cancel: https://a{n}.example/, +1 (808) 555-0142.")],
     ),
     "changed-body": Case("changed body", [signed(bytes(32))], [signed(bytes(32), "bank@list{n}.example")]),
     "closed-archive": Case(

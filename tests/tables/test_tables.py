@@ -41,7 +41,7 @@ html html_text urls headers"""
 COLUMNS = {
     "emails": f"""ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor user trans_depth command
 msg_num uidl octets_declared size fidelity complete missing_bytes defects sha256 {PARSED} attachments raw
-authenticated_as mail_id log stream_start stream_end""",
+authenticated_as mail_id log stream_start stream_end invitation""",
     "addresses": "ts uid trans_depth part field position name address local_part domain site",
     "links": """ts uid trans_depth part position url target scheme host site text origin text_site
 attachment""",
@@ -49,7 +49,7 @@ attachment""",
 disposition content_id size md5 sha1 sha256 content reading other_names inside""",
     "members": """ts uid trans_depth part path name extension size mime_type sha256 md5 sha1 encrypted
 inside""",
-    "enclosed": f"ts uid trans_depth part size sha256 defects {PARSED}",
+    "enclosed": f"ts uid trans_depth part size sha256 defects {PARSED} invitation",
     "sessions": """ts uid id_orig_h id_orig_p id_resp_h id_resp_p community_id sensor duration user
 auth_mechanism auth_result logins_failed users_refused capabilities starttls_offered stat_messages stat_octets
 listed retrieved deleted tls quit closed commands errors unknown greeting fidelity missing_bytes defects
