@@ -83,3 +83,18 @@ def test_downloads(tmp_path: Path) -> None:
         ("192.0.2.5", "attachment", "C1/1"),
     ]
     assert len(ask(tmp_path / "out", query="downloads", logs={"files": tmp_path / "files.log"}).rows) == 2
+
+
+def test_one_token_is_one_visit(tmp_path: Path) -> None:
+    """Three users behind one address: the request for the token of one is no visit of the host by the others,
+    nor are the name's DNS query and the TLS connection of that moment; a later one is."""
+    for part in ("a", "b"):
+        (tmp_path / part).mkdir()
+    mails = [letter("a@a.example", text=f"http://go.example/t/{n}\r\n") for n in range(3)]
+    http = '{{"ts":{after},"id.orig_h":"192.0.2.10","host":"go.example","uri":"/t/1"}}\n'
+    dns = '{{"ts":{after},"id.orig_h":"192.0.2.10","query":"go.example"}}\n'
+    rows = answer(tmp_path / "a", "clicks", fetched(*mails), http=logs_at(http), dns=logs_at(dns))
+    assert [(row["url"], row["match"]) for row in rows] == [("http://go.example/t/1", "URL")]
+    later = f'{{"ts":{NOON / 1e6 + 9000},"id.orig_h":"192.0.2.10","query":"go.example"}}\n'
+    rows = answer(tmp_path / "b", "clicks", fetched(*mails), http=logs_at(http), dns=later)
+    assert sorted(row["match"] for row in rows) == ["DNS query", "DNS query", "URL"]

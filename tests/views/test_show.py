@@ -267,3 +267,21 @@ def test_one_mail_on_a_terminal(made: Made) -> None:
     text = OURS.sub("", on_a_terminal("show", made.path, "CevilE/1")[1]).replace("\r\n", "")
     assert visible(text) == text
     assert text.count(visible(PAYLOADS[0])) >= 4
+
+
+def test_what_stands_in_messages_inside_invitations_and_holes(tmp_path: Path) -> None:
+    """An enclosed link leads elsewhere than its text; an invitation says who, when, what; a hash has a doubt."""
+    event = "ORGANIZER;CN=Boss:mailto:b@corp.example\nDTSTART:20260301T100000Z\nSUMMARY:Budget\x1b[2J"
+    raw = (
+        "Subject: s\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: text/calendar\n\n"
+        f"BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\n{event}\nEND:VEVENT\nEND:VCALENDAR\n"
+        "--b\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Type: text/html\n\n"
+        '<a href="https://evil.test/x">https://bank.example</a>\n--b--\n'
+    )
+    write(tmp_path, [transfer(raw=raw.encode(), complete=False, missing_bytes=7)])
+    shown = program("show", tmp_path, "CtP0p3").stdout
+    assert "https://evil.test/x  shown as: https://bank.example" in shown
+    assert shown.index("Message inside") < shown.index("https://evil.test/x  shown")
+    assert "Budget" in shown and "REQUEST" in shown and "\x1b" not in shown
+    assert "when      2026-03-01T10:00:00Z" in shown and "organizer Boss b@corp.example" in shown
+    assert shown.count("the mail is incomplete, the file may be, too") == 2

@@ -82,7 +82,7 @@ _PART_COLUMNS = {
         "part", "filename", "content_type", "mime_type", "size", "sha256", "reading", "other_names", "inside",
     ),
     "members": ("part", "path", "size", "mime_type", "sha256", "encrypted"),
-    "enclosed": ("part", "headers", "text", "html_text", "html", "defects"),
+    "enclosed": ("part", "headers", "text", "html_text", "html", "defects", "invitation"),
     "hits": ("indicator", "type", "field", "value"),
 }  # fmt: skip
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -187,10 +187,9 @@ def find_parts(path: str | Path, mail: dict[str, Any]) -> dict[str, list[dict[st
 
 
 def find_links(path: str | Path, mail: dict[str, Any]) -> list[dict[str, Any]]:
-    """The links of a mail, not those of messages inside it. Raises QueryError."""
+    """The links of a mail and of the messages inside it, which have a `part`. Raises QueryError."""
     wanted = Filters(uid=mail["uid"], trans_depth=mail["trans_depth"])
-    links = read_table(path, "links", ["part", "url", "target", "text", "origin"], wanted).to_pylist()
-    return [link for link in links if not link["part"]]
+    return list(read_table(path, "links", ["part", "url", "target", "text", "origin"], wanted).to_pylist())
 
 
 def why_nothing(path: str | Path, filters: Filters) -> str:

@@ -6,7 +6,7 @@ Nothing here prints: tables and lines are returned. All text from a mail passes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from zeekpop3.views.text import (
@@ -140,34 +140,62 @@ def mail_page(
             yield from (line(visible_field(text)) for text in texts[:_MAX_PARTS])
     for kind, text in _message(mail):
         yield heading(text) if kind else line(text)
-    if links:
-        yield heading("Links")
-        for link in links[:_MAX_LINKS]:
-            shown = f"  shown as: {shorten(visible_field(link['text']), 200)}" if link["text"] else ""
-            target = f"  leads to: {visible(link['target'])}" if link["target"] else ""
-            yield line(visible(link["url"]) + target + shown)
-        if len(links) > _MAX_LINKS:
-            more = plural(len(links) - _MAX_LINKS, "more link")
-            yield heading(f"… {more} (use `zeekpop3 sql`, table links)")
+    yield from (heading(text) if kind else line(text) for kind, text in _links(links, ""))
     attachments = parts.get("attachments") or mail["attachments"] or []
     if attachments:
         yield heading("Attachments")
         members = parts.get("members", [])
         for part in attachments[:_MAX_PARTS]:
-            for text in _attachment(part, [m for m in members if m["part"] == part.get("part")]):
+            for text in _attachment(
+                part, [m for m in members if m["part"] == part.get("part")], mail["complete"]
+            ):
                 yield line(text)
     for message in parts.get("enclosed", ())[:_MAX_PARTS]:
         yield heading(f"Message inside, part {visible(message['part'])}")
-        for kind, text in _message(message):
+        for kind, text in chain(_message(message), _links(links, message["part"])):
             yield heading(text) if kind else line(text)
 
 
+def _links(links: Sequence[dict[str, Any]], part: str) -> Iterator[tuple[bool, str]]:
+    """The links of the mail, or of a message inside: each line, and whether it is a heading of ours."""
+    found = [link for link in links if link["part"] == part]
+    if found:
+        yield True, "Links"
+    for link in found[:_MAX_LINKS]:
+        shown = f"  shown as: {shorten(visible_field(link['text']), 200)}" if link["text"] else ""
+        target = f"  leads to: {visible(link['target'])}" if link["target"] else ""
+        yield False, visible(link["url"]) + target + shown
+    if len(found) > _MAX_LINKS:
+        yield True, f"… {plural(len(found) - _MAX_LINKS, 'more link')} (use `zeekpop3 sql`, table links)"
+
+
+def _invitation(event: dict[str, Any]) -> Iterator[str]:
+    """What an event says: title, method, times, place, organizer."""
+    times = " to ".join(visible(event[name]) for name in ("start", "end") if event[name])
+    yield f"{visible_field(event['title'] or '(no title)')}  {visible(event['method'] or 'no method')}"
+    organizer = " ".join(
+        visible_field(event[name]) for name in ("organizer_name", "organizer") if event[name]
+    )
+    for name, value in (
+        ("when", times),
+        ("where", visible_field(event["place"] or "")),
+        ("organizer", organizer),
+    ):
+        if value:
+            yield f"  {name:<9} {value}"
+
+
 def _message(mail: dict[str, Any]) -> Iterator[tuple[bool, str]]:
-    """Header and text of a mail or of a message inside: each line, and whether it is a heading of ours."""
+    """Header, invitations and text of a mail or of a message inside: each line, and whether it is a heading
+    of ours."""
     if mail["headers"]:
         yield True, "Header"
         for field in mail["headers"]:
             yield False, f"{visible(field['name'])}: {visible_field(field['value'])}"
+    if events := mail.get("invitation"):
+        yield True, "Invitation"
+        for event in events[:_MAX_PARTS]:
+            yield from ((False, text) for text in _invitation(event))
     texts = [(mail["text"], "Text"), (mail["html_text"], "Text of the HTML")]
     if not any((text or "").strip() for text, _ in texts):
         texts = [(mail["html"], "HTML source")]
@@ -179,15 +207,19 @@ def _message(mail: dict[str, Any]) -> Iterator[tuple[bool, str]]:
             yield True, f"… {len(lines) - _MAX_BODY_LINES} more lines (use `zeekpop3 eml`)"
 
 
-def _attachment(part: dict[str, Any], members: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """An attachment: names, declared and detected type, hash, and what is inside."""
+def _attachment(part: dict[str, Any], members: Sequence[dict[str, Any]], complete: bool) -> Iterator[str]:
+    """An attachment: names, declared and detected type, hash, and what is inside.
+
+    `complete`: False if bytes of the mail are missing, so that the file may have a hole.
+    """
     name = visible(part["filename"]) if part["filename"] is not None else "(no name)"
     kind = visible(part["content_type"] or "unknown type")
     detected = part.get("mime_type")
     if detected and detected != (part["content_type"] or "").lower():
         kind += f", by its content {visible(detected)}"
     yield f"{name}  {kind}  {plural(part['size'], 'byte')}"
-    yield f"  sha256 {part['sha256']}"
+    doubt = "" if complete else "  of the bytes that are there: the mail is incomplete, the file may be, too"
+    yield f"  sha256 {part['sha256']}{doubt}"
     for other in part.get("other_names") or []:
         yield f"  other programs show the name {visible(other)}"
     if part.get("reading"):

@@ -11,10 +11,15 @@ with opened as (
     from links l join emails e using (uid, trans_depth)
 ), link as (
     select * exclude (form), host_of(form) as host, path_of(form) as path from form
+), told as (
+    -- A request for the URL of a mail is that visit, also in the other logs, and no visit by others behind the address.
+    select distinct id_orig_h, host, path, o.ts from opened o join link l using (id_orig_h, host, path) where o.ts >= l.fetched
 ), seen as (
     select l.*, o.ts, if(o.path = l.path, 'URL', o.match) as match
     from link l join opened o using (id_orig_h, host)
-    where o.ts >= l.fetched and host <> ''
+    where o.ts >= l.fetched and host <> '' and (o.path is not distinct from l.path or not exists (
+        from told t where t.id_orig_h = o.id_orig_h and t.host = o.host and if(o.path is null,
+            o.ts between t.ts - interval 5 minute and t.ts + interval 5 minute, t.path = o.path and t.ts = o.ts)))
 ), first_visit as (
     select id_orig_h, host, min(ts) as ts from opened group by all
 )
