@@ -270,7 +270,7 @@ def test_one_mail_on_a_terminal(made: Made) -> None:
 
 
 def test_what_stands_in_messages_inside_invitations_and_holes(tmp_path: Path) -> None:
-    """An enclosed link leads elsewhere than its text; an invitation says who, when, what; a hash has a doubt."""
+    """An enclosed link leads elsewhere than its text; an invitation says who and when; a hash has a doubt."""
     event = "ORGANIZER;CN=Boss:mailto:b@corp.example\nDTSTART:20260301T100000Z\nSUMMARY:Budget\x1b[2J"
     raw = (
         "Subject: s\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: text/calendar\n\n"

@@ -1,6 +1,6 @@
 -- The first mail of a sender speaks of money and of what to cancel, gives a telephone number, and has no link.
 -- weight 45
-with said as (
+with said as materialized (
     select mail, coalesce(subject, '') || ' ' || coalesce(text, html_text)[:10000] as words
     from first_mails join temp.emails e on e.uid || '/' || e.trans_depth = mail
         anti join links l on l.uid = e.uid and l.trans_depth = e.trans_depth and l.scheme in ('http', 'https')
