@@ -285,7 +285,7 @@ def test_who_clicked_and_who_visited_only_the_host(tables: Path, tmp_path: Path)
         ("10.8.0.5", "click.esp.example", "/another"),
     )
     wave, *others = asked(tables, "campaigns", http=log)
-    assert (wave["score"], wave["senders"]) == (75, 5)
+    assert (wave["score"], wave["senders"]) == (90, 5)
     assert (wave["clicked"], wave["visited_host"]) == (["ada@acme.example"], ["dan@acme.example"])
     assert [row["clicked"] for row in others if row["clicked"]] == []
     assert max(row["score"] for row in others) == 0

@@ -41,7 +41,7 @@ PLANTED = {
     "Confirm": ("link shows an own site: acme.example, leads to acme.evil.test", "high"),
     "Confirm again": ("link with a false host: portal.acme.example, leads to evil2.test", "medium"),
     "Confirm at last": (f"{LINK}: portal.acme.example.login9.test for acme.example", "medium"),
-    "Notice": ("sender looks like an own site: acme-portal.test for acme.example", "medium"),
+    "Notice": ("sender contains the name of an own site: acme-portal.test for acme.example", "low"),
     "Docs": ("shortcut: open.lnk in docs.zip", "medium"),
     "Offer": ("document with macros: offer.doc", "medium"),
     "Shared file": ("link to a program: drop.evil.test/…/x.exe", "low"),

@@ -142,6 +142,11 @@ CASES: dict[str, Case] = {
         [file("order.rar", b"Rar!\x1a\x07\x01\x00" + bytes(200))],
         [*OLD, file("order.rar", b"Rar!\x1a\x07\x01\x00" + bytes(200))],
     ),
+    "contains-own": Case(
+        "sender contains the name of an own site",
+        [letter("boss@corp-hr.example")],
+        [letter("boss@corporate.example")],
+    ),
     "coded-address": Case(
         "link to a coded address",
         [linked("in", "http://0xC6336407/in")],
@@ -282,7 +287,7 @@ CASES: dict[str, Case] = {
             letter(
                 "a@a{n}.example",
                 "Reply-To: b@b{n}.example",
-                "List-Unsubscribe: <https://c{n}.example/u>",
+                "X-Mailer: x",
                 text="http://evil{n}.test/setup.exe\r\n",
             )
         ],

@@ -106,7 +106,8 @@ def test_look_alikes_of_an_own_site(tmp_path: Path, sender: str, found: bool) ->
     write_box(tmp_path / "out", fetched(letter(sender), letter("c@corp.example")))
     rows = ask(tmp_path / "out", query="suspicious", own=["corp.example"]).dicts()
     reasons = [reason for row in rows for reason in row["reasons"]]
-    assert any(each.startswith("sender looks like an own site: ") for each in reasons) == found
+    said = ("sender looks like an own site: ", "sender contains the name of an own site: ")
+    assert any(each.startswith(said) for each in reasons) == found
 
 
 def test_a_host_with_the_own_name_accuses_no_other_host(tmp_path: Path) -> None:
@@ -163,8 +164,8 @@ def test_a_link_that_shows_an_own_site_weighs_more(tmp_path: Path) -> None:
     )
     rows = ask(tmp_path / "out", query="suspicious", own=["corp.example"]).dicts()
     assert [(row["mail"], row["severity"], row["score"]) for row in rows] == [
-        ("C1/1", "medium", 75),
-        ("C2/1", "low", 35),
+        ("C1/1", "high", 90),
+        ("C2/1", "medium", 45),
     ]
     assert rows[0]["reasons"][0] == "link shows an own site: corp.example, leads to evil.test"
 
@@ -196,7 +197,7 @@ def test_a_message_inside_counts(tmp_path: Path) -> None:
     assert found["C2/1"] == ["message inside: from help@evil.test, with login.evil.test"]
     assert f"program with another name: Quota_form.pdf {place}corp-login.example" in found["C3/1"]
     assert (
-        "sender of a message inside looks like an own site: corp-login.example for corp.example"
+        "sender of a message inside contains the name of an own site: corp-login.example for corp.example"
         in found["C3/1"]
     )
 
@@ -213,7 +214,7 @@ def test_worst_first_and_each_rule_once(tmp_path: Path) -> None:
     assert rows[0]["score"] == weights["double-extension"] + weights["program"] + weights["first-mail"]
     assert rows[1]["score"] == weights["link-elsewhere"] + weights["first-link"]
     assert rows[1]["reasons"][0].count("leads to evil.test") == 2
-    assert (rows[0]["severity"], rows[1]["severity"]) == ("high", "low")
+    assert (rows[0]["severity"], rows[1]["severity"]) == ("high", "medium")
 
 
 def test_a_link_in_a_first_mail_is_no_reason_alone(tmp_path: Path) -> None:

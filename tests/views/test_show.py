@@ -273,7 +273,8 @@ def test_what_stands_in_messages_inside_invitations_and_holes(tmp_path: Path) ->
     """An enclosed link leads elsewhere than its text; an invitation says who and when; a hash has a doubt."""
     event = "ORGANIZER;CN=Boss:mailto:b@corp.example\nDTSTART:20260301T100000Z\nSUMMARY:Budget\x1b[2J"
     raw = (
-        "Subject: s\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\nContent-Type: text/calendar\n\n"
+        "Subject: s\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee.\n--b\n"
+        "Content-Type: text/calendar\n\n"
         f"BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\n{event}\nEND:VEVENT\nEND:VCALENDAR\n"
         "--b\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Type: text/html\n\n"
         '<a href="https://evil.test/x">https://bank.example</a>\n--b--\n'

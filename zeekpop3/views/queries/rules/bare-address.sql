@@ -1,5 +1,5 @@
 -- A link leads to a bare public address.
--- weight 30
+-- weight 40
 select uid || '/' || trans_depth as mail, 'link to a bare address' as reason, regexp_extract(url, '^[^/]*//(?:[^/?#@]*@)?([^/?#]+)', 1) as detail
 from links
 where scheme in ('http', 'https', 'ftp') and origin <> 'shown'

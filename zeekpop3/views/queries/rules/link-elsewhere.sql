@@ -1,5 +1,5 @@
 -- The text of a link shows another site than the one to which it leads; not of mailings, which count clicks.
--- weight 30
+-- weight 40
 select l.uid || '/' || l.trans_depth as mail, 'link shows another site' as reason,
     text_site || ', leads to ' || host || if(l.part = '', '', ' in the message inside' || coalesce(' from ' || e.from_address, '')) as detail
 from links l join emails m using (uid, trans_depth) left join enclosed e on e.uid = l.uid and e.trans_depth = l.trans_depth and e.part = l.part

@@ -14,4 +14,4 @@ with place as (
 select distinct p.uid || '/' || p.trans_depth as mail, p.what || ' looks like an own site' as reason,
     ascii_host(if(l.reason = 'a host has the name as a label', p.host, l.site)) || ' for ' || l.similar_to as detail
 from look_alikes l join place p using (site) anti join acquainted a on a.mail = p.uid || '/' || p.trans_depth
-where l.own and (l.reason <> 'a host has the name as a label' or has_name_of(p.host, l.similar_to))
+where l.own and l.reason <> 'contains the name' and (l.reason <> 'a host has the name as a label' or has_name_of(p.host, l.similar_to))
