@@ -356,7 +356,8 @@ def test_23_the_page(tables: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = page.read_text("utf-8")
     for sentence in (
-        "5 users received “Your parcel 88412 is waiting” from service@parcel-fast.test; "
+        "5 users received “Your parcel 88412 is waiting” under the forged sender service@parcel-fast.test "
+        "(SPF or DMARC failed); "
         "2 users opened its link (ben and eva).",
         "10.0.0.66 got into the mailbox of dave after 5 refused logins, and fetched 2 mails.",
         "Logins as admin and root were refused (5 in all), and never accepted.",
@@ -367,7 +368,10 @@ def test_23_the_page(tables: Path, tmp_path: Path) -> None:
         assert sentence in text
     assert "<title>Case 7" in text
     # A wave without a link is not said to have one.
-    assert "2 users received “Invoice 2026-118” from accounts@supplier.test.<" in text
+    assert (
+        "2 users received “Invoice 2026-118” that names accounts@supplier.test as its sender, unconfirmed.<"
+        in text
+    )
 
 
 def test_24_a_notebook(tables: Path) -> None:

@@ -190,7 +190,7 @@ def noise() -> list[Letter]:
             )))  # fmt: skip
             found.append(Letter(day, "ivo", mail(
                 "Mail Delivery System <mailer-daemon@mx.kontor.example>", "ivo", "Undelivered mail", ok,
-                text="The address nobody@reederei.example was not found.\n",
+                text=f"The address nobody{day}@reederei.example was not found.\n",
             )))  # fmt: skip
     found += [
         Letter(1, "anna", mail(

@@ -5,6 +5,10 @@
 with clicked as ({opened-links}), suspect as ({suspicious}), mail as materialized (
     select row_number() over (order by ts, uid, trans_depth) as number, uid, trans_depth, ts,
         coalesce(lower("user"), id_orig_h) as recipient, from_address, coalesce(from_site, from_domain, from_address) as site, subject,
+        -- What the receiving server says of the sender: the address alone accuses nobody.
+        auth_dmarc = 'fail' or auth_dmarc is distinct from 'pass' and auth_dkim is distinct from 'pass'
+            and auth_spf in ('fail', 'softfail', 'hardfail') as forged,
+        auth_dmarc = 'pass' as confirmed, if(reply_to_site <> from_site, reply_to_address, null) as replies_to,
         lower(coalesce(split_part("user", '@', 1), '')) as name, coalesce(nullif(trim(text), ''), html_text) as words
     from emails where command <> 'TOP'
 ), templated as materialized (
@@ -79,13 +83,18 @@ with clicked as ({opened-links}), suspect as ({suspicious}), mail as materialize
         left join suspect s on s.mail = t.uid || '/' || t.trans_depth
     window who as (partition by label, recipient)
 )
-select min(ts) as first, max(ts) as last, max(score) as score, count(*) as mails, count(distinct recipient) as users,
+from (
+select min(ts) as first, max(ts) as last,
+    -- That of its worst mail; of a wave with few serious ones, the usual one.
+    if(3 * count(*) filter (wave.score >= 40) >= count(*), max(wave.score), median(wave.score)::int) as score, count(*) as mails, count(distinct recipient) as users,
     list_sort(list(distinct recipient))[:20] as reached,
     list_sort(coalesce(list(distinct recipient) filter (clicked), []))[:20] as clicked,
     list_sort(coalesce(list(distinct recipient) filter (visited), []))[:20] as visited_host,
     arg_min(from_address, ts) as sender, count(distinct from_address) as senders, arg_min(subject, ts) as subject,
     list_sort(list_distinct(flatten(list(why)))) as shared, arg_min(uid || '/' || trans_depth, ts) as mail,
-    list(uid || '/' || trans_depth order by ts)[:50] as "all"
+    list(uid || '/' || trans_depth order by ts)[:50] as "all", coalesce(bool_or(forged), false) as forged,
+    coalesce(bool_and(confirmed), false) as confirmed, list_sort(coalesce(list(distinct replies_to) filter (replies_to is not null), []))[:5] as replies_to
 from wave
 group by label having count(distinct recipient) > 1
-order by max(wave.score) >= 40 desc, users desc, mails desc, first, mail
+)
+order by score >= 40 desc, users desc, mails desc, first, mail

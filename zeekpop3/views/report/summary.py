@@ -27,6 +27,25 @@ _MOST, _NAMES = 5, 4
 MEDIUM, HIGH = 40, 80
 
 
+_ACTIONS: tuple[tuple[str, str], ...] = (
+    (
+        "account changed|new bank details|stranger in a thread|name of somebody in the thread",
+        "{} should pay nothing, and answer nothing, before a call to a number that was known before",
+    ),
+    (
+        "display name of somebody here|own site as sender, not confirmed|call-back",
+        "{} should ask by telephone whether a request is real, at a number that was known before",
+    ),
+    (
+        "program|program in an archive|program with another name|script|shortcut|disk image|"
+        "double extension|document with macros|remote template|attached page|encrypted file|"
+        "OneNote notebook|link to a program",
+        "look at the machines of {}, if a file was opened",
+    ),
+)
+"""What to do about the reasons of rules; `{}` are the users who received such mails."""
+
+
 @dataclass(slots=True)
 class Answers:
     """Rows of the ready queries of these names, of the page's user and time. `clicks` is None without a log.
@@ -75,15 +94,7 @@ def answers(
 
 def sentences(found: Answers, *, passwords: int, hits: int, incomplete: int) -> Iterator[str]:
     """What matters, worst first. `passwords`: users whose password was readable; counts of mails."""
-    for row in [row for row in found.campaigns if row["score"] >= MEDIUM][:_MOST]:
-        subject = shorten(row["subject"] or "(no subject)", 80)
-        received = (
-            f"{plural(row['users'], 'user')} received “{subject}” from {row['sender'] or '(no sender)'}"
-        )
-        yield received + _opened(row, found.clicks is not None) + "."
-    high = sum(row["score"] >= HIGH for row in found.suspicious.values())
-    if high:
-        yield f"{_are(high, 'mail')} highly suspicious."
+    yield from _about_mails(found)
     if hits:
         yield f"{plural(hits, 'mail')} {'has' if hits == 1 else 'have'} a hit of an indicator."
     yield from _about_logins(found)
@@ -97,6 +108,58 @@ def sentences(found: Answers, *, passwords: int, hits: int, incomplete: int) -> 
         )
     if incomplete:
         yield f"{_are(incomplete, 'mail')} incomplete: what is missing was not searched."
+
+
+def _about_mails(found: Answers) -> Iterator[str]:
+    """What happened, who is affected, what to do."""
+    for row in [row for row in found.campaigns if row["score"] >= MEDIUM][:_MOST]:
+        subject = shorten(row["subject"] or "(no subject)", 80)
+        received = f"{plural(row['users'], 'user')} received “{subject}”{_sender(row)}"
+        yield received + _opened(row, found.clicks is not None) + "."
+    serious = [row for row in found.suspicious.values() if row["score"] >= MEDIUM]
+    if not serious:
+        return
+    high = sum(row["score"] >= HIGH for row in serious)
+    count = f"{_are(high, 'mail')} highly suspicious" if high else ""
+    if high < len(serious):
+        rest = len(serious) - high
+        count += f" and {rest} suspicious" if high else f"{_are(rest, 'mail')} suspicious"
+    worst = serious[0]
+    subject, why = shorten(worst["subject"] or "(no subject)", 80), shorten(worst["reasons"][0], 120)
+    yield f"{count}; first look at “{subject}” to {worst['user'] or 'an unknown user'} ({why})."
+    reached = sorted({(row["user"] or "an unknown user").lower() for row in serious})
+    yield f"They reached {plural(len(reached), 'user')}: {_listed(reached)}."
+    yield f"To do: {'; '.join(_to_do(found, serious))}."
+
+
+def _to_do(found: Answers, serious: list[Row]) -> Iterator[str]:
+    """What the reasons of the serious mails, and the clicks, ask for."""
+    said = [
+        (row["user"] or "an unknown user", reason.partition(": ")[0])
+        for row in serious
+        for reason in row["reasons"]
+    ]
+    for reasons, what in _ACTIONS:
+        users = sorted({user.lower() for user, reason in said if reason in reasons.split("|")})
+        if users:
+            yield what.format(_listed(users))
+    opened = sorted({user for row in found.campaigns if row["score"] >= MEDIUM for user in row["clicked"]})
+    if opened:
+        yield f"change the passwords of {_listed(opened)}, who opened a link of a wave"
+    yield "delete the mails from the mailboxes and tell those who received them"
+
+
+def _sender(row: Row) -> str:
+    """What is known of the sender of a wave: an address is written by whoever sends, and accuses nobody."""
+    sender = row["sender"]
+    if not sender:
+        return " without a sender"
+    replies = f", with replies to {_listed(row['replies_to'])}" if row["replies_to"] else ""
+    if row["forged"]:
+        return f" under the forged sender {sender} (SPF or DMARC failed){replies}"
+    return (
+        f" from {sender}" if row["confirmed"] else f" that names {sender} as its sender, unconfirmed"
+    ) + replies
 
 
 def _opened(row: Row, known: bool) -> str:
