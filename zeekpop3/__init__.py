@@ -13,104 +13,112 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.2.0"
+from zeekpop3._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from zeekpop3.detect import hunt
-    from zeekpop3.follow import Follower
-    from zeekpop3.message import parse
-    from zeekpop3.pipeline.mail_files import import_mails
-    from zeekpop3.pipeline.run import run
-    from zeekpop3.pipeline.settings import Counters, Settings
-    from zeekpop3.session import Connection
-    from zeekpop3.store.catalog import register
-    from zeekpop3.store.read import read, read_attachments, read_commands, read_emails, read_sessions
-    from zeekpop3.tables import Privacy
+    from zeekpop3 import errors as errors
+    from zeekpop3.detect import hunt as hunt
+    from zeekpop3.follow import (
+        Follower as Follower,
+    )
+    from zeekpop3.follow import (
+        Options as Options,
+    )
+    from zeekpop3.message import parse as parse
+    from zeekpop3.pipeline.mail_files import import_mails as import_mails
+    from zeekpop3.pipeline.run import run as run
+    from zeekpop3.pipeline.settings import (
+        Counters as Counters,
+    )
+    from zeekpop3.pipeline.settings import (
+        Settings as Settings,
+    )
+    from zeekpop3.session import Connection as Connection
+    from zeekpop3.store.catalog import register as register
+    from zeekpop3.store.read import (
+        read as read,
+    )
+    from zeekpop3.store.read import (
+        read_attachments as read_attachments,
+    )
+    from zeekpop3.store.read import (
+        read_commands as read_commands,
+    )
+    from zeekpop3.store.read import (
+        read_emails as read_emails,
+    )
+    from zeekpop3.store.read import (
+        read_sessions as read_sessions,
+    )
+    from zeekpop3.tables import Privacy as Privacy
     from zeekpop3.views.api import (
-        eml,
-        export,
-        export_security_lake,
-        mails,
-        prune,
-        queries,
-        query,
-        report,
-        share,
-        sql,
-        timeline,
-        transcript,
-        verify,
+        eml as eml,
+    )
+    from zeekpop3.views.api import (
+        export as export,
+    )
+    from zeekpop3.views.api import (
+        export_security_lake as export_security_lake,
+    )
+    from zeekpop3.views.api import (
+        mails as mails,
+    )
+    from zeekpop3.views.api import (
+        prune as prune,
+    )
+    from zeekpop3.views.api import (
+        queries as queries,
+    )
+    from zeekpop3.views.api import (
+        query as query,
+    )
+    from zeekpop3.views.api import (
+        report as report,
+    )
+    from zeekpop3.views.api import (
+        share as share,
+    )
+    from zeekpop3.views.api import (
+        sql as sql,
+    )
+    from zeekpop3.views.api import (
+        timeline as timeline,
+    )
+    from zeekpop3.views.api import (
+        transcript as transcript,
+    )
+    from zeekpop3.views.api import (
+        verify as verify,
     )
 
-_EXPORTS = {
-    "Connection": "zeekpop3.session",
-    "Counters": "zeekpop3.pipeline.settings",
-    "Follower": "zeekpop3.follow",
-    "Privacy": "zeekpop3.tables",
-    "Settings": "zeekpop3.pipeline.settings",
-    "eml": "zeekpop3.views.api",
-    "export": "zeekpop3.views.api",
-    "export_security_lake": "zeekpop3.views.api",
-    "hunt": "zeekpop3.detect",
-    "import_mails": "zeekpop3.pipeline.mail_files",
-    "mails": "zeekpop3.views.api",
-    "parse": "zeekpop3.message",
-    "prune": "zeekpop3.views.api",
-    "queries": "zeekpop3.views.api",
-    "query": "zeekpop3.views.api",
-    "read": "zeekpop3.store.read",
-    "read_attachments": "zeekpop3.store.read",
-    "read_commands": "zeekpop3.store.read",
-    "read_emails": "zeekpop3.store.read",
-    "read_sessions": "zeekpop3.store.read",
-    "register": "zeekpop3.store.catalog",
-    "report": "zeekpop3.views.api",
-    "run": "zeekpop3.pipeline.run",
-    "share": "zeekpop3.views.api",
-    "sql": "zeekpop3.views.api",
-    "timeline": "zeekpop3.views.api",
-    "transcript": "zeekpop3.views.api",
-    "verify": "zeekpop3.views.api",
+_NAMES = {
+    "zeekpop3.detect": "hunt",
+    "zeekpop3.follow": "Follower Options",
+    "zeekpop3.message": "parse",
+    "zeekpop3.pipeline.mail_files": "import_mails",
+    "zeekpop3.pipeline.run": "run",
+    "zeekpop3.pipeline.settings": "Counters Settings",
+    "zeekpop3.session": "Connection",
+    "zeekpop3.store.catalog": "register",
+    "zeekpop3.store.read": "read read_attachments read_commands read_emails read_sessions",
+    "zeekpop3.tables": "Privacy",
+    "zeekpop3.views.api": (
+        "eml export export_security_lake mails prune queries query report share sql timeline "
+        "transcript verify"
+    ),
 }
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "Connection",
-    "Counters",
-    "Follower",
-    "Privacy",
-    "Settings",
-    "__version__",
-    "eml",
-    "export",
-    "export_security_lake",
-    "hunt",
-    "import_mails",
-    "mails",
-    "parse",
-    "prune",
-    "queries",
-    "query",
-    "read",
-    "read_attachments",
-    "read_commands",
-    "read_emails",
-    "read_sessions",
-    "register",
-    "report",
-    "run",
-    "share",
-    "sql",
-    "timeline",
-    "transcript",
-    "verify",
-]
+__all__ = sorted(["__version__", "errors", *_MODULE_OF])
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
+    if name == "errors":
+        return import_module("zeekpop3.errors")
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'zeekpop3' has no attribute {name!r}")
-    return getattr(import_module(_EXPORTS[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

@@ -13,7 +13,7 @@ import pytest
 
 import zeekpop3
 from support.program import program
-from zeekpop3.errors import IndicatorError, LogError, QueryError, UsageError, ZeekPop3Error
+from zeekpop3.errors import IndicatorError, LogError, OutputError, QueryError, UsageError, ZeekPop3Error
 from zeekpop3.views.text import visible
 
 LOG = Path(__file__).resolve().parents[2] / "fixtures" / "logs" / "article.exact.log"
@@ -147,16 +147,68 @@ def test_what_is_wrong_is_an_error_of_ours(incident: Path, tmp_path: Path) -> No
         (QueryError, "invalid time 'soon'", lambda: zeekpop3.read(incident, "emails", since="soon")),
         (QueryError, "invalid retention", lambda: zeekpop3.prune(incident, "soon")),
         (QueryError, "no such folder", lambda: zeekpop3.sql(tmp_path / "none", "select 1")),
-        (UsageError, "unknown format 'xml'; formats: ecs", lambda: list(zeekpop3.export(incident, "xml"))),
+        (QueryError, "invalid retention -5", lambda: zeekpop3.prune(incident, -5)),
+        (QueryError, "invalid retention 1.5", lambda: zeekpop3.prune(incident, 1.5)),  # type: ignore[arg-type]
+        (QueryError, "invalid day 'today'", lambda: zeekpop3.prune(incident, 9, until="today")),
+        (QueryError, "2 SQL statements", lambda: zeekpop3.sql(incident, "select 1; select 2")),
+        (QueryError, "in Python: logs={'conn': 'conn.log'}", lambda: zeekpop3.query(incident, "conn")),
+        (UsageError, "unknown format 'xml'; formats: ecs", lambda: zeekpop3.export(incident, "xml")),
         (UsageError, "unknown mode 'ad'; modes: new", lambda: zeekpop3.run(LOG, tmp_path / "x", mode="ad")),  # type: ignore[arg-type]
         (UsageError, "a mail is bytes", lambda: zeekpop3.parse("From: a")),  # type: ignore[arg-type]
-        (UsageError, "key for hashing users is empty", lambda: zeekpop3.Privacy(hash_key=b"")),
-        (LogError, "no such file or folder", lambda: list(zeekpop3.transcript(tmp_path / "none"))),
+        (UsageError, "key for hashing users must be bytes", lambda: zeekpop3.Privacy(hash_key=b"")),
+        (UsageError, "key for hashing users must be bytes", lambda: zeekpop3.Privacy(hash_key="abc")),  # type: ignore[arg-type]
+        (UsageError, "max_message: -1 bytes", lambda: zeekpop3.Settings(max_message=-1)),
+        (LogError, "no such file or folder", lambda: zeekpop3.transcript(tmp_path / "none")),
     ]
     for kind, text, call in calls:
         with pytest.raises(kind, match=text) as caught:
             call()
         assert isinstance(caught.value, ZeekPop3Error) and "\n" not in str(caught.value)
+
+
+def test_retention_that_is_no_number_removes_nothing(incident: Path, tmp_path: Path) -> None:
+    """A negative number of days once removed every day."""
+    tables = shutil.copytree(incident, tmp_path / "tables")
+    with pytest.raises(QueryError):
+        zeekpop3.prune(tables, -5)
+    assert len(zeekpop3.read_emails(tables, columns="uid")) == 7
+    assert not zeekpop3.prune(tables, 90, until="2026-10-15")
+
+
+def test_errors_are_there_after_the_import() -> None:
+    """What the page of the API says to catch, without another import; so are options of a follower."""
+    code = "import zeekpop3 as z; print(issubclass(z.errors.LogError, z.errors.ZeekPop3Error), z.Options)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("True <class ")
+
+
+def test_an_existing_file_is_kept(incident: Path, tmp_path: Path) -> None:
+    """An mbox replaces another file only when it is said, as a bundle does."""
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        zeekpop3.eml(incident, precious, mbox=True)
+    assert precious.read_text() == "mine"
+    zeekpop3.eml(incident, precious, mbox=True, overwrite=True)
+    assert precious.read_bytes().startswith(b"From MAILER-DAEMON ")
+
+
+def test_frames_have_the_types_of_read(incident: Path, fixtures: Path) -> None:
+    """Numbers and truth values may be unknown, times are UTC; also without rows."""
+    log = fixtures / "incident" / "dns.log"
+    verified = zeekpop3.verify(incident, dns=log)
+    events = zeekpop3.timeline(incident, user="anna")
+    assert (str(verified.trans_depth.dtype), str(verified.aligned.dtype)) == ("Int64", "boolean")
+    assert str(verified.ts.dtype) == str(events.ts.dtype) == "datetime64[us, UTC]"
+    assert str(events.score.dtype).startswith("Int")
+    assert list(zeekpop3.timeline(incident, user="nobody").columns) == list(events.columns)
+
+
+def test_mails_in_other_kinds_of_bytes() -> None:
+    """Whatever holds bytes; text alone is refused."""
+    raw = b"Subject: hello\r\n\r\nHi\r\n"
+    for given in (bytearray(raw), memoryview(raw)):
+        assert zeekpop3.parse(given).subject == "hello"
 
 
 def test_no_progress_bar_among_the_output(incident: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.main import get_command
 
-from zeekpop3 import __version__
+from zeekpop3._version import __version__
 from zeekpop3.cli.options import app, command
 from zeekpop3.cli.output import close_stdout, say, write
 from zeekpop3.errors import ZeekPop3Error

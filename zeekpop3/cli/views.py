@@ -125,7 +125,7 @@ def eml(
     keys: Annotated[
         list[Path] | None, Option(metavar="FILE", help="For --bundle: a file of DKIM keys. Repeatable.")
     ] = None,
-    overwrite: Annotated[bool, Option("--overwrite", help="For --bundle: replace an existing file.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing mbox or bundle.")] = False,
     select: MailOptions,
     attachments: Annotated[
         bool, Option("--attachments", help="Also write the attachments, named by their SHA-256.")
@@ -142,8 +142,10 @@ def eml(
     exclusive("--mbox", mbox, "--out", out)
     exclusive("--bundle", bundle, "--out or --mbox", out or mbox)
     exclusive("--mbox or --bundle", mbox or bundle, "--attachments", attachments)
-    if bundle is None and (dns or keys or overwrite):
-        raise UsageError("--dns, --keys and --overwrite are for --bundle")
+    if bundle is None and (dns or keys):
+        raise UsageError("--dns and --keys are for --bundle")
+    if bundle is None and mbox is None and overwrite:
+        raise UsageError("--overwrite is for --mbox and --bundle")
     where = bundle or mbox or out
     if where is None:
         raise UsageError("missing option --out DIR, --mbox FILE or --bundle FILE")

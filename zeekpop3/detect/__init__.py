@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def hunt(
-    path: str | Path,
+    tables: str | Path,
     indicators: str | Path | Iterable[str | Path] = (),
     *,
     values: str | Iterable[str] = (),
@@ -43,7 +43,7 @@ def hunt(
 
     filters = Filters(user=user, since=since, until=until, sensor=sensor)
     return search(
-        path,
+        tables,
         each_path(indicators),
         values=[values] if isinstance(values, str) else values,
         rules=each_path(rules),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from zeekpop3 import __version__
+from zeekpop3._version import __version__
 from zeekpop3.errors import LogError
 from zeekpop3.follow import reports
 from zeekpop3.follow.catalogue import Catalogue, KnownLog, PendingLog, head_with_row, mark_of, name_of

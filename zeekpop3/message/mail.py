@@ -114,7 +114,12 @@ class Mail:
 
 
 def parse(
-    raw: bytes, *, complete: bool = True, exact: bool = True, preview: bool = False, content: bool = False
+    raw: bytes | bytearray | memoryview,
+    *,
+    complete: bool = True,
+    exact: bool = True,
+    preview: bool = False,
+    content: bool = False,
 ) -> Mail:
     """The record of the mail `raw`. What is wrong with it is in `defects`; only text instead of
     bytes raises, a UsageError.
@@ -128,6 +133,7 @@ def parse(
     """
     if isinstance(raw, str):
         raise UsageError("a mail is bytes, and not text: open its file with mode 'rb'")
+    raw = bytes(raw)  # no copy of bytes
     mail = Mail()
     defects: Defects = {}
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zeekpop3 import __version__
+from zeekpop3._version import __version__
 from zeekpop3.log.find import log_name
 from zeekpop3.log.header import Head
 from zeekpop3.message import Mail, parse

@@ -33,6 +33,10 @@ class Settings:
     max_message: int = MAX_MESSAGE
     sensor: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.max_message < 1:
+            raise UsageError(f"max_message: {self.max_message} bytes; at least 1")
+
     @classmethod
     def of_options(
         cls,

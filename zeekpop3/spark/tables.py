@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StringType, StructField, StructType
 
-from zeekpop3 import __version__
+from zeekpop3._version import __version__
 from zeekpop3.log.batch import Batch, batch_of, group
 from zeekpop3.log.chunks import OnError
 from zeekpop3.pipeline.records import Records, described, now, table_of

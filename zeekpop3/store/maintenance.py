@@ -152,9 +152,11 @@ def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = Fals
     """Remove the days that ended more than `keep` days before `now` (UTC) from all tables; returns their
     folders.
 
-    A day disappears for readers at once, then from the disk. Raises QueryError if there are no tables,
-    OutputError if they cannot be changed.
+    A day disappears for readers at once, then from the disk. Raises QueryError if `keep` is not a number of
+    days or there are no tables, OutputError if they cannot be changed.
     """
+    if type(keep) is not int or keep < 0:
+        raise QueryError(f"invalid retention {keep!r}: expected a whole number of days, 0 or more")
     path = Path(path)
     if not any((path / name).is_dir() for name in TABLES):
         raise QueryError(f"{path}: no tables found")

@@ -56,7 +56,7 @@ class ReadOptions(TypedDict, total=False):
 _FILTERS = "filters: " + ", ".join(sorted(ReadOptions.__annotations__.keys() - {"columns", "limit"}))
 
 
-def read(path: str | Path, table: str, **options: Unpack[ReadOptions]) -> pd.DataFrame:
+def read(tables: str | Path, table: str, **options: Unpack[ReadOptions]) -> pd.DataFrame:
     """Rows of a table of an output folder, in the table's order.
 
     Integers and booleans have pandas' nullable types (unknown is <NA>), times are datetime64[us, UTC],
@@ -67,7 +67,7 @@ def read(path: str | Path, table: str, **options: Unpack[ReadOptions]) -> pd.Dat
     wanted, limit = columns_of(table, chosen.pop("columns", None)), chosen.pop("limit", None)
     if unknown := chosen.keys() - ReadOptions.__annotations__.keys():
         raise QueryError(f"unknown filter {', '.join(sorted(unknown))}; {_FILTERS}")
-    return to_pandas(read_table(path, table, wanted, Filters(**chosen), limit=limit))
+    return to_pandas(read_table(tables, table, wanted, Filters(**chosen), limit=limit))
 
 
 def columns_of(table: str, given: str | Iterable[str] | None) -> list[str]:
@@ -79,24 +79,24 @@ def columns_of(table: str, given: str | Iterable[str] | None) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
-def read_emails(path: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:
+def read_emails(tables: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:
     """The mails; see `read`. `raw` is read only if `columns` names it: it is most of the bytes."""
-    return read(path, "emails", **options)
+    return read(tables, "emails", **options)
 
 
-def read_attachments(path: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:
+def read_attachments(tables: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:
     """The attachments; see `read`."""
-    return read(path, "attachments", **options)
+    return read(tables, "attachments", **options)
 
 
-def read_sessions(path: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:
+def read_sessions(tables: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:
     """The connections; see `read`."""
-    return read(path, "sessions", **options)
+    return read(tables, "sessions", **options)
 
 
-def read_commands(path: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:
+def read_commands(tables: str | Path, **options: Unpack[ReadOptions]) -> pd.DataFrame:
     """The commands; see `read`."""
-    return read(path, "commands", **options)
+    return read(tables, "commands", **options)
 
 
 def read_table(

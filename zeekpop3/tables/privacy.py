@@ -63,8 +63,8 @@ class Privacy:
     hash_key: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.hash_key is not None and not self.hash_key:
-            raise UsageError("the key for hashing users is empty")
+        if self.hash_key is not None and not (isinstance(self.hash_key, bytes) and self.hash_key):
+            raise UsageError("hash_key: the key for hashing users must be bytes, at least one")
 
     @property
     def keeps_links(self) -> bool:

@@ -7,7 +7,7 @@ its command; times are as in `filters.Time`, "7d" and "12h" (before now) among t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -89,6 +89,8 @@ def sql(
     from zeekpop3.views.sql import Database
 
     with Database(tables, logs) as database:
+        if len(statements := database.split(statement)) > 1:
+            raise QueryError(f"{len(statements)} SQL statements: give one at a time")
         columns, batches = database.stream(statement, limit)
         found = list(batches)
     if not found:
@@ -132,13 +134,11 @@ def timeline(
 
     `sensor`: only what it saw. Raises QueryError, LogError.
     """
-    import pandas as pd
-
     from zeekpop3.views.timeline import timeline
 
     sites = _each(own)
     found, _ = timeline(tables, user=user, client=client, mail=mail, logs=logs, own=sites, sensor=sensor)
-    return pd.DataFrame(found.rows, columns=found.columns)
+    return _frame(found.rows, found.columns)
 
 
 def queries() -> dict[str, str]:
@@ -183,19 +183,30 @@ def verify(
     instead, a row for each mail, oldest first: whether its bytes are in these captures, see
     `detect.compare.Comparison`. Raises QueryError, LogError, KeyFileError and ZeekError.
     """
-    import pandas as pd
-
     if captures := each_path(pcap):
         from zeekpop3.detect.compare import Comparison, compare
 
         if dns or keys:
             raise UsageError("use either pcap, or dns and keys")
         compared, _ = compare(tables, captures, span_filters(**span), zeek=zeek, on_error=_refuse)
-        return pd.DataFrame([tuple(each) for each in compared], columns=list(Comparison._fields))
+        return _frame(compared, Comparison._fields)
     from zeekpop3.detect.verify import Verdict, verify
 
     found = verify(tables, _dkim_keys(dns, keys), span_filters(**span))
-    return pd.DataFrame([tuple(one) for one in found], columns=list(Verdict._fields))
+    return _frame(found, Verdict._fields)
+
+
+def _frame(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows as a DataFrame with the types of `read`: unknown is <NA>, times are UTC."""
+    import pyarrow as pa
+
+    from zeekpop3.store.read import to_pandas
+
+    found = list(rows)
+    values = zip(*found, strict=True) if found else ((),) * len(columns)
+    return to_pandas(
+        pa.table({name: pa.array(list(each)) for name, each in zip(columns, values, strict=True)})
+    )
 
 
 def _dkim_keys(
@@ -216,26 +227,26 @@ def _dkim_keys(
 
 def export(
     tables: str | Path,
-    as_: str = "ecs",
+    format: str = "ecs",
     *,
     state: str | Path | None = None,
     events: bool = False,
     **span: Unpack[Span],
 ) -> Iterator[str]:
-    """The mails as lines for other systems: `as_` is "ecs", "ocsf", "json", "zeek", "zeek-json", "misp" or
+    """The mails as lines for other systems: `format` is "ecs", "ocsf", "json", "zeek", "zeek-json", "misp" or
     "stix". The lines of the last two are one JSON document.
 
     `events`: with "ecs", also the sessions and the hits. `state`: a file that remembers what was exported, so
     that each mail is exported once, also beside a follower; a mail counts as exported when a later line is
     asked for. It excludes filters. Raises UsageError, QueryError, OutputError.
     """
-    for batch in export_batches(tables, as_, state=state, events=events, **span):
-        yield from batch.lines
+    batches = export_batches(tables, format, state=state, events=events, **span)
+    return (line for batch in batches for line in batch.lines)
 
 
 def export_batches(
     tables: str | Path,
-    as_: str = "ecs",
+    format: str = "ecs",
     *,
     state: str | Path | None = None,
     events: bool = False,
@@ -246,11 +257,15 @@ def export_batches(
     from zeekpop3.views.export.formats import export_lines
     from zeekpop3.views.export.mails import ExportState
 
-    if as_ not in list(ExportFormat):
-        raise UsageError(f"unknown format {as_!r}; formats: {', '.join(ExportFormat)}")
+    if format not in list(ExportFormat):
+        raise UsageError(f"unknown format {format!r}; formats: {', '.join(ExportFormat)}")
     filters = _export_filters(state, span)
-    with ExportState(state) as exported:
-        yield from export_lines(tables, ExportFormat(as_), exported, filters, events=events)
+
+    def batches() -> Iterator[Batch]:
+        with ExportState(state) as exported:
+            yield from export_lines(tables, ExportFormat(format), exported, filters, events=events)
+
+    return batches()
 
 
 def export_security_lake(
@@ -301,7 +316,8 @@ def eml(
     mbox (`mbox`), or a zip with all that is known of them (`bundle`, see `views.bundle`).
 
     `mails`: their UID/DEPTH; else those that match the filters. `attachments`: also these, named by their
-    SHA-256 (only files). Of a bundle: `dns` and `keys` as in `verify`; `overwrite` replaces an existing file.
+    SHA-256 (only files). Of a bundle: `dns` and `keys` as in `verify`. `overwrite` replaces an existing mbox
+    or bundle.
     Returns the counts. Raises QueryError, OutputError, UsageError, LogError and KeyFileError.
     """
     from zeekpop3.views.bundle import write_bundle
@@ -316,7 +332,7 @@ def eml(
         known = _dkim_keys(dns, keys)
         return write_bundle(tables, out, wanted, keys=chosen, dkim_keys=known, overwrite=overwrite)
     if mbox:
-        return write_mbox(tables, out, wanted, keys=chosen)
+        return write_mbox(tables, out, wanted, keys=chosen, overwrite=overwrite)
     return write_files(tables, out, wanted, keys=chosen, attachments=attachments)
 
 
@@ -355,18 +371,23 @@ def report(
 
 
 def prune(
-    tables: str | Path, keep: str | int, *, until: dt.date | None = None, dry_run: bool = False
+    tables: str | Path, keep: str | int, *, until: dt.date | str | None = None, dry_run: bool = False
 ) -> list[Path]:
     """Remove the days that are older than `keep` ("90d", "12w", "2y", or days) before `until`; returns their
     folders.
 
-    `until`: default the newest day, if no clock can have been wrong (`last_day`). Raises QueryError,
-    OutputError.
+    `until`: a day ("2026-12-01"); default the newest one, if no clock can have been wrong (`last_day`).
+    Raises QueryError, OutputError.
     """
     from zeekpop3.store.maintenance import keep_days
     from zeekpop3.store.maintenance import prune as remove
 
-    days = keep if isinstance(keep, int) else keep_days(keep)
+    days = keep_days(keep) if isinstance(keep, str) else keep
+    if isinstance(until, str):
+        try:
+            until = dt.date.fromisoformat(until)
+        except ValueError:
+            raise QueryError(f"invalid day {until!r}: expected YYYY-MM-DD") from None
     counted_from = until or last_day(tables) or dt.date.min
     return remove(tables, days, dt.datetime.combine(counted_from, dt.time(), dt.UTC), dry_run=dry_run)
 

@@ -26,7 +26,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from zeekpop3 import __version__
+from zeekpop3._version import __version__
 from zeekpop3.detect.keys import Keys
 from zeekpop3.detect.verify import key_name, verdicts_of
 from zeekpop3.store.dataset import dataset, reading

@@ -98,18 +98,24 @@ def export(
 
 
 def write_mbox(
-    path: str | Path, file: str | Path, filters: Filters | None = None, *, keys: Sequence[str] = ()
+    path: str | Path,
+    file: str | Path,
+    filters: Filters | None = None,
+    *,
+    keys: Sequence[str] = (),
+    overwrite: bool = False,
 ) -> ExportSummary:
     """Write the same mails into one mbox file (mboxrd: LF line ends, `>` before `From ` lines; 0600).
 
-    Raises QueryError, and OutputError if the file cannot be written.
+    An existing file is replaced only with `overwrite`. Raises QueryError, and OutputError if the file exists
+    or cannot be written.
     """
     done = ExportSummary()
     mails = _selected(path, filters, keys)
     first = next(mails, None)
     if first is None:
         return done
-    with new_file(Path(file)) as out:
+    with new_file(Path(file), exclusive=not overwrite) as out:
         for mail in with_raw(chain([first], mails), done):
             text = message(mail, mail["raw"]).replace(b"\r\n", b"\n")
             out.write(f"From MAILER-DAEMON {mail['ts']:%a %b %d %H:%M:%S %Y}\n".encode())

@@ -67,6 +67,11 @@ class ReadyQuery(NamedTuple):
         """The options for the logs that must be given; empty if none must."""
         return " ".join(map(_option, self.required)) or " or ".join(map(_option, self.either))
 
+    @property
+    def arguments(self) -> str:
+        """The same as the parameter of a function."""
+        return f"logs={ {log: f'{log}.log' for log in self.required or self.either[:1]} }"
+
 
 def _option(log: str) -> str:
     return f"--log {log}={log}.log"
@@ -236,7 +241,7 @@ def query_sql(
     query = READY_QUERIES[name]
     either = not query.either or any(log in logs for log in query.either)
     if not either or any(log not in logs for log in query.required):
-        raise QueryError(f"query {name} needs {query.options}")
+        raise QueryError(f"query {name} needs {query.options}; in Python: {query.arguments}")
     sql = query.sql
     if suspicious is not None:
         sql = sql.replace(READY_QUERIES["suspicious"].sql, suspicious)

@@ -77,9 +77,13 @@ def transcript(
     A line `connection: …` precedes each connection, unless there is only one. `uid` selects a connection,
     `data=False` leaves out messages and other multi-line responses. Raises LogError if there is no log.
     """
+    return _lines(_ended(find_logs(logs), uid, on_error), data)
+
+
+def _lines(ended: Iterator[_Transcript], data: bool) -> Iterator[str]:
     waiting: _Transcript | None = None
     printed = 0
-    for current in _ended(find_logs(logs), uid, on_error):
+    for current in ended:
         if waiting is not None:
             yield from (waiting.title(), *waiting.lines(data), "")
             printed += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zeekpop3 import __version__
+from zeekpop3._version import __version__
 from zeekpop3.views.export.ecs import COLUMNS as ECS_COLUMNS
 from zeekpop3.views.export.ecs import bare_id, distinct, valid_ip, without_empty
 

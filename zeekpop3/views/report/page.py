@@ -18,7 +18,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from zeekpop3 import __version__
+from zeekpop3._version import __version__
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters, instant
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
