@@ -291,8 +291,8 @@ def test_who_clicked_and_who_visited_only_the_host(tables: Path, tmp_path: Path)
     assert max(row["score"] for row in others) == 0
     said = list(sentences(answers(tables, Filters(), {"http": log}, OWN), passwords=0, hits=0, incomplete=0))
     assert said[0] == (
-        "5 users received “Your mailbox is full, ada” that names it-ada@full.test as its sender, unconfirmed; "
-        "1 user opened its link "
+        "5 users received “Your mailbox is full, ada” that names it-ada@full.test as its sender, "
+        "unconfirmed; 1 user opened its link "
         "(ada@acme.example); 1 user visited its host (dan@acme.example)."
     )
 

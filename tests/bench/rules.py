@@ -2,8 +2,8 @@
 
 Precision and recall over the firm of ten days (`support/traffic/firm.py`); then over the mails of FOLDER
 (.eml). LABELS is a table with a line for each, tab-separated, its file name first: a line with the folder
-`spam` is spam, one with `ham` or `nice` an innocent mail, others are not counted. Most spam attacks nobody, so
-that there the precision counts, and not the recall.
+`spam` is spam, one with `ham` or `nice` an innocent mail, others are not counted. Most spam attacks nobody,
+so that there the precision counts, and not the recall.
 """
 
 from __future__ import annotations

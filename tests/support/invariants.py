@@ -10,6 +10,7 @@ from typing import Any
 from zeekpop3.defects import MAIL_DEFECTS
 from zeekpop3.message import Mail, parse
 from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.calendar import Event
 from zeekpop3.message.containers import Member
 from zeekpop3.message.dkim import Signature
 from zeekpop3.message.links import Link
@@ -22,7 +23,7 @@ _STRINGS = frozenset(["header_names", "header_values", "urls", "path", "defects"
 _STRINGS_OR_NULL = frozenset(["to", "cc", "bcc", "delivered_to", "references"])
 _RECORDS = {
     "received": Received, "attachments": Attachment, "addresses": Address, "links": Link, "dkim": Signature,
-    "enclosed": Mail, "members": Member,
+    "enclosed": Mail, "members": Member, "invitation": Event,
 }  # fmt: skip
 _HASHES = (("md5", 32), ("sha1", 40), ("sha256", 64))
 _PART = re.compile(r"(?:[1-9][0-9]*(?:\.[1-9][0-9]*)*)?(?:#[1-9][0-9]*)?")

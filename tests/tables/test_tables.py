@@ -363,7 +363,7 @@ def test_hashing_commands(verb: str | None, argument: str, expected: str | None)
 def test_the_key_shows_nowhere() -> None:
     """Neither repr nor an error says the key; an empty one is refused."""
     assert "k'" not in repr(KEY)
-    with pytest.raises(UsageError, match="empty"):
+    with pytest.raises(UsageError, match="at least one"):
         Privacy(hash_key=b"")
 
 

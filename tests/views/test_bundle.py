@@ -19,6 +19,7 @@ from support.program import program
 from support.tables_made import Made
 from zeekpop3.errors import OutputError, UsageError
 from zeekpop3.store.files import new_file
+from zeekpop3.tables.schema import SCHEMA_VERSION
 from zeekpop3.views.bundle import MANIFEST
 from zeekpop3.views.eml import MARK
 
@@ -69,7 +70,7 @@ def test_what_is_in_it(tables: Path, tmp_path: Path) -> None:
     assert (connection["id_resp_p"], connection["session"]["closed"]) == (110, "closed")
     assert read(folder, f"{name}/hashes.json")["sha256"] == hashlib.sha256(mail["raw"]).hexdigest()
     assert [row["file"] for row in read(folder, "inputs.json")] == [mail["log"]]
-    assert read(folder, "versions.json") == {"zeekpop3": zeekpop3.__version__, "schema": 3}
+    assert read(folder, "versions.json") == {"zeekpop3": zeekpop3.__version__, "schema": SCHEMA_VERSION}
     assert stat.S_IMODE((tmp_path / "case.zip").stat().st_mode) == 0o600
 
 

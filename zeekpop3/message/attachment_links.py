@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import bodies, documents, header, links, magic, parts
-from zeekpop3.message.charsets import decode, replaced, wide_codec
+from zeekpop3.message.charsets import ascii_reading, decode, replaced, wide_codec
 from zeekpop3.message.document_urls import MAX_DOCUMENT, Room
 from zeekpop3.message.html_tokens import with_characters
 from zeekpop3.message.html_urls import MAX_URL
@@ -237,18 +237,28 @@ def attachment_links(
     if documents.is_document(content[:HEAD]) or (
         is_pdf and (b"endobj" in content or not looks_like_text(content[:HEAD]))
     ):
-        found = documents.DocumentUrls(content, room or Room())
-        if found.is_cut:
+        urls = documents.DocumentUrls(content, room or Room())
+        if urls.is_cut:
             defects[Defect.URLS_CUT] = None
-        marks |= found.marks
-        if found.has_script:
+        marks |= urls.marks
+        if urls.has_script:
             defects[Defect.SCRIPT_NOT_RUN] = None
-        return links.of_attachment(_unescaped("\n".join(found.texts)), "", section, defects, found.links)
+        return links.of_attachment(_unescaped("\n".join(urls.texts)), "", section, defects, urls.links)
     if extension in magic.MESSAGE_EXTENSIONS or (kind not in _MARKUP_KINDS and _FIELDS.match(content)):
         texts = [_texts_of_message(message, defects) for message in next_messages(content)]
         text, html = ("\n".join(each) for each in zip(*texts, strict=True))
         return links.of_attachment(text, html, section, defects)
     text = text_of(content, charset)
+    found = _links_of_text(text, kind, extension, section, defects, marks)
+    if (plain := ascii_reading(content, text)) is not None:
+        found += _links_of_text(plain, kind, extension, section, defects, marks)
+    return found
+
+
+def _links_of_text(
+    text: str, kind: str, extension: str, section: str, defects: Defects, marks: set[str]
+) -> list[Link]:
+    """The links of an attachment that is text or markup, whatever it was decoded by."""
     if kind in _FOLDED_KINDS or extension in _FOLDED_EXTENSIONS or _FOLDED.match(text):
         if "QUOTED-PRINTABLE" in text:  # vCard 2.1
             data = text.encode("utf-8", "replace")
@@ -367,5 +377,6 @@ def _texts_of_message(content: bytes, defects: Defects) -> tuple[str, str]:
         if part.children is not None:
             stack.extend(part.children)
         elif part.kind.startswith("text/"):
-            (htmls if part.kind in _HTML_KINDS else texts).append(bodies.text_of(part, ignored))
+            of_kind = htmls if part.kind in _HTML_KINDS else texts
+            of_kind.append(bodies.text_of(part, ignored, of_kind))
     return "\n".join(texts), "\n".join(htmls)

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.message import transfer_encoding
 from zeekpop3.message.budget import current
-from zeekpop3.message.charsets import decode
+from zeekpop3.message.charsets import ascii_reading, decode
 from zeekpop3.message.parts import Part
 
 _META_WITHIN = 4_096
@@ -98,8 +98,10 @@ def same_words(one: str, other: str) -> bool:
     )
 
 
-def text_of(part: Part, defects: Defects) -> str:
-    """The text of a part: lines end with LF, flowed paragraphs (RFC 3676) are joined."""
+def text_of(part: Part, defects: Defects, plain: list[str] | None = None) -> str:
+    """The text of a part: lines end with LF, flowed paragraphs (RFC 3676) are joined. To `plain` is added the
+    ASCII that the text lacks: see `charsets.ascii_reading`.
+    """
     data = _content(part, defects)
     label = part.params.get("charset")
     if not label and part.kind == "text/html" and not data.isascii():
@@ -109,7 +111,10 @@ def text_of(part: Part, defects: Defects) -> str:
                 data.decode("utf-8")
             except UnicodeDecodeError:
                 label = meta[1].decode("ascii")
-    text = decode(data, label, defects).replace("\r\n", "\n")
+    text = decode(data, label, defects)
+    if plain is not None and (reading := ascii_reading(data, text)) is not None:
+        plain.append(reading)
+    text = text.replace("\r\n", "\n")
     if part.params.get("format", "").lower() == "flowed":
         limits = current()
         limits.lines -= text.count("\n")

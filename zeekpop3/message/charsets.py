@@ -191,6 +191,10 @@ CANDIDATES = [
 ]  # fmt: skip
 
 
+_NOT_ASCII = bytes(range(128, 256))
+_BLANKS = bytes(code if code < 128 else 32 for code in range(256))
+
+
 def decode(data: bytes, label: str | None, defects: Defects) -> str:
     """Text of `data` in the charset that `label` names (None: no label).
 
@@ -237,6 +241,25 @@ def decode(data: bytes, label: str | None, defects: Defects) -> str:
         defects[Defect.CHARSET_BROKEN] = None
         text = _SURROGATE.sub("\ufffd", text)
     return text
+
+
+def ascii_reading(data: bytes, text: str) -> str | None:
+    """The ASCII of `data`, if `text`, as it was decoded, lacks some of it: bytes below 128 without NULs, a
+    blank for each other byte. None if nothing is missing.
+
+    A decoder may swallow ASCII (behind the first of two bytes, behind a shift), replace it, or take two
+    letters for one (UTF-16); a program that does not know the charset, or drops NULs, shows that ASCII. So
+    this one rule stands for all charsets:
+
+        FF FE h t t p   →  text: two characters of UTF-16   this: "  http"
+        81 h t t p      →  text: one character and "ttp"    this: " http"
+    """
+    if len(text) == len(data) and "\0" not in text and data.isascii():
+        return None
+    seen = text.encode("ascii", "ignore").translate(None, b" ")
+    if data.translate(None, _NOT_ASCII + b"\0 ") == seen:
+        return None
+    return data.translate(_BLANKS, b"\0").decode("ascii")
 
 
 def wide_codec(data: bytes) -> str | None:

@@ -279,16 +279,21 @@ def _fill_body_columns(mail: Mail, root: parts.Part, defects: Defects, shown: di
     if charset is None and (bodies_shown := texts or htmls):
         charset = bodies_shown[0].params.get("charset")
     mail.charset = charset.lower() if charset else None
-    for part in (*texts, *htmls):
-        shown[id(part)] = bodies.text_of(part, defects)
+    plain_texts: list[str] = []
+    plain_htmls: list[str] = []
+    for part in texts:
+        shown[id(part)] = bodies.text_of(part, defects, plain_texts)
+    for part in htmls:
+        shown[id(part)] = bodies.text_of(part, defects, plain_htmls)
     texts, htmls = bodies.with_words(texts, shown), bodies.with_words(htmls, shown)
     text_bodies = [shown[id(part)] for part in texts]
     html_bodies = [shown[id(part)] for part in htmls]
     mail.text, mail.html = bodies.joined(text_bodies), bodies.joined(html_bodies)
     charge(len(mail.text or "") + len(mail.html or ""))
-    mail.links, visible = links.collect(text_bodies, html_bodies, defects, [part.base for part in htmls])
+    bases = [*(part.base for part in htmls), *(None for _ in plain_htmls)]
+    mail.links, visible = links.collect(text_bodies + plain_texts, html_bodies + plain_htmls, defects, bases)
     if html_bodies:
-        seen = bodies.joined(visible)
+        seen = bodies.joined(visible[: len(html_bodies)])
         if seen is not None and not (mail.text and bodies.same_words(seen, mail.text)):
             mail.html_text = seen
     mail.urls = list(dict.fromkeys([link.url for link in mail.links]))
