@@ -97,6 +97,17 @@ def test_limits(tmp_path: Path) -> None:
     assert set(hunted(out, tmp_path, "0" * 64)[1]) == {"deep"}
 
 
+def test_readings_that_were_not_tried(tmp_path: Path) -> None:
+    """501 decoys use up the readings, then comes the part that a mail program shows."""
+    out = tmp_path / "out"
+    decoy = b"--b\r\nContent-Type: text/html\r\nX-A: y\r\r<p>hello</p>\r\nX-B: z\r\n\r\nbenign\r\n"
+    shown = decoy.replace(b"<p>hello</p>", b'<a href="http://evil.example/login">log in</a>')
+    raw = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + decoy * 501 + shown + b"--b--\r\n"
+    tables_made.write(out, [transfer(uid="decoys", raw=raw)])
+    hits, reasons, _ = hunted(out, tmp_path, "http://evil.example/login")
+    assert hits or reasons == {"decoys": "not all other readings of its bytes were tried"}
+
+
 def test_mails_that_were_lost_or_are_doubtful(tmp_path: Path) -> None:
     """An answer that is missing; two versions of bytes; a number that may be that of another mail."""
     out = tmp_path / "out"

@@ -364,3 +364,35 @@ def test_a_log_of_version_0_1_is_refused(tmp_path: Path, kinds: tuple[str, ...],
     assert (bool(found), len(errors)) == (not refused, int(refused))
     if refused:
         assert "written by the Zeek package of 0.1, which is no longer read" in str(errors[0])
+
+
+@pytest.mark.parametrize("time", ["inf", "-inf", "nan", "1e308", "9e9", "-1.0"])
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_time_that_is_no_time_makes_a_bad_row(tmp_path: Path, time: str, as_json: bool, place: int) -> None:
+    """The first row, too, in both forms: `run` reads the rest, `follow` starts; one line names the row."""
+    import zeekpop3
+
+    source = Path(__file__).resolve().parents[2] / "fixtures" / "logs" / "article.exact.log"
+    lines = source.read_text("latin-1").splitlines()
+    header, rows = [one for one in lines if one.startswith("#")], [one for one in lines if one[0] != "#"]
+    rows.insert(place, "\t".join([time, *rows[0].split("\t")[1:]]))
+    if as_json:
+        names = next(one for one in header if one.startswith("#fields")).split("\t")[1:]
+        rows = [json_row(dict(zip(names, one.split("\t"), strict=True))) for one in rows]
+    log = tmp_path / "logs" / "pop3_events.log"
+    log.parent.mkdir()
+    log.write_text("\n".join(rows if as_json else [*header[:-1], *rows, header[-1]]) + "\n", "latin-1")
+    told: list[LogError] = []
+    counters = zeekpop3.run([log], tmp_path / "out", jobs=1, on_error=told.append)
+    assert (counters.mails, len(told), told[0].path) == (1, 1, str(log))
+    with zeekpop3.Follower([log.parent], tmp_path / "followed") as follower:
+        assert follower.once().mails == 1
+
+
+def json_row(fields: dict[str, str]) -> str:
+    """A row as Zeek's JSON writer has it; a time that JSON cannot say stands there as it is."""
+    numbers = ("ts", "seq", "id.orig_p", "id.resp_p", "offset", "length")
+    said = {name: value for name, value in fields.items() if value not in ("-", "(empty)")}
+    pairs = (f'"{name}":{value if name in numbers else json.dumps(value)}' for name, value in said.items())
+    return "{" + ",".join(pairs) + "}"

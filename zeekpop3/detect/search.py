@@ -179,6 +179,9 @@ _CUT: dict[Defect, tuple[frozenset[str], str]] = {
     Defect.PARTS_CUT: (_IN_MAILS, "it has more parts than are read"),
     Defect.NESTING_CUT: (_IN_MAILS, "its parts are nested too deeply"),
     Defect.ENCLOSED_CUT: (_IN_MAILS, "it has more messages inside than are read"),
+    Defect.READINGS_CUT: (_IN_MAILS, "not all other readings of its bytes were tried"),
+    Defect.CHARSET_BROKEN: (_IN_LINKS, "a text of it does not decode in its charset"),
+    Defect.CHARSET_UNKNOWN: (_IN_LINKS, "a text of it has an unknown charset"),
     Defect.URLS_CUT: (_IN_LINKS, "it has more links than are kept, or some that could not be read"),
     Defect.SCRIPT_NOT_RUN: (
         _IN_FILES,

@@ -19,7 +19,7 @@ import pybase64
 from zeekpop3.log.bad_rows import RowErrors, good_rows
 from zeekpop3.log.chunks import Chunk, OnError, next_meta
 from zeekpop3.log.find import log_name
-from zeekpop3.log.header import COLUMNS, LogHeader, unescape
+from zeekpop3.log.header import COLUMNS, LAST_SECOND, LogHeader, unescape
 from zeekpop3.log.json_lines import tsv_of
 from zeekpop3.session import ConnId, Rows
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
     Objects = npt.NDArray[np.object_]
-
-_LAST_SECOND = 9e9  # the year 2255, before pandas' nanoseconds end
 
 
 class BadRows(Exception):
@@ -224,7 +222,7 @@ def _microseconds(seconds: npt.NDArray[np.float64]) -> Ints:
     """Zeek's times, exact: until 2242 a float64 is less than half a microsecond off. Invalid times are -1."""
     import numpy as np
 
-    good = (seconds >= 0) & (seconds < _LAST_SECOND)
+    good = (seconds >= 0) & (seconds < LAST_SECOND)
     return np.where(good, np.rint(np.where(good, seconds, 0.0) * 1e6), -1.0).astype(np.int64)
 
 

@@ -10,11 +10,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
 
 from zeekpop3.errors import LogError
 from zeekpop3.log.file import LogFile, open_log
 from zeekpop3.log.json_lines import OtherStream, begun_row, looks_like_json
+
+LAST_SECOND = 9e9  # the year 2255, before pandas' nanoseconds end
 
 LOG_PATH = "pop3_events"
 
@@ -86,13 +89,12 @@ class Head:
         """The `ts` (seconds since the epoch) of the first row that is not `contents`; None without rows.
 
         A `contents` row has the time of its first byte. Zeek may have held it while the previous log was
-        written, so it only counts if the head has no other row.
+        written, so it only counts if the head has no other row. A row whose time is no time is a bad row.
         """
         ts, kind = self.header.fields.index("ts"), self.header.fields.index("kind")
-        try:
-            return float(min(self.rows(), key=lambda row: row[kind] == b"contents")[ts])
-        except ValueError:  # no row, or not a time
-            return None
+        times = ((row[kind] == b"contents", _seconds(row[ts])) for row in self.rows())
+        valid = [(is_late, time) for is_late, time in times if time is not None]
+        return min(valid, key=itemgetter(0))[1] if valid else None
 
     def first_row(self) -> str | None:
         """`ts`, `uid` and `seq` of the first row, which occur in no other log; None without rows."""
@@ -263,6 +265,15 @@ def _what_else(head: bytes) -> str:
     if _MAIL.match(start):
         return "a mail or a mailbox, not an event log; use `zeekpop3 import`"
     return "not a Zeek log: no Zeek header"
+
+
+def _seconds(text: bytes) -> float | None:
+    """Seconds since the epoch; None for what is no time that the tables can hold (also inf, nan)."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < LAST_SECOND else None
 
 
 # -- the text format of Zeek's ASCII writer ----------------------------------------------------------
