@@ -123,6 +123,10 @@ def _time(value: Any) -> str:
         return f"{int(whole.timestamp())}.{moment.microsecond:06d}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return _text(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        return "inf"  # the reader says that it is out of range
     if value > _MILLISECONDS:
         value /= 1000
     return f"{value:.6f}"
