@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -123,24 +125,28 @@ def test_privacy(spool: Path, tmp_path: Path, lines: list[bytes], monkeypatch: p
 
 
 def test_the_unit() -> None:
-    """--print-unit prints a unit that runs this command, as its own user, without a network."""
-    done = program("follow", "--print-unit")
-    assert done.returncode == 0
-    printed = done.stdout
+    """The unit starts a command that the program takes, as its own user, without a network."""
+    lines = files("zeekpop3.follow").joinpath("zeekpop3-follow.service").read_text("utf-8").splitlines()
     for line in ("User=zeekpop3", "ProtectSystem=strict", "PrivateNetwork=yes", "NoNewPrivileges=yes"):
-        assert line in printed.splitlines()
-    assert "zeekpop3 follow /opt/zeek/logs" in printed
+        assert line in lines
+    (start,) = (line.removeprefix("ExecStart=") for line in lines if line.startswith("ExecStart="))
+    path, *words = shlex.split(start)
+    assert path == "/opt/zeekpop3/bin/zeekpop3"
+    done = program(*words, "--flush", "nonsense")  # all but the last option is understood
+    assert (done.returncode, "nonsense" in done.stderr) == (2, True)
 
 
-def test_a_follower_collects_garbage() -> None:
+def test_a_follower_collects_garbage(tmp_path: Path) -> None:
     """It runs for months: what keeps the collector out while the program loads must not last."""
     code = (
         "import gc, sys\n"
         "from zeekpop3.__main__ import main\n"
-        "sys.argv = ['zeekpop3', 'follow', '--print-unit', 'logs', '--out', 'tables']\n"
+        "sys.argv = ['zeekpop3', 'follow', '.', '--out', 'tables', '--once']\n"
         "try:\n    main()\nexcept SystemExit:\n    print(gc.isenabled())\n"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "True"
 
 

@@ -1,4 +1,4 @@
-"""The program: its commands, its manual page, and errors as one line on stderr with an exit code.
+"""The program: its commands, and errors as one line on stderr with an exit code.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 some input could not be read (the rest
 was); 2 wrong usage, or an output that cannot be used.
@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.main import get_command
 
 from zeekpop3._version import __version__
-from zeekpop3.cli.options import app, command
-from zeekpop3.cli.output import close_stdout, say, write
+from zeekpop3.cli.options import app
+from zeekpop3.cli.output import close_stdout, say
 from zeekpop3.errors import ZeekPop3Error
 
 for name in ("run", "follow", "views", "sql", "hunt", "export"):  # in the order of the help
@@ -35,16 +34,6 @@ _INTERRUPTED = 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 #: What typer raises for wrong usage; its own class is not public.
 _USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
-
-_HEAD = f"""\
-.TH ZEEKPOP3 1 "" "zeekpop3 {__version__}"
-.SH NAME
-zeekpop3 \\- mail that users fetch over POP3, from Zeek logs to tables
-.SH SYNOPSIS
-.B zeekpop3
-.I COMMAND
-[\\fIOPTION\\fR]...
-.SH DESCRIPTION"""
 
 
 def _version(wanted: bool) -> None:
@@ -60,39 +49,6 @@ def _root(
     ] = False,
 ) -> None:
     """Options of the program itself."""
-
-
-@command("zeekpop3 man > zeekpop3.1", "zeekpop3 man | gzip > zeekpop3.1.gz")
-def man() -> None:
-    """Print the manual page in the format of man(7)."""
-    write(manual_page(get_command(app)))
-
-
-def manual_page(program: Any) -> list[str]:
-    """The lines of the page; `program` is the click group with all commands."""
-    lines = [_HEAD, _roff(program.help), ".SH COMMANDS"]
-    for name, sub in program.commands.items():
-        arguments = [_metavar(one) for one in sub.params if one.param_type_name == "argument"]
-        lines.append(f".SS zeekpop3 {name} {_roff(' '.join(arguments))}")
-        lines += [_roff(part) + "\n.PP" for part in sub.help.split("\n\n")]
-        for option in sub.params:
-            names = option.opts if option.param_type_name == "option" else [_metavar(option)]
-            value = "" if getattr(option, "is_flag", True) else f" {_metavar(option)}"
-            lines += [".TP", f".B {_roff(', '.join(names) + value)}", _roff(option.help or "")]
-        examples = sub.epilog.split("\n\n")[1:]
-        lines += [".PP", "Examples:", *(f".PP\n.nf\n{_roff(example)}\n.fi" for example in examples)]
-    lines += [".SH EXIT STATUS", "0: done. 1: some input could not be read. 2: wrong usage.", ""]
-    return "\n".join(lines).split("\n")
-
-
-def _metavar(parameter: Any) -> str:
-    return str(parameter.metavar or parameter.type.name.upper())
-
-
-def _roff(text: str) -> str:
-    """Text with the characters escaped that mean something to roff."""
-    text = text.replace("\\", "\\e").replace("-", "\\-")
-    return "\\&" + text if text.startswith((".", "'")) else text
 
 
 def main() -> None:

@@ -14,18 +14,16 @@ import logging
 import re
 import shlex
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Exit, Option
 
-from zeekpop3.cli.options import RecordOptions, command, given, local_path
-from zeekpop3.cli.output import mails_line, say, write
+from zeekpop3.cli.options import RecordOptions, command, local_path
+from zeekpop3.cli.output import mails_line, say
 from zeekpop3.errors import UsageError
 from zeekpop3.views.text import plural, visible
 
@@ -36,16 +34,6 @@ _LOGGER = logging.getLogger("zeekpop3.follow")
 _MAX_RETRY_S = 60.0
 _PATIENCE_S = 2.0  # between a signal and the end of what is being read
 _PLAIN = re.compile(r"[^\s\"=]+")
-_LOGS, _OUT = Path("/opt/zeek/logs"), Path("/var/lib/zeekpop3/tables")
-_STATE = Path("/var/lib")
-#: What ProtectHome= and PrivateTmp= hide: systemd.exec(5).
-_HIDDEN = [Path(name) for name in ("/home", "/root", "/run/user", "/tmp", "/var/tmp")]
-_INSTALL = (
-    "The unit does not see it there (ProtectHome, PrivateTmp). Install it elsewhere, and print the unit from "
-    "there: python3 -m venv /opt/zeekpop3 && /opt/zeekpop3/bin/pip install FOLDER_OF_ZEEKPOP3"
-)
-#: Memory that the program needs in addition to --max-memory, in MiB.
-_BASE_MEMORY = 776
 
 
 class LogFormat(StrEnum):
@@ -176,23 +164,12 @@ def follow(
     *,
     run: FollowerOptions,
     record: RecordOptions,
-    print_unit: Annotated[
-        bool, Option("--print-unit", help="Print a systemd unit that runs this, and exit.")
-    ] = False,
 ) -> None:
     """Update the tables while Zeek runs; every row is written exactly once.
 
     Reads the existing logs in LOGDIR (rotated, compressed and archived ones too), then what Zeek appends. It
     may be killed and restarted at any time. SIGTERM commits and exits; SIGHUP commits at once.
     """
-    if print_unit:
-        run.keep_days()
-        write(unit(logs or [], out, given(run, record), run.max_memory, run.metrics).splitlines())
-        if record.hash_users:
-            say("The key is not in the unit: write ZEEKPOP3_HASH_KEY=… to /etc/zeekpop3/follow.env (0600).")
-        for line in unseen([*(logs or []), *filter(None, [out, run.metrics]), *(run.indicators or [])]):
-            say(line)
-        return
     if not logs:
         raise BadParameter("missing argument LOGDIR")
     if out is None:
@@ -285,62 +262,3 @@ def _quoted(value: object) -> str:
     """A value of a plain line, in quotes if it could be taken for several fields."""
     text = str(value)
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
-
-
-def unit(
-    logs: list[Path], out: Path | None, options: list[str], max_memory: int, metrics: Path | None
-) -> str:
-    """The text of the unit. `options` are further command-line words, `max_memory` is in MiB.
-
-    Without `logs` or `out`, usual places stand for them. The folder of the file `metrics` is writable too.
-    """
-    logs = [path.absolute() for path in logs] or [_LOGS]
-    out = (out or _OUT).absolute()
-    words = [*_program(), "follow", *map(str, logs), "--out", str(out), *options]
-    is_state = _STATE in out.parent.parents  # systemd makes that folder; another must exist
-    writable = [out.parent if is_state else out] + ([metrics.absolute().parent] if metrics else [])
-    memory = max_memory + _BASE_MEMORY
-    values = {
-        "exec": " ".join(map(_unit_word, words)),
-        "mounts": " ".join(_unit_word(str(path)) for path in [*logs, out.parent]),
-        "read": " ".join(_unit_word(str(path)) for path in logs),
-        "write": " ".join(_unit_word(str(path)) for path in dict.fromkeys(writable)),
-        "state": _unit_word(str(out.parent.relative_to(_STATE))) if is_state else "",
-        "out": visible(shlex.quote(str(out.parent if is_state else out))),
-        "max_memory": str(max_memory),
-        "memory_high": str(memory),
-        "memory_max": str(memory * 8 // 7),
-    }
-    text = files("zeekpop3.cli").joinpath("zeekpop3-follow.service").read_text("utf-8")
-    return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
-
-
-def unseen(paths: list[Path]) -> list[str]:
-    """A line for each path, of the program and of `paths`, that is hidden from the unit."""
-    program = [Path(_program()[0]), Path(sys.executable), Path(sys.prefix), Path(__file__)]
-    places = [(path, True) for path in program] + [(path, False) for path in paths]
-    found: dict[str, None] = {}
-    for path, is_program in places:
-        for each in (path.absolute(), path.resolve()):
-            hidden = next((folder for folder in _HIDDEN if folder in each.parents or folder == each), None)
-            if hidden is None:
-                continue
-            line = f"{path.absolute()} is in {hidden}. The unit does not see it (ProtectHome, PrivateTmp)."
-            found[f"The program is in {hidden}. {_INSTALL}" if is_program else line] = None
-    return list(found)
-
-
-def _program() -> list[str]:
-    """The words that start this installation's program."""
-    program = Path(sys.argv[0])
-    if program.name == "zeekpop3":
-        return [str(program.absolute())]
-    return [sys.executable, "-m", "zeekpop3"]
-
-
-def _unit_word(word: str) -> str:
-    """A word of a unit file: systemd.service(5), "Command lines"; `%` and `$` are special there."""
-    word = word.replace("%", "%%").replace("$", "$$")
-    if re.fullmatch(r"[\w@%+=:,./$-]+", word, re.ASCII):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

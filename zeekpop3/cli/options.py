@@ -86,24 +86,6 @@ def _parameters(of: Callable[..., Any]) -> list[Parameter]:
     ]
 
 
-def given(*groups: Any) -> list[str]:
-    """The command-line words for the options of these groups that differ from their defaults.
-
-    Paths are absolute. Options that read an environment variable are left out: they may be secrets.
-    """
-    words: list[str] = []
-    for group in groups:
-        for parameter in _parameters(type(group)):
-            value = getattr(group, parameter.name)
-            if value == parameter.default or parameter.annotation.__metadata__[0].envvar:
-                continue
-            name = f"--{parameter.name.replace('_', '-')}"
-            for each in value if isinstance(value, list) else [value]:
-                each = each.absolute() if isinstance(each, Path) else each
-                words += [name] if each is True else [name, str(each)]
-    return words
-
-
 def local_path(path: Path | None) -> Path | None:
     """Refuse a URL as the place for an output: it would become a local folder of that name."""
     if path is not None and _URL.match(str(path)):
