@@ -34,7 +34,6 @@ if TYPE_CHECKING:
         Settings as Settings,
     )
     from zeekpop3.session import Connection as Connection
-    from zeekpop3.store.catalog import register as register
     from zeekpop3.store.read import (
         read as read,
     )
@@ -56,9 +55,6 @@ if TYPE_CHECKING:
     )
     from zeekpop3.views.api import (
         export as export,
-    )
-    from zeekpop3.views.api import (
-        export_security_lake as export_security_lake,
     )
     from zeekpop3.views.api import (
         mails as mails,
@@ -99,12 +95,10 @@ _NAMES = {
     "zeekpop3.pipeline.run": "run",
     "zeekpop3.pipeline.settings": "Counters Settings",
     "zeekpop3.session": "Connection",
-    "zeekpop3.store.catalog": "register",
     "zeekpop3.store.read": "read read_attachments read_commands read_emails read_sessions",
     "zeekpop3.tables": "Privacy",
     "zeekpop3.views.api": (
-        "eml export export_security_lake mails prune queries query report share sql timeline "
-        "transcript verify"
+        "eml export mails prune queries query report share sql timeline transcript verify"
     ),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}

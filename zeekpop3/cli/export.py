@@ -19,7 +19,6 @@ from zeekpop3.cli.options import (
     local_path,
 )
 from zeekpop3.cli.output import say, write
-from zeekpop3.errors import UsageError
 from zeekpop3.views.export import ExportFormat
 from zeekpop3.views.text import plural
 
@@ -29,7 +28,7 @@ _SHOWN_KEPT = 10
 @command(
     "zeekpop3 export tables --as ecs --since 7d",
     "zeekpop3 export tables --as ecs --events --state siem.state >> mails.json",
-    "zeekpop3 export tables --as ocsf --parquet lake --region eu-central-1 --account 123456789012",
+    "zeekpop3 export tables --as ocsf --since 1d",
 )
 def export(
     directory: Directory,
@@ -51,19 +50,6 @@ def export(
             callback=local_path,
         ),
     ] = None,
-    parquet: Annotated[
-        Path | None,
-        Option(
-            metavar="DIR",
-            help="With --as ocsf: Parquet files below DIR in the layout of Amazon Security Lake.",
-            callback=local_path,
-        ),
-    ] = None,
-    region: Annotated[str | None, Option(metavar="NAME", help="With --parquet: the AWS region.")] = None,
-    account: Annotated[
-        str | None,
-        Option(metavar="ID", help="With --parquet: the account; 12 digits, or external_ and a name."),
-    ] = None,
     events: Annotated[
         bool, Option("--events", help="With --as ecs: also sessions (logins, refusals) and hits, as events.")
     ] = False,
@@ -75,20 +61,9 @@ def export(
     Use one state file for each destination. If a run is killed, at most the last 1,000 mails that it printed
     are exported again.
     """
-    from zeekpop3.views.api import export_batches, export_security_lake
+    from zeekpop3.views.api import export_batches
 
     exclusive("--state", state, "--user, --sensor, --since or --until", any(select.given().values()))
-    if parquet is not None or region is not None or account is not None:
-        if parquet is None or region is None or account is None or as_ != ExportFormat.ocsf:
-            raise UsageError("--parquet, --region and --account belong together, with --as ocsf")
-        files = [
-            count
-            for count, _ in export_security_lake(
-                directory, parquet, region=region, account=account, state=state, **select.given()
-            )
-        ]
-        say(f"{plural(sum(files), 'mail')} in {plural(len(files), 'file')} -> {parquet}")
-        return
     mails = others = 0
     for batch in export_batches(directory, as_, state=state, events=events, **select.given()):
         write(batch.lines, tabs=True)

@@ -268,30 +268,6 @@ def export_batches(
     return batches()
 
 
-def export_security_lake(
-    tables: str | Path,
-    out: str | Path,
-    *,
-    region: str,
-    account: str,
-    state: str | Path | None = None,
-    **span: Unpack[Span],
-) -> Iterator[tuple[int, Path]]:
-    """The mails as Parquet files of OCSF events below `out`, as Amazon Security Lake wants them of a custom
-    source: `region=…/accountId=…/eventDay=…/`. Gives the number of mails and the path of each file.
-
-    `region`: such as "eu-central-1"; `account`: 12 digits, or "external_" and a name. `state` as in `export`:
-    the mails of a file count as exported when the next one is asked for. Raises UsageError, QueryError,
-    OutputError.
-    """
-    from zeekpop3.views.export.mails import ExportState
-    from zeekpop3.views.export.security_lake import write_files
-
-    filters = _export_filters(state, span)
-    with ExportState(state) as exported:
-        yield from write_files(tables, out, exported, filters, region=region, account=account)
-
-
 def _export_filters(state: str | Path | None, span: Span) -> Filters | None:
     filters = span_filters(**span) if any(value is not None for value in span.values()) else None
     if state is not None and filters is not None:

@@ -98,15 +98,11 @@ class ExportState:
 class MailReader:
     """Reads the mails of an output folder that an export has not had yet; a context manager.
 
-    `columns` are those of `emails`; `parts` adds the lists `addresses`, `links` and `attachments`. `at_once`:
-    how many mails a list has.
+    `columns` are those of `emails`; `parts` adds the lists `addresses`, `links` and `attachments`.
     """
 
-    def __init__(
-        self, path: str | Path, columns: Sequence[str], *, parts: bool = False, at_once: int | None = None
-    ) -> None:
+    def __init__(self, path: str | Path, columns: Sequence[str], *, parts: bool = False) -> None:
         self._path = path
-        self._at_once = at_once or _ROWS
         self._query = _query(columns, parts=parts)
         self._filters = Filters()
 
@@ -140,8 +136,8 @@ class MailReader:
             read, found = self._retry(self._new_keys, day, done)
             names |= read
             keys = sorted(key for key in found if not state.holds(key[1:]))
-            for start in range(0, len(keys), self._at_once):
-                wanted = keys[start : start + self._at_once]
+            for start in range(0, len(keys), _ROWS):
+                wanted = keys[start : start + _ROWS]
                 yield self._retry(self._read, wanted)
                 state.add(key[1:] for key in wanted)
         if filters is None:
