@@ -1,4 +1,4 @@
-"""README.md and the pages of the Python API and of lakes are run: their commands, code, and what these print.
+"""README.md and the pages beside the code (PAGES) are run: their commands, code, and what these print.
 
     python tests/readme.py            reports what differs
     python tests/readme.py --renew    writes the outputs again; read the diff
@@ -23,7 +23,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "zeekpop3/README.md", "zeekpop3/store/LAKES.md", "zeekpop3/follow/SHIPPERS.md")
+PAGES = (
+    "README.md",
+    "zeekpop3/README.md",
+    "zeekpop3/LIMITS.md",
+    "zeekpop3/views/QUESTIONS.md",
+    "zeekpop3/store/LAKES.md",
+    "zeekpop3/follow/SHIPPERS.md",
+)
 #: What commands of README.md leave in a clone; a fresh one has none of it.
 _LEFT = {line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").split() if line.startswith("/")}
 _FENCE = re.compile(r"(?P<mark><!-- [a-z ]+ -->\n)?```(?P<kind>console|python)\n(?P<body>.*?)\n```\n"

@@ -31,9 +31,15 @@ def test_commands_print_what_the_page_says(page: str, tmp_path: Path) -> None:
             assert readme.run(block, folder) == block.said, block.code
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_every_command_is_on_a_page() -> None:
     """No command of the program is left out."""
-    assert {name for name in COMMANDS if f"zeekpop3 {name}" not in TEXT} == set()
+    pages = "".join((readme.ROOT / page).read_text("utf-8") for page in readme.PAGES)
+    assert {name for name in COMMANDS if f"zeekpop3 {name}" not in pages} == set()
+
+
+def test_the_readme_is_short() -> None:
+    """What a newcomer reads first has at most 180 lines; the rest are pages beside the code."""
+    assert len(TEXT.splitlines()) <= 180
 
 
 def test_every_public_name_is_on_the_page_of_the_api() -> None:
