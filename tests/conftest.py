@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # an installed package goes first
 
 _NO_ZEEK = "no zeek on PATH"
+#: CPU seconds above which an unmarked test fails. Those above 1 s are marked; the rest is for slower machines.
+_UNMARKED_S = 3.0
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -72,6 +75,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("zeek"):
             item.add_marker(skip)
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of the children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that takes long carries the mark `slow`, so that the others stay quick."""
+    start = _cpu_seconds()
+    yield
+    spent = _cpu_seconds() - start
+    if spent > _UNMARKED_S and not any(map(item.get_closest_marker, ("slow", "zeek"))):
+        pytest.fail(f"it took {spent:.1f} s of CPU time: mark it `slow`")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -28,7 +28,16 @@ LEVELS = (
     ("errors",),
 )
 LEVEL = {folder: level for level, folders in enumerate(LEVELS) for folder in folders}
-ROOT_FILES = {"README.md", "LIMITS.md", "__init__.py", "__main__.py", "_version.py", "defects.py", "errors.py", "py.typed"}
+ROOT_FILES = {
+    "README.md",
+    "LIMITS.md",
+    "__init__.py",
+    "__main__.py",
+    "_version.py",
+    "defects.py",
+    "errors.py",
+    "py.typed",
+}
 
 
 def modules() -> dict[str, Path]:
@@ -113,7 +122,7 @@ def _is_parent(package: str, name: str) -> bool:
 
 
 def test_the_root_holds_folders_alone() -> None:
-    """Beside its folders: pages on the Python API and on limits, the public names, program, errors, defects."""
+    """Beside its folders: pages on the API and on limits, the public names, program, errors, defects."""
     assert {path.name for path in PACKAGE.iterdir() if path.is_file()} <= ROOT_FILES
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__", "zeek-scripts"}
     assert folders <= set(LEVEL)

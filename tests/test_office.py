@@ -65,6 +65,7 @@ def test_second_clients_whatever_the_case(tables: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_wave_counts_each_user_once(tables: Path) -> None:
     (wave,) = [row for row in asked(tables, "campaigns") if row["senders"] > 1]
     assert (wave["users"], wave["mails"]) == (len(USERS), len(USERS) + 1)  # Bob has two clients
@@ -78,6 +79,7 @@ def values(tables: Path, *listed: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_who_logged_in_with_a_readable_password(tables: Path) -> None:
     assert sorted({row["user"] for row in asked(tables, "clear-text-logins") if row["logins"]}) == [
         f"{user}@acme.example" for user in USERS
@@ -105,6 +107,7 @@ def test_what_was_deleted_in_a_later_connection(tables: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_addresses_that_fetched_nothing_have_hits(tables: Path) -> None:
     """An attacker who only guessed passwords was here: no mail is a hit, and the connections are."""
     found = zeekpop3.hunt(tables, values=[GUESSER])
@@ -130,6 +133,7 @@ def test_a_visit_of_a_host_is_one_visit(tables: Path, tmp_path: Path) -> None:
 # -- empty answers say why, and what was not searched ----------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
@@ -224,6 +228,7 @@ def test_urls_inside_urls_in_hostile_forms(url: str, inner: list[str] | None) ->
     assert inner is None or found == inner
 
 
+@pytest.mark.slow
 def test_the_timeline_says_its_zone_and_a_score_once(tables: Path) -> None:
     told = program("timeline", tables, "--user", "ada@acme.example", "--own", "acme.example").stdout
     assert told.startswith("2023-11-14 (UTC)\n")
@@ -236,6 +241,7 @@ def test_the_timeline_says_its_zone_and_a_score_once(tables: Path) -> None:
 # -- what is suspicious ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_look_alike_sender_is_called_a_sender(tables: Path) -> None:
     """Sender and link are at the site: both are said, and count once."""
     (row,) = [row for row in asked(tables, "suspicious") if row["subject"] == "Look-alike"]
@@ -250,6 +256,7 @@ def reasons(tables: Path, subject: str) -> list[str]:
     return list(found[0]) if found else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("subject", "reason"),
     [
@@ -265,6 +272,7 @@ def test_reasons(tables: Path, subject: str, reason: str) -> None:
     assert reason in reasons(tables, subject)
 
 
+@pytest.mark.slow
 def test_ordinary_newsletters_are_not_suspicious(tables: Path) -> None:
     """Their replies go to the service that unsubscribes; a lie about that needs only one more reason."""
     assert {row["of_mailing"] for row in asked(tables, "reply-elsewhere")} == {True}
@@ -276,6 +284,7 @@ def test_ordinary_newsletters_are_not_suspicious(tables: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_who_clicked_and_who_visited_only_the_host(tables: Path, tmp_path: Path) -> None:
     """The wave stands first, before the newsletters; a visit of its host is not called a click."""
     log = visits(
@@ -297,6 +306,7 @@ def test_who_clicked_and_who_visited_only_the_host(tables: Path, tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 def test_the_summary(tables: Path) -> None:
     said = list(sentences(answers(tables, Filters(), own=OWN), passwords=0, hits=0, incomplete=0))
     assert "Logins as cem were refused (1 in all), and never accepted." in said

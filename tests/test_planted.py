@@ -58,6 +58,7 @@ def asked(tables: str, query: str, **logs: Path) -> list[Row]:
     return ask(tables, query=query, own=OWN, logs=logs).dicts()
 
 
+@pytest.mark.slow
 def test_rules_that_look_at_some_mails_judge_them_as_among_all(tables: str) -> None:
     """What comes first, looks alike or is borrowed still depends on the other mails."""
     with Database(tables) as database:
@@ -75,6 +76,7 @@ def local(names: Iterable[str]) -> list[str]:
     return sorted({name.partition("@")[0] for name in names})
 
 
+@pytest.mark.slow
 def test_suspicious(tables: str) -> None:
     """Each planted mail has its reason and severity; no ordinary mail is accused."""
     found = {row["subject"]: row for row in asked(tables, "suspicious")}
@@ -132,6 +134,7 @@ def test_the_hijacked_thread(tables: str) -> None:
     assert sorted(found["subject"]) == ["Re: Steel order 4711", "Steel order 4711"]
 
 
+@pytest.mark.slow
 def test_the_wave_over_two_sensors(tables: str) -> None:
     """Senders, subjects and tokens differ; it is one campaign of six users, beside three ordinary ones."""
     found = asked(tables, "campaigns")
@@ -141,6 +144,7 @@ def test_the_wave_over_two_sensors(tables: str) -> None:
     assert local(row["reached"]) == sorted((*NORTH, *SOUTH))
 
 
+@pytest.mark.slow
 def test_who_opened_a_link(tables: str, tmp_path: Path) -> None:
     """Another path of the wave's host is a visit of the host. Not: a client that fetched no such mail."""
     log = tmp_path / "http.log"
@@ -181,6 +185,7 @@ def test_second_clients_and_what_they_deleted(tables: str) -> None:
     assert deleted == {(GUESSER, "Confirm", True), (SECOND, "Rates of week 0", False)}
 
 
+@pytest.mark.slow
 def test_timeline_of_the_guesser(tables: str) -> None:
     """Four refusals, the login, two mails with what is wrong about one of them, the deletion; of a sensor."""
     found = zeekpop3.timeline(tables, client=GUESSER, own=OWN)
@@ -193,6 +198,7 @@ def test_what_was_not_fetched(tables: str) -> None:
     assert asked(tables, "unfetched") == []
 
 
+@pytest.mark.slow
 def test_the_summary_in_sentences(tables: str) -> None:
     said = list(sentences(answers(tables, Filters(), own=OWN), passwords=0, hits=0, incomplete=0))
     assert f"{GUESSER} got into the mailbox of emil after 4 refused logins, and fetched 2 mails." in said

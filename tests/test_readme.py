@@ -22,6 +22,7 @@ TEXT = (readme.ROOT / "README.md").read_text("utf-8")
 HAS_ZEEK = shutil.which("zeek") is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", readme.PAGES)
 def test_commands_print_what_the_page_says(page: str, tmp_path: Path) -> None:
     """Every command and piece of code, in order, in one copy of the repository."""
@@ -105,6 +106,7 @@ def examples_folder(folder: Path, made_tables: Path | None) -> None:
         shutil.copytree(made_tables, folder / "tables")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_examples_of_the_help_run(name: str, tmp_path: Path, made_tables: Path) -> None:
     """Each command has two examples, which exit with 0 where the files and tables are that they name."""

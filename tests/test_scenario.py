@@ -281,6 +281,7 @@ def said(asked: Asked) -> list[str]:
     return list(sentences(found, passwords=10, hits=0, incomplete=0))
 
 
+@pytest.mark.slow
 def test_the_page_says_what_happened_who_is_affected_what_to_do(asked: Asked) -> None:
     text = "\n".join(said(asked))
     for part in (
@@ -293,6 +294,7 @@ def test_the_page_says_what_happened_who_is_affected_what_to_do(asked: Asked) ->
         assert part in text, text
 
 
+@pytest.mark.slow
 def test_no_innocent_person_is_named_as_an_attacker(asked: Asked) -> None:
     """No sentence names a partner whose address was forged without saying so; none says that a mail is from one
     of the own people, unless the server confirmed it."""
@@ -303,6 +305,7 @@ def test_no_innocent_person_is_named_as_an_attacker(asked: Asked) -> None:
             assert address not in sentence or "forged" in sentence or address.startswith("jana"), sentence
 
 
+@pytest.mark.slow
 def test_commands_answer_as_well(asked: Asked) -> None:
     """What one types: a mail in full with its invitation, the timeline of the thief, the page."""
     shown = program("show", asked.out, "--from", "meet9.test", "--csv").stdout

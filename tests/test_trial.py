@@ -143,6 +143,7 @@ def test_6_a_thread(tables: Path) -> None:
     assert [row["subject"] for row in found] == ["Re: Budget", "Budget"]
 
 
+@pytest.mark.slow
 def test_7_attachments(tables: Path) -> None:
     """By extension, by hash, by a type that is not that of the name, within archives."""
     assert users(rows("show", tables, "--extension", "zip")) == ["carla", "eva"]
@@ -186,6 +187,7 @@ def test_10_refused_logins_then_success(tables: Path) -> None:
     assert (row["client"], row["refused_as"]) == (trial.INTRUDER, ["admin", "dave", "root"])
 
 
+@pytest.mark.slow
 def test_11_five_hundred_indicators(tables: Path) -> None:
     """Five of 500 hit: in an enclosed message, an archive and a rewritten link, too. The locked archive, the
     lossy mail and the preview cannot be ruled out."""
@@ -204,6 +206,7 @@ def test_11_five_hundred_indicators(tables: Path) -> None:
     assert "hits in 6 of 20 mails; 11 ruled out; 3 cannot be ruled out" in summary
 
 
+@pytest.mark.slow
 def test_12_show_and_save(tables: Path, tmp_path: Path) -> None:
     """A mail by UID/DEPTH, Message-ID or hash: what it is, why it is suspicious; then its files."""
     mail = mail_of(tables, "carla", "--extension", "zip")
@@ -271,6 +274,7 @@ def test_15_clear_text(tables: Path) -> None:
 # -- 16 to 25: work with it ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_16_timeline_of_a_client(tables: Path) -> None:
     """The intruder: ten refusals, a login, two mails, one deletion, in order."""
     found = rows("timeline", tables, "--ip", trial.INTRUDER, "--log", f"http={LOGS}")
@@ -324,6 +328,7 @@ def test_20_new_senders_and_look_alikes(tables: Path) -> None:
     assert (types[0]["extension"], types[0]["days_before"]) == ("zip", 1)
 
 
+@pytest.mark.slow
 def test_21_campaign(tables: Path) -> None:
     """One wave, though no two mails of it are equal; who opened its link, over two days."""
     found = asked(tables, "campaigns", "http", "dns")
@@ -334,6 +339,7 @@ def test_21_campaign(tables: Path) -> None:
     assert all("parcel" not in row["subject"] for row in found[1:])
 
 
+@pytest.mark.slow
 def test_22_share(tables: Path, tmp_path: Path) -> None:
     """Own people, hosts and addresses are gone from every file; the attacker's stay; all commands read it."""
     out = tmp_path / "shared"
@@ -348,6 +354,7 @@ def test_22_share(tables: Path, tmp_path: Path) -> None:
     assert asked(out, "campaigns")[0]["users"] == 5
 
 
+@pytest.mark.slow
 def test_23_the_page(tables: Path, tmp_path: Path) -> None:
     """It opens with sentences that anybody understands."""
     page = tmp_path / "page.html"
@@ -374,6 +381,7 @@ def test_23_the_page(tables: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_24_a_notebook(tables: Path) -> None:
     """The same questions as DataFrames."""
     assert {"read", "query", "timeline", "hunt", "share"} <= set(dir(zeekpop3))

@@ -91,6 +91,7 @@ def test_sessions_that_were_not_read_completely(fixtures: Path, tmp_path: Path) 
     assert (unseen.unread, unseen.defects) == (len(unread), ("not_understood", "reply_malformed"))
 
 
+@pytest.mark.slow
 def test_write_and_new(incident: Path, feed: Path, tmp_path: Path) -> None:
     """Hits are added once; --new prints those of new indicators alone."""
     out = tmp_path / "out"
@@ -108,6 +109,7 @@ def test_write_and_new(incident: Path, feed: Path, tmp_path: Path) -> None:
     assert read_table(out, "hits").num_rows == 12
 
 
+@pytest.mark.slow
 def test_some_mails(incident: Path, feed: Path) -> None:
     """By user and time; a session of another user has no part in it."""
     done = program("hunt", incident, "-i", feed, "--user", "ben", "--json")

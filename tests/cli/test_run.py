@@ -38,6 +38,7 @@ def test_a_missing_format_is_one_clear_line(incident: Path) -> None:
         assert all(name in line for name in ("ecs", "ocsf", "json", "zeek", "zeek-json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["report", "-o", "r.html"], ["eml", "--mbox", "m"], ["sql", "select 1", "-o", "a.csv"]]
 )

@@ -72,6 +72,7 @@ def test_a_file_in_an_archive(mails: Path, tmp_path: Path, value: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_names_links_and_addresses(mails: Path, tmp_path: Path) -> None:
     """A name is found among members; links in pages are found; a sender can be ruled out."""
     hits, reasons, _ = hunted(mails, tmp_path, "indicator,type", "invoice.EXE,FILE_NAME")
@@ -83,6 +84,7 @@ def test_names_links_and_addresses(mails: Path, tmp_path: Path) -> None:
     assert hunted(mails, tmp_path, "someone@evil.example")[:2] == (set(), {})
 
 
+@pytest.mark.slow
 def test_limits(tmp_path: Path) -> None:
     """What a limit cut off is not ruled out, for what may lie there."""
     out = tmp_path / "out"

@@ -74,6 +74,7 @@ def test_a_follower_after_an_overwrite(
     assert_same(out, batch(lines))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exchange", [True, False])
 def test_an_append_beside_a_merge(
     spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_days: list[bytes], exchange: bool

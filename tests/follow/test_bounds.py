@@ -164,6 +164,7 @@ def test_the_parts_of_a_day(
     assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_dir()} == {0o700}
 
 
+@pytest.mark.slow
 def test_many_connections(spool: Path, tmp_path: Path) -> None:
     """Connections that never end are closed, the oldest first, if all of them take too much memory."""
     out = tmp_path / "out"
@@ -186,6 +187,7 @@ def test_many_connections(spool: Path, tmp_path: Path) -> None:
     assert {uid_of(number) for number in range(1000)}.isdisjoint(left)
 
 
+@pytest.mark.slow
 def test_packed_connections_continue(
     spool: Path,
     tmp_path: Path,

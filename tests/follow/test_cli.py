@@ -41,6 +41,7 @@ def _metrics(path: Path) -> dict[str, float]:
     return {line.split()[0]: float(line.split()[1]) for line in lines if not line.startswith("#")}
 
 
+@pytest.mark.slow
 def test_a_day_at_work(
     root: Path, spool: Path, tmp_path: Path, lines: list[bytes], batch: Callable[[list[bytes]], Expected]
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_follower_collects_garbage(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "True"
 
 
+@pytest.mark.slow
 def test_some_kills(root: Path, tmp_path: Path) -> None:
     """kill -9 at random instants over a growing, rotating log; tests/bench/follow.py does it 200 times."""
     sys.path.insert(0, str(root / "tests" / "bench"))
@@ -198,6 +200,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", ['re.match("(a+)+b", "a" * 60)', "while True: pass"])
 def test_sigterm_ends_in_the_middle_of_a_mail(
     wait: str,

@@ -65,6 +65,7 @@ def _work(folder: Path, out: Path, lines: list[bytes]) -> None:
             follower.once()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("exchange", "every"),
     [

@@ -11,6 +11,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import zeekpop3
 from support.growing import GrowingLog, Note, lines_of, sessions, shreds
 from support.program import program
@@ -40,6 +42,7 @@ def feed(path: Path, *values: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(root: Path, spool: Path, tmp_path: Path) -> None:
     """kill -9 at any moment while the log grows and small parts are merged: no hit is lost or repeated."""
     rng = random.Random(5)
@@ -96,6 +99,7 @@ def test_a_list_that_changes(spool: Path, tmp_path: Path, notes: list[Note]) -> 
     assert len(said) == sum(hits(out).values())
 
 
+@pytest.mark.slow
 def test_hunt_finds_what_the_follower_did_not(spool: Path, tmp_path: Path) -> None:
     """`hunt --new` while a follower runs: its hits are known, those of new indicators are added."""
     out, log = tmp_path / "out", GrowingLog(spool)

@@ -246,6 +246,7 @@ def test_logs_are_read_in_the_order_of_run(spool: Path) -> None:
     assert [pending.path for pending in catalogue.look([spool], 0)] == [first, alone, second]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["exact", "plain"])
 def test_recorded_logs(spool: Path, tmp_path: Path, fixtures: Path, form: str) -> None:
     """What real Zeeks wrote, losses and all, mixed into one growing, rotating log: as a batch run."""

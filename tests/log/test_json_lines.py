@@ -115,6 +115,7 @@ def test_the_same_tables(tmp_path: Path, wrapping: str, form: str) -> None:
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(WRAPPINGS)), TEXT, st.integers(0, 2**50), st.binary(max_size=40))
 def test_any_value_arrives(wrapping: str, command: str, ts: int, data: bytes) -> None:
     """Tabs, line ends, backslashes, `-` and `(empty)` are values like others; times stay exact."""

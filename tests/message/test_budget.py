@@ -186,6 +186,7 @@ print("end")
 """
 
 
+@pytest.mark.slow
 def test_watch_ends_a_mail_within_an_expression() -> None:
     """A single search that would take years is ended by the timer; the next mail is read as usual."""
     done = subprocess.run(

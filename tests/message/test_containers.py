@@ -317,6 +317,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_bounds(name: str) -> None:
     """At most 2 s and 12 times the size and the bounds for 10 MB; members are bounded."""
@@ -366,6 +367,7 @@ def test_rows_of_the_tables(tmp_path: Path) -> None:
     assert read_table(out, "attachments", ["inside"]).to_pylist() == [{"inside": "listed"}]
 
 
+@pytest.mark.slow
 def test_the_same_as_the_standard_library() -> None:
     """Archives of random files: names and hashes as zipfile and tarfile read them."""
     rng = random.Random(4)

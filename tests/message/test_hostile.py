@@ -51,6 +51,7 @@ def test_steps_are_linear(name: str) -> None:
     assert many <= STEPS_PER_BYTE * len(large)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATORS)
 def test_memory_is_bounded(name: str) -> None:
     """A hostile mail takes no more than twelve times its size in memory."""
@@ -67,6 +68,7 @@ def test_memory_is_bounded(name: str) -> None:
     assert peak <= max(TIMES_ITS_SIZE * len(raw), MEMORY_AT_LEAST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_what_unpacks_to_much_is_bounded(name: str) -> None:
     """Mails of some ten kilobytes: what they unpack to is read as far as the bounds allow, and no further."""

@@ -244,6 +244,7 @@ def test_each_different_link_once() -> None:
     assert len(elements(html + '<a href="http://a.example/">y</a>')) == 3
 
 
+@pytest.mark.slow
 def test_spellings_of_tags_are_not_kept_for_ever() -> None:
     """Whatever tags mails make up."""
     for length in (5, 5_000):

@@ -70,6 +70,7 @@ def test_links_without_blanks_between_them(unit: str) -> None:
     assert seconds(Unit("plain", "", unit, "").mail(LARGE), 3) < 4 * usual
 
 
+@pytest.mark.slow
 def test_random_units_take_linear_time() -> None:
     """Whatever is repeated, time is linear, and no byte is much dearer than those of usual addresses."""
     usual = seconds(filled(b"A B <a@b.example>, ", LARGE, b"To: ", b"\r\n\r\n"), 5)

@@ -44,6 +44,7 @@ def archive(tmp_path: Path) -> list[Path]:
     return [first, second, last]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_row_for_each_log(
     archive: list[Path], tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch

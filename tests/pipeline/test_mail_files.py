@@ -103,6 +103,7 @@ def records(out: Path) -> list[dict[str, Any]]:
     return sorted(({k: v for k, v in row.items() if k not in TRANSPORT} for row in rows), key=repr)
 
 
+@pytest.mark.slow
 def test_the_wire_and_every_kind_of_file_give_equal_records(tmp_path: Path) -> None:
     """200 mails over POP3, as mbox, as Maildir, as .eml: all columns but those of the transport."""
     zeekpop3.run(as_log(tmp_path / "x.log", MAILS), tmp_path / "wire", jobs=1)
@@ -192,6 +193,7 @@ def test_a_mail_that_is_too_large(tmp_path: Path) -> None:
             assert pd.isna(row["sha256"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [b"\n", b"x" * 1_000, b"From \n", b"\nFrom x 1:11\n"], ids=repr)
 def test_memory_is_bounded(tmp_path: Path, text: bytes) -> None:
     """Lines of a byte, one line without an end, millions of From lines."""
@@ -252,6 +254,7 @@ def test_run_names_the_command(tmp_path: Path) -> None:
     assert "zeekpop3 import" in program("run", tmp_path / "x.eml", "--out", tmp_path / "out").stderr
 
 
+@pytest.mark.slow
 def test_a_mail_beside_those_of_a_log(tmp_path: Path) -> None:
     """Appended to the tables of a run; listed, shown, searched and exported like the others."""
     out = tmp_path / "out"

@@ -69,6 +69,7 @@ def small_tasks(patch: pytest.MonkeyPatch, size: int = 4000) -> None:
     patch.setattr(tasks, "PART_BYTES", size // 10)
 
 
+@pytest.mark.slow
 def test_two_cores_write_what_one_writes(
     lines: list[bytes], whole: dict[str, pa.Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_rotated_and_compressed_in_the_middle(
     assert tables(tmp_path / "out") == whole
 
 
+@pytest.mark.slow
 @example(size=150, cut=33, events=5000)  # the second file begins with bytes from before the first one's rows
 @given(size=st.integers(150, 60_000), cut=st.integers(0, 10_000), events=st.integers(5000, 90_000))
 @settings(max_examples=6, deadline=None)

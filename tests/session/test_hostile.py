@@ -10,6 +10,7 @@ from support.hostile_dialogues import packets_of
 from support.traffic import rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", hostile.FORMS)
 def test_what_comes_of_hostile_dialogues(form: str) -> None:
     """Each case gives its mails, its session, and no secret."""

@@ -49,6 +49,7 @@ def test_all_commands_are_tested() -> None:
     assert takes_tables() <= set(COMMANDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_reads_an_older_version(old: Path, command: str, tmp_path: Path) -> None:
     """Exit code 0, and no error on stderr."""
@@ -58,6 +59,7 @@ def test_every_command_reads_an_older_version(old: Path, command: str, tmp_path:
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.slow
 def test_ready_queries_read_an_older_version(old: Path) -> None:
     """Those that need no Zeek log."""
     from zeekpop3.views.queries import READY_QUERIES

@@ -230,6 +230,7 @@ def test_an_unusable_folder_is_one_line(tmp_path: Path) -> None:
         write_parquet(emails((NOON, "x")), tmp_path / "gone" / "part.parquet")
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_and_is_reported(tmp_path: Path) -> None:
     """RLIMIT_FSIZE stands in for the full disk."""
     code = f"""
@@ -267,6 +268,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["append", "overwrite"])
 def test_kill_leaves_whole_parts_only(tmp_path: Path, mode: str) -> None:
     """kill -9 at any moment: what can be read is whole; the next writer clears up and finishes the rest."""
@@ -349,6 +351,7 @@ TEXT = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(TEXT, st.lists(st.text(max_size=5), max_size=3), st.binary(max_size=50)), min_size=1)

@@ -18,6 +18,7 @@ CACHES = 3_000_000  # of hosts and addresses, whatever the size of the mail
 MANY = ("addresses_of", "addresses_in", "enclosed", "html_different", "html_rewritten", "many_attach")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in GENERATORS if name.startswith(MANY)])
 def test_rows_take_bounded_memory(name: str) -> None:
     """Parsing, rows and Arrow: at most twelve times the mail, Arrow's own memory included."""

@@ -119,6 +119,7 @@ def there_and_back(folder: Path, records: list[Any], raws: list[bytes]) -> None:
             assert {name: plain(got[name]) for name in row} == row, reader
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.fixed_dictionaries(ALL), st.binary(max_size=20)), min_size=1, max_size=4))
 def test_any_record(tmp_path: Path, rows: list[tuple[dict[str, Any], bytes]]) -> None:
@@ -141,6 +142,7 @@ BYTES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(

@@ -32,6 +32,7 @@ def test_sql(incident: Path, fixtures: Path) -> None:
     assert list(nothing.columns) == ["uid", "subject"] and nothing.empty
 
 
+@pytest.mark.slow
 def test_ready_queries(incident: Path, fixtures: Path) -> None:
     """By name, with the logs that they need; the same rows as the command's."""
     assert "clicks" in zeekpop3.queries()
@@ -76,6 +77,7 @@ def test_mails(incident: Path, filters: dict[str, object]) -> None:
     assert bool(keys) == (filters not in ({"since": "7d"}, {"incomplete": True}))
 
 
+@pytest.mark.slow
 def test_files(incident: Path, tmp_path: Path) -> None:
     """`eml`, `report`, `export` and `transcript` write what the commands write."""
     assert zeekpop3.eml(incident, str(tmp_path / "mails"), attachments=True, user="anna").mails == 3
@@ -193,6 +195,7 @@ def test_an_existing_file_is_kept(incident: Path, tmp_path: Path) -> None:
     assert precious.read_bytes().startswith(b"From MAILER-DAEMON ")
 
 
+@pytest.mark.slow
 def test_frames_have_the_types_of_read(incident: Path, fixtures: Path) -> None:
     """Numbers and truth values may be unknown, times are UTC; also without rows."""
     log = fixtures / "incident" / "dns.log"

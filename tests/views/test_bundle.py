@@ -74,6 +74,7 @@ def test_what_is_in_it(tables: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "case.zip").stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes(
     tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def keys(path: Path) -> list[tuple[str, int]]:
     return sorted(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "problems"), [("ecs", ecs_problems), ("ocsf", ocsf_problems)], ids=["ecs", "ocsf"]
 )
@@ -154,6 +155,7 @@ def hunted(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_sessions_and_hits_as_events(hunted: Path, made: Made, everything: Path) -> None:
     """Valid documents, one for each session and each hit; they name refusals and the mail of a hit."""
     for path in (hunted, made.path, everything):
@@ -256,6 +258,7 @@ def test_parts_are_merged_while_they_are_read(
     assert found == Counter(f"{uid}/{depth}" for uid, depth in keys(path))
 
 
+@pytest.mark.slow
 def test_every_minute_beside_a_follower(tmp_path: Path) -> None:
     """The log grows, the follower commits and merges, and an export runs after each step."""
     folder, out = tmp_path / "logs", tmp_path / "out"
@@ -277,6 +280,7 @@ def test_every_minute_beside_a_follower(tmp_path: Path) -> None:
     assert found == Counter(f"{uid}/{depth}" for uid, depth in keys(out))
 
 
+@pytest.mark.slow
 def test_nothing_reaches_the_terminal(made: Made) -> None:
     """Escaped in every format."""
     for wanted in ExportFormat:

@@ -19,6 +19,7 @@ from zeekpop3.views.report.summary import answers, sentences
 from zeekpop3.views.sql import ask
 
 
+@pytest.mark.slow
 def test_reply_elsewhere(tmp_path: Path) -> None:
     """Another site is found, in one of several Reply-To as well; another host of the same site is not.
     A list to which the mail went is marked, and not suspicious."""
@@ -243,6 +244,7 @@ def test_logins(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_success_from_a_new_client(tmp_path: Path) -> None:
     """Refusals from one address, then success from another one that the mailbox had never seen. Not: the
     usual client, a success two days later, or a user without a client before."""
@@ -305,6 +307,7 @@ def test_new_attachment_types(tmp_path: Path) -> None:
     assert [(row["extension"], row["mail"]) for row in rows] == [("ps1", "C3/1")]
 
 
+@pytest.mark.slow
 def test_campaigns(tmp_path: Path) -> None:
     """One wave: subject and sender with a number, a token in the link, nearly the same text. Not: several
     mails to one user, a common link, a common short text."""
@@ -427,6 +430,7 @@ def test_about_by_the_program(tmp_path: Path) -> None:
     assert program("sql", tmp_path / "out", "select 1", "--about", "x").returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READY_QUERIES)
 def test_empty_tables_give_empty_answers(tmp_path: Path, name: str) -> None:
     """Every query runs on tables without a mail, and on logs that have none of its columns."""

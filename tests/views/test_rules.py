@@ -69,6 +69,7 @@ NEAR = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", LETTERS)
 def test_each_rule_finds_its_mail(tmp_path: Path, reason: str) -> None:
     """The planted mail has the reason; of the near misses none is in the answer."""
@@ -79,6 +80,7 @@ def test_each_rule_finds_its_mail(tmp_path: Path, reason: str) -> None:
         assert "\u202e" in rows[0]["reasons"][0]
 
 
+@pytest.mark.slow
 def test_locked_archive(tmp_path: Path) -> None:
     """A zip whose entries are encrypted; the flag is set by hand, as Python writes none."""
     content = bytearray(zipped(a__txt=b"secret"))
@@ -88,6 +90,7 @@ def test_locked_archive(tmp_path: Path) -> None:
     assert any(each.startswith("encrypted file: ") for each in row["reasons"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sender", "found"),
     [
@@ -110,6 +113,7 @@ def test_look_alikes_of_an_own_site(tmp_path: Path, sender: str, found: bool) ->
     assert any(each.startswith(said) for each in reasons) == found
 
 
+@pytest.mark.slow
 def test_a_host_with_the_own_name_accuses_no_other_host(tmp_path: Path) -> None:
     """Sites with many customers: only the host that has the own name as a label looks like the own site."""
     events = fetched(
@@ -136,6 +140,7 @@ def test_numbered_and_rare_sites_are_no_look_alikes(tmp_path: Path) -> None:
     assert [(row["site"], row["similar_to"]) for row in rows] == [("northbanc.example", "northbank.example")]
 
 
+@pytest.mark.slow
 def test_a_name_of_somebody_here_weighs_more(tmp_path: Path) -> None:
     """A display name of an own address is another reason than one that any sender has."""
     events = fetched(
@@ -152,6 +157,7 @@ def test_a_name_of_somebody_here_weighs_more(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_link_that_shows_an_own_site_weighs_more(tmp_path: Path) -> None:
     """The text names one's own portal, the link leads elsewhere: more than for a site of others."""
     portal, shop = (
@@ -178,6 +184,7 @@ def forwarded(inner: bytes) -> bytes:
     return letter("ben@corp.example", head, text=text)
 
 
+@pytest.mark.slow
 def test_a_message_inside_counts(tmp_path: Path) -> None:
     """Links, files and a look-alike sender of a forwarded phish are reasons of the mail that brings it; a
     message of a colleague inside gives no reason."""
@@ -202,6 +209,7 @@ def test_a_message_inside_counts(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_worst_first_and_each_rule_once(tmp_path: Path) -> None:
     """The score is the sum of the weights of the rules; two links of one kind are one reason."""
     two = linked("https://bank.example/", "https://evil.test/x") + linked(
@@ -217,6 +225,7 @@ def test_worst_first_and_each_rule_once(tmp_path: Path) -> None:
     assert (rows[0]["severity"], rows[1]["severity"]) == ("high", "medium")
 
 
+@pytest.mark.slow
 def test_a_link_in_a_first_mail_is_no_reason_alone(tmp_path: Path) -> None:
     """It adds to the score of mails for which another rule holds."""
     assert answer(tmp_path, "suspicious", fetched(letter("a@a.example", text="https://b.example/\r\n"))) == []
@@ -233,6 +242,7 @@ def test_one_mail_makes_no_own_site(tmp_path: Path) -> None:
     assert [(row["site"], row["similar_to"]) for row in rows] == [("megac0rp.example", "megacorp.example")]
 
 
+@pytest.mark.slow
 def test_own_rules_of_a_site(tmp_path: Path) -> None:
     """A folder of rules adds to ours, or replaces one of the same name; one without a weight is refused."""
     folder = tmp_path / "rules"
@@ -262,6 +272,7 @@ def test_own_query_of_a_site(tmp_path: Path) -> None:
     assert "cannot read the query" in program("sql", tmp_path / "out", "-q", tmp_path / "none.sql").stderr
 
 
+@pytest.mark.slow
 def test_own_sites_are_said(tmp_path: Path) -> None:
     """A guess is said, with the way to name the sites; named ones are used without a word."""
     write_box(tmp_path / "out", fetched(letter("a@a.example"), letter("b@b.example")))

@@ -60,6 +60,7 @@ def test_folders_together(sensors: Path) -> None:
     assert done.stdout.splitlines()[1] == "2"
 
 
+@pytest.mark.slow
 def test_who_saw_it(merged: Path, sensors: Path) -> None:
     """`show` names the sensor: of one mail, in CSV and JSON, and in a list of mails of several."""
     for folder in (merged, f"{sensors}/*"):
@@ -73,6 +74,7 @@ def test_who_saw_it(merged: Path, sensors: Path) -> None:
     assert "sensor" not in program("show", merged, "--sensor", "south").stdout.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_one_sensor(merged: Path) -> None:
     """`--sensor south`: only its mails, in every table of `sql`, too."""
     assert subjects("show", merged, "--json") == ["north", "south"]
@@ -93,6 +95,7 @@ def test_one_sensor(merged: Path) -> None:
     assert "Cnorth" not in done.stdout
 
 
+@pytest.mark.slow
 def test_the_page_of_one_sensor(merged: Path, tmp_path: Path) -> None:
     """The report counts and shows its mails only."""
     done = program("report", merged, "-o", tmp_path / "r.html", "--sensor", "south")

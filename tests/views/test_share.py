@@ -135,6 +135,7 @@ def test_without_an_own_site_nothing_is_shared(tables: Path, tmp_path: Path) -> 
         share(tables, tmp_path / "case")
 
 
+@pytest.mark.slow
 def test_texts_take_linear_time() -> None:
     """Runs of letters, dots, percent signs, colons: eight times the text takes about eight times the time."""
     pseudonyms = Pseudonyms(Own({"corp.example"}, {"ben"}, set()), b"k" * 32)

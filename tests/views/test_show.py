@@ -50,6 +50,7 @@ def test_the_list_fits_and_keeps_its_keys(made: Made, width: int) -> None:
         assert "CcccC3/1" in lines[1]
 
 
+@pytest.mark.slow
 def test_a_folded_subject_reads_as_one_line(tmp_path: Path) -> None:
     """The tab of a fold is a blank in the list and in the page of the mail; JSON keeps it."""
     write(tmp_path, [transfer(raw=b"Subject: one\r\n\ttwo\r\n\r\nx\r\n")])
@@ -112,6 +113,7 @@ def test_one_mail_in_full(made: Made) -> None:
         assert any(visible(payload) in line for line in page)
 
 
+@pytest.mark.slow
 def test_a_mail_whose_html_says_something_else(tmp_path: Path) -> None:
     """Both texts are shown, one after the other."""
     raw = (
@@ -124,6 +126,7 @@ def test_a_mail_whose_html_says_something_else(tmp_path: Path) -> None:
     assert "Text of the HTML\n  pay now\n" in text
 
 
+@pytest.mark.slow
 def test_a_mail_without_plain_text(tmp_path: Path) -> None:
     """The text of the HTML, where links lead and what they show, what the server said of the sender."""
     raw = (
@@ -141,6 +144,7 @@ def test_a_mail_without_plain_text(tmp_path: Path) -> None:
     assert visible(text.replace("\n", "")) == text.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_folded_lines_stay_indented(tmp_path: Path) -> None:
     """A long line of a mail cannot put its words where ours begin."""
     words = " ".join(f"Mail {n}/1" for n in range(60))
@@ -159,6 +163,7 @@ def test_the_only_mail_of_a_connection_needs_no_depth(made: Made) -> None:
             find_mail(made.path, odd)
 
 
+@pytest.mark.slow
 def test_the_mail_id_finds_the_mail(tmp_path: Path) -> None:
     """Fetched again it is the same mail: the newest is shown. Another user's copy is another mail."""
     again = {"uid": "Cagain", "ts": transfer().ts + 1}
@@ -240,6 +245,7 @@ def test_errors_are_one_line(made: Made, tmp_path: Path, arguments: list[str], c
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode(made: Made) -> None:
     """What the terminal's encoding cannot hold is spelled out, and nothing fails."""
     for arguments in (["show", made.path], ["show", made.path, "--json"], ["show", made.path, "CevilE/1"]):
@@ -269,6 +275,7 @@ def test_one_mail_on_a_terminal(made: Made) -> None:
     assert text.count(visible(PAYLOADS[0])) >= 4
 
 
+@pytest.mark.slow
 def test_what_stands_in_messages_inside_invitations_and_holes(tmp_path: Path) -> None:
     """An enclosed link leads elsewhere than its text; an invitation says who and when; a hash has a doubt."""
     event = "ORGANIZER;CN=Boss:mailto:b@corp.example\nDTSTART:20260301T100000Z\nSUMMARY:Budget\x1b[2J"

@@ -42,6 +42,7 @@ def kinds(result: object) -> list[tuple[str, str]]:
     return [(row["event"], row["user"]) for row in result.dicts()]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_of_a_user(tables: Path) -> None:
     """Login, mail with what is suspicious, deletion, click: in the order of time."""
     result, read = timeline(tables, user="ZhangSan", logs={"http": tables.parent / "http.log"})
@@ -55,12 +56,14 @@ def test_of_a_user(tables: Path) -> None:
     assert read == ["http: 1 file, 1 row, 2024-06-24 12:01:00 to 2024-06-24 12:01:00"]
 
 
+@pytest.mark.slow
 def test_of_a_client(tables: Path) -> None:
     """Refusals come before the login of the same session."""
     assert kinds(timeline(tables, client=OTHER)[0]) == [("refused", "lisi"), ("login", "lisi")]
     assert kinds(timeline(tables, client=CLIENT)[0])[0] == ("login", "zhangsan")
 
 
+@pytest.mark.slow
 def test_of_a_mail(tables: Path) -> None:
     """All copies of the mail, by hash and Message-ID, whoever fetched them."""
     found = kinds(timeline(tables, mail="C3/1")[0])
@@ -69,6 +72,7 @@ def test_of_a_mail(tables: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_by_the_program(tables: Path) -> None:
     """Text for a person, JSON lines; one thing to ask for; what is not there is said."""
     done = program("timeline", tables, "--user", "lisi")
@@ -83,6 +87,7 @@ def test_by_the_program(tables: Path) -> None:
     assert "Nothing found" in program("timeline", tables, "--user", "nobody").stderr
 
 
+@pytest.mark.slow
 def test_hostile_names_are_data(tables: Path) -> None:
     """A quote in a name is part of the name."""
     assert timeline(tables, user="x' or '1'='1")[0].rows == []

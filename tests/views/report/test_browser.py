@@ -108,6 +108,7 @@ def test_search_in_texts(page: Any) -> None:
     assert int(_status(page).split()[0]) > found
 
 
+@pytest.mark.slow
 def test_suspicious_mails(browser: Any, tmp_path: Path) -> None:
     """Their section leads to the mail with its reasons; the table can show them alone."""
     failed = b"Authentication-Results: mx; spf=fail\r\nSubject: odd\r\n\r\nx\r\n"
@@ -126,6 +127,7 @@ def test_suspicious_mails(browser: Any, tmp_path: Path) -> None:
     assert _status(browser).startswith("1 of 61 mails")
 
 
+@pytest.mark.slow
 def test_narrow_tables(browser: Any, tmp_path: Path) -> None:
     """At 360 pixels a row of a wide table is a card with labels: nothing of it scrolls sideways."""
     raw = b"From: a@wave.test\r\nSubject: Your parcel is waiting\r\nReply-To: b@else.test\r\n\r\nx\r\n"
@@ -151,6 +153,7 @@ def test_narrow_tables(browser: Any, tmp_path: Path) -> None:
     assert wide == []
 
 
+@pytest.mark.slow
 def test_printed(browser: Any, tmp_path: Path) -> None:
     """On A4 no table is cut off, neither at the side nor below, and none lies over the next."""
     raw = b"From: a@wave.test\r\nSubject: Your parcel is waiting\r\nReply-To: b@else.test\r\n\r\nx\r\n"

@@ -156,6 +156,7 @@ def test_the_net_would_catch_it(browser: Any, listener: Listener, tmp_path: Path
     assert loaded >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["<main>", '<section id="mails"', "</body>"])
 def test_the_policy_is_a_second_wall(
     browser: Any, listener: Listener, tables: Path, tmp_path: Path, where: str

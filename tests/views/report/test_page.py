@@ -88,6 +88,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_box(tmp_path_factory.mktemp("small") / "out", events)
 
 
+@pytest.mark.slow
 def test_figures(small: Path) -> None:
     """Mails, bytes, users, senders, logins and reasons are counted; a TOP is not a mail."""
     figures = gather(small, Filters(), answers(small, Filters()))
@@ -110,6 +111,7 @@ def test_figures(small: Path) -> None:
     assert (figures.lossy_sessions, figures.lost_bytes) == (1, 5)
 
 
+@pytest.mark.slow
 def test_a_mail_has_one_reason(tmp_path: Path) -> None:
     """SQL and page agree why each mail is incomplete; an open log explains only a connection's last mail."""
     events = [
@@ -142,6 +144,7 @@ def test_a_mail_has_one_reason(tmp_path: Path) -> None:
     assert dict(counted) == Counter(by_sql.values())
 
 
+@pytest.mark.slow
 def test_filters(small: Path, tmp_path: Path) -> None:
     """A page of one user, or of a span of time, counts and lists nothing else."""
     page = tmp_path / "page.html"
@@ -151,6 +154,7 @@ def test_filters(small: Path, tmp_path: Path) -> None:
     assert write_report(small, page, filters=Filters(since="2024-06-25", until="2024-06-26")).listed == 1
 
 
+@pytest.mark.slow
 def test_sealed(small: Path, tmp_path: Path) -> None:
     """The policy names the page's own style and script by hash, and nothing in the file is loaded."""
     page = tmp_path / "page.html"
@@ -174,6 +178,7 @@ def test_sealed(small: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_the_same_again(small: Path, tmp_path: Path) -> None:
     """The same tables give the same bytes."""
     write_report(small, tmp_path / "a")
@@ -182,6 +187,7 @@ def test_the_same_again(small: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_bounded(small: Path, tmp_path: Path) -> None:
     """Long texts are cut, mails past the limit only counted, details beyond the size left out; it says so."""
     page = tmp_path / "page.html"
@@ -201,6 +207,7 @@ def test_bounded(small: Path, tmp_path: Path) -> None:
     assert len(_lines(text)) == listing.listed
 
 
+@pytest.mark.slow
 def test_without_bodies(small: Path, tmp_path: Path) -> None:
     """On request no text, HTML source or URL of a mail is in the page; headers are."""
     page = tmp_path / "page.html"
@@ -212,6 +219,7 @@ def test_without_bodies(small: Path, tmp_path: Path) -> None:
         assert detail["headers"]
 
 
+@pytest.mark.slow
 def test_twice_in_the_tables(tmp_path: Path) -> None:
     """Tables that were filled twice from one log list each mail twice, each with its details."""
     write_box(tmp_path / "out", [transfer(), transfer(), session()])
@@ -221,6 +229,7 @@ def test_twice_in_the_tables(tmp_path: Path) -> None:
     assert None not in details
 
 
+@pytest.mark.slow
 def test_no_mails(tmp_path: Path) -> None:
     """Tables without a row give a page that says so."""
     write_box(tmp_path / "out", [])
@@ -283,6 +292,7 @@ def test_many_moments_are_counted_in_bounded_memory() -> None:
     assert sum(bar.complete for bar in counted.buckets()[1]) == 10_000
 
 
+@pytest.mark.slow
 def test_command(small: Path, tmp_path: Path) -> None:
     """The command writes the file and says on stderr what is in it and what is not."""
     page = tmp_path / "page.html"
@@ -292,6 +302,7 @@ def test_command(small: Path, tmp_path: Path) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.slow
 def test_errors(small: Path, tmp_path: Path) -> None:
     """No tables, no place to write: an error of ours that says which."""
     with pytest.raises(QueryError, match="no such folder"):
@@ -300,6 +311,7 @@ def test_errors(small: Path, tmp_path: Path) -> None:
         write_report(small, tmp_path / "none" / "page.html")
 
 
+@pytest.mark.slow
 def test_suspicious_mails_come_first(tmp_path: Path) -> None:
     """A section above all others lists them with their reasons, most reasons first; the table marks them."""
     failed = b"Authentication-Results: mx; spf=fail\r\n"
@@ -329,6 +341,7 @@ def test_suspicious_mails_come_first(tmp_path: Path) -> None:
     assert '"#mail=C' not in (tmp_path / "page.html").read_text()
 
 
+@pytest.mark.slow
 def test_html_only_mails_have_a_text(tmp_path: Path) -> None:
     """What a reader sees of the HTML is the text; the source is there as well."""
     raw = b"Content-Type: text/html\r\n\r\n<p>Dear <b>you</b></p><script>no</script>\r\n"
