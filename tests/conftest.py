@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # an installed package goes first
 
 _NO_ZEEK = "no zeek on PATH"
-#: CPU seconds above which an unmarked test fails. Those above 1 s are marked; the rest is for slower machines.
+#: CPU seconds above which an unmarked test fails. Those above 1 s are marked; slower machines need more.
 _UNMARKED_S = 3.0
 
 
