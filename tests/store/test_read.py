@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 import zeekpop3
 from support.tables_made import PDF, Made
 from zeekpop3.errors import QueryError
-from zeekpop3.store.filters import Filters, instant
+from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table, rows
+from zeekpop3.store.times import instant
 from zeekpop3.tables import schema
 
 

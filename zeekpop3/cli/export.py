@@ -10,10 +10,8 @@ from typer import Option
 
 from zeekpop3.cli.options import (
     Directory,
-    MailOptions,
     OneDirectory,
     OwnOption,
-    SpanOptions,
     command,
     exclusive,
     local_path,
@@ -21,6 +19,7 @@ from zeekpop3.cli.options import (
 from zeekpop3.cli.output import say, write
 from zeekpop3.views.export import ExportFormat
 from zeekpop3.views.text import plural
+from zeekpop3.views.which import MailFilters, Span
 
 _SHOWN_KEPT = 10
 
@@ -53,7 +52,7 @@ def export(
     events: Annotated[
         bool, Option("--events", help="With --as ecs: also sessions (logins, refusals) and hits, as events.")
     ] = False,
-    select: SpanOptions,
+    select: Span,
 ) -> None:
     """Export the mails for a SIEM, as JSON lines or a Zeek log, or to share them as one document.
 
@@ -63,9 +62,9 @@ def export(
     """
     from zeekpop3.views.api import export_batches
 
-    exclusive("--state", state, "--user, --sensor, --since or --until", any(select.given().values()))
+    exclusive("--state", state, "--user, --sensor, --since or --until", any(select.values()))
     mails = others = 0
-    for batch in export_batches(directory, as_, state=state, events=events, **select.given()):
+    for batch in export_batches(directory, as_, state=state, events=events, **select):
         write(batch.lines, tabs=True)
         sys.stdout.flush()
         mails += batch.mails
@@ -87,7 +86,7 @@ def share(
     ] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace existing tables.")] = False,
     *,
-    select: MailOptions,
+    select: MailFilters,
 ) -> None:
     """Write selected mails to give to others: your people, hosts and sites are replaced, the attacker's stay.
 
@@ -96,10 +95,11 @@ def share(
     tables; the key stays in DIR. Pictures, the contents of files and hints in a text are not replaced: read
     the result before you give it away.
     """
+    from zeekpop3.views.find import mail_filters
     from zeekpop3.views.share import share as write_share
 
     kept: set[str] = set()
-    filters = select.mail_filters(directory)
+    filters = mail_filters(directory, **select)
     count = write_share(
         directory, out, filters, own=tuple(own or ()), raw=raw, overwrite=overwrite, kept=kept
     )

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import BadParameter, Exit, Option
 
-from zeekpop3.cli.options import Directory, FormatOptions, SpanOptions, command, exclusive, local_path
+from zeekpop3.cli.options import Directory, FormatOptions, command, exclusive, local_path
 from zeekpop3.cli.output import Problems, print_table, say, write
 from zeekpop3.errors import ZeekPop3Error
 from zeekpop3.views.text import plural, row_lines
+from zeekpop3.views.which import Span
 
 if TYPE_CHECKING:
     from zeekpop3.detect.search import Hits
@@ -56,7 +57,7 @@ def hunt(
     undecided: Annotated[
         bool, Option("--undecided", help="List the mails that cannot be ruled out, not the hits.")
     ] = False,
-    select: SpanOptions,
+    select: Span,
 ) -> None:
     """Search the mails for indicators: addresses, domains, URLs, IP addresses, hashes, file names, users.
 
@@ -69,7 +70,7 @@ def hunt(
     indicator was opened. The summary on stderr counts the others; --undecided lists them with the reason.
     """
     from zeekpop3.detect.search import new_hits, search
-    from zeekpop3.views.find import ABOUT_MAIL, hits_with_mails
+    from zeekpop3.views.find import ABOUT_MAIL, hits_with_mails, span_filters
     from zeekpop3.views.show import hit_lines
 
     exclusive("--new", new, "--undecided", undecided)
@@ -77,7 +78,7 @@ def hunt(
         raise BadParameter("give a list: --indicators FILE or --yara RULES")
     skipped = Problems(most=_SHOWN_PROBLEMS)
     others = Counter[str]()
-    filters = select.filters()
+    filters = span_filters(**select)
     found = search(
         directory, indicators or [], rules=yara or [], filters=filters, on_error=skipped, others=others
     )
@@ -145,7 +146,7 @@ def verify(
     zeek: Annotated[
         str | None, Option(metavar="PROGRAM", help="The zeek to run (default: the one on PATH).")
     ] = None,
-    select: SpanOptions,
+    select: Span,
     output: FormatOptions,
 ) -> None:
     """Verify the DKIM signatures of the mails, with keys that Zeek saw in DNS answers; or the mails' bytes.
@@ -161,6 +162,7 @@ def verify(
     from zeekpop3.detect.keys import Keys, keys_of_dns_log, read_keys, write_keys
     from zeekpop3.detect.verify import RESULTS, Verdict
     from zeekpop3.detect.verify import verify as verdicts
+    from zeekpop3.views.find import span_filters
 
     if pcap:
         exclusive("--pcap", pcap, "--dns or --keys", dns or keys)
@@ -179,7 +181,7 @@ def verify(
             problems(error)
     if keys is not None and dns:
         write_keys(keys, known)
-    found = verdicts(directory, known, select.filters())
+    found = verdicts(directory, known, span_filters(**select))
     _print_rows([verdict._asdict() for verdict in found], Verdict._fields, _VERDICT_COLUMNS, output)
     counts = _counts([verdict.result for verdict in found], RESULTS, ("pass", "fail", "no key"))
     say(f"{plural(len(found), 'signature')}: {counts}; {plural(len(known), 'key')} known")
@@ -187,13 +189,14 @@ def verify(
 
 
 def _compare(
-    directory: Path, captures: list[Path], zeek: str | None, select: SpanOptions, output: FormatOptions
+    directory: Path, captures: list[Path], zeek: str | None, select: Span, output: FormatOptions
 ) -> None:
     """Print the comparisons: all as JSON or CSV, for people those of mails that are not the same."""
     from zeekpop3.detect.compare import RESULTS, Comparison, compare
+    from zeekpop3.views.find import span_filters
 
     problems = Problems()
-    found, unknown = compare(directory, captures, select.filters(), zeek=zeek, on_error=problems)
+    found, unknown = compare(directory, captures, span_filters(**select), zeek=zeek, on_error=problems)
     bad = [one for one in found if one.result != "same"]
     shown = found if output.json or output.csv else bad
     _print_rows([one._asdict() for one in shown], Comparison._fields, _COMPARED_COLUMNS, output)

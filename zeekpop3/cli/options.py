@@ -1,28 +1,28 @@
 """Registers the program's commands, and declares the options that several of them share.
 
-A command takes a group of options, a dataclass, as one parameter; its fields become options of the command.
+A command takes a group of options as one parameter. The fields of a dataclass become options of the command;
+so do the keys of the filters (`views.which`), which the command gets as the dict that the API takes.
 """
 
 from __future__ import annotations
 
 import functools
-import ipaddress
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints, is_typeddict
 
 import typer
 from typer import Argument, Option
 
 from zeekpop3.cli.output import close_stdout
+from zeekpop3.views.which import declared
 
 if TYPE_CHECKING:
     from zeekpop3.pipeline.settings import Settings
-    from zeekpop3.store.filters import Filters
     from zeekpop3.store.write import Mode
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -52,19 +52,20 @@ def command(*examples: str, name: str | None = None) -> Callable[[Callable[..., 
 def _expanded(function: Callable[..., None]) -> Callable[..., None]:
     """The function, with the fields of its option groups as parameters."""
     parameters: list[Parameter] = []
-    groups: dict[str, type[Any]] = {}
+    groups: dict[str, tuple[type[Any], list[Parameter]]] = {}
     for parameter in _parameters(function):
         kind = parameter.annotation
-        if isinstance(kind, type) and is_dataclass(kind):
-            groups[parameter.name] = kind
-            parameters += _parameters(kind)
+        if isinstance(kind, type) and (is_dataclass(kind) or is_typeddict(kind)):
+            own = _parameters(kind) if is_dataclass(kind) else _filters(kind)
+            groups[parameter.name] = kind, own
+            parameters += own
         else:
             parameters.append(parameter)
 
     @functools.wraps(function)
     def run(**given: Any) -> None:
-        for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        for name, (group, own) in groups.items():
+            given[name] = group(**{each.name: given.pop(each.name) for each in own})
         try:
             function(**given)
             sys.stdout.flush()
@@ -84,6 +85,19 @@ def _parameters(of: Callable[..., Any]) -> list[Parameter]:
         parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY)
         for parameter in signature(of).parameters.values()
     ]
+
+
+def _filters(group: type) -> list[Parameter]:
+    """The options of the filters of a group, all in one panel of the help."""
+    parameters = []
+    for name, flag, each in declared(group):
+        names = [each.option] if each.option else [f"--{name.replace('_', '-')}"] if flag else []
+        metavar = None if flag else each.metavar
+        option = Option(*names, metavar=metavar, rich_help_panel="Filters", help=each.help)
+        kind = Annotated[bool, option] if flag else Annotated[str | None, option]
+        default = False if flag else None
+        parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind))
+    return parameters
 
 
 def local_path(path: Path | None) -> Path | None:
@@ -118,14 +132,6 @@ OwnOption = Annotated[
         help="One of your own sites: example.org (default: a guess). Repeatable.",
     ),
 ]
-
-
-def ip_address(text: str) -> str:
-    """An IP address in its usual form. Raises typer.BadParameter."""
-    try:
-        return str(ipaddress.ip_address(text.strip().strip("[]")))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not an IP address") from None
 
 
 def named_logs(given: list[str] | None) -> dict[str, list[str]]:
@@ -192,74 +198,6 @@ class RecordOptions:
             max_message_mib=self.max_message,
             sensor=self.sensor,
         )
-
-
-def _filter(text: str, metavar: str | None = "TEXT", *, name: str | None = None) -> Any:
-    """An option of the group "Filters"; without a `name` it is named like its field."""
-    names = [name] if name else []
-    return Option(*names, metavar=metavar, rich_help_panel="Filters", help=text)
-
-
-@dataclass(slots=True)
-class SpanOptions:
-    """A user, a span of time, a sensor."""
-
-    user: Annotated[str | None, _filter("Mailbox user (exact, case-insensitive).")] = None
-    since: Annotated[
-        str | None, _filter("From then on: 2024-06-24, 2024-06-24T12:00 (UTC), 12h, 7d ago.", "TIME")
-    ] = None
-    until: Annotated[str | None, _filter("Before then.", "TIME")] = None
-    sensor: Annotated[str | None, _filter("What this sensor saw (exact).", "NAME")] = None
-
-    def given(self) -> Any:
-        """The options by name, as the functions of the API take them."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
-
-    def filters(self) -> Filters:
-        """The filters. Raises QueryError for an invalid time."""
-        from zeekpop3.store.filters import Filters
-
-        return Filters(**self.given())
-
-
-@dataclass(slots=True)
-class MailOptions(SpanOptions):
-    """Which mails `show` and `eml` select."""
-
-    sender: Annotated[str | None, _filter("From contains this text.", name="--from")] = None
-    recipient: Annotated[str | None, _filter("To, Cc or Bcc contains this text.", name="--to")] = None
-    subject: Annotated[str | None, _filter("Subject contains this text.")] = None
-    text: Annotated[str | None, _filter("The body contains this text.")] = None
-    url: Annotated[str | None, _filter("A URL in the body contains this text.")] = None
-    site: Annotated[
-        str | None,
-        _filter("Site or host (exact), or a URL, of an address or a link.", "SITE"),
-    ] = None
-    thread: Annotated[
-        str | None, _filter("Conversation of the mail with this Message-ID or UID/DEPTH.", "ID")
-    ] = None
-    ip: Annotated[
-        str | None, _filter("IP address of the client, the server or a relaying host.", "ADDRESS")
-    ] = None
-    has_attachment: Annotated[bool, _filter("Has an attachment.", None, name="--has-attachment")] = False
-    attachment_name: Annotated[
-        str | None, _filter("Name of an attachment, or of a file in one, contains this.")
-    ] = None
-    extension: Annotated[
-        str | None, _filter("Extension of an attachment's name, or of a file in one.", "EXT")
-    ] = None
-    attachment: Annotated[
-        str | None, _filter("MD5, SHA-1 or SHA-256 of an attachment, or of a file in one.", "HASH")
-    ] = None
-    incomplete: Annotated[bool, _filter("Only incomplete mails.", None, name="--incomplete")] = False
-
-    def mail_filters(self, directory: Path) -> Filters:
-        """The filters for the tables in `directory`. Raises QueryError for an invalid time or hash."""
-        from zeekpop3.views.api import mail_filters
-
-        if self.ip is not None:
-            self.ip = ip_address(self.ip)
-        return mail_filters(directory, **self.given())
 
 
 @dataclass(slots=True)

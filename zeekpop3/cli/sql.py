@@ -20,7 +20,6 @@ from zeekpop3.cli.options import (
     OwnOption,
     command,
     exclusive,
-    ip_address,
     local_path,
     named_logs,
 )
@@ -322,7 +321,7 @@ def timeline(
     ssl=... or dns=... also the links that were opened.
     """
     from zeekpop3.store.filters import Filters
-    from zeekpop3.views.find import why_nothing
+    from zeekpop3.views.find import ip_address, why_nothing
     from zeekpop3.views.timeline import lines
     from zeekpop3.views.timeline import timeline as events
 

@@ -13,10 +13,8 @@ from zeekpop3.cli.options import (
     Directory,
     FormatOptions,
     LogOption,
-    MailOptions,
     OneDirectory,
     OwnOption,
-    SpanOptions,
     command,
     exclusive,
     local_path,
@@ -25,6 +23,7 @@ from zeekpop3.cli.options import (
 from zeekpop3.cli.output import console, say, write
 from zeekpop3.errors import UsageError
 from zeekpop3.views.text import json_line, plural, row_lines
+from zeekpop3.views.which import MailFilters, Span
 
 if TYPE_CHECKING:
     from zeekpop3.store.filters import Filters
@@ -40,7 +39,7 @@ def show(
         Argument(metavar="[MAIL]", help="Show this mail in full: UID/DEPTH, Message-ID, SHA-256 or mail_id."),
     ] = None,
     *,
-    select: MailOptions,
+    select: MailFilters,
     output: FormatOptions,
     limit: Annotated[
         int | None,
@@ -56,7 +55,7 @@ def show(
             raise BadParameter("--csv is for the list of mails")
         _show_one(directory, mail, json=output.json)
     else:
-        _show_list(directory, select.mail_filters(directory), output, limit)
+        _show_list(directory, select, output, limit)
 
 
 def _show_one(directory: Path, key: str, *, json: bool) -> None:
@@ -79,10 +78,11 @@ def _show_one(directory: Path, key: str, *, json: bool) -> None:
         page.print(Padding(text, (0, 0, 0, len(line) - len(text)), expand=False))
 
 
-def _show_list(directory: Path, filters: Filters, output: FormatOptions, limit: int | None) -> None:
+def _show_list(directory: Path, select: MailFilters, output: FormatOptions, limit: int | None) -> None:
     from zeekpop3.views import show
-    from zeekpop3.views.find import read_mails
+    from zeekpop3.views.find import mail_filters, read_mails
 
+    filters = mail_filters(directory, **select)
     if output.json or output.csv:
         columns = show.CSV_COLUMNS if output.csv else show.JSON_COLUMNS
         rows = read_mails(directory, columns, filters, limit)
@@ -126,7 +126,7 @@ def eml(
         list[Path] | None, Option(metavar="FILE", help="For --bundle: a file of DKIM keys. Repeatable.")
     ] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing mbox or bundle.")] = False,
-    select: MailOptions,
+    select: MailFilters,
     attachments: Annotated[
         bool, Option("--attachments", help="Also write the attachments, named by their SHA-256.")
     ] = False,
@@ -138,6 +138,7 @@ def eml(
     the logs that were read, and MANIFEST.sha256 for `sha256sum -c`.
     """
     from zeekpop3.views.api import eml as write_mails
+    from zeekpop3.views.find import mail_filters
 
     exclusive("--mbox", mbox, "--out", out)
     exclusive("--bundle", bundle, "--out or --mbox", out or mbox)
@@ -159,10 +160,10 @@ def eml(
         dns=dns or (),
         keys=keys or (),
         overwrite=overwrite,
-        **select.given(),
+        **select,
     )
     if not written:
-        _explain_nothing(directory, select.mail_filters(directory))
+        _explain_nothing(directory, mail_filters(directory, **select))
         return
     say(f"{written} -> {where}")
     if written.without_raw:
@@ -191,7 +192,7 @@ def report(
         ),
     ] = Path("report.html"),
     *,
-    select: SpanOptions,
+    select: Span,
     limit: Annotated[
         int, Option("--limit", "-n", min=0, help="Maximum number of mails to list, newest first.")
     ] = 10_000,
@@ -223,7 +224,7 @@ def report(
         logs=named_logs(log),
         own=own or (),
         title=title,
-        **select.given(),
+        **select,
     )
     for line in listing.logs_read:
         say(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zeekpop3.detect.lists import OnError
     from zeekpop3.detect.search import Hits
-    from zeekpop3.store.filters import Time
+    from zeekpop3.store.times import Time
 
 
 def hunt(

@@ -13,8 +13,9 @@ import pyarrow.dataset as ds
 
 from zeekpop3.errors import QueryError
 from zeekpop3.store.dataset import check_versions, dataset, reading
-from zeekpop3.store.filters import Filters, Time, condition, hash_column
+from zeekpop3.store.filters import Filters, condition, hash_column
 from zeekpop3.store.parquet import DAY_US
+from zeekpop3.store.times import Time
 from zeekpop3.tables.schema import TABLES
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What the commands do, for programs: queries as DataFrames, exports, files, retention.
 
 Tables are the folder that `run` or a follower wrote. Every function that looks at mails takes the filters of
-its command; times are as in `filters.Time`, "7d" and "12h" (before now) among them.
+its command; filters are in `views.which`, times in `store.times`, "7d" and "12h" (before now) among them.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from zeekpop3.errors import LogError, QueryError, UsageError, ZeekPop3Error
 from zeekpop3.log.find import each_path
-from zeekpop3.store.filters import Filters, Time
+from zeekpop3.store.filters import Filters
+from zeekpop3.views.find import mail_filters, span_filters
+from zeekpop3.views.which import MailFilters, Span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,51 +27,6 @@ if TYPE_CHECKING:
 
 Logs = Mapping[str, str | Path | Iterable[str | Path]]
 """Zeek's other logs by the name of their stream: {"http": "logs/"}; files, folders of an archive, globs."""
-
-
-class Span(TypedDict, total=False):
-    """`user`: the complete name, case ignored. `sensor`: its name. `since` is inclusive, `until` not."""
-
-    user: str | None
-    since: Time | None
-    until: Time | None
-    sensor: str | None
-
-
-class MailFilters(Span, total=False):
-    """All that are given must match.
-
-    `sender`, `recipient` (To, Cc, Bcc), `subject`, `text`, `url`, `attachment_name`: contain a text, case
-    ignored. `site`: a site or host of an address or of a link. `thread`: the Message-ID or UID/DEPTH of a
-    mail of the conversation. `ip`: of the client, the server or a relay. `extension`: of an attachment's
-    name. `attachment`: MD5, SHA-1 or SHA-256 of an attachment. `incomplete`, `has_attachment`: only such.
-    """
-
-    sender: str | None
-    recipient: str | None
-    subject: str | None
-    text: str | None
-    url: str | None
-    site: str | None
-    thread: str | None
-    ip: str | None
-    has_attachment: bool
-    attachment_name: str | None
-    extension: str | None
-    attachment: str | None
-    incomplete: bool
-
-
-def mail_filters(tables: str | Path, **filters: Unpack[MailFilters]) -> Filters:
-    """The filters as the tables are read with. Raises QueryError for an invalid time, hash or name."""
-    from zeekpop3.views.find import CONDITIONS, matching_mails
-
-    given: dict[str, Any] = {name: value for name, value in filters.items() if value not in (None, False)}
-    plain = {name: given.pop(name) for name in Filters.__slots__ if name in given}
-    if unknown := given.keys() - CONDITIONS.keys():
-        raise QueryError(f"unknown filter {', '.join(sorted(unknown))}")
-    found = Filters(**plain)
-    return found.with_keys(matching_mails(tables, given, found)) if given else found
 
 
 # -- queries -------------------------------------------------------------------------------------------
@@ -421,10 +378,3 @@ def _each(given: str | Iterable[str]) -> list[str]:
 
 def _refuse(error: ZeekPop3Error) -> None:
     raise error
-
-
-def span_filters(**span: Unpack[Span]) -> Filters:
-    """The filters of a user and a span of time. Raises QueryError for an invalid time or name."""
-    if unknown := span.keys() - Span.__annotations__.keys():
-        raise QueryError(f"unknown filter {', '.join(sorted(unknown))}")
-    return Filters(**span)

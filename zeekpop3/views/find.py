@@ -1,80 +1,26 @@
-"""Which mails: by key, Message-ID or hash, or by conditions on any column or table; and what other
-tables hold of one.
-
-Texts are compared without regard to case and may stand anywhere in a field; sites, addresses, extensions and
-message ids are compared as a whole.
-"""
+"""Finds mails: by key, Message-ID or hash, or by filters; and what other tables hold of one."""
 
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
 from zeekpop3.detect.indicators import refang
-from zeekpop3.detect.matching import HAS_INNER_URL, INNER_URLS
 from zeekpop3.errors import QueryError, UsageError
 from zeekpop3.message import urls
 from zeekpop3.store.dataset import connect, retry_while_merging
-from zeekpop3.store.filters import Filters, instant
+from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
-from zeekpop3.views.queries import literal
+from zeekpop3.store.times import instant
+from zeekpop3.views.queries import filled, literal
 from zeekpop3.views.text import plural, stamp
-
-CONDITIONS = {
-    "recipient": """
-        len(list_filter(
-            coalesce("to", []) || coalesce(cc, []) || coalesce(bcc, []) || coalesce(delivered_to, []),
-            lambda entry: contains(lower(entry), lower($recipient)))) > 0
-        """,
-    "text": """
-        contains(lower(text), lower($text)) or contains(lower(html_text), lower($text))
-        or (text is null and html_text is null and contains(lower(html), lower($text)))
-        """,
-    "url": "len(list_filter(coalesce(urls, []), lambda entry: contains(lower(entry), lower($url)))) > 0",
-    "site": """
-        exists (from addresses a where a.uid = e.uid and a.trans_depth = e.trans_depth
-            and lower($site) in (a.site, a.domain))
-        or exists (from links l where l.uid = e.uid and l.trans_depth = e.trans_depth
-            and lower($site) in (l.site, l.host))
-        or exists (
-            from (select uid, trans_depth, unnest("""
-    + INNER_URLS
-    + """) as inner_url from links where """
-    + HAS_INNER_URL
-    + """) l
-            where l.uid = e.uid and l.trans_depth = e.trans_depth and regexp_matches(inner_url,
-                '(?i)^https?://([^/?#@]*@)?([^/?#@]*[.])?' || regexp_escape($site) || '([/?#:]|$)'))
-        """,
-    "thread": """
-        e.thread_id in (select thread_id from emails
-            where trim($thread, '<> ') in
-                (trim(thread_id, '<> '), trim(msg_id, '<> '), uid || '/' || trans_depth))
-        """,
-    "ip": """
-        $ip in (id_orig_h, id_resp_h, trim(x_originating_ip, '[] ')) or list_contains(coalesce(path, []), $ip)
-        """,
-    "attachment_name": """
-        len(list_filter(
-            coalesce(attachments, []),
-            lambda part: contains(lower(coalesce(part.filename, '')), lower($attachment_name)))) > 0
-        or exists (from members m where m.uid = e.uid and m.trans_depth = e.trans_depth
-            and contains(lower(m.name), lower($attachment_name)))
-        """,
-    "extension": """
-        len(list_filter(
-            coalesce(attachments, []),
-            lambda part: ends_with(lower(part.filename), '.' || lower(ltrim($extension, '.'))))) > 0
-        or exists (from members m where m.uid = e.uid and m.trans_depth = e.trans_depth
-            and ends_with(lower(m.name), '.' || lower(ltrim($extension, '.'))))
-        """,
-    "has_attachment": "$has_attachment and len(coalesce(attachments, [])) > 0",
-}
-"""SQL over `emails e` by option; `$name` is the option's value."""
+from zeekpop3.views.which import CONDITIONS, MailFilters, Span
 
 SEVERAL = "to read several folders, give a glob in quotes: 'sensors/*'"
 _PART_COLUMNS = {
@@ -100,19 +46,44 @@ def _host(text: str) -> str:
     return urls.split(text if "//" in text else f"//{text}")[1] or text
 
 
-def matching_mails(path: str | Path, conditions: dict[str, str], span: Filters) -> frozenset[tuple[str, int]]:
-    """The keys of the mails that meet all conditions, in the time of `span`. Raises QueryError."""
-    terms = [f"({CONDITIONS[name]})" for name in conditions]
-    values: dict[str, Any] = dict(conditions)
+def mail_filters(path: str | Path, **given: Unpack[MailFilters]) -> Filters:
+    """The filters as the tables are read with. Raises QueryError for an invalid time, hash, name, address."""
+    asked: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, False)}
+    found = Filters(**{name: asked.pop(name) for name in Filters.__slots__ if name in asked})
+    if unknown := asked.keys() - CONDITIONS.keys():
+        raise QueryError(f"unknown filter {', '.join(sorted(unknown))}")
+    return found.with_keys(_matching(path, asked, found)) if asked else found
+
+
+def span_filters(**span: Unpack[Span]) -> Filters:
+    """The filters of a user and a span of time. Raises QueryError for an invalid time or name."""
+    if unknown := span.keys() - Span.__annotations__.keys():
+        raise QueryError(f"unknown filter {', '.join(sorted(unknown))}")
+    return Filters(**span)
+
+
+def _matching(path: str | Path, values: dict[str, Any], span: Filters) -> frozenset[tuple[str, int]]:
+    """The keys of the mails that meet the conditions of all `values`, in the time of `span`."""
+    terms = [f"({CONDITIONS[name]})" for name in values]
     if "site" in values:
         values["site"] = _host(values["site"])
+    if "ip" in values:
+        values["ip"] = ip_address(values["ip"])
     for name, value, operator in (("since", span.since, ">="), ("until", span.until, "<")):
         if value is not None:
             terms.append(f"e.ts {operator} ${name}")
             values[name] = instant(value)
-    statement = f"select uid, trans_depth from emails e where {' and '.join(terms)}"
+    statement = filled(f"select uid, trans_depth from emails e where {' and '.join(terms)}")
     with connect(path) as connection:
         return frozenset(connection.execute(statement, values).fetchall())
+
+
+def ip_address(text: str) -> str:
+    """An IP address in its usual form. Raises QueryError."""
+    try:
+        return str(ipaddress.ip_address(text.strip().strip("[]")))
+    except ValueError:
+        raise QueryError(f"{text!r} is not an IP address") from None
 
 
 def read_mails(

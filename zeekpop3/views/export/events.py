@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.store.dataset import dataset, retry_while_merging
-from zeekpop3.store.filters import HASHES, Filters, instant
+from zeekpop3.store.filters import HASHES, Filters
 from zeekpop3.store.read import read_table
+from zeekpop3.store.times import instant
 from zeekpop3.views.export.ecs import VERSION, bare_id, connection, distinct, valid_ip, without_empty
 from zeekpop3.views.export.mails import ExportState, Key, parts_by_day
 from zeekpop3.views.text import iso

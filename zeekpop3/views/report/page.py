@@ -20,7 +20,8 @@ from markupsafe import Markup
 
 from zeekpop3._version import __version__
 from zeekpop3.store.files import new_file
-from zeekpop3.store.filters import Filters, instant
+from zeekpop3.store.filters import Filters
+from zeekpop3.store.times import instant
 from zeekpop3.views.report.charts import Bucket, Chart, ranking, stacked_bars
 from zeekpop3.views.report.figures import Figures, Tally, gather
 from zeekpop3.views.report.mails import PACK, Listing, cut, in_script, mails

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zeekpop3.store.filters import Filters, instant
+from zeekpop3.store.filters import Filters
+from zeekpop3.store.times import instant
 from zeekpop3.views.queries import INCOMPLETE, query_sql
 from zeekpop3.views.sql import Database, Logs
 from zeekpop3.views.text import plural, shorten
