@@ -21,6 +21,7 @@ LEVELS = (
     ("tables",),
     ("zeek",),
     ("log",),
+    ("inside",),
     ("message",),
     ("session",),
     ("defects",),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zeekpop3.follow import (
         Options as Options,
     )
-    from zeekpop3.message import parse as parse
+    from zeekpop3.inside import parse as parse
     from zeekpop3.pipeline.mail_files import import_mails as import_mails
     from zeekpop3.pipeline.run import run as run
     from zeekpop3.pipeline.settings import (
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "zeekpop3.detect": "hunt",
     "zeekpop3.follow": "Follower Options",
-    "zeekpop3.message": "parse",
+    "zeekpop3.inside": "parse",
     "zeekpop3.pipeline.mail_files": "import_mails",
     "zeekpop3.pipeline.run": "run",
     "zeekpop3.pipeline.settings": "Counters Settings",

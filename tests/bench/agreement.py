@@ -33,7 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.message import SAMPLE, mails  # noqa: E402
-from zeekpop3.message import Mail, mailboxes, parse  # noqa: E402
+from zeekpop3.inside import parse  # noqa: E402
+from zeekpop3.message import Mail, mailboxes  # noqa: E402
 
 FIELDS = (
     "subject", "from", "from names", "reply-to", "to", "to names", "cc", "cc names", "bcc", "date",

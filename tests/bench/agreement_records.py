@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.message import SAMPLE, mails  # noqa: E402
-from zeekpop3.message import html_hidden, html_page, html_text, html_urls, parse  # noqa: E402
+from zeekpop3.inside import parse  # noqa: E402
+from zeekpop3.message import html_hidden, html_page, html_text, html_urls  # noqa: E402
 from zeekpop3.message.html_hidden import hidden_by  # noqa: E402
 from zeekpop3.message.html_tokens import tokens  # noqa: E402
 from zeekpop3.message.mailboxes import FIELDS, collect  # noqa: E402

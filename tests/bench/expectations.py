@@ -22,7 +22,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from zeekpop3.message import Mail, parse  # noqa: E402
+from zeekpop3.inside import parse  # noqa: E402
+from zeekpop3.message import Mail  # noqa: E402
 
 _BODY = re.compile(r"<(text|binary)-body name=\"([^\"]+)\"")
 _SPACE = re.compile(r"[\s\0\ufeff]+")

@@ -1,4 +1,4 @@
-"""How fast `zeekpop3.message.parse` is, beside the standard library, in one run; and its time per byte on
+"""How fast `zeekpop3.parse` is, beside the standard library, in one run; and its time per byte on
 hostile mail.
 
     python tests/bench/message.py [SAMPLE.tar.gz | FOLDER] [--no-hostile] [--size MB]
@@ -35,7 +35,8 @@ sys.path[:0] = [str(ROOT / "tests")]
 sys.path.append(str(ROOT))  # what is installed comes first: it may be compiled
 
 from support import hostile_mails as hostile  # noqa: E402
-from zeekpop3.message import mail, parse  # noqa: E402
+from zeekpop3.inside import parse  # noqa: E402
+from zeekpop3.message import mail  # noqa: E402
 
 SAMPLE = ROOT.parent / "shared" / "mail-sample.tar.gz"
 SUBSET = 250

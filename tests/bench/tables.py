@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 from zeekpop3.pipeline.records import Records
 from zeekpop3.session.events import ConnId, Transfer
 from zeekpop3.store.write import TableWriter

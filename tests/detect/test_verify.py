@@ -22,7 +22,7 @@ from support.traffic import incident
 from zeekpop3.detect import signed_header
 from zeekpop3.detect.keys import DkimKey, Keys
 from zeekpop3.detect.verify import Verdict, verdicts_of
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 from zeekpop3.message.dkim import is_whole, relaxed, tags_of
 from zeekpop3.tables import MailRecord
 

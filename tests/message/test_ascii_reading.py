@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 from zeekpop3.message.charsets import ascii_reading, decode
 
 URL = "http://evil.example/login"

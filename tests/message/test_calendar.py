@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 from zeekpop3.message.calendar import MAX_EVENTS, Event, events
 
 INVITATION = """BEGIN:VCALENDAR

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from support.invariants import check
-from zeekpop3.message import attachments
+from zeekpop3.inside import attachments
 
 
 def entity(kind: str, content: str, *fields: str) -> str:
@@ -241,7 +241,7 @@ def test_type_is_detected() -> None:
 
 def test_content_only_on_request() -> None:
     """Decoded bytes are not kept unless asked for."""
-    from zeekpop3.message import parse
+    from zeekpop3.inside import parse
 
     assert parse(FILE.encode()).attachments[0].content is None
 

@@ -8,7 +8,8 @@ import pytest
 
 from support.invariants import check
 from zeekpop3.defects import MAIL_DEFECTS
-from zeekpop3.message import attachments, budget, mail, mailboxes, parse, parts, readings, urls
+from zeekpop3.inside import attachments, parse
+from zeekpop3.message import budget, mail, mailboxes, parts, readings, urls
 
 HEAD = b"From: a@b.example\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\nSubject: s\r\n"
 BASE64 = b"Content-Transfer-Encoding: base64\r\n"

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from support.invariants import check
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 
 INNER = (
     b"From: Boss <boss@bank.example>\r\nTo: li@a.example\r\nSubject: inner\r\n"

@@ -15,7 +15,7 @@ import pytest
 from support.hostile_contents import BOMBS
 from support.hostile_mails import CHARSETS, GENERATORS
 from support.invariants import check
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 
 SIZE = 30_000
 STEPS_PER_BYTE = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zeekpop3.defects import Defects
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 from zeekpop3.message.html_text import extract
 from zeekpop3.message.links import collect
 

@@ -6,7 +6,8 @@ from html import escape
 
 import pytest
 
-from zeekpop3.message import links, parse, urls
+from zeekpop3.inside import parse
+from zeekpop3.message import links, urls
 from zeekpop3.message.links import collect
 
 # URL: scheme, host, site

@@ -10,7 +10,8 @@ import pytest
 
 from support.hostile_mails import GENERATORS, filled
 from support.units import LINEAR, PLACES, Unit, growth, seconds, units
-from zeekpop3.message import charsets, parse
+from zeekpop3.inside import parse
+from zeekpop3.message import charsets
 
 SMALL, LARGE = 15_000, 60_000
 SHORTEST_S = 0.003

@@ -10,8 +10,9 @@ import tarfile
 import zipfile
 import zlib
 
-from zeekpop3.message import Mail, parse
-from zeekpop3.message.containers import Member
+from zeekpop3.inside import parse
+from zeekpop3.message import Mail
+from zeekpop3.message.files import Member
 
 EXE = b"MZ\x90\0 not really a program" * 50
 

@@ -8,11 +8,11 @@ import re
 from typing import Any
 
 from zeekpop3.defects import MAIL_DEFECTS
-from zeekpop3.message import Mail, parse
-from zeekpop3.message.attachments import Attachment
+from zeekpop3.inside import parse
+from zeekpop3.message import Mail
 from zeekpop3.message.calendar import Event
-from zeekpop3.message.containers import Member
 from zeekpop3.message.dkim import Signature
+from zeekpop3.message.files import Attachment, Member
 from zeekpop3.message.links import Link
 from zeekpop3.message.mailboxes import FIELDS, NO_MAILBOX, Address
 from zeekpop3.message.received import Received

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 
 # Characters and words that mean something in header fields, and in bodies.
 _IN_FIELDS = [

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.records import attachment, mail, received, table_of, transfer
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 from zeekpop3.store.write import TableWriter
 from zeekpop3.tables import MailRecord
 

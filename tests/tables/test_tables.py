@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from support.records import attachment, command, mail, received, session, table_of, transfer
 from zeekpop3.errors import UsageError
-from zeekpop3.message.attachments import Attachment
+from zeekpop3.message.files import Attachment
 from zeekpop3.message.links import Link
 from zeekpop3.message.mailboxes import Address
 from zeekpop3.session.events import ConnId

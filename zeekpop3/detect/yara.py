@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zeekpop3.errors import IndicatorError, reason
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import rows
 

@@ -11,25 +11,12 @@ from dataclasses import dataclass, field
 
 from zeekpop3.defects import Defect, Defects
 from zeekpop3.errors import UsageError
-from zeekpop3.message import (
-    attachments,
-    bodies,
-    calendar,
-    dkim,
-    header,
-    links,
-    mailboxes,
-    parts,
-    received,
-    verdicts,
-)
-from zeekpop3.message.attachment_links import AttachmentLinks
-from zeekpop3.message.attachments import Attachment
+from zeekpop3.message import bodies, calendar, dkim, header, links, mailboxes, parts, received, verdicts
 from zeekpop3.message.budget import Budget, OverBudget, charge
 from zeekpop3.message.calendar import Event
-from zeekpop3.message.containers import Member, look_into
 from zeekpop3.message.dates import instant
 from zeekpop3.message.dkim import Signature
+from zeekpop3.message.files import Attachment, Collector, Files, Member
 from zeekpop3.message.header import Header
 from zeekpop3.message.header_text import decoded
 from zeekpop3.message.links import Link
@@ -115,21 +102,15 @@ class Mail:
 
 def parse(
     raw: bytes | bytearray | memoryview,
+    collector: Collector | None,
     *,
     complete: bool = True,
     exact: bool = True,
     preview: bool = False,
     content: bool = False,
 ) -> Mail:
-    """The record of the mail `raw`. What is wrong with it is in `defects`; only text instead of
-    bytes raises, a UsageError.
-
-    `complete`: False if the end of the mail was not captured (TOP, a lost connection); a missing end is then
-    reported as `truncated`. `exact`: False if `raw` is not byte for byte what the server sent; bodies of DKIM
-    signatures are then not checked. `preview`: True if `raw` may be only the first part of the mail (the
-    answer to TOP): a body that does not have the signed hash is then not called changed. Neither is an
-    empty body, because the header may have been fetched alone. `content`: keep the decoded content of
-    attachments.
+    """The record of the mail `raw`. `collector` reads its files; without it the record has none. For the rest
+    see `zeekpop3.inside.parse`.
     """
     if isinstance(raw, str):
         raise UsageError("a mail is bytes, and not text: open its file with mode 'rb'")
@@ -138,7 +119,13 @@ def parse(
     defects: Defects = {}
     try:
         with Budget(len(raw)):
-            _read(mail, raw, defects, complete, not preview if complete and exact else None, content)
+            whole = not preview if complete and exact else None
+            root, shown = _read(mail, raw, defects, complete, whole)
+            if collector is not None:
+                files = collector(len(raw), defects, keep_content=content, first=len(mail.links) + 1)
+                _add_files(mail, files, root, defects, whole, shown)
+            else:
+                _add_enclosed(mail, root, defects, whole, shown)
     except OverBudget:
         defects[Defect.PARSE_LIMITED] = None  # with what was read before
     mail.defects = list(defects)
@@ -146,9 +133,11 @@ def parse(
 
 
 def _read(
-    mail: Mail, raw: bytes, defects: Defects, complete: bool, whole: bool | None, content: bool
-) -> None:
-    """Fill the record of the mail `raw`; `whole`: see `_fill`. Raises OverBudget."""
+    mail: Mail, raw: bytes, defects: Defects, complete: bool, whole: bool | None
+) -> tuple[parts.Part, dict[int, str]]:
+    """Fill the record of the mail `raw`, without files; `whole`: see `_fill`. Its outermost part, and its
+    texts by the `id` of their part. Raises OverBudget.
+    """
     if b"\n" not in raw:
         raw = raw.replace(b"\r", b"\n")  # line ends of the classic Mac OS
     start = len(_BYTE_ORDER_MARK) if raw.startswith(_BYTE_ORDER_MARK) else 0
@@ -158,18 +147,22 @@ def _read(
     root = parts.tree(raw, len(raw), fields, defects, complete)
     shown: dict[int, str] = {}
     _fill(mail, fields, root, defects, whole, shown)
-    inside = AttachmentLinks(defects, len(mail.links) + 1)
+    return root, shown
+
+
+def _add_files(
+    mail: Mail, files: Files, root: parts.Part, defects: Defects, whole: bool | None, shown: dict[int, str]
+) -> None:
+    """Add the files of a mail, and the records of the messages inside. Raises OverBudget."""
     try:
-        mail.attachments = attachments.collect(root, defects, content, inside)
+        files.collect(root)
+        mail.attachments = files.attachments
         _add_enclosed(mail, root, defects, whole, shown)
-        readings = Readings(len(raw), mail.attachments, defects, content, inside)
-        try:
-            readings.tree(root, shown)
-        finally:
-            mail.attachments += readings.found
-        look_into(mail.attachments, mail.members, len(raw), defects, inside)
+        Readings(len(root.src), files, defects).tree(root, shown)
+        files.finish()
     finally:
-        mail.links += inside.found
+        mail.attachments, mail.members = files.attachments, files.members
+        mail.links += files.links
 
 
 def _fill(

@@ -17,15 +17,13 @@ count as content unless they have a link.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import pybase64
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import attachments, bodies, doubts, encoded_blocks, parts, transfer_encoding
-from zeekpop3.message.attachment_links import AttachmentLinks
-from zeekpop3.message.attachments import Attachment
+from zeekpop3.message import bodies, doubts, encoded_blocks, parts, transfer_encoding
 from zeekpop3.message.budget import charge
+from zeekpop3.message.files import Files, has_properties
 from zeekpop3.message.params import NONE, Params
 from zeekpop3.message.parts import Part
 
@@ -66,28 +64,15 @@ _FIRST = re.compile(
 
 
 class Readings:
-    """Collects what a second look at one mail finds. `found`: attachments with their `reading`, in order."""
+    """What a second look at one mail finds, which is added to its `files`."""
 
-    def __init__(
-        self,
-        size: int,
-        files: Sequence[Attachment],
-        defects: Defects,
-        keep_content: bool,
-        links: AttachmentLinks,
-    ) -> None:
-        self.found: list[Attachment] = []
+    def __init__(self, size: int, files: Files, defects: Defects) -> None:
+        self._files = files
+        self._before = len(files.attachments)
         self._defects = defects
-        self._keep = keep_content
-        self._links = links
         self._room = _TIMES_ITS_SIZE * size + _ROOM_AT_LEAST
         self._tried = 0
         self._parts = 0
-        self._files = files
-        self._numbers: dict[str, int] | None = None
-        self._known: set[tuple[str, str | None]] | None = None
-        self._hashes: set[str] = set()
-        self._nameless: dict[str, int] = {}  # of those found: the index by hash
         self._inner: list[tuple[Part, str, int]] = []
 
     def tree(self, root: Part, texts: dict[int, str]) -> None:
@@ -199,7 +184,7 @@ class Readings:
 
     def _decoded(self, part: Part, data: bytes, reading: str, uuencoded: bool = True) -> bool:
         """Whether content without a label was found in `data`: yEnc, uuencode, BinHex, Base64."""
-        count = len(self.found)
+        count = len(self._files.attachments)
         at = 0
         while (block := encoded_blocks.yenc_block(data, at)) is not None and not self._is_full():
             name, at, stop = block
@@ -217,13 +202,13 @@ class Readings:
             self._content(
                 part.section, None, "application/mac-binhex40", data[start:], reading, "unsupported"
             )
-        if attachments.has_properties(part):
+        if has_properties(part):
             data = encoded_blocks.without_property_files(data)
         for run in encoded_blocks.base64_runs(data.decode("latin-1")):
             if self._is_full():
                 break
             self._content(part.section, None, None, _lenient(run), reading)
-        return len(self.found) > count
+        return len(self._files.attachments) > count
 
     def _encoding(self, part: Part) -> None:
         """A part whose bytes look like another transfer encoding than the declared one."""
@@ -286,62 +271,18 @@ class Readings:
                 self._part(part, None, depth + 1)
 
     def _add(self, part: Part, reading: str, section: str) -> None:
-        """A row for a part, unless its content is known already."""
+        """A file by another reading."""
         if part.children is None and not part.src[part.start : part.end].strip():
             return
-        if not self._has_room(part.end - part.start):
-            return
-        found: Defects = {}  # defects of a reading are not those of the mail, except for limits
-        file = attachments.described_part(part, found, self._keep, None)
-        if Defect.PARSE_LIMITED in found:
-            self._defects[Defect.PARSE_LIMITED] = None
-        row = self._keep_row(file._replace(reading=reading), section)
-        if row is not None and part.children is None:
-            self._links.read_reference(part, row.part)
-            self._links.read_whole(_decoded_part(part)[0], row, part.params.get("charset"))
+        if self._has_room(part.end - part.start):
+            self._files.add_part(part, reading, section)
 
     def _content(
         self, section: str, name: str | None, kind: str | None, content: bytes,
         reading: str | None, inside: str | None = None,
     ) -> None:  # fmt: skip
         if content and self._has_room(len(content)):
-            file = attachments.described(section, name, kind, [content], self._keep, self._defects)
-            row = self._keep_row(file._replace(reading=reading, inside=inside), section)
-            if row is not None:
-                self._links.read_whole(content, row, None)
-
-    def _keep_row(self, file: Attachment, section: str) -> Attachment | None:
-        """The row, if the content is not known already."""
-        if self._known is None:
-            self._known = {(each.sha256, each.filename) for each in self._files}
-            self._hashes = {each.sha256 for each in self._files}
-        key = (file.sha256, file.filename)
-        if file.size == 0 or key in self._known or (file.filename is None and file.sha256 in self._hashes):
-            return None
-        self._known.add(key)
-        self._hashes.add(file.sha256)
-        if (index := self._nameless.pop(file.sha256, None)) is not None:
-            # The same content again, and now its name is known.
-            first = self.found[index]
-            self.found[index] = file._replace(part=first.part, reading=first.reading)
-            return None
-        if file.filename is None:
-            self._nameless[file.sha256] = len(self.found)
-        self.found.append(file._replace(part=f"{section}#{self._number(section)}"))
-        if file.reading is not None:
-            self._defects[Defect.OTHER_READING] = None
-        return self.found[-1]
-
-    def _number(self, section: str) -> int:
-        """The next number behind the files that were found in this part already."""
-        if self._numbers is None:
-            self._numbers = {}
-            for file in self._files:
-                before, sign, number = file.part.partition("#")
-                if sign:
-                    self._numbers[before] = int(number)
-        self._numbers[section] = self._numbers.get(section, 0) + 1
-        return self._numbers[section]
+            self._files.add_content(content, reading, section, name, kind, inside)
 
     def _has_room(self, size: int) -> bool:
         """Whether content of a size may be looked at; if so, it counts."""
@@ -353,7 +294,11 @@ class Readings:
         return not self._is_full()
 
     def _is_full(self) -> bool:
-        if len(self.found) < MAX_FOUND and self._room >= 0 and self._tried <= _MAX_TRIED:
+        if (
+            len(self._files.attachments) - self._before < MAX_FOUND
+            and self._room >= 0
+            and self._tried <= _MAX_TRIED
+        ):
             return False
         self._defects[Defect.READINGS_CUT] = None
         return True

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zeekpop3._version import __version__
+from zeekpop3.inside import parse
 from zeekpop3.log.find import log_name
 from zeekpop3.log.header import Head
-from zeekpop3.message import Mail, parse
+from zeekpop3.message import Mail
 from zeekpop3.message.dkim import is_whole
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session import Command, Transfer

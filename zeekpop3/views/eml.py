@@ -162,7 +162,7 @@ def _write_parts(
     mail: dict[str, Any], raw: bytes, folder: Path, manifest: BinaryIO, done: ExportSummary
 ) -> None:
     """Write the attachments of a mail, each content once, and who got it into the manifest."""
-    from zeekpop3.message import parse
+    from zeekpop3.inside import parse
 
     of_mail = {name: mail[name] for name in ("uid", "trans_depth", "ts", "user", "complete")}
     for part in parse(raw, complete=mail["complete"], content=True).attachments:

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from zeekpop3.message.unpack import BrokenError, Budget
+from zeekpop3.inside.unpack import BrokenError, Budget
 
 _ENTRY_BYTES = 128
 _FREE = 0xFFFFFFFA  # this and above: no sector

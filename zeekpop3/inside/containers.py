@@ -17,12 +17,14 @@ from itertools import chain
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import cms, documents, file_messages, magic, ole, pdf, tnef, unpack, zip_entries
-from zeekpop3.message.attachment_links import HEAD, AttachmentLinks, looks_like_text, may_have_links
-from zeekpop3.message.attachments import Attachment, display_name, extension, is_winmail
+from zeekpop3.inside import documents, file_messages, magic, ole, pdf, tnef, unpack, zip_entries
+from zeekpop3.inside.attachment_links import HEAD, AttachmentLinks, looks_like_text, may_have_links
+from zeekpop3.inside.attachments import is_winmail
+from zeekpop3.inside.unpack import BrokenError, Budget, LeftOverError, TooLargeError
+from zeekpop3.inside.zip_entries import ZipEntry
+from zeekpop3.message import cms
 from zeekpop3.message.budget import current
-from zeekpop3.message.unpack import BrokenError, Budget, LeftOverError, TooLargeError
-from zeekpop3.message.zip_entries import ZipEntry
+from zeekpop3.message.files import Attachment, Member, display_name, extension
 
 MAX_MEMBERS = 2_000  # of a mail
 MAX_DEPTH = 2
@@ -52,27 +54,6 @@ _TAR_SUFFIX = re.compile(r"\.(?:tgz|tbz2?|txz)\Z", re.IGNORECASE)
 _MANIFESTS = {"META-INF/manifest.xml": b"encryption-data", "META-INF/encryption.xml": b"EncryptedData"}
 _PDF_FILES = re.compile(rb"/(?:EmbeddedFiles?|EF|RichMedia|GoToE)\b")
 _RTF_OBJECTS = re.compile(rb"\\(?:obj|bin)", re.IGNORECASE)
-
-
-class Member(NamedTuple):
-    """A file in a container. `size` in bytes and hashes of its content; None where it was not unpacked.
-
-    `part`: the attachment. `path`: its name in there as written, behind those of the containers in between
-    and `//`; unique in the attachment. `name`: for display, without folders. `inside`: as of an
-    attachment.
-    """
-
-    part: str
-    path: str
-    name: str | None
-    extension: str | None
-    size: int | None
-    mime_type: str | None
-    sha256: str | None
-    md5: str | None
-    sha1: str | None
-    encrypted: bool
-    inside: str | None = None
 
 
 class _Described(NamedTuple):

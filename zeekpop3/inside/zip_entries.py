@@ -13,8 +13,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message.magic import ZIP_END
-from zeekpop3.message.unpack import BrokenError
+from zeekpop3.inside.magic import ZIP_END
+from zeekpop3.inside.unpack import BrokenError
 
 STORED, DEFLATED, BZIP2, LZMA, AES = 0, 8, 12, 14, 99
 _ENCRYPTED, _DESCRIPTOR, _UTF8, _MASKED = 0x1, 0x8, 0x800, 0x2000

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import attachments, cms, header, magic, parts, tnef
-from zeekpop3.message.attachment_links import next_messages
+from zeekpop3.inside import attachments, magic, tnef
+from zeekpop3.inside.attachment_links import next_messages
+from zeekpop3.inside.unpack import BrokenError
+from zeekpop3.message import cms, header, parts
 from zeekpop3.message.encoded_blocks import uudecoded_lines, uuencoded_blocks
-from zeekpop3.message.unpack import BrokenError
 
 KINDS = frozenset(("message", "cms", "tnef", "uuencode"))
 #: Limits that leave something out.

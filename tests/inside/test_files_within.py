@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from support.archives import EXE, compound, digest, look, mail_with, tarred, zipped
-from zeekpop3.message import parse
+from zeekpop3.inside import parse
 
 # The host of its link and the name of a member: content.
 LINKED = {

@@ -15,12 +15,13 @@ from binascii import unhexlify
 from collections.abc import Callable
 from itertools import chain
 
-from zeekpop3.message import magic, ole, urls, zip_entries
+from zeekpop3.inside import magic, ole, zip_entries
+from zeekpop3.inside.document_urls import ABSOLUTE, MAX_PART, WHITE_SPACE, FoundUrls, Room
+from zeekpop3.inside.pdf import PdfUrls
+from zeekpop3.inside.unpack import BrokenError, Budget, TooLargeError
+from zeekpop3.message import urls
 from zeekpop3.message.charsets import wide_codec
-from zeekpop3.message.document_urls import ABSOLUTE, MAX_PART, WHITE_SPACE, FoundUrls, Room
 from zeekpop3.message.html_tokens import with_characters
-from zeekpop3.message.pdf import PdfUrls
-from zeekpop3.message.unpack import BrokenError, Budget, TooLargeError
 
 _MAX_ENTRIES = 20_000  # of a zip file
 _MAX_RTF = 4 << 20  # bytes

@@ -8,13 +8,12 @@ Content is hashed in pieces and kept only on request.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import bodies, doubts, magic, tnef, transfer_encoding
-from zeekpop3.message.attachment_links import HEAD, RUNS, AttachmentLinks, looks_like_text
+from zeekpop3.inside import magic, tnef
+from zeekpop3.inside.attachment_links import HEAD, RUNS, AttachmentLinks, looks_like_text
+from zeekpop3.message import bodies, doubts, transfer_encoding
 from zeekpop3.message.budget import current
 from zeekpop3.message.charsets import eight_bit
 from zeekpop3.message.encoded_blocks import (
@@ -26,65 +25,17 @@ from zeekpop3.message.encoded_blocks import (
     uudecoded_lines,
     uuencoded_blocks,
 )
+from zeekpop3.message.files import Attachment, display_name, extension, has_properties
 from zeekpop3.message.parts import Part
 
 MAX_ATTACHMENTS = 10_000
 MAX_FILES = 1_000  # in one container
-_MAX_NAME = 1_024
 
-_EXTENSION = re.compile(r"[^.]\.([^\s./\\]{1,32})\Z")
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _UNSUPPORTED = frozenset(("application/mac-binhex40", "application/mac-binhex"))
 _BODY_EXTENSIONS = {"text/plain": (None, "txt"), "text/html": (None, "html", "htm")}
-_WITH_PROPERTIES = frozenset(
-    ("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/x-vcalendar")
-)
-_PROPERTY_EXTENSIONS = frozenset(("ics", "ifb", "vcs", "vcf"))
 _TNEF_KINDS = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 
 _File = tuple[str | None, Iterable[bytes]]  # a file's name, and its content in pieces
-
-
-class Attachment(NamedTuple):
-    """One attachment. `size` in bytes and hashes (lower-case hex) of the decoded content.
-
-    `part`: the section as in IMAP ("2", "1.3"); the files of a container add "#1", "#2" … to it.
-    `filename_raw`: as written; `filename`: for display, without path, controls and bidirectional overrides.
-    `extension`: of `filename`, in lower case, without the dot. `mime_type`: as detected. `reading`: None, or
-    the other reading by which only some programs show this part. `other_names`: further file names that other
-    programs show. `inside`: whether its contents are in `members`, or why not.
-    """
-
-    part: str
-    filename: str | None
-    filename_raw: str | None
-    extension: str | None
-    content_type: str | None
-    mime_type: str | None
-    disposition: str | None
-    content_id: str | None
-    size: int
-    md5: str
-    sha1: str
-    sha256: str
-    content: bytes | None = None
-    reading: str | None = None
-    other_names: Sequence[str] = ()
-    inside: str | None = None
-
-
-def display_name(name: str) -> str:
-    """A file name without path (of either kind of slash), controls and bidirectional overrides."""
-    name = _CONTROLS.sub("", name).replace("\\", "/").rstrip("/ ").rpartition("/")[2]
-    if name[1:2] == ":" and name[:1].isalpha():
-        name = name[2:]
-    return name.strip()[:_MAX_NAME]
-
-
-def extension(filename: str | None) -> str | None:
-    """The extension of a file name, in lower case. Windows ignores dots and blanks at the end."""
-    match = _EXTENSION.search(filename.rstrip(". ")) if filename else None
-    return match[1].lower() if match is not None else None
 
 
 def collect(
@@ -125,12 +76,6 @@ def collect(
             section = f"{part.section}#{number}"
             out.append(described(section, name, None, pieces, keep_content, defects, links))
     return out
-
-
-def has_properties(part: Part) -> bool:
-    """Whether a part is a calendar or a card, by its type or its name."""
-    suffix = extension(display_name(part.filename or ""))
-    return part.kind in _WITH_PROPERTIES or suffix in _PROPERTY_EXTENSIONS
 
 
 def is_winmail(kind: str | None, filename: str | None) -> bool:

@@ -16,9 +16,10 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from zeekpop3.defects import Defect, Defects
-from zeekpop3.message import bodies, documents, header, links, magic, parts
+from zeekpop3.inside import documents, magic
+from zeekpop3.inside.document_urls import MAX_DOCUMENT, Room
+from zeekpop3.message import bodies, header, links, parts
 from zeekpop3.message.charsets import ascii_reading, decode, replaced, wide_codec
-from zeekpop3.message.document_urls import MAX_DOCUMENT, Room
 from zeekpop3.message.html_tokens import with_characters
 from zeekpop3.message.html_urls import MAX_URL
 from zeekpop3.message.links import Link

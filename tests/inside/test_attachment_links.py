@@ -8,9 +8,9 @@ import pytest
 
 from support.archives import compound
 from zeekpop3.defects import Defects
-from zeekpop3.message import attachment_links as module
-from zeekpop3.message import magic, parse
-from zeekpop3.message.attachment_links import AttachmentLinks, attachment_links, may_have_links
+from zeekpop3.inside import attachment_links as module
+from zeekpop3.inside import magic, parse
+from zeekpop3.inside.attachment_links import AttachmentLinks, attachment_links, may_have_links
 
 HTML = b'<html><a href="http://a.example/1">x</a></html>'
 # Declared type, extension, charset, content: the links

@@ -33,8 +33,9 @@ from support.archives import (
     zipped,
 )
 from support.records import transfer
-from zeekpop3.message import parse
-from zeekpop3.message.containers import MAX_MEMBERS, Member
+from zeekpop3.inside import parse
+from zeekpop3.inside.containers import MAX_MEMBERS
+from zeekpop3.message.files import Member
 from zeekpop3.store.read import read_table
 
 

@@ -11,9 +11,9 @@ import zlib
 import pytest
 
 from support.archives import deflated, local
-from zeekpop3.message.attachment_links import attachment_links, may_have_links
-from zeekpop3.message.document_urls import MAX_PART, Room
-from zeekpop3.message.documents import DocumentUrls
+from zeekpop3.inside.attachment_links import attachment_links, may_have_links
+from zeekpop3.inside.document_urls import MAX_PART, Room
+from zeekpop3.inside.documents import DocumentUrls
 
 
 def packed(files: dict[str, str], method: int = zipfile.ZIP_DEFLATED) -> bytes:

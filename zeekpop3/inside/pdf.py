@@ -12,7 +12,7 @@ import zlib
 from binascii import unhexlify
 from itertools import chain
 
-from zeekpop3.message.document_urls import ABSOLUTE, CHUNK, MAX_PART, WHITE_SPACE, FoundUrls
+from zeekpop3.inside.document_urls import ABSOLUTE, CHUNK, MAX_PART, WHITE_SPACE, FoundUrls
 
 _A85_COST = 4  # times what other steps take for a byte
 _MAX_STRING = 8_192  # bytes of a string
