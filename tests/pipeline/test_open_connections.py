@@ -10,7 +10,7 @@ import pytest
 from support.spool import sessions, write
 from zeekpop3.log.batch import group, read_chunk
 from zeekpop3.log.chunks import chunks
-from zeekpop3.pipeline.connections import OpenConnections, pack
+from zeekpop3.pipeline.connections import OpenConnections
 from zeekpop3.session import Connection, Rows
 from zeekpop3.session.events import Event
 
@@ -56,7 +56,7 @@ def test_the_one_that_has_come_further_stays(tmp_path: Path, exact: bool) -> Non
         for count in (first, second):
             connection = Connection(uid)
             events[count] = [event for piece in pieces[:count] for event in connection.receive(piece)]
-            connections_.adopt(pack(connection))
+            connections_.adopt(connection)
         rest = [event for piece in pieces for event in connections_.feed(uid, piece)]
         assert events[max(first, second)] + rest == expected
         assert not len(connections_.open)

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from zeekpop3.defects import Defect
-from zeekpop3.pipeline.connections import OVERHEAD, PackedDict, Packer, sample_connections
 from zeekpop3.session import Command, Connection, Rows, Transfer
 from zeekpop3.session.events import Event
 
 _MAX_GIVEN_UP = 20_000
 _ROW_BYTES = 200  # of a row that waits, without its data
 _CONNECTION_BYTES = 4096  # of a state machine and what belongs to it, without the message
-_CHECKPOINT_BYTES = 300  # of a connection, in memory
+_FEED_BYTES = 450  # of one feed, without its rows
 
 
 class WrittenRows(msgspec.Struct, omit_defaults=True):
@@ -50,9 +49,6 @@ class ConnectionCheckpoint(msgspec.Struct, omit_defaults=True):
     base: WrittenRows | None = None
 
 
-_EXAMPLE = ConnectionCheckpoint("C", 1_700_000_000_000_000, {1: 1}, 2, WrittenRows(1))
-
-
 @dataclass(slots=True)
 class OpenConnection:
     """A state machine, where it stands (`saved`), and the rows behind a hole, by their first `seq`."""
@@ -66,7 +62,7 @@ class OpenConnection:
 
     @property
     def held_bytes(self) -> int:
-        return self.connection.held_bytes + self.waiting_bytes
+        return _CONNECTION_BYTES + self.connection.held_bytes + self.waiting_bytes
 
     def new(self, events: list[Event]) -> list[Event]:
         """The events that are not written yet, with their numbers in the whole connection."""
@@ -110,12 +106,7 @@ class Connections:
 
     def clear(self) -> None:
         """Forget all connections."""
-        self.open = PackedDict(
-            Packer(OpenConnection(each, _EXAMPLE) for each in sample_connections()),
-            max(16, min(20_000, self.max_bytes // (8 * _CONNECTION_BYTES))),
-        )
-        #: Of each connection: the time of its last row, and its checkpoint as JSON.
-        self._noted: dict[str, tuple[int, msgspec.Raw]] = {}
+        self.open: dict[str, OpenConnection] = {}
         self._fed_bytes = 0
 
     # -- rows ------------------------------------------------------------------------------------------
@@ -138,9 +129,9 @@ class Connections:
             events = self._sort_in(opened, rows)
         while opened.waiting and not opened.connection.done and min(opened.waiting) <= saved.rows:
             events += self._take(opened, self._unwait(opened, min(opened.waiting)))
-        self._after(opened)
+        self._drop_done(opened)
         # Only new rows can exceed the memory: checked now and then.
-        self._fed_bytes += _size(rows) + OVERHEAD + _CHECKPOINT_BYTES
+        self._fed_bytes += _size(rows) + _FEED_BYTES
         if self._fed_bytes > self.max_bytes >> 4:
             self._fed_bytes = 0
             events += self._bound_memory()
@@ -148,7 +139,7 @@ class Connections:
 
     def _begin(self, saved: ConnectionCheckpoint) -> OpenConnection:
         opened = OpenConnection(Connection(saved.uid, self.max_message), saved, self.max_message)
-        self.open.add(saved.uid, opened)
+        self.open[saved.uid] = opened
         return opened
 
     def _take(self, opened: OpenConnection, rows: Rows) -> list[Event]:
@@ -192,23 +183,15 @@ class Connections:
             self.give_up(opened.saved.uid, opened.last_ts)
         return events
 
-    def _after(self, opened: OpenConnection) -> None:
-        """A connection was changed: forget it if it is done, else note its checkpoint."""
+    def _drop_done(self, opened: OpenConnection) -> None:
         if opened.connection.done:
-            self._forget(opened.saved.uid)
-        else:
-            checkpoint = msgspec.Raw(msgspec.json.encode(opened.saved))
-            self._noted[opened.saved.uid] = opened.last_ts, checkpoint
-
-    def _forget(self, uid: str) -> None:
-        self.open.discard(uid)
-        self._noted.pop(uid, None)
+            self.open.pop(opened.saved.uid, None)
 
     # -- idle connections, bounded memory --------------------------------------------------------------
 
     def expire(self, before: int) -> Iterator[list[Event]]:
         """Close the connections whose last row is older than `before` (microseconds since the epoch)."""
-        for uid in [uid for uid, (ts, _) in self._noted.items() if ts < before]:
+        for uid in [uid for uid, opened in self.open.items() if opened.last_ts < before]:
             yield self._abandon(uid)
 
     def _abandon(self, uid: str) -> list[Event]:
@@ -217,7 +200,6 @@ class Connections:
         if not opened.connection.done:
             events += opened.new(opened.connection.finish("idle"))
             self.give_up(uid, opened.last_ts)
-        self._forget(uid)
         return events
 
     def give_up(self, uid: str, ts: int) -> None:
@@ -229,66 +211,63 @@ class Connections:
     @property
     def held_bytes(self) -> int:
         """About how many bytes all open connections hold, their state machines and checkpoints included."""
-        recent = sum(opened.held_bytes + _CONNECTION_BYTES for opened in self.open.recent())
-        return recent + self.open.packed_bytes + (OVERHEAD + _CHECKPOINT_BYTES) * len(self.open)
+        return sum(opened.held_bytes for opened in self.open.values())
 
     def _bound_memory(self) -> list[Event]:
-        """Over `max_bytes`: release waiting rows, then cut the largest messages, then close the oldest."""
+        """Over `max_bytes`: release waiting rows, then cut the largest messages, then close the idlest."""
         held = self.held_bytes
         if held <= self.max_bytes:
             if held < self.max_bytes >> 1:
                 self._raise_limits()
             return []
         events: list[Event] = []
-        for opened in sorted(self.open.recent(), key=lambda opened: opened.waiting_bytes, reverse=True):
+        for opened in sorted(self.open.values(), key=lambda opened: opened.waiting_bytes, reverse=True):
             if held <= self.max_bytes or not opened.waiting:
                 break
             before = opened.held_bytes
             events += self._release(opened)
-            self._after(opened)
+            self._drop_done(opened)
             held += opened.held_bytes - before
         if held > self.max_bytes:
             events += self._cut_messages()
         if self.held_bytes > self.max_bytes:
-            events += self._close_oldest()
+            events += self._close_idlest()
         return events
 
     def _raise_limits(self) -> None:
-        for opened in self.open.recent():
+        for opened in self.open.values():
             if opened.bound < self.max_message and opened.held_bytes < opened.bound >> 1:
                 opened.bound = self.max_message
                 opened.connection.bound(self.max_message)
 
     def _cut_messages(self) -> list[Event]:
         events: list[Event] = []
-        sizes = [opened.connection.held_bytes for opened in self.open.recent()]
+        sizes = [opened.connection.held_bytes for opened in self.open.values()]
         limit = _common_limit(sizes, self.max_bytes * 3 // 4)
-        for opened in list(self.open.recent()):
+        for opened in list(self.open.values()):
             if opened.connection.held_bytes > limit:
                 opened.bound = limit
                 events += opened.new(opened.connection.bound(limit))
-                self._after(opened)
+                self._drop_done(opened)
                 if opened.connection.held_bytes > 2 * limit:
                     events += self._abandon(opened.saved.uid)  # what it holds is not a message
         return events
 
-    def _close_oldest(self) -> list[Event]:
+    def _close_idlest(self) -> list[Event]:
         events: list[Event] = []
-        by_age = sorted(self._noted, key=lambda uid: self._noted[uid][0])
-        # Looking at the sum costs something, so a twentieth of them is closed at a time.
-        step = max(1, len(by_age) // 20)
-        for start in range(0, len(by_age), step):
-            if self.held_bytes <= self.max_bytes * 3 // 4:
+        held = self.held_bytes
+        for opened in sorted(self.open.values(), key=lambda opened: opened.last_ts):
+            if held <= self.max_bytes * 3 // 4:
                 break
-            for uid in by_age[start : start + step]:
-                events += self._abandon(uid)
+            held -= opened.held_bytes
+            events += self._abandon(opened.saved.uid)
         return events
 
     # -- the checkpoint --------------------------------------------------------------------------------
 
     def checkpoints(self) -> list[msgspec.Raw]:
         """Where the open connections stand; to be saved when all events given so far are written."""
-        return [checkpoint for _, checkpoint in self._noted.values()]
+        return [msgspec.Raw(msgspec.json.encode(opened.saved)) for opened in self.open.values()]
 
     def resume(self, checkpoints: Iterable[ConnectionCheckpoint], lost: set[int]) -> list[str]:
         """Begin again at checkpoints; the rows must then be fed again, from the logs that these name.
@@ -305,7 +284,6 @@ class Connections:
             saved.rows = saved.base_row
             opened = self._begin(saved)
             opened.last_ts = saved.ts
-            self._after(opened)
         return damaged
 
 

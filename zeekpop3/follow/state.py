@@ -41,7 +41,7 @@ class State:
 
     `publish`: staged parts, relative to the tables. `rebuilding`: the tables, not this state, say what was
     written already.
-    `open`: a `ConnectionCheckpoint` of each open connection, as JSON: there may be 600,000 of them.
+    `open`: a `ConnectionCheckpoint` of each open connection, as JSON.
     """
 
     token: str

@@ -23,7 +23,6 @@ from zeekpop3.errors import LogError
 from zeekpop3.log.batch import group, read_chunk
 from zeekpop3.log.chunks import Chunk
 from zeekpop3.message import budget
-from zeekpop3.pipeline.connections import PackedConnection, pack
 from zeekpop3.pipeline.records import Records
 from zeekpop3.pipeline.settings import Counters, Settings
 from zeekpop3.session import Connection, Rows
@@ -64,7 +63,7 @@ class TaskResult:
     number: int
     counts: Counters
     small: list[tuple[str, pa.Table]]
-    open: list[PackedConnection]
+    open: list[Connection]
     later: list[tuple[str, list[Rows]]]
     errors: list[LogError]
     rows: list[tuple[Path, int]] = field(default_factory=list)
@@ -103,7 +102,7 @@ def perform(task: Task, shared: TaskSettings) -> TaskResult:
         for rows in parts:
             records.add(connection.receive(rows))
         if not connection.done:
-            result.open.append(pack(connection))
+            result.open.append(connection)
     records.add(task.events)
     for name, table in records.take():
         if table.nbytes < shared.small_bytes:
