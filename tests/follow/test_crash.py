@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 
 from support.growing import Expected, assert_same
 from support.traffic.eventlog import log_header
-from zeekpop3.follow import Follower, Options, output
+from zeekpop3.follow import Follower, Options
 from zeekpop3.store.files import FOLLOWER_FOLDER as FOLDER
 
 #: Every so many steps of some 250 on the disk; 1 for all of them takes two minutes.
@@ -32,7 +31,6 @@ class Disk:
         self.count, self.at = 0, 0
         for name in STEPS:
             monkeypatch.setattr(os, name, self._counted(getattr(os, name)))
-        monkeypatch.setattr(output, "_exchange", self._counted(output._exchange))
 
     def _counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -66,25 +64,14 @@ def _work(folder: Path, out: Path, lines: list[bytes]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("exchange", "every"),
-    [
-        pytest.param(True, EVERY, id="exchange"),
-        pytest.param(False, 3 * EVERY, id="one-by-one"),
-    ],
-)
 def test_killed_at_every_step(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     two_days: list[bytes],
     batch: Callable[[list[bytes]], Expected],
-    exchange: bool,
-    every: int,
 ) -> None:
     """Whichever step on the disk (every n-th of them) a kill comes before, the next start makes it good."""
     expected = batch(two_days)
-    if not exchange:
-        monkeypatch.setattr(output, "_exchange", lambda one, other: False)
     disk = Disk(monkeypatch)
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -93,7 +80,7 @@ def test_killed_at_every_step(
     steps = disk.count
     assert steps > 100
     rng = random.Random(steps)
-    for number, at in enumerate(range(1, steps + 1, every)):
+    for number, at in enumerate(range(1, steps + 1, EVERY)):
         folder, out = tmp_path / f"logs-{number}", tmp_path / f"out-{number}"
         folder.mkdir()
         # Killed once more while it makes good the first kill; then left alone.
@@ -119,17 +106,3 @@ def _unlock(out: Path) -> None:
                 os.close(int(path.name))
         except OSError:
             continue
-
-
-def test_folders_change_places(tmp_path: Path) -> None:
-    """On Linux two folders change their names in one step."""
-    if not hasattr(ctypes.CDLL(None), "renameat2"):
-        pytest.skip("no renameat2 here")
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.mkdir()
-    other.mkdir()
-    (one / "a").touch()
-    if not output._exchange(one, other):
-        pytest.skip("the file system cannot")
-    assert (other / "a").exists()
-    assert not (one / "a").exists()

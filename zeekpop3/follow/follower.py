@@ -71,7 +71,7 @@ class Follower:
         self._level_at = time.monotonic()
         self._merging: Iterator[Swap] | None = None
         self._merged_at: float | None = None
-        self._merged: dict[Path, tuple[bool, int]] = {}
+        self._merged: dict[Path, int] = {}
         self._metrics_at = 0.0
         self._pruned_on: dt.date | None = None
         self._committed_at = time.time()

@@ -6,7 +6,6 @@ other writer's sweep finds them.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 from pathlib import Path
@@ -30,8 +29,6 @@ from zeekpop3.store.parquet import PartWriter, part_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 
 
 class Output:
@@ -114,45 +111,18 @@ class Output:
         paths = [path for name in PUBLISHED for path in part_files(self.staged / name)]
         self.settle(State("", publish=[str(path.relative_to(self.staged)) for path in paths]))
 
-    # -- a day's parts in one step ---------------------------------------------------------------------
-
     def _swap(self, swap: Swap) -> None:
-        """Replace parts by the merged parts that hold the same rows.
-
-        Where the system can, two folders are exchanged in one step, so that no reader sees a row twice or
-        not at all. Otherwise the new parts appear a moment before the old ones go.
+        """Replace parts by the merged parts that hold the same rows: the old ones go once the new ones are
+        there for good.
         """
-        new, old = self.merged / swap.folder, self.out / swap.folder
-        if not new.is_dir():
-            return
-        waiting = [name for name in swap.parts if (new / name).exists()]
-        if not old.is_dir():  # pruned meanwhile
-            shutil.rmtree(new)
-            return
-        # Without hard links the new folder lacks the day's other parts, so it cannot replace the old one.
-        complete = all(path.name in swap.replaces or (new / path.name).exists() for path in old.iterdir())
-        if waiting and not (complete and _exchange(new, old)):
-            for name in waiting:
-                (new / name).replace(old / name)
-        for name in swap.replaces:
-            (old / name).unlink(missing_ok=True)
-        sync_folder(old)
-        # The other folder now has the parts that were replaced, second names of parts that were not, and
-        # what somebody put there at the last moment.
-        for path in new.iterdir():
-            if path.name not in swap.replaces and not (old / path.name).exists():
-                path.replace(old / path.name)
-            else:
-                path.unlink()
-        sync_folder(old)
-        new.rmdir()
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchange the names of two folders in one step (Linux); False if the system cannot."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        return False
-    at = -100  # AT_FDCWD
-    return bool(renameat2(at, os.fsencode(one), at, os.fsencode(other), _EXCHANGE) == 0)
+        merged, folder = self.merged / swap.folder, self.out / swap.folder
+        if not folder.is_dir():
+            return  # pruned meanwhile
+        for name in swap.parts:
+            if (merged / name).exists():
+                (merged / name).replace(folder / name)
+        sync_folder(folder)
+        if all((folder / name).exists() for name in swap.parts):
+            for name in swap.replaces:
+                (folder / name).unlink(missing_ok=True)
+            sync_folder(folder)

@@ -20,7 +20,6 @@ from typing import BinaryIO
 
 from zeekpop3.errors import OutputError, reason
 
-_ATTEMPTS, _WAIT_S = 20, 0.05
 _YOUNG_S = 60.0  # before its lock, and from the end of writing to the rename, only its age protects a file
 _TEMPORARY = ".tmp-"
 
@@ -91,15 +90,10 @@ def staged(path: Path, *, mode: int = 0o600) -> Iterator[tuple[Path, int]]:
 
 def publish(temporary: Path, path: Path) -> None:
     """Rename a finished file to its name, durably. An existing file of that name is replaced in one step."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            temporary.replace(path)
-            break
-        except OSError as error:
-            # A follower that merges parts replaces the folder, and then moves other files back into it.
-            if not isinstance(error, FileNotFoundError) or attempt == _ATTEMPTS - 1:
-                raise OutputError(f"{path}: cannot be written: {reason(error)}") from error
-            time.sleep(_WAIT_S)
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {reason(error)}") from error
     sync_folder(path.parent)
 
 

@@ -1,14 +1,13 @@
 """What keeps a folder of tables small: parts are merged, and old days are removed.
 
-Many small parts of a day become few large ones, with the same rows in the same order: of a day that is over
-always, of the present day only when there are many small ones. Merged parts are only staged here; the caller
-replaces the others by them. Retention removes complete days, never anything else.
+The small parts of a day that is over become few large ones, with the same rows in the same order. Merged
+parts are only staged here; the caller replaces the others by them. Retention removes complete days, never
+anything else.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeekpop3.errors import QueryError
-from zeekpop3.store.files import exclusive, make_folder, publish, sync_folder
+from zeekpop3.store.files import exclusive, make_folder, publish
 from zeekpop3.store.parquet import fill_empty, upgraded, write_parquet
 from zeekpop3.tables.schema import TABLES
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Bytes in memory of a merged part; a part with half of that is not merged.
 PART_BYTES = 32 << 20
-#: The number of small parts at which the present day is merged.
-MANY = 60
 
 
 @dataclass(slots=True)
@@ -46,10 +43,10 @@ def merge(
     today: str,
     stem: str,
     prefix: str,
-    done: dict[Path, tuple[bool, int]],
+    done: dict[Path, int],
     part_bytes: int = PART_BYTES,
 ) -> Iterator[Swap]:
-    """Stage the merged parts of each day of each table in `out` that needs it.
+    """Stage the merged parts of each day of each table in `out` that is over and has several small parts.
 
     Days before `today` (YYYY-MM-DD, log time) are over. Only parts whose names begin with `prefix` are
     merged; the merged parts' names begin with `stem`, which must be new for each call. `done` remembers the
@@ -57,14 +54,12 @@ def merge(
     """
     for name in TABLES:
         for folder in sorted((out / name).glob("day=*")):
-            over = folder.name.removeprefix("day=") < today
-            at = (over, folder.stat().st_mtime_ns)
-            if done.get(folder) == at:
+            at = folder.stat().st_mtime_ns
+            if folder.name.removeprefix("day=") >= today or done.get(folder) == at:
                 continue
             parts = sorted(folder.glob(f"{prefix}*.parquet"))
-            few = 2 if over else MANY
-            small = [path for path in parts if _is_small(path, part_bytes)] if len(parts) >= few else []
-            if len(small) >= few:
+            small = [path for path in parts if _is_small(path, part_bytes)] if len(parts) > 1 else []
+            if len(small) > 1:
                 yield _merge(out, staging, folder, small, stem, part_bytes)
             else:
                 done[folder] = at
@@ -99,13 +94,6 @@ def _merge(out: Path, staging: Path, folder: Path, small: list[Path], stem: str,
             publish(write_parquet(pa.concat_tables(held), merged), merged)
             swap.parts.append(merged.name)
             held, size = [], 0
-    for path in folder.iterdir():
-        if path.name not in swap.replaces and path.is_file():
-            try:
-                os.link(path, target / path.name)
-            except OSError:
-                continue  # gone, or no hard links here: the swap notices it
-    sync_folder(target)
     return swap
 
 
