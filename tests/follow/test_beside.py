@@ -15,6 +15,7 @@ from support.growing import Expected, Note, assert_same, sessions, tables
 from support.traffic.eventlog import log_header, log_lines, uid_of
 from zeekpop3.errors import OutputError
 from zeekpop3.follow import Follower, Options, output
+from zeekpop3.store.files import sync_folder
 from zeekpop3.store.maintenance import prune
 
 QUICK = Options(flush_s=0.0, poll=True, merge_s=0.0)
@@ -79,10 +80,8 @@ def test_an_append_beside_a_merge(
     spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_days: list[bytes]
 ) -> None:
     """`run --append` of other logs writes its rows even while the follower replaces the day's parts."""
-    synced = output.sync_folder
-
     def slow(folder: Path) -> None:
-        synced(folder)
+        sync_folder(folder)
         time.sleep(0.1)
 
     monkeypatch.setattr(output, "sync_folder", slow)
