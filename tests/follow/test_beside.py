@@ -80,6 +80,7 @@ def test_an_append_beside_a_merge(
     spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_days: list[bytes]
 ) -> None:
     """`run --append` of other logs writes its rows even while the follower replaces the day's parts."""
+
     def slow(folder: Path) -> None:
         sync_folder(folder)
         time.sleep(0.1)
