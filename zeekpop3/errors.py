@@ -63,6 +63,12 @@ class QueryError(ZeekPop3Error):
     """The tables cannot be read, or a filter or query is invalid."""
 
 
+class FilterError(QueryError):
+    """The value of a filter or a retention cannot be used: it is no time, hash, address or span."""
+
+    exit_code = 2
+
+
 class ZeekError(ZeekPop3Error):
     """Zeek was not found, or failed on a capture."""
 

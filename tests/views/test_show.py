@@ -228,12 +228,12 @@ def test_nothing_found_because_of_tls(tmp_path: Path) -> None:
     ("arguments", "code", "says"),
     [
         (["show", "{tmp}/none"], 1, "no such folder"),
-        (["show", "{made}", "--since", "later"], 1, "invalid time"),
+        (["show", "{made}", "--since", "later"], 2, "invalid time"),
         (["show", "{made}", "Cnone/1"], 1, "no mail 'Cnone/1'"),
         (["show", "{made}", "--json", "--csv"], 2, "use either --json or --csv"),
         (["sql", "{made}"], 2, "statement"),
         (["sql", "{made}", "select 1", "--log", "x"], 2, "NAME=PATH"),
-        (["prune", "{made}", "--keep", "soon"], 1, "invalid retention"),
+        (["prune", "{made}", "--keep", "soon"], 2, "invalid retention"),
     ],
 )
 def test_errors_are_one_line(made: Made, tmp_path: Path, arguments: list[str], code: int, says: str) -> None:

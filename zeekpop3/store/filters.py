@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from zeekpop3.errors import QueryError
+from zeekpop3.errors import FilterError
 from zeekpop3.store.times import Time, instant
 
 #: The hashes of files by their length in hex.
@@ -88,9 +88,9 @@ def days(filters: Filters) -> tuple[str, str]:
 
 
 def hash_column(digest: str) -> tuple[str, str]:
-    """The column of attachments that holds such a hash, and the hash in its form. Raises QueryError."""
+    """The column of attachments that holds such a hash, and the hash in its form. Raises FilterError."""
     digest = digest.strip().lower()
     column = HASHES.get(len(digest))
     if column is None or not re.fullmatch("[0-9a-f]+", digest):
-        raise QueryError(f"invalid hash {digest!r}: expected MD5, SHA-1 or SHA-256 in hex")
+        raise FilterError(f"invalid hash {digest!r}: expected MD5, SHA-1 or SHA-256 in hex")
     return column, digest

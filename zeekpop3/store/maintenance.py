@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeekpop3.errors import QueryError
+from zeekpop3.errors import FilterError, QueryError
 from zeekpop3.store.files import exclusive, make_folder, publish
 from zeekpop3.store.parquet import fill_empty, upgraded, write_parquet
 from zeekpop3.tables.schema import TABLES
@@ -108,10 +108,10 @@ _FAR = dt.timedelta(days=180)
 
 
 def keep_days(text: str) -> int:
-    """How many days "30d", "12w" or "2y" are. Raises QueryError."""
+    """How many days "30d", "12w" or "2y" are. Raises FilterError."""
     found = _KEEP.fullmatch(text.strip())
     if not found:
-        raise QueryError(f"invalid retention {text!r}: expected a number and a unit: 30d, 12w or 2y")
+        raise FilterError(f"invalid retention {text!r}: expected a number and a unit: 30d, 12w or 2y")
     return int(found[1]) * _DAYS[found[2]]
 
 
@@ -144,7 +144,7 @@ def prune(path: str | Path, keep: int, now: dt.datetime, *, dry_run: bool = Fals
     days or there are no tables, OutputError if they cannot be changed.
     """
     if type(keep) is not int or keep < 0:
-        raise QueryError(f"invalid retention {keep!r}: expected a whole number of days, 0 or more")
+        raise FilterError(f"invalid retention {keep!r}: expected a whole number of days, 0 or more")
     path = Path(path)
     if not any((path / name).is_dir() for name in TABLES):
         raise QueryError(f"{path}: no tables found")

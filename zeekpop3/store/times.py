@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from zeekpop3.errors import QueryError
+from zeekpop3.errors import FilterError
 
 Time = str | dt.date | dt.datetime | int | float
 
@@ -21,7 +21,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 def instant(value: Time, now: dt.datetime | None = None) -> dt.datetime:
     """The time in UTC that a user means; "90m", "12h", "7d" are so long before `now` (default: the present).
 
-    Raises QueryError if it is not a time.
+    Raises FilterError if it is not a time.
     """
     try:
         if isinstance(value, dt.datetime):
@@ -38,7 +38,7 @@ def instant(value: Time, now: dt.datetime | None = None) -> dt.datetime:
             return instant(float(text))
         return instant(dt.datetime.fromisoformat(text))
     except (ValueError, OverflowError, AttributeError) as error:
-        raise QueryError(
+        raise FilterError(
             f"invalid time {value!r}: expected a date such as 2024-06-24 or 2024-06-24T12:00 (UTC), "
             "or a time ago: 12h, 7d"
         ) from error

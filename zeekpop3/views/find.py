@@ -12,7 +12,7 @@ from typing import Any, Unpack
 import pyarrow as pa
 
 from zeekpop3.detect.indicators import refang
-from zeekpop3.errors import QueryError, UsageError
+from zeekpop3.errors import FilterError, QueryError, UsageError
 from zeekpop3.message import urls
 from zeekpop3.store.dataset import connect, retry_while_merging
 from zeekpop3.store.filters import Filters
@@ -79,11 +79,11 @@ def _matching(path: str | Path, values: dict[str, Any], span: Filters) -> frozen
 
 
 def ip_address(text: str) -> str:
-    """An IP address in its usual form. Raises QueryError."""
+    """An IP address in its usual form. Raises FilterError."""
     try:
         return str(ipaddress.ip_address(text.strip().strip("[]")))
     except ValueError:
-        raise QueryError(f"{text!r} is not an IP address") from None
+        raise FilterError(f"{text!r} is not an IP address") from None
 
 
 def read_mails(
