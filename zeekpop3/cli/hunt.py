@@ -78,7 +78,7 @@ def hunt(
         raise BadParameter("give a list: --indicators FILE or --yara RULES")
     skipped = Problems(most=_SHOWN_PROBLEMS)
     others = Counter[str]()
-    filters = span_filters(**select)
+    filters = span_filters(directory, **select)
     found = search(
         directory, indicators or [], rules=yara or [], filters=filters, on_error=skipped, others=others
     )
@@ -181,7 +181,7 @@ def verify(
             problems(error)
     if keys is not None and dns:
         write_keys(keys, known)
-    found = verdicts(directory, known, span_filters(**select))
+    found = verdicts(directory, known, span_filters(directory, **select))
     _print_rows([verdict._asdict() for verdict in found], Verdict._fields, _VERDICT_COLUMNS, output)
     counts = _counts([verdict.result for verdict in found], RESULTS, ("pass", "fail", "no key"))
     say(f"{plural(len(found), 'signature')}: {counts}; {plural(len(known), 'key')} known")
@@ -196,7 +196,9 @@ def _compare(
     from zeekpop3.views.find import span_filters
 
     problems = Problems()
-    found, unknown = compare(directory, captures, span_filters(**select), zeek=zeek, on_error=problems)
+    found, unknown = compare(
+        directory, captures, span_filters(directory, **select), zeek=zeek, on_error=problems
+    )
     bad = [one for one in found if one.result != "same"]
     shown = found if output.json or output.csv else bad
     _print_rows([one._asdict() for one in shown], Comparison._fields, _COMPARED_COLUMNS, output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import reduce
-from operator import and_
+from operator import and_, or_
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +26,8 @@ class Filters:
     `user`: the complete name, case ignored. `sensor`: its name. `sender` and `subject`: a part of From and
     Subject, case ignored. `since` is inclusive, `until` is exclusive. `attachment`: MD5, SHA-1 or SHA-256 of
     an attachment's content, in hex. `incomplete`: only incomplete mails. `uid_start`: the first characters of
-    the uid. `keys`: uid and trans_depth are those of one of these mails.
+    the uid. `names`: names, in lower case, of the user's mailbox, each with its server; they replace `user`.
+    `keys`: uid and trans_depth are those of one of these mails.
     """
 
     user: str | None = None
@@ -41,6 +42,7 @@ class Filters:
     trans_depth: int | None = None
     keys: frozenset[tuple[str, int]] | None = None
     sensor: str | None = None
+    names: frozenset[tuple[str, str]] | None = None
 
     def __post_init__(self) -> None:
         """Times become datetimes, once: "7d" is before the time at which the filters are made."""
@@ -56,7 +58,9 @@ class Filters:
 def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression | None:
     """The filters as a condition on rows, and that the uid is one of `uids`; None if all rows match."""
     terms: list[Any] = []
-    if filters.user is not None:
+    if filters.names:
+        terms.append(reduce(or_, [_opened(*name) for name in sorted(filters.names)]))
+    elif filters.user is not None:
         terms.append(pc.utf8_lower(pc.field("user")) == filters.user.lower())
     if filters.sensor is not None:
         terms.append(pc.field("sensor") == filters.sensor)
@@ -79,6 +83,11 @@ def condition(filters: Filters, uids: set[str] | None = None) -> ds.Expression |
     if uids is not None:
         terms.append(pc.field("uid").isin(pa.array(sorted(uids), pa.string())))
     return reduce(and_, terms) if terms else None
+
+
+def _opened(name: str, server: str) -> Any:
+    at = pc.field("id_resp_h")
+    return (pc.utf8_lower(pc.field("user")) == name) & (at == server if server else at.is_null())
 
 
 def days(filters: Filters) -> tuple[str, str]:

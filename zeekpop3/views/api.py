@@ -145,11 +145,11 @@ def verify(
 
         if dns or keys:
             raise UsageError("use either pcap, or dns and keys")
-        compared, _ = compare(tables, captures, span_filters(**span), zeek=zeek, on_error=_refuse)
+        compared, _ = compare(tables, captures, span_filters(tables, **span), zeek=zeek, on_error=_refuse)
         return _frame(compared, Comparison._fields)
     from zeekpop3.detect.verify import Verdict, verify
 
-    found = verify(tables, _dkim_keys(dns, keys), span_filters(**span))
+    found = verify(tables, _dkim_keys(dns, keys), span_filters(tables, **span))
     return _frame(found, Verdict._fields)
 
 
@@ -216,7 +216,7 @@ def export_batches(
 
     if format not in list(ExportFormat):
         raise UsageError(f"unknown format {format!r}; formats: {', '.join(ExportFormat)}")
-    filters = _export_filters(state, span)
+    filters = _export_filters(tables, state, span)
 
     def batches() -> Iterator[Batch]:
         with ExportState(state) as exported:
@@ -225,8 +225,8 @@ def export_batches(
     return batches()
 
 
-def _export_filters(state: str | Path | None, span: Span) -> Filters | None:
-    filters = span_filters(**span) if any(value is not None for value in span.values()) else None
+def _export_filters(tables: str | Path, state: str | Path | None, span: Span) -> Filters | None:
+    filters = span_filters(tables, **span) if any(value is not None for value in span.values()) else None
     if state is not None and filters is not None:
         raise UsageError("use either a state or filters, not both")
     return filters
@@ -292,7 +292,7 @@ def report(
     return write_report(
         tables,
         out,
-        filters=span_filters(**span),
+        filters=span_filters(tables, **span),
         limit=limit,
         body=body,
         max_bytes=max_bytes,

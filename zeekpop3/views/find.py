@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -19,6 +20,7 @@ from zeekpop3.store.filters import Filters
 from zeekpop3.store.read import read_table
 from zeekpop3.store.times import instant
 from zeekpop3.views.queries import filled, literal
+from zeekpop3.views.sql import add_functions
 from zeekpop3.views.text import plural, stamp
 from zeekpop3.views.which import CONDITIONS, MailFilters, Span
 
@@ -50,16 +52,29 @@ def mail_filters(path: str | Path, **given: Unpack[MailFilters]) -> Filters:
     """The filters as the tables are read with. Raises QueryError for an invalid time, hash, name, address."""
     asked: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, False)}
     found = Filters(**{name: asked.pop(name) for name in Filters.__slots__ if name in asked})
+    found = _of_mailbox(path, found)
     if unknown := asked.keys() - CONDITIONS.keys():
         raise QueryError(f"unknown filter {', '.join(sorted(unknown))}")
     return found.with_keys(_matching(path, asked, found)) if asked else found
 
 
-def span_filters(**span: Unpack[Span]) -> Filters:
+def _of_mailbox(path: str | Path, filters: Filters) -> Filters:
+    """The filters, with all names of the user's mailbox."""
+    if filters.user is None:
+        return filters
+    statement = """select m."user", server from mailboxes m
+        where mailbox in (select mailbox from mailboxes m where m."user" = lower($name))"""
+    with connect(path) as connection:
+        add_functions(connection)
+        found = connection.execute(filled(statement), {"name": filters.user}).fetchall()
+    return replace(filters, names=frozenset(found) or None)
+
+
+def span_filters(path: str | Path, **span: Unpack[Span]) -> Filters:
     """The filters of a user and a span of time. Raises QueryError for an invalid time or name."""
     if unknown := span.keys() - Span.__annotations__.keys():
         raise QueryError(f"unknown filter {', '.join(sorted(unknown))}")
-    return Filters(**span)
+    return _of_mailbox(path, Filters(**span))
 
 
 def _matching(path: str | Path, values: dict[str, Any], span: Filters) -> frozenset[tuple[str, int]]:

@@ -7,7 +7,7 @@
 
 After a log stand the columns that the query uses: text, `name[]` a list of texts, `name time` a time. A
 column that the log lacks is null; a log that may be left out is empty. `{name}` in a query stands for another
-one, `{own}` for the own sites.
+one, `{own}` for the own sites. `mailbox_of(user, server)` and `mailboxes` are the answer to that query.
 
 The rules of `suspicious` are `queries/rules/NAME.sql`, and those of a site's own folder:
 
@@ -39,12 +39,14 @@ EXPOSED = {
 _ORDER = (
     "suspicious", "campaigns", "reply-elsewhere", "names-borrowed", "look-alikes", "verdicts-failed",
     "senders-new", "new-attachment-types", "clicks", "downloads", "same-mail", "attachment-hashes",
+    "mailboxes",
     "logins", "second-client", "same-client", "unfetched", "deleted", "starttls", "clear-text-logins",
     "conn", "smtp", "top-senders", "incomplete",
 )  # fmt: skip
 _USES = re.compile(r"-- (log|either|also) (\w+): (.*)")
 _INCLUDED = re.compile(r"\{([a-z-]+)\}")
 _WEIGHT = re.compile(r"-- weight (\d{1,4})( beside others)?\s*$", re.MULTILINE)
+_MAILBOXES = re.compile(r"\bmailbox_of\(|\b(from|join) mailboxes\b")
 _COLUMN = re.compile(r"(\w+)(\[\]| time)?(?:, |$)")
 _TYPES = {"": "varchar", "[]": "varchar[]", " time": "timestamptz"}
 
@@ -185,6 +187,11 @@ def _own_sql(own: Collection[str]) -> str:
     return f"select distinct coalesce(site_of(host), host) as site from (select unnest([{listed}]) as host)"
 
 
+def mailboxes_sql() -> str:
+    """The view `mailboxes`: `user` and `server` of each name, its `mailbox`, the `proof`."""
+    return READY_QUERIES["mailboxes"].sql
+
+
 def literal(text: str) -> str:
     """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
@@ -204,10 +211,12 @@ def filled(
         from zeekpop3.detect.matching import HAS_INNER_URL, INNER_URLS
 
         sql = sql.replace("{inner-urls}", f"if({HAS_INNER_URL}, {INNER_URLS}, [])")
-    if "{own-sites}" in sql:
-        sql = sql.replace("{own-sites}", _own_sql(own))
-    elif "{own}" in sql:
+    mailboxes = bool(_MAILBOXES.search(sql))
+    if mailboxes:
+        sql = _with(f"mailboxes as materialized ({mailboxes_sql()})", sql)
+    if "{own}" in sql and (mailboxes or "{own-sites}" not in sql):
         sql = _with(f"own_sites as materialized ({_own_sql(own)})", sql)
+    sql = sql.replace("{own-sites}", _own_sql(own))
     return sql.replace("{own}", "select site from own_sites")
 
 
@@ -216,8 +225,9 @@ def _with(view: str, sql: str) -> str:
     lines = sql.splitlines(keepends=True)
     start = next((n for n, line in enumerate(lines) if not line.startswith("--") and line.strip()), 0)
     head, query = "".join(lines[:start]), "".join(lines[start:])
-    rest = re.sub(r"\A\s*with\s", "", query, flags=re.IGNORECASE)
-    return f"{head}with {view}{',' if rest != query else ''} {rest}"
+    found = re.match(r"\s*with\s+(recursive\s)?", query, flags=re.IGNORECASE)
+    rest = query[found.end() :] if found else query
+    return f"{head}with {(found and found[1]) or ''}{view}{',' if found else ''} {rest}"
 
 
 def query_sql(

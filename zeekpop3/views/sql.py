@@ -25,7 +25,7 @@ from zeekpop3.store.dataset import connect
 from zeekpop3.store.files import new_file
 from zeekpop3.store.filters import Filters
 from zeekpop3.tables.schema import TABLES
-from zeekpop3.views.queries import literal, log_columns, query_sql
+from zeekpop3.views.queries import filled, literal, log_columns, mailboxes_sql, query_sql
 from zeekpop3.views.text import plural, row_lines
 from zeekpop3.zeek.logs import find_zeek_logs, read_zeek_log
 
@@ -71,6 +71,11 @@ _IBANS_OF = r"""
         regexp_extract_all(text[:50000], '\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b'),
         lambda iban: replace(iban, ' ', '')))
 """
+#: The mailbox that a name opens, by the view `mailboxes` of the statement.
+_MAILBOX_OF = """
+    create macro mailbox_of(name, server_at) as coalesce((select min(m.mailbox) from mailboxes m
+        where m."user" = lower(name) and m.server = coalesce(server_at, '')), lower(name))
+"""
 #: Letters of other alphabets, and digits, by the Latin letters that they look like.
 _LATIN = str.maketrans(
     "01345689аеорсухіїјѕԁԛԝһкмнтвгαβεικνορτυωıłøđ|$!@",
@@ -115,6 +120,9 @@ class Database:
             Filters(sensor=sensor),
         )
         add_functions(self._connection)
+        # Of the guessed own sites; a ready query has its own, of the sites that are given.
+        self._connection.execute(f"create view mailboxes as {filled(mailboxes_sql())}")
+        self._connection.execute(_MAILBOX_OF)
 
     def _zeek_log(self, name: str, given: str | Path | Iterable[str | Path]) -> pa.Table:
         """The rows of a log stream; columns that it lacks and that ready queries use are null."""

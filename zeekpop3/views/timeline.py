@@ -15,11 +15,12 @@ from zeekpop3.views.sql import Database, Logs, Result
 from zeekpop3.views.text import stamp
 
 #: SQL conditions by what is asked for, of the tables emails and sessions, and of the query `deleted`.
+_MAILBOX = "(select mailbox from mailboxes m where m.user = lower({0}))"
 _BY_USER = (
-    "lower(e.user) = lower({0})",
-    "lower(s.user) = lower({0})"
+    f"(lower(e.user) = lower({{0}}) or mailbox_of(e.user, id_resp_h) in {_MAILBOX})",
+    f"lower(s.user) = lower({{0}}) or mailbox_of(s.user, id_resp_h) in {_MAILBOX}"
     " or list_contains(list_transform(users_refused, lambda name: lower(name)), lower({0}))",
-    "lower(d.user) = lower({0})",
+    f"(lower(d.user) = lower({{0}}) or mailbox_of(d.user, d.server) in {_MAILBOX})",
 )
 _BY_CLIENT = ("e.id_orig_h = {0}", "s.id_orig_h = {0}", "d.client = {0}")
 _BY_MAIL = (

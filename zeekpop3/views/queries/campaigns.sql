@@ -4,7 +4,7 @@
 -- also dns: ts time, id_orig_h, query
 with clicked as ({opened-links}), suspect as ({suspicious}), mail as materialized (
     select row_number() over (order by ts, uid, trans_depth) as number, uid, trans_depth, ts,
-        coalesce(lower("user"), id_orig_h) as recipient, from_address, coalesce(from_site, from_domain, from_address) as site, subject,
+        coalesce(mailbox_of("user", id_resp_h), id_orig_h) as recipient, from_address, coalesce(from_site, from_domain, from_address) as site, subject,
         -- What the receiving server says of the sender: the address alone accuses nobody.
         auth_dmarc = 'fail' or auth_dmarc is distinct from 'pass' and auth_dkim is distinct from 'pass'
             and auth_spf in ('fail', 'softfail', 'hardfail') as forged,

@@ -9,7 +9,7 @@ with gone as (
     where msg_num is not null group by uid, msg_num
 ), known as (
     -- Fetched in another connection: the same mailbox and unique id.
-    select lower("user") as owner, id_resp_h as server, uidl, arg_max((uid, trans_depth), (command = 'RETR', ts)) as best
+    select mailbox_of("user", id_resp_h) as owner, id_resp_h as server, uidl, arg_max((uid, trans_depth), (command = 'RETR', ts)) as best
     from emails where uidl is not null and "user" is not null group by all
 )
 select g.ts, s.user as user, s.id_orig_h as client, s.id_resp_h as server, g.msg_num, coalesce(l.uidl, e.uidl) as uidl,
@@ -18,6 +18,6 @@ select g.ts, s.user as user, s.id_orig_h as client, s.id_resp_h as server, g.msg
 from gone g join sessions s using (uid)
     left join listed l on l.uid = g.uid and l.msg_num = g.msg_num
     left join fetched f on f.uid = g.uid and f.msg_num = g.msg_num
-    left join known k on f.uid is null and k.owner = lower(s.user) and k.server = s.id_resp_h and k.uidl = l.uidl
+    left join known k on f.uid is null and k.owner = mailbox_of(s.user, s.id_resp_h) and k.server = s.id_resp_h and k.uidl = l.uidl
     left join emails e on e.uid = coalesce(f.uid, k.best[1]) and e.trans_depth = coalesce(f.trans_depth, k.best[2])
 order by g.ts desc, g.uid, g.msg_num

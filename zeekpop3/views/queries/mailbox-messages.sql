@@ -1,10 +1,10 @@
 with fetched as (
     -- sizes: what the server declared and what was seen; both are unknown for a mail that is not whole.
-    select uid, msg_num, coalesce(lower("user"), '') as owner, coalesce(id_resp_h, '') as server, uidl,
+    select uid, msg_num, coalesce(mailbox_of("user", id_resp_h), '') as owner, coalesce(id_resp_h, '') as server, uidl,
         list_distinct(list_filter([octets_declared, if(complete, size, null)], lambda n: n is not null)) as sizes
     from emails where command = 'RETR'
 ), listed as (
-    select ts, uid, coalesce(lower("user"), '') as owner, coalesce(id_resp_h, '') as server,
+    select ts, uid, coalesce(mailbox_of("user", id_resp_h), '') as owner, coalesce(id_resp_h, '') as server,
         unnest(messages, recursive := true)
     from listings
 ), gone as (

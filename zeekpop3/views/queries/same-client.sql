@@ -1,6 +1,6 @@
 -- Clients that logged in, or tried to, as more than one user: who, and from when to when.
 with attempt as (
-    select id_orig_h as client, ts, lower(s.user) as accepted,
+    select id_orig_h as client, ts, mailbox_of(if(auth_result = 'success', s.user, null), id_resp_h) as accepted,
         list_transform(coalesce(users_refused, []), lambda name: lower(name)) as refused, coalesce(logins_failed, 0) as failed
     from sessions s where id_orig_h is not null
 )

@@ -56,7 +56,7 @@ def write_report(
     """
     given = filters or Filters()
     since, until = (None if time is None else instant(time) for time in (given.since, given.until))
-    filters = Filters(given.user, since=since, until=until, sensor=given.sensor)
+    filters = Filters(given.user, since=since, until=until, sensor=given.sensor, names=given.names)
     found = answers(path, filters, logs, own)
     figures = gather(path, filters, found)
     listing = mails(path, filters, figures, limit=limit, body=body, max_bytes=max_bytes)

@@ -206,7 +206,8 @@ def _chosen(row: Row, filters: Filters, first: str, last: str) -> bool:
     """Whether a row is of the filters' user and time."""
     if filters.user is not None:
         users = [row.get("user"), *row.get("reached", ())]
-        if filters.user.lower() not in [(user or "").lower() for user in users]:
+        names = {filters.user.lower()}.union(*((name, f"{name} at {at}") for name, at in filters.names or ()))
+        if names.isdisjoint((user or "").lower() for user in users):
             return False
     begin, end = row[first], row[last]
     if isinstance(begin, str) or isinstance(end, str) or begin is None or end is None:
